@@ -1,0 +1,57 @@
+"""What a user can get wrong, and the exit code of each.
+
+Every message is one paragraph: the dotted key or the path, what is wrong, what to do.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; the contract with shell scripts."""
+
+    SUGGESTED = 0
+    DEFECT = 1
+    UNUSABLE = 2
+    NO_SUGGESTION = 3
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class UserError(ValueError):
+    """Something given by the user cannot be used; the message says what, and what to do instead.
+
+    The subclasses name what was at fault, so that a caller in Python can tell them apart. On the command
+    line all of them end in exit code 2.
+    """
+
+    exit_code = ExitCode.UNUSABLE
+
+
+class ConfigError(UserError):
+    """A key, a value or a `_target_` of the config, or a word of the command line."""
+
+
+class DeviceError(UserError):
+    """The device is not there, or its memory does not suffice."""
+
+
+class DataError(UserError):
+    """The data set is missing, empty, unreadable or does not fit the model."""
+
+
+class ModelError(UserError):
+    """The model or its checkpoint cannot be used as given."""
+
+
+class BatchError(UserError):
+    """A batch that the model or the loss cannot take; the message says the shapes."""
+
+
+class OptimizerError(UserError):
+    """The optimizer refuses its arguments or has nothing to optimize."""
+
+
+class OutputError(UserError):
+    """The results cannot be written where they should go."""
