@@ -1,0 +1,69 @@
+"""What a sweep measured: learning rates, raw losses, and why it stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Status(str, Enum):
+    """Why a sweep ended."""
+
+    COMPLETED = "completed"
+    """Every rate of the ladder was used."""
+    DIVERGED = "diverged"
+    """The smoothed loss passed the threshold of the divergence test."""
+    NONFINITE = "nonfinite"
+    """A loss was NaN or infinite; it is the last one of the curve."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the sweep."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One sweep along a ladder of learning rates.
+
+    `losses[i]` is the training loss of the batch of step i, measured *before* the update that uses
+    `lrs[i]`. The effect of `lrs[i]` therefore first shows in `losses[i + 1]`; what reads or draws the curve
+    pairs them so (`causes`), what writes it down keeps them as measured.
+
+    Attributes:
+        lrs: Learning rates of the steps taken, shape (steps,), float64, rising.
+        losses: Raw training losses, shape (steps,), float64; only the last can be NaN or infinite.
+        smoothed: Bias-corrected exponential average of `losses` as the sweep saw it, shape (steps,).
+        status: Why the sweep ended.
+        planned_steps: Length of the ladder; `len(curve)` is less where the sweep stopped early.
+        accuracies: Share of right answers in each batch, shape (steps,), or None where not measured.
+        validation_losses: Loss on the fixed validation subset before the update, shape (steps,), NaN at the
+            steps between two measurements, or None where not measured.
+        skip_start: Steps at the start that nothing is read from.
+        skip_end: Steps at the end that nothing is read from, where the sweep stopped early.
+    """
+
+    lrs: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    smoothed: NDArray[np.float64]
+    status: Status
+    planned_steps: int
+    accuracies: NDArray[np.float64] | None = None
+    validation_losses: NDArray[np.float64] | None = None
+    skip_start: int = 0
+    skip_end: int = 0
+
+    def __len__(self) -> int:
+        """Steps taken."""
+        return len(self.lrs)
+
+    @property
+    def causes(self) -> NDArray[np.float64]:
+        """The rate whose effect each loss first shows, shape (steps,): that of the step before.
+
+        The very first loss shows none yet; it stands at the first rate.
+        """
+        return np.concatenate([self.lrs[:1], self.lrs[:-1]])

@@ -1,0 +1,93 @@
+"""The learning rates of a sweep."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class Spacing(str, Enum):
+    """How the rates of a ladder lie between its ends."""
+
+    GEOMETRIC = "geometric"
+    """A constant factor from rung to rung: even on a logarithmic axis."""
+    LINEAR = "linear"
+    """A constant difference from rung to rung, as in Smith's figures."""
+
+
+def geometric(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+    """Rates from `start` to `end` with a constant factor q = (end / start)^(1 / (num_steps - 1)).
+
+    Args:
+        start: First rate, greater than 0.
+        end: Last rate, greater than `start`.
+        num_steps: Number of rates, at least 2.
+
+    Returns:
+        Shape (num_steps,), float64, strictly rising; both end points exact.
+
+    Raises:
+        ValueError: The arguments make no ladder.
+
+    Source: Gugger, "How Do You Find A Good Learning Rate": lr_i = lr_0 q^i.
+    """
+    _check(start, end, num_steps)
+    if start <= 0:
+        raise ValueError(f"a geometric ladder must start above 0, got {start}")
+    # Through the logarithms, since end / start overflows before the rates do.
+    rates = np.exp(np.linspace(math.log(start), math.log(end), num_steps))
+    return _between(rates, start, end)
+
+
+def linear(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+    """Rates from `start` to `end` with a constant difference.
+
+    Args:
+        start: First rate, at least 0.
+        end: Last rate, greater than `start`.
+        num_steps: Number of rates, at least 2.
+
+    Returns:
+        Shape (num_steps,), float64, strictly rising; both end points exact.
+
+    Raises:
+        ValueError: The arguments make no ladder.
+
+    Source: Smith, arXiv 1506.01186, section 3.3: the rate rises linearly over the test.
+    """
+    _check(start, end, num_steps)
+    if start < 0:
+        raise ValueError(f"a linear ladder must start at 0 or above, got {start}")
+    rates = np.linspace(start, end, num_steps)
+    return _between(rates, start, end)
+
+
+def ladder(spacing: Spacing, start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+    """The ladder of that spacing; see `geometric` and `linear`."""
+    make = geometric if spacing is Spacing.GEOMETRIC else linear
+    return make(start, end, num_steps)
+
+
+def _between(rates: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    """The rates with exact ends, if they all differ."""
+    rates[0], rates[-1] = start, end
+    if not (np.diff(rates) > 0).all():
+        raise ValueError(
+            f"a ladder's ends must lie further apart: {start} and {end} are too close for {len(rates)} steps"
+        )
+    return rates
+
+
+def _check(start: float, end: float, num_steps: int) -> None:
+    if num_steps < 2:
+        raise ValueError(f"a ladder has at least 2 steps, got {num_steps}")
+    if not (math.isfinite(start) and math.isfinite(end)):
+        raise ValueError(f"a ladder's ends must be finite, got {start} and {end}")
+    if start >= end:
+        raise ValueError(f"a ladder must rise: start {start} is not below end {end}")

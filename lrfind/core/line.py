@@ -1,0 +1,120 @@
+"""The line that the rules read: a curve aligned with its causes, cut, and smoothed without lag."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.core.curve import Status
+from lrfind.core.smoothing import centred
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lrfind.core.curve import Curve
+
+SMOOTHING_SHARE = 1 / 40
+"""Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
+
+STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """What the rules read.
+
+    `values[j]` is the measurement that first shows the effect of `lrs[j]`, that is the one of the step after.
+    Where accuracy was measured the values are the share of wrong answers, so that less is better throughout.
+
+    Attributes:
+        lrs: Rates, shape (points,), above 0 and rising.
+        raw: Measurements, shape (points,), finite.
+        values: `raw` smoothed without lag and with the cliff after a divergence cut off, shape (points,).
+        averaged: The bias-corrected exponential average at the same points, shape (points,).
+        noise: Standard deviation of one raw measurement about its neighbours.
+        smoothed_noise: The same of a smoothed value.
+    """
+
+    lrs: NDArray[np.float64]
+    raw: NDArray[np.float64]
+    values: NDArray[np.float64]
+    averaged: NDArray[np.float64]
+    noise: float
+    smoothed_noise: float
+
+    def __len__(self) -> int:
+        """Number of points."""
+        return len(self.lrs)
+
+    @property
+    def log10_lrs(self) -> NDArray[np.float64]:
+        """Base-10 logarithms of the rates."""
+        return np.log10(self.lrs)
+
+    @property
+    def slopes(self) -> NDArray[np.float64]:
+        """D value / d log10 lr at each point; needs two points."""
+        return np.gradient(self.values, self.log10_lrs)
+
+    @property
+    def lowest(self) -> int:
+        """Index of the lowest smoothed value."""
+        return int(np.argmin(self.values))
+
+    @property
+    def plateau(self) -> float:
+        """Level at the start: the median of the first tenth, at least three points, raw."""
+        return float(np.median(self.raw[: max(3, len(self) // 10)]))
+
+
+def line(curve: Curve) -> Line:
+    """Makes the line of a curve; it can be empty."""
+    # A NaN ends the curve, and an infinity is no level: neither reaches a rule.
+    steps = int(np.argmin(np.isfinite(curve.losses))) if not np.isfinite(curve.losses).all() else len(curve)
+    measured = curve.losses if curve.accuracies is None else 1 - curve.accuracies
+    averaged = curve.smoothed if curve.accuracies is None else measured
+    first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
+    last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
+    causes = slice(first, max(first, last - 1))
+    effects = slice(first + 1, max(first + 1, last))
+    raw = measured[effects]
+    points = len(raw)
+    index = np.arange(points, dtype=np.float64)
+    width = max(1.0, curve.planned_steps * SMOOTHING_SHARE)
+    values = centred(index, np.minimum(raw, cliff_level(raw)), width) if points else raw
+    noise = _noise(raw)
+    return Line(
+        lrs=curve.lrs[causes],
+        raw=raw,
+        values=values,
+        averaged=averaged[effects],
+        noise=noise,
+        # Variance of a mean under Gaussian weights of that width, in steps.
+        smoothed_noise=noise / math.sqrt(2 * math.sqrt(math.pi) * width),
+    )
+
+
+def cliff_level(raw: NDArray[np.float64]) -> float:
+    """The level above which a value counts as cliff: above the start by as much as the values fell.
+
+    Values above it are cut off at it before they are smoothed, so that a cliff cannot leak leftwards.
+    """
+    lowest = int(np.argmin(raw))
+    top = float(np.max(raw[: lowest + 1]))
+    bottom = float(raw[lowest])
+    return top + (top - bottom if top > bottom else max(abs(bottom), 1e-12))
+
+
+def _noise(raw: NDArray[np.float64]) -> float:
+    """Standard deviation about a locally straight line, from second differences, by their median.
+
+    For independent noise of variance v a second difference has variance 6 v; the median of its magnitude is
+    0.6745 standard deviations (normal), and does not see a few steps of cliff.
+    """
+    if len(raw) < 3:
+        return 0.0
+    second = np.abs(raw[2:] - 2 * raw[1:-1] + raw[:-2])
+    return float(np.median(second)) / (0.6745 * math.sqrt(6))

@@ -1,0 +1,305 @@
+"""The learning-rate range test: the loop.
+
+Source: Smith, arXiv 1506.01186, section 3.3; Gugger, "How Do You Find A Good Learning Rate".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lrfind.core.batches import num_samples
+from lrfind.core.curve import Curve, Status
+from lrfind.core.objective import explained, out_of_memory
+from lrfind.core.readback import Readback
+from lrfind.core.smoothing import DivergenceTest, ExponentialAverage
+from lrfind.errors import OptimizerError, UserError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch.optim import Optimizer
+
+    from lrfind.core.objective import Objective
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, as `on_step` is told of it once its loss is known.
+
+    Attributes:
+        index: Counted from 0.
+        lr: The rate of the update that follows the loss.
+        loss: Raw training loss before that update.
+        smoothed: Bias-corrected exponential average of the losses so far.
+    """
+
+    index: int
+    lr: float
+    loss: float
+    smoothed: float
+
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions:
+    """How a sweep trains and when it stops.
+
+    Attributes:
+        beta: Weight of the past in the smoothed loss.
+        stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
+        skip_start: Steps at the start that are not read, and that cannot stop the test.
+        skip_end: Steps at the end that are not read, where the sweep stopped early.
+        accumulation_steps: Batches a step; the logged loss is the mean over them.
+        clip_grad_norm: Largest norm of the whole gradient, or None.
+        scaler: A `torch.amp.GradScaler` for fp16, or None.
+        validation_every: Steps from one validation to the next.
+    """
+
+    beta: float = 0.98
+    stop_factor: float | None = 4.0
+    skip_start: int = 0
+    skip_end: int = 0
+    accumulation_steps: int = 1
+    clip_grad_norm: float | None = None
+    scaler: Any = None
+    validation_every: int = 10
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            UserError: One cannot be used; the message names it.
+        """
+        for name, is_right, must in (
+            ("beta", 0 <= self.beta < 1, "be at least 0 and below 1"),
+            ("stop_factor", self.stop_factor is None or self.stop_factor > 1, "be greater than 1, or None"),
+            ("skip_start", self.skip_start >= 0, "be at least 0"),
+            ("skip_end", self.skip_end >= 0, "be at least 0"),
+            ("accumulation_steps", self.accumulation_steps >= 1, "be at least 1"),
+            ("clip_grad_norm", self.clip_grad_norm is None or self.clip_grad_norm > 0, "be greater than 0"),
+            ("validation_every", self.validation_every >= 1, "be at least 1"),
+        ):
+            if not is_right:
+                raise UserError(f"{name} must {must}, got {getattr(self, name)}.")
+
+    @classmethod
+    def of(
+        cls, *, num_steps: int, skip_start: int | None, skip_end: int | None, **others: Any
+    ) -> SweepOptions:
+        """Options for a ladder of that length.
+
+        Args:
+            num_steps: Length of the ladder.
+            skip_start: As the attribute; None: a tenth of the ladder, at most 10.
+            skip_end: As the attribute; None: a twentieth of the ladder, at most 5.
+            others: The other attributes.
+        """
+        return cls(
+            skip_start=min(10, num_steps // 10) if skip_start is None else skip_start,
+            skip_end=min(5, num_steps // 20) if skip_end is None else skip_end,
+            **others,
+        )
+
+
+def sweep(
+    objective: Objective,
+    optimizer: Optimizer,
+    batches: Iterator[Any],
+    lrs: NDArray[np.float64],
+    *,
+    options: SweepOptions,
+    device: torch.device,
+    validation: Sequence[Any] | None = None,
+    on_step: OnStep | None = None,
+) -> Curve:
+    """Trains along a ladder of rates and returns what was measured. The model is left as trained.
+
+    At step i the loss of the next batch is measured, then the update is made with `lrs[i]`.
+
+    Args:
+        objective: The loss on a batch.
+        optimizer: Moves the parameters; several groups keep the ratio of their rates.
+        batches: Endless; each batch on the device.
+        lrs: The ladder, shape (steps,); `lrs[i]` is the rate of the group with the largest rate.
+        options: How to train and when to stop.
+        device: Where the losses are computed.
+        validation: Fixed batches whose loss is measured every `options.validation_every` steps.
+        on_step: Told of every step, in order, once its loss is known. On a GPU that is a few steps later.
+
+    Returns:
+        The curve. A KeyboardInterrupt ends the sweep with status `interrupted` and is not raised again.
+
+    Raises:
+        UserError: Model, loss, optimizer or data cannot be used as given.
+    """
+    model = objective.model
+    set_lr = LearningRate(optimizer)
+    record = _Record(lrs, options, on_step)
+    validation_steps = 0
+    width = 1
+    readback: Readback | None = None
+    status = Status.COMPLETED
+    model.train()
+    try:
+        for i, lr in enumerate(lrs.tolist()):
+            extra: list[Tensor] = []
+            if validation is not None and i % options.validation_every == 0:
+                extra.append(evaluate(objective, validation))
+                validation_steps += 1
+            set_lr(lr)
+            loss, accuracy = _train_step(objective, optimizer, batches, options)
+            if readback is None:
+                width = 1 if accuracy is None else 2
+                readback = Readback(device, len(lrs), width + (validation is not None))
+            measured = [loss] if accuracy is None else [loss, accuracy]
+            if validation is not None:
+                measured.append(extra[0] if extra else loss.new_full((), float("nan")))
+            readback.push(*measured)
+            if any(record.take(values) for values in readback.ready()):
+                break
+        else:
+            if readback is not None:
+                any(record.take(values) for values in readback.ready(all_of_them=True))
+    except KeyboardInterrupt:
+        if readback is not None:
+            any(record.take(values) for values in readback.ready(all_of_them=True))
+        status = Status.INTERRUPTED
+    return record.curve(record.ended or status, accuracy=width == 2, validation=validation is not None)
+
+
+def _train_step(
+    objective: Objective, optimizer: Optimizer, batches: Iterator[Any], options: SweepOptions
+) -> tuple[Tensor, Tensor | None]:
+    """One update; returns the mean loss, and accuracy, over its batches, detached."""
+    scaler = options.scaler
+    parts = options.accumulation_steps
+    total: Tensor | None = None
+    accuracy: Tensor | None = None
+    optimizer.zero_grad()
+    for _ in range(parts):
+        batch = next(batches)
+        loss, right = objective(batch)
+        if parts > 1:
+            loss = loss / parts
+            right = None if right is None else right / parts
+        try:
+            (loss if scaler is None else scaler.scale(loss)).backward()
+        except Exception as error:
+            raise explained(error, "backward", batch) from error
+        detached = loss.detach()
+        total = detached if total is None else total + detached
+        accuracy = right if accuracy is None or right is None else accuracy + right
+    assert total is not None
+    if options.clip_grad_norm is not None:
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(moved, options.clip_grad_norm)
+    try:
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+    except (RuntimeError, TypeError) as error:
+        raise _explained_update(error, optimizer, batch) from error
+    return total, accuracy
+
+
+def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:
+    if out_of_memory(error):
+        return explained(error, "optimizer", batch)
+    return OptimizerError(
+        f"optimizer: {type(optimizer).__name__}.step() failed: {error} (An optimizer that needs a closure, "
+        "such as LBFGS, has no range test.)"
+    )
+
+
+class LearningRate:
+    """Sets the rates of an optimizer, keeping the ratio between its groups.
+
+    The group with the largest rate gets the rate itself, the others their share of it. A rate that is a
+    tensor is filled in place, so that a compiled step is not compiled again.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        largest = max(rates)
+        self._groups = [
+            (group, rate / largest if largest > 0 else 1.0)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True)
+        ]
+
+    def __call__(self, lr: float) -> None:
+        """Sets the rate of the fastest group to `lr` and the others in proportion."""
+        for group, share in self._groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr * share)
+            else:
+                group["lr"] = lr * share
+
+
+@torch.no_grad()
+def evaluate(objective: Objective, batches: Sequence[Any]) -> Tensor:
+    """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back."""
+    modes = [(module, module.training) for module in objective.model.modules()]
+    objective.model.eval()
+    try:
+        sizes = [num_samples(batch) for batch in batches]
+        losses = [objective(batch)[0] * size for batch, size in zip(batches, sizes, strict=True)]
+        return torch.stack(losses).sum() / sum(sizes)
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+class _Record:
+    """The steps whose losses are known so far, and whether one of them ends the sweep."""
+
+    def __init__(self, lrs: NDArray[np.float64], options: SweepOptions, on_step: OnStep | None) -> None:
+        self.ended: Status | None = None
+        self._lrs = lrs
+        self._options = options
+        self._on_step = on_step
+        self._average = ExponentialAverage(options.beta)
+        self._diverged = DivergenceTest(options.stop_factor, grace=options.skip_start)
+        self._rows: list[tuple[float, ...]] = []
+        self._smoothed: list[float] = []
+
+    def take(self, values: tuple[float, ...]) -> bool:
+        """Takes the next step's values; True where the sweep ends with it."""
+        loss = values[0]
+        index = len(self._rows)
+        smoothed = self._average.update(loss)
+        self._rows.append(values)
+        self._smoothed.append(smoothed)
+        if self._on_step is not None:
+            self._on_step(Step(index, float(self._lrs[index]), loss, smoothed))
+        if not np.isfinite(loss):
+            self.ended = Status.NONFINITE
+        elif self._diverged.update(loss, smoothed):
+            self.ended = Status.DIVERGED
+        return self.ended is not None
+
+    def curve(self, status: Status, *, accuracy: bool, validation: bool) -> Curve:
+        """All of it as a curve."""
+        steps = len(self._smoothed)  # an interrupt may have left a row without its smoothed loss
+        columns = np.array(self._rows[:steps], dtype=np.float64).reshape(steps, -1).T
+        return Curve(
+            lrs=self._lrs[:steps],
+            losses=columns[0] if steps else np.empty(0),
+            smoothed=np.array(self._smoothed, dtype=np.float64),
+            status=status,
+            planned_steps=len(self._lrs),
+            accuracies=columns[1] if accuracy and steps else None,
+            validation_losses=columns[-1] if validation and steps else None,
+            skip_start=self._options.skip_start,
+            skip_end=self._options.skip_end,
+        )

@@ -1,0 +1,71 @@
+"""Reading losses behind the computation, so that a GPU never waits for Python."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+_MOST_PENDING = 8
+"""Steps that may be under way before the oldest is waited for: enough to keep a queue full, and the most
+steps that a sweep can waste past its end."""
+
+
+class Readback:
+    """Measurements of a sweep on their way from the device, handed out in the order of the steps.
+
+    On a CPU a value is there at once. On CUDA each step's values are copied into pinned memory and marked
+    with an event; `ready` hands out those whose event has passed and waits only for the oldest when too many
+    are under way. Elsewhere (MPS) each read waits.
+
+    Args:
+        device: Where the values are computed.
+        num_steps: Number of steps that will be pushed at most.
+        width: Values a step.
+    """
+
+    def __init__(self, device: torch.device, num_steps: int, width: int) -> None:
+        self._device = device
+        self._pushed = 0
+        self._behind = device.type == "cuda"
+        self._here: deque[tuple[float, ...]] = deque()
+        if self._behind:
+            self._host = torch.empty(num_steps, width, dtype=torch.float64, pin_memory=True)
+            self._events: deque[tuple[int, torch.cuda.Event]] = deque()
+
+    def push(self, *values: Tensor) -> None:
+        """Takes the values of the next step, each a tensor without axes on the device."""
+        if not self._behind:
+            self._here.append(tuple(value.item() for value in values))
+            return
+        row = torch.stack([value.detach().double() for value in values])
+        self._host[self._pushed].copy_(row, non_blocking=True)
+        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+        event.record(torch.cuda.current_stream(self._device))
+        self._events.append((self._pushed, event))
+        self._pushed += 1
+
+    def ready(self, *, all_of_them: bool = False) -> Iterator[tuple[float, ...]]:
+        """The values of the steps that have arrived since the last call, oldest first.
+
+        Args:
+            all_of_them: Wait for every step pushed so far.
+        """
+        while self._here:
+            yield self._here.popleft()
+        if not self._behind:
+            return
+        while self._events:
+            step, event = self._events[0]
+            if all_of_them or len(self._events) > _MOST_PENDING:
+                event.synchronize()
+            elif not event.query():  # type: ignore[no-untyped-call]
+                return
+            self._events.popleft()
+            yield tuple(self._host[step].tolist())

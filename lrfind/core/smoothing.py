@@ -1,0 +1,128 @@
+"""Smoothing, always a view of the raw losses, and the divergence test that reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+
+class ExponentialAverage:
+    """The exponential average of a sequence as it arrives, corrected for its start at 0.
+
+    avg_i = beta avg_{i-1} + (1 - beta) x_i,    smoothed_i = avg_i / (1 - beta^(i + 1)).
+
+    The correction makes the average of a constant that constant from its first value on.
+
+    Source: Gugger, "How Do You Find A Good Learning Rate"; the correction is that of Adam (Kingma and Ba,
+    arXiv 1412.6980, section 3).
+
+    Args:
+        beta: Weight of the past, in [0, 1); 0 returns the values themselves.
+    """
+
+    __slots__ = ("_smoothed", "_weight", "beta")
+
+    def __init__(self, beta: float) -> None:
+        if not 0 <= beta < 1:
+            raise ValueError(f"beta must lie in [0, 1), got {beta}")
+        self.beta = beta
+        self._smoothed = 0.0
+        self._weight = 0.0
+
+    def update(self, value: float) -> float:
+        """Takes the next value and returns the smoothed one, never finite again after a NaN or inf."""
+        # The same numbers as a step towards the value: a constant stays itself to the last bit, and
+        # 1 - beta^(i + 1) is summed up rather than subtracted, which would cancel for a beta near 1.
+        self._weight = self.beta * self._weight + (1 - self.beta)
+        share = (1 - self.beta) / self._weight
+        self._smoothed = value if share == 1 else self._smoothed + share * (value - self._smoothed)
+        return self._smoothed
+
+
+def exponential_average(values: ArrayLike, beta: float) -> NDArray[np.float64]:
+    """The bias-corrected exponential average of a whole sequence, shape (n,); see `ExponentialAverage`."""
+    average = ExponentialAverage(beta)
+    return np.array([average.update(float(value)) for value in np.asarray(values)], dtype=np.float64)
+
+
+def centred(x: NDArray[np.float64], y: NDArray[np.float64], width: float) -> NDArray[np.float64]:
+    """Smooths without lag: at each point a local straight line, fitted with Gaussian weights in `x`.
+
+    An exponential average with beta 0.98 trails a 100-step ladder by tens of steps, which is decades of
+    learning rate. A kernel centred on the point trails by none, and a local line rather than a local mean
+    keeps the ends of the curve and every straight line as they are.
+
+    Args:
+        x: Positions, shape (n,), rising; log10 of the learning rate for a geometric ladder.
+        y: Values, shape (n,), finite.
+        width: Standard deviation of the weights, in units of `x`.
+
+    Returns:
+        Shape (n,).
+
+    Source: local linear regression, Cleveland 1979, with the weights and the width fixed.
+    """
+    offsets = x[None, :] - x[:, None]
+    weights = np.exp(-0.5 * (offsets / width) ** 2)
+    total = weights.sum(axis=1)
+    mean_x = (weights * offsets).sum(axis=1) / total
+    mean_y = weights @ y / total
+    deviation = offsets - mean_x[:, None]
+    variance = (weights * deviation**2).sum(axis=1)
+    covariance = (weights * deviation) @ y
+    slope = np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 1e-12 * width**2)
+    return np.asarray(mean_y - slope * mean_x)
+
+
+class DivergenceTest:
+    """Says when a sweep has left the valley for good, from the smoothed loss so far.
+
+    It fires when
+
+        smoothed > lowest + (factor - 1) * scale,
+
+    where `lowest` is the smallest smoothed loss after the first `grace` steps. For a loss that stays
+    positive, scale = lowest, and this is Gugger's test, smoothed > factor * lowest. Two cases need another
+    scale. A positive loss that falls to almost nothing (one batch learnt by heart) would fire at the first
+    ripple, so scale is at least a hundredth of the fall. A loss that goes below zero has no natural zero:
+    its level says nothing, its fall does, and scale = max(|lowest|, fall). The fall is counted from the
+    largest smoothed loss before the lowest one.
+
+    The first steps never decide: their smoothed loss is the mean of a few batches, and one lucky batch would
+    set a minimum that everything later is 4 times above.
+
+    Args:
+        factor: How many times the lowest is too much, greater than 1; None never fires.
+        grace: Steps before the test begins.
+    """
+
+    __slots__ = ("_fall_from", "_lowest", "_peak", "_signed", "_steps", "factor", "grace")
+
+    def __init__(self, factor: float | None, *, grace: int = 0) -> None:
+        if factor is not None and not factor > 1:
+            raise ValueError(f"the stop factor must be greater than 1, got {factor}")
+        self.factor = factor
+        self.grace = grace
+        self._steps = 0
+        self._signed = False
+        self._peak = -np.inf
+        self._fall_from = -np.inf
+        self._lowest = np.inf
+
+    def update(self, loss: float, smoothed: float) -> bool:
+        """Takes the next raw and smoothed loss, both finite, and says whether the sweep has diverged."""
+        self._steps += 1
+        self._signed = self._signed or loss < 0
+        self._peak = max(self._peak, smoothed)
+        if self.factor is None or self._steps <= self.grace:
+            return False
+        if smoothed < self._lowest:
+            self._lowest, self._fall_from = smoothed, self._peak
+            return False
+        fall = self._fall_from - self._lowest
+        scale = max(abs(self._lowest), fall if self._signed else fall / 100)
+        return smoothed > self._lowest + (self.factor - 1) * scale

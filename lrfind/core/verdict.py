@@ -1,0 +1,139 @@
+"""What kind of curve it is, and what to say about it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.core.curve import Status
+
+if TYPE_CHECKING:
+    from lrfind.core.curve import Curve
+    from lrfind.core.line import Line
+
+FEWEST_POINTS = 5
+"""Points below which a curve has no shape."""
+
+SIGNIFICANT = 4.0
+"""Standard deviations of the smoothed loss that make a fall or a rise: the lowest of a hundred independent
+values lies about 2.5 below their mean by chance."""
+
+
+class Shape(str, Enum):
+    """What a curve shows."""
+
+    HEALTHY = "healthy"
+    """It falls and turns."""
+    FALLS_TO_END = "falls to the end"
+    """It falls and the ladder ends before it turns."""
+    FLAT = "flat"
+    """It does not move."""
+    DIVERGES_AT_ONCE = "diverges at once"
+    """It rises without having fallen."""
+    TOO_NOISY = "too noisy"
+    """It moves less than its noise, and the noise is large."""
+    TOO_FEW_STEPS = "too few steps"
+    """There are not enough points to read."""
+    NEVER_FINITE = "never finite"
+    """The loss was NaN or infinite from the start."""
+    INTERRUPTED = "interrupted"
+    """The user stopped it."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether a learning rate can be read from it."""
+        return self in (Shape.HEALTHY, Shape.FALLS_TO_END)
+
+
+def shape_of(curve: Curve, seen: Line) -> Shape:
+    """The shape of a curve, read from its line."""
+    if curve.status is Status.INTERRUPTED:
+        return Shape.INTERRUPTED
+    if curve.status is Status.NONFINITE and len(curve) <= 2:
+        return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
+    if len(seen) < FEWEST_POINTS:
+        return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
+    lowest = seen.lowest
+    least = SIGNIFICANT * seen.smoothed_noise
+    fall = seen.plateau - float(seen.values[lowest])
+    if fall > least and fall > 1e-6 * abs(seen.plateau):
+        # The last two points of a smoothed line cannot tell a turn from noise.
+        turns = lowest < len(seen) - 2 or curve.status in (Status.DIVERGED, Status.NONFINITE)
+        return Shape.HEALTHY if turns else Shape.FALLS_TO_END
+    if _shot_up(curve) or float(seen.values[-1]) - seen.plateau > max(least, 1e-6 * abs(seen.plateau)):
+        return Shape.DIVERGES_AT_ONCE
+    return Shape.TOO_NOISY if least > 0.1 * abs(seen.plateau) else Shape.FLAT
+
+
+def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
+    """What the curve shows and what to do about it, in plain language."""
+    steps = len(curve)
+    last_lr = f"{curve.lrs[-1]:.3g}" if steps else "none"
+    if shape is Shape.HEALTHY:
+        return _healthy(curve, seen)
+    if shape is Shape.FALLS_TO_END:
+        return (
+            f"The loss was still falling at the end of the ladder ({last_lr}): the best rate may lie beyond "
+            "it. Raise range.end_lr, by a factor of 10 or more, until the loss turns."
+        )
+    if shape is Shape.FLAT:
+        return (
+            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr; if it stays flat, the model "
+            "does not learn from this data (is anything frozen, is the loss connected to the parameters?)."
+        )
+    if shape is Shape.DIVERGES_AT_ONCE:
+        return (
+            "The loss rose from the start and never fell: even the first rates are too high. Lower "
+            "range.start_lr, by a factor of 100 or more."
+        )
+    if shape is Shape.TOO_NOISY:
+        return (
+            f"Too noisy: from batch to batch the loss varies by {_share(seen.noise, seen.plateau)} of its "
+            "value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
+            "range.num_steps."
+        )
+    if shape is Shape.NEVER_FINITE:
+        return (
+            "The loss was not finite from the start, before any update: look for NaN in the data, a loss "
+            "outside its domain (log of 0), or try precision=fp32."
+        )
+    if shape is Shape.INTERRUPTED:
+        return f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."
+    return (
+        f"Too few steps: {steps} of {curve.planned_steps} were taken and {len(seen)} points are left to "
+        "read. Raise range.num_steps (100 is usual), or lower range.skip_start and range.skip_end."
+    )
+
+
+def _healthy(curve: Curve, seen: Line) -> str:
+    lowest = seen.lowest
+    end = {
+        Status.DIVERGED: f"and diverged at {curve.lrs[-1]:.3g}",
+        Status.NONFINITE: f"and was no longer finite at {curve.lrs[-1]:.3g}",
+    }.get(curve.status, "and rose again after it")
+    what = "The loss" if curve.accuracies is None else "The share of wrong answers"
+    said = (
+        f"Healthy: {what.lower()} fell from {seen.plateau:.3g} to {seen.values[lowest]:.3g}, lowest near "
+        f"{seen.lrs[lowest]:.3g}, {end}."
+    )
+    fall = seen.plateau - float(seen.values[lowest])
+    if fall < 2 * SIGNIFICANT * seen.smoothed_noise:
+        said += (
+            " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
+            "batch_size or more range.num_steps would steady it."
+        )
+    return said
+
+
+def _shot_up(curve: Curve) -> bool:
+    """Whether the loss left its start upwards without ever having been lower by more than a tenth."""
+    if curve.status not in (Status.DIVERGED, Status.NONFINITE) or len(curve) < 2:
+        return False
+    finite = curve.losses[np.isfinite(curve.losses)]
+    return len(finite) > 0 and float(finite.min()) > float(finite[0]) - 0.1 * abs(float(finite[0]))
+
+
+def _share(noise: float, level: float) -> str:
+    return f"{noise / abs(level):.0%}" if level else f"{noise:.3g}, against a level of 0"
