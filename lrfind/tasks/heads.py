@@ -1,0 +1,88 @@
+"""The head of a torchvision classifier: where it is, and how to freeze everything else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from lrfind.errors import ModelError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+# Where torchvision's classification models keep the layer that gives the logits; within a Sequential it is
+# the last layer of its kind (squeezenet's is a 1x1 convolution, followed by a ReLU and a pooling).
+_HEAD_ATTRIBUTES = ("fc", "classifier", "head", "heads")
+
+
+class FixedBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalization that always uses, and never changes, its running statistics.
+
+    `model.train()` reaches every module and would put a plain layer back to the statistics of the batch; this
+    one stays in eval mode. Its state dict has the same keys as `nn.BatchNorm2d`.
+    """
+
+    @classmethod
+    def copy_of(cls, layer: nn.BatchNorm2d) -> FixedBatchNorm2d:
+        """Makes a fixed layer that shares the parameters and running statistics of `layer`."""
+        fixed = cls(layer.num_features, eps=layer.eps, momentum=layer.momentum, affine=False)
+        fixed.affine = layer.affine
+        fixed.weight, fixed.bias = layer.weight, layer.bias
+        fixed.running_mean, fixed.running_var = layer.running_mean, layer.running_var
+        fixed.num_batches_tracked = layer.num_batches_tracked
+        return fixed.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Stays in eval mode, whatever `mode` asks for."""
+        del mode
+        return super().train(False)
+
+
+def find_head(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
+    """Finds the layer that gives a classifier's logits.
+
+    Args:
+        model: A classification model of torchvision.
+
+    Returns:
+        The layer's dotted name in the model, such as `fc`, `classifier.6` or `heads.head`, and the layer.
+
+    Raises:
+        ModelError: No attribute that usually holds a head holds a `Linear` or a `Conv2d`.
+    """
+    for attribute in _HEAD_ATTRIBUTES:
+        child = getattr(model, attribute, None)
+        if not isinstance(child, nn.Module):
+            continue
+        for name, layer in reversed(list(child.named_modules(prefix=attribute))):
+            if isinstance(layer, (nn.Linear, nn.Conv2d)):
+                return name, layer
+    raise ModelError(
+        f"model: {type(model).__name__} has no head that lrfind can find (it looks for a Linear or Conv2d in "
+        f"{', '.join(_HEAD_ATTRIBUTES)}); build it yourself with model=custom model._target_=mymodel.Net "
+        "trust=[mymodel]."
+    )
+
+
+def freeze_backbone(model: nn.Module) -> None:
+    """Freezes all of a classifier but its head, in place.
+
+    Parameters outside the head get `requires_grad=False`. Batch norm outside the head is replaced by
+    `FixedBatchNorm2d`: a frozen backbone is a fixed function, so that its features do not depend on the rest
+    of the batch and its statistics do not drift from the weights that they belong to. (Whoever trains on with
+    the suggested rate should do the same.) Dropout and stochastic depth regularize as before.
+
+    Args:
+        model: A classification model of torchvision.
+
+    Raises:
+        ModelError: The head cannot be found.
+    """
+    _, head = find_head(model)
+    model.requires_grad_(False)
+    head.requires_grad_(True)
+    for parent in list(model.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                setattr(parent, name, FixedBatchNorm2d.copy_of(child))
