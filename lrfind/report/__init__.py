@@ -1,0 +1,1 @@
+"""All that is written down or shown: files, figures, the screen."""

@@ -1,0 +1,160 @@
+"""The screen: results on stdout, everything else on stderr.
+
+Where the stream is a terminal, rich draws the bar and the colours (it obeys NO_COLOR), and lines are broken
+at words. Elsewhere a message is one line however long, so that a path can be copied whole and a log searched,
+and rich, whose import takes longer than the writing, is not touched.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from lrfind.report.format import rate_text
+from lrfind.report.progress import BarProgress, LineProgress, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from lrfind.core.range_test import Step
+    from lrfind.core.suggest import Reading
+
+
+def write(text: str) -> None:
+    """Writes to stdout exactly `text`; the form for scripts."""
+    _write(sys.stdout, text)
+
+
+def error(message: str) -> None:
+    """Says on stderr, in one paragraph, what went wrong; the message appears as it is, brackets and all."""
+    _say("lrfind: error: ", message, style="bold red")
+
+
+def warn(message: str) -> None:
+    """Says on stderr what the user should know of, though the run goes on."""
+    _say("lrfind: warning: ", message, style="bold yellow")
+
+
+def note(message: str) -> None:
+    """Says on stderr what is going on."""
+    _say("lrfind: ", message, style="bold")
+
+
+@contextmanager
+def progress(num_steps: int) -> Iterator[Callable[[Step], None]]:
+    """Shows on stderr how far a sweep is: a bar, or a line now and then where there is no terminal.
+
+    Args:
+        num_steps: Steps that are planned.
+
+    Yields:
+        What is to be called with every step; it costs well under a microsecond between two refreshes.
+    """
+    shown = BarProgress(num_steps) if is_terminal(sys.stderr) else LineProgress(num_steps, note)
+    with shown as on_step:
+        yield on_step
+
+
+def show_result(reading: Reading, files: Sequence[Path]) -> None:
+    """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files."""
+    _show(sys.stdout, result_lines(reading, files))
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A line of text, which a terminal may break at words.
+
+    Attributes:
+        text: The text.
+        style: rich's style of it on a terminal.
+        styled: How many characters at its start have the style; None: all.
+    """
+
+    text: str
+    style: str = ""
+    styled: int | None = None
+
+
+def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
+    """Works out what `show_result` writes."""
+    from lrfind.core.suggest import LOOKS_AT
+
+    suggestion = reading.suggestion
+    meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
+    width = max((len(name) for name in reading.rules), default=0)
+    lines = [Paragraph(f"  {'rule':{width}}  {'lr':>8}  looks at", "bold")]
+    for name, lr in reading.rules.items():
+        chosen = suggestion is not None and name == suggestion.rule
+        answer = "none" if lr is None else rate_text(lr)
+        text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
+        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
+    lines.append(Paragraph(""))
+    if suggestion is None:
+        lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
+    else:
+        between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
+        found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
+        lines.append(Paragraph(found, "bold green"))
+        lines.append(Paragraph(suggestion.reason))
+    lines.append(Paragraph(reading.verdict))
+    if files:
+        lines.append(Paragraph(""))
+        lines += [Paragraph(shortest(file), "dim") for file in files]
+    return lines
+
+
+def shortest(path: str | os.PathLike[str]) -> str:
+    """The path from the working directory where that is shorter."""
+    whole = os.fspath(path)
+    with suppress(ValueError):  # another drive
+        return min(os.path.relpath(whole), whole, key=len)
+    return whole
+
+
+def _say(prefix: str, message: str, *, style: str) -> None:
+    # With stderr gone there is no one left to tell; the exit code still speaks.
+    with suppress(OSError, ValueError):
+        _show(sys.stderr, [Paragraph(prefix + message, style, len(prefix))])
+
+
+def _show(stream: TextIO | None, paragraphs: Sequence[Paragraph]) -> None:
+    if stream is None or not is_terminal(stream):
+        _write(stream, "".join(f"{paragraph.text}\n" for paragraph in paragraphs))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(file=stream, highlight=False)
+    for paragraph in paragraphs:
+        text = Text(_wrapped(paragraph.text, console.width))
+        # A Text, not a string: in a string rich would take the [/foo] of a message for markup.
+        text.stylize(paragraph.style, 0, paragraph.styled)
+        console.print(text, soft_wrap=True)
+
+
+def _wrapped(text: str, width: int) -> str:
+    """Broken at spaces only: rich would break a long path, and a path is there to be copied."""
+    lines = text.splitlines() or [""]
+    if len(text) <= width:
+        return "\n".join(lines)
+    wrapper = textwrap.TextWrapper(
+        width, expand_tabs=False, replace_whitespace=False, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapper.fill(line) for line in lines)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        # A file name that is no text, or a stream that knows ASCII only, must not cost the user the result.
+        known = stream.encoding or "ascii"
+        stream.write(text.encode(known, "backslashreplace").decode(known))
+    stream.flush()

@@ -1,0 +1,141 @@
+"""How far a sweep is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, TextIO
+
+from lrfind.report.format import duration_text, rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from lrfind.core.range_test import Step
+
+_BAR_SECONDS = 0.1
+_LINE_SECONDS = 10.0
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person watches the stream on a terminal that can move its cursor."""
+    if stream is None or stream.closed or os.environ.get("TERM") == "dumb":
+        return False
+    return stream.isatty()
+
+
+class Progress:
+    """Called with every step, shows one now and then; a context manager around the sweep.
+
+    Args:
+        num_steps: Steps that are planned.
+        every: Least time between two refreshes in seconds.
+    """
+
+    def __init__(self, num_steps: int, every: float) -> None:
+        self._num_steps = num_steps
+        self._every = every
+        self._last: Step | None = None
+        self._started = perf_counter()
+        self._due = self._started + every
+
+    def __call__(self, step: Step) -> None:
+        """Takes a step; mostly that is all."""
+        self._last = step
+        now = perf_counter()
+        if now >= self._due:
+            self._refresh(step)
+            # After the refresh: a terminal slower than the sweep must not be all it does.
+            self._due = perf_counter() + self._every
+
+    def __enter__(self) -> Progress:
+        """Starts the clock."""
+        self._started = perf_counter()
+        self._due = self._started + self._every
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Cleans up; subclasses say the last word."""
+
+    def _refresh(self, step: Step) -> None:
+        raise NotImplementedError
+
+    def _state(self, step: Step) -> str:
+        """`step 12 of 100, lr 1.3e-5, loss 2.31`."""
+        return (
+            f"step {step.index + 1} of {self._num_steps}, lr {rate_text(step.lr)}, "
+            f"loss {rate_text(step.smoothed)}"
+        )
+
+    def _left(self, step: Step) -> str:
+        done = step.index + 1
+        return duration_text((perf_counter() - self._started) / done * max(self._num_steps - done, 0))
+
+
+class LineProgress(Progress):
+    """A line every ten seconds and one at the end.
+
+    Args:
+        num_steps: Steps that are planned.
+        say: Takes a line.
+    """
+
+    def __init__(self, num_steps: int, say: Callable[[str], None]) -> None:
+        super().__init__(num_steps, _LINE_SECONDS)
+        self._say = say
+
+    def _refresh(self, step: Step) -> None:
+        self._say(f"{self._state(step)}, {self._left(step)} left")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Says how far it came and how long it took."""
+        if self._last is not None:
+            self._say(f"{self._state(self._last)}, in {duration_text(perf_counter() - self._started)}")
+
+
+class BarProgress(Progress):
+    """rich's bar on stderr, ten times a second at most, gone when the sweep ends.
+
+    Args:
+        num_steps: Steps that are planned.
+    """
+
+    def __init__(self, num_steps: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        super().__init__(num_steps, _BAR_SECONDS)
+        self._bar: Any = Bar(
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}", markup=False),
+            console=Console(stderr=True, highlight=False),
+            # No thread of rich's own beside the sweep.
+            auto_refresh=False,
+            transient=True,
+            # What the model prints belongs to stdout; only where both are one screen may it pass the bar.
+            redirect_stdout=is_terminal(sys.stdout),
+        )
+        self._task = self._bar.add_task("starting", total=num_steps)
+
+    def _refresh(self, step: Step) -> None:
+        words = f"{self._state(step)}, {self._left(step)} left"
+        self._bar.update(self._task, completed=step.index + 1, description=words, refresh=True)
+
+    def __enter__(self) -> BarProgress:
+        """Draws the empty bar."""
+        super().__enter__()
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Takes the bar off the screen."""
+        self._bar.stop()
