@@ -1,0 +1,1 @@
+"""What is trained: models, data, loaders, and the one place that builds them from a config."""

@@ -1,0 +1,279 @@
+"""Endless batches on the device, from any kind of data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lrfind.core.batches import on_device
+from lrfind.errors import DataError
+from lrfind.tasks.fetching import (
+    BatchedMap,
+    map_loader,
+    restarted,
+    stream_loader,
+    suitable_workers,
+    unwrapped,
+)
+from lrfind.tasks.pictures import PictureBatch, PictureFolder
+from lrfind.tasks.sources import Source, source_of
+from lrfind.tasks.transfer import copied_ahead, normaliser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from lrfind.tasks.data import Data
+
+_RESIDENT_FRACTION = 0.25
+"""Part of the free device memory that a data set may take."""
+
+
+@dataclass(slots=True)
+class Loaders:
+    """Where training gets its batches.
+
+    Attributes:
+        batches: Batches on the device, without end.
+        validation: Fixed batches on the device that training never sees (or, where samples have no index,
+            that were drawn first); None where none were asked for.
+        skipped: Paths of the pictures left out so far; grows as batches are drawn.
+    """
+
+    batches: Iterator[Any]
+    validation: list[Any] | None = None
+    skipped: list[str] = field(default_factory=list)
+    _stop: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def close(self) -> None:
+        """Stop worker processes. No more batches can be drawn."""
+        self._stop()
+
+
+def make_batches(
+    data: Data,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    num_workers: int | None,
+    validation_samples: int = 0,
+) -> Loaders:
+    """Make endless batches of a data set, shuffled anew each epoch where samples have an index.
+
+    The order depends on `seed` alone, and no global random stream is read or moved by it. (Random changes
+    that a data set itself makes to its samples come from wherever it takes them: from the global streams in
+    this process, from streams seeded by `seed` in workers.) The last incomplete batch of an epoch is dropped.
+
+    Args:
+        data: What to draw from.
+        batch_size: Samples a batch; of no effect on a `DataLoader` or an iterable of batches.
+        seed: Of the order, of the validation subset and of worker processes.
+        device: Where batches are to lie.
+        num_workers: Worker processes; None chooses: none for data in memory and for streams, none on the
+            CPU for strangers' data sets, and a number that suits the machine for pictures.
+        validation_samples: Samples set apart; in an iterable, the first batches that hold so many.
+
+    Raises:
+        DataError: Where the data set cannot fill a batch; while drawing, whatever is wrong with the data.
+    """
+    source = source_of(data.dataset)
+    if source in (Source.TENSORS, Source.MAP):
+        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples)
+    stream: Iterable[Any] = data.dataset
+    hint = ""
+    if source is Source.STREAM:
+        stream = stream_loader(
+            data.dataset,
+            batch_size=batch_size,
+            seed=seed,
+            num_workers=num_workers or 0,
+            pin_memory=device.type == "cuda",
+        )
+        hint = f" A batch takes batch_size={batch_size} samples."
+    endless = restarted(stream, name=data.name, hint=hint)
+    finish = normaliser(data.normalisation, device)
+    validation = None
+    if validation_samples:
+        validation = [finish(on_device(b, device)) for b in _first_batches(endless, validation_samples)]
+    return Loaders(map(finish, _moved(endless, device)), validation, _stop=endless.close)
+
+
+def index_batches(pool: Tensor, *, batch_size: int, seed: int) -> Iterator[Tensor]:
+    """Give the indices of every batch, epoch after epoch without end.
+
+    Args:
+        pool: The indices to draw from, shape (samples,), int64, at least `batch_size` of them. Batches lie on
+            its device; the order is drawn on the CPU, so that it is the same on every device.
+        batch_size: Samples a batch.
+        seed: Of the order.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    per_epoch = len(pool) // batch_size
+    while True:
+        order = pool[torch.randperm(len(pool), generator=generator).to(pool.device)]
+        yield from torch.split(order[: per_epoch * batch_size], batch_size)
+
+
+def _indexed(
+    data: Data,
+    source: Source,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    num_workers: int | None,
+    validation_samples: int,
+) -> Loaders:
+    count = len(data.dataset)
+    left = count - validation_samples
+    if left < batch_size:
+        apart = f", of which {validation_samples} are set apart for validation" if validation_samples else ""
+        remedy = f"Choose batch_size={left} or less" if left > 0 else "Choose a smaller batch_size"
+        raise DataError(
+            f"batch_size={batch_size} is more than data={data.name} can fill: it holds {count} "
+            f"samples{apart}. {remedy}{', or a smaller validation subset' if apart else ''}."
+        )
+    pool, apart_indices = torch.arange(count), None
+    if validation_samples:
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        # Sorted, so that pictures are read in the order in which they lie on the disk.
+        apart_indices, pool = (
+            order[:validation_samples].sort().values,
+            order[validation_samples:].sort().values,
+        )
+    finish = normaliser(data.normalisation, device)
+
+    tensors = data.dataset.tensors if source is Source.TENSORS else None
+    if tensors is None and isinstance(data.dataset, PictureFolder) and (cached := data.dataset.cached()):
+        # A view that gathers whole rows and then looks like any other batch of pictures.
+        tensors, finish = cached, _then(_channels_first, finish)
+    if tensors is not None:
+        return _gathered(tensors, pool, apart_indices, batch_size, seed, device, finish)
+
+    if num_workers is None:
+        num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
+    loader = map_loader(
+        data.dataset,
+        (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed)),
+        seed=seed,
+        num_workers=num_workers,
+        pin_memory=device.type == "cuda",
+    )
+    drawn = _drawn(loader)
+    skipped: list[str] = []
+    per_epoch = len(pool) // batch_size
+    batches = _moved(_without_skipped(drawn, skipped, data.name, per_epoch), device)
+    validation = None
+    if apart_indices is not None:
+        fetched = (
+            BatchedMap(data.dataset).__getitems__(i.tolist()) for i in torch.split(apart_indices, batch_size)
+        )
+        kept = _without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
+        validation = [finish(on_device(batch, device)) for batch in kept]
+        if not validation:
+            raise _none_readable(data.name, skipped)
+    return Loaders(map(finish, batches), validation, skipped, drawn.close)
+
+
+def _gathered(
+    tensors: tuple[Tensor, ...],
+    pool: Tensor,
+    apart: Tensor | None,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    finish: Callable[[Any], Any],
+) -> Loaders:
+    """Batches of tensors in memory, gathered by index without a look at single samples."""
+    home = device
+    if device.type == "cuda":
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if needed > _RESIDENT_FRACTION * torch.cuda.mem_get_info(device)[0]:
+            home = torch.device("cpu")
+    tensors = tuple(tensor.to(home) for tensor in tensors)
+
+    def gather(index: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensor.index_select(0, index) for tensor in tensors)
+
+    validation = None
+    if apart is not None:
+        validation = [
+            finish(on_device(gather(index), device)) for index in torch.split(apart.to(home), batch_size)
+        ]
+    batches: Iterator[Any] = map(gather, index_batches(pool.to(home), batch_size=batch_size, seed=seed))
+    if home != device:
+        pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
+        batches = _moved(pinned, device)
+    return Loaders(map(finish, batches), validation)
+
+
+def _moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
+    if device.type == "cuda":
+        return copied_ahead(batches, device)
+    return (on_device(batch, device) for batch in batches)
+
+
+def _drawn(loader: Iterable[Any]) -> Generator[Any]:
+    # The only holder of the loader's iterator: closing this generator drops it, which ends the workers.
+    yield from unwrapped(iter(loader))
+
+
+def _without_skipped(
+    batches: Iterator[Any], skipped: list[str], name: str, batches_per_epoch: int
+) -> Iterator[Any]:
+    """Note the pictures that were left out, and pass over batches of which nothing is left.
+
+    Raises:
+        DataError: Where a whole epoch gave no picture.
+    """
+    known = set(skipped)
+    empty = 0
+    for batch in batches:
+        if not isinstance(batch, PictureBatch):
+            yield batch
+            continue
+        for path in batch.skipped:
+            if path not in known:
+                known.add(path)
+                skipped.append(path)
+        if len(batch.labels):
+            empty = 0
+            yield batch.images, batch.labels
+            continue
+        empty += 1
+        if empty >= batches_per_epoch:
+            raise _none_readable(name, skipped)
+
+
+def _none_readable(name: str, skipped: list[str]) -> DataError:
+    return DataError(
+        f"data={name}: no picture could be read; {len(skipped)} were skipped, the first {skipped[0]}. Check "
+        "that the files are pictures and whole (data.on_error=raise says what is wrong with the first)."
+    )
+
+
+def _first_batches(batches: Iterator[Any], samples: int) -> Iterator[Any]:
+    drawn = 0
+    while drawn < samples:
+        batch = next(batches)
+        yield batch
+        drawn += _samples_in(batch)
+
+
+def _samples_in(batch: Any) -> int:
+    """Length of the first tensor in a batch, 1 where there is none."""
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.ndim else 1
+    values = batch.values() if hasattr(batch, "values") else batch if isinstance(batch, (tuple, list)) else ()
+    return next((_samples_in(value) for value in values), 1)
+
+
+def _channels_first(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    images, labels = batch
+    return images.permute(0, 3, 1, 2), labels
+
+
+def _then(first: Callable[[Any], Any], second: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda batch: second(first(batch))

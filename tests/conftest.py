@@ -1,0 +1,19 @@
+"""What every folder of tests shares."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder named by LRFIND_DATA, which holds mnist/, dogbreed/ and dogbreed-fullsize/."""
+    named = os.environ.get("LRFIND_DATA")
+    if not named:
+        pytest.skip("LRFIND_DATA names no folder of real data")
+    folder = Path(named)
+    missing = [name for name in ("mnist", "dogbreed", "dogbreed-fullsize") if not (folder / name).is_dir()]
+    if missing:
+        pytest.skip(f"LRFIND_DATA={folder} lacks {', '.join(missing)}")
+    return folder
