@@ -1,12 +1,14 @@
 """Which classes a config may name: a config that names classes is code.
 
-A `_target_` is checked by its name before anything is imported, and the object it led to is checked again by
-where it was defined, so that `torch.nn.functional.torch.hub.load` does not pass as something of torch.nn.
+A `_target_` is checked by its name before anything is imported. Of the known packages it may name what lies
+directly in them (`torch.nn.Linear`), nothing deeper: a package's own modules lead to the rest of the world,
+as `torch.nn.functional.torch.hub.load` does. Of a package the user trusts it may name anything; that its
+path stays inside that package is checked where the path is followed, in `lrfind.tasks.instantiate`.
 """
 
 from __future__ import annotations
 
-import inspect
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,30 +20,30 @@ KNOWN = {
     "model": ("torch.nn", "torchvision.models", "lrfind.tasks.models"),
     "data": ("torchvision.datasets", "torch.utils.data", "lrfind.tasks.data"),
     "optimizer": ("torch.optim",),
-    "criterion": ("torch.nn",),
+    "criterion": ("torch.nn", "torch.nn.functional"),
 }
-"""Packages that each group may name without being told. Not the whole of lrfind.tasks: `instantiate` in it imports
-what it is told to, and a config that could name that could name anything."""
+"""Packages whose own names each group may use without being told."""
 
-_ALWAYS = ("torchvision.transforms",)
-"""Packages that arguments of any group may name: they only hold functions of pictures."""
+_ALWAYS = ("torchvision.transforms", "torchvision.transforms.v2")
+"""The same for arguments of any group: they only hold functions of pictures."""
+
+_DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def check_targets(config: TaskConfig) -> list[str]:
     """Problems with the `_target_`s of a config, one paragraph each; imports nothing."""
     problems = []
     for group, known in KNOWN.items():
-        trusted = trusted_packages(group, config.trust)
-        for key, name in named_targets(getattr(config, group), group):
-            if not isinstance(name, str) or not name.strip("."):
+        node = getattr(config, group)
+        for key, name in named_targets(node, group):
+            if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
                 problems.append(f"{key} must be the dotted name of a class or function, got {name!r}.")
-            elif not _inside(name, trusted):
+            elif not is_trusted(name, group, config.trust):
                 package = name.split(".")[0]
                 problems.append(
-                    f"{key}={name} is not trusted: {group} may name {', '.join(known)}. If {package} is code "
-                    f"that you want to run, say so with trust=[{package}]."
+                    f"{key}={name} is not trusted: {group} may name what lies in {', '.join(known)}. If "
+                    f"{package} is code that you want to run, say so with trust=[{package}]."
                 )
-        node = getattr(config, group)
         if group != "criterion" and "_target_" not in node:
             problems.append(f"{group}._target_ is required: a class or function that makes the {group}.")
         elif group == "criterion" and "_target_" not in node and node.get("from_model") is not True:
@@ -49,28 +51,14 @@ def check_targets(config: TaskConfig) -> list[str]:
     return problems
 
 
-def trusted_packages(group: str, trust: list[str]) -> tuple[str, ...]:
-    """Packages that a group may name, those the user trusts among them."""
-    return KNOWN[group] + _ALWAYS + tuple(trust)
+def is_trusted(name: str, group: str, trust: list[str]) -> bool:
+    """Whether a group may name it: directly in a known package, or anywhere in one that the user trusts."""
+    return name.rpartition(".")[0] in KNOWN[group] + _ALWAYS or any(is_inside(name, p) for p in trust)
 
 
-def led_outside(target: Any, trusted: tuple[str, ...]) -> str | None:
-    """The module an object was defined in, where that is none of the trusted packages; else None.
-
-    Functions of C that belong to no module pass, since they are reached only through a trusted one; a method
-    of a built-in object, such as `sys.path.insert`, is judged by the class of that object.
-    """
-    if inspect.ismodule(target):
-        return target.__name__
-    module = getattr(target, "__module__", None)
-    if module is None:
-        owner = getattr(target, "__objclass__", None) or type(getattr(target, "__self__", None))
-        module = None if owner is type(None) else owner.__module__
-    return None if module is None or _inside(module, trusted) else str(module)
-
-
-def _inside(name: str, packages: tuple[str, ...]) -> bool:
-    return any(name == package or name.startswith(f"{package}.") for package in packages)
+def is_inside(name: str, package: str) -> bool:
+    """Whether a dotted name is that of the package or of something in it."""
+    return name == package or name.startswith(f"{package}.")
 
 
 def named_targets(node: Any, key: str) -> Iterator[tuple[str, Any]]:

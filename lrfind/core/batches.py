@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -11,40 +10,51 @@ from torch import Tensor
 from lrfind.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+
     import torch
 
-_NOTHING = object()
 
-
-def endless(loader: Iterable[Any]) -> Iterator[Any]:
+def endless(loader: Iterable[Any], *, name: str = "the loader", hint: str = "") -> Generator[Any]:
     """The batches of a loader, again and again; an epoch shorter than the sweep is normal.
 
+    Args:
+        loader: An iterable of batches.
+        name: What messages call it.
+        hint: Added to the message where there is no batch at all.
+
     Raises:
-        DataError: The loader gives no batch, or ended and cannot start again.
+        DataError: It gives no batch, or is an iterator that ended and cannot begin again.
     """
-    seen = 0
+    total = 0
     while True:
-        iterator = iter(loader)
-        first = next(iterator, _NOTHING)
-        if first is _NOTHING:
-            raise DataError(
-                "data: the loader gives no batch; is it empty, or smaller than one batch?"
-                if not seen
-                else f"data: the batches ended after {seen} and cannot start again; give a loader, "
-                "or fewer range.num_steps."
-            )
-        for batch in chain((first,), iterator):
-            seen += 1
+        before = total
+        for batch in loader:
+            total += 1
             yield batch
+        if total == 0:
+            raise DataError(
+                f"{name} gave no batch at all.{hint} Check that it is not empty or used up already."
+            )
+        if total == before:
+            raise DataError(
+                f"{name} ended after {total} batches and gave nothing when it was started again. Give a "
+                "DataLoader or an iterable that can be iterated over more than once, or ask for fewer steps."
+            )
 
 
 def on_device(batch: Any, device: torch.device) -> Any:
-    """The batch with every tensor in it on the device, in the same containers."""
-    if isinstance(batch, Tensor):
-        return batch.to(device, non_blocking=True)
+    """The batch with every tensor in it on the device: tuples, lists and mappings recursively.
+
+    An object with a method `to` of its own moves itself; whatever else there is stays as it is.
+    """
+    if callable(getattr(batch, "to", None)):
+        return batch.to(device, non_blocking=True) if isinstance(batch, Tensor) else batch.to(device)
     if isinstance(batch, Mapping):
-        moved = {key: on_device(item, device) for key, item in batch.items()}
-        return moved if type(batch) is dict else type(batch)(moved)  # type: ignore[call-arg]
+        # A copy keeps what kind of dict it is; other mappings have no constructor that could be relied on.
+        moved = batch.copy() if isinstance(batch, dict) else {}
+        moved.update({key: on_device(item, device) for key, item in batch.items()})
+        return moved
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
         return type(batch)(*(on_device(item, device) for item in batch))
     if isinstance(batch, (list, tuple)):
@@ -53,13 +63,16 @@ def on_device(batch: Any, device: torch.device) -> Any:
 
 
 def num_samples(batch: Any) -> int:
-    """Number of samples in a batch: the length of the first tensor found."""
+    """Number of samples in a batch: the length of the first tensor in it, 1 where there is none."""
+    return _first_length(batch) or 1
+
+
+def _first_length(batch: Any) -> int | None:
     if isinstance(batch, Tensor):
         return len(batch) if batch.ndim else 1
     if isinstance(batch, Mapping):
         batch = list(batch.values())
     if isinstance(batch, (list, tuple)):
-        return next(
-            (num_samples(item) for item in batch if isinstance(item, (Tensor, Mapping, list, tuple))), 1
-        )
-    return 1
+        lengths = (_first_length(item) for item in batch)
+        return next((length for length in lengths if length is not None), None)
+    return None

@@ -70,7 +70,7 @@ def linear(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
 
 def ladder(spacing: Spacing, start: float, end: float, num_steps: int) -> NDArray[np.float64]:
     """The ladder of that spacing; see `geometric` and `linear`."""
-    make = geometric if spacing is Spacing.GEOMETRIC else linear
+    make = geometric if Spacing(spacing) is Spacing.GEOMETRIC else linear
     return make(start, end, num_steps)
 
 

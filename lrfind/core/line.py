@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.core.curve import Status
-from lrfind.core.smoothing import centred
+from lrfind.core.smoothing import centred, exponential_average
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 SMOOTHING_SHARE = 1 / 40
 """Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
+
+AVERAGE_BETA = 0.98
+"""Weight of the past in the average of accuracies; that of losses was chosen when they were measured."""
 
 STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
@@ -35,7 +38,7 @@ class Line:
         values: `raw` smoothed without lag and with the cliff after a divergence cut off, shape (points,).
         averaged: The bias-corrected exponential average at the same points, shape (points,).
         noise: Standard deviation of one raw measurement about its neighbours.
-        smoothed_noise: The same of a smoothed value.
+        smoothed_noise: The same of each smoothed value, shape (points,); it is most at the ends.
     """
 
     lrs: NDArray[np.float64]
@@ -43,7 +46,7 @@ class Line:
     values: NDArray[np.float64]
     averaged: NDArray[np.float64]
     noise: float
-    smoothed_noise: float
+    smoothed_noise: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Number of points."""
@@ -66,8 +69,33 @@ class Line:
 
     @property
     def plateau(self) -> float:
-        """Level at the start: the median of the first tenth, at least three points, raw."""
+        """Level at the start: the median of the first tenth of the raw points, at least three."""
         return float(np.median(self.raw[: max(3, len(self) // 10)]))
+
+    @property
+    def falls(self) -> slice:
+        """Where the loss falls: from where it has lost a tenth of its fall, for good, to its lowest point."""
+        lowest = self.lowest
+        begun = self.plateau - 0.1 * (self.plateau - self.values[lowest])
+        above = np.flatnonzero(self.values[: lowest + 1] > begun)
+        first = 0 if len(above) == 0 else min(int(above[-1]) + 1, lowest)
+        return slice(first, lowest + 1)
+
+    @property
+    def fall(self) -> tuple[float, float]:
+        """How far the loss fell to its lowest point, and the standard deviation of that by noise alone.
+
+        It fell from the mean of what stood before the fall; where nothing did, from the first point, so that
+        a line that only rises has fallen from nowhere.
+        """
+        lowest = self.lowest
+        before = self.falls.start
+        if before > 0:
+            level, variance = float(self.raw[:before].mean()), self.noise**2 / before
+        else:
+            level, variance = float(self.values[0]), float(self.smoothed_noise[0]) ** 2
+        deviation = math.sqrt(variance + float(self.smoothed_noise[lowest]) ** 2)
+        return level - float(self.values[lowest]), deviation
 
 
 def line(curve: Curve) -> Line:
@@ -75,16 +103,14 @@ def line(curve: Curve) -> Line:
     # A NaN ends the curve, and an infinity is no level: neither reaches a rule.
     steps = int(np.argmin(np.isfinite(curve.losses))) if not np.isfinite(curve.losses).all() else len(curve)
     measured = curve.losses if curve.accuracies is None else 1 - curve.accuracies
-    averaged = curve.smoothed if curve.accuracies is None else measured
+    averaged = curve.smoothed if curve.accuracies is None else exponential_average(measured, AVERAGE_BETA)
     first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
     causes = slice(first, max(first, last - 1))
     effects = slice(first + 1, max(first + 1, last))
     raw = measured[effects]
-    points = len(raw)
-    index = np.arange(points, dtype=np.float64)
     width = max(1.0, curve.planned_steps * SMOOTHING_SHARE)
-    values = centred(index, np.minimum(raw, cliff_level(raw)), width) if points else raw
+    values, noise_left = centred(np.minimum(raw, cliff_level(raw)), width) if len(raw) else (raw, raw)
     noise = _noise(raw)
     return Line(
         lrs=curve.lrs[causes],
@@ -92,8 +118,7 @@ def line(curve: Curve) -> Line:
         values=values,
         averaged=averaged[effects],
         noise=noise,
-        # Variance of a mean under Gaussian weights of that width, in steps.
-        smoothed_noise=noise / math.sqrt(2 * math.sqrt(math.pi) * width),
+        smoothed_noise=noise * noise_left,
     )
 
 

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from lrfind.core.objective import Objective
 
 
+GRACE = 10
+"""Steps at the start that cannot stop a sweep, a fifth of a short ladder: with fewer the smoothed loss is the
+mean of a few batches, and noise alone ends one test in ten."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step, as `on_step` is told of it once its loss is known.
@@ -54,7 +59,7 @@ class SweepOptions:
     Attributes:
         beta: Weight of the past in the smoothed loss.
         stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
-        skip_start: Steps at the start that are not read, and that cannot stop the test.
+        skip_start: Steps at the start that are not read, and that cannot stop the test (see also `GRACE`).
         skip_end: Steps at the end that are not read, where the sweep stopped early.
         accumulation_steps: Batches a step; the logged loss is the mean over them.
         clip_grad_norm: Largest norm of the whole gradient, or None.
@@ -146,7 +151,8 @@ def sweep(
     width = 1
     readback: Readback | None = None
     status = Status.COMPLETED
-    model.train()
+    if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
+        model.train()
     try:
         for i, lr in enumerate(lrs.tolist()):
             extra: list[Tensor] = []
@@ -208,7 +214,7 @@ def _train_step(
         else:
             scaler.step(optimizer)
             scaler.update()
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise _explained_update(error, optimizer, batch) from error
     return total, accuracy
 
@@ -230,6 +236,11 @@ class LearningRate:
     """
 
     def __init__(self, optimizer: Optimizer) -> None:
+        if any("lr" not in group for group in optimizer.param_groups):
+            raise OptimizerError(
+                f"optimizer: {type(optimizer).__name__} keeps no learning rate: its parameter groups need an "
+                "entry 'lr' for the range test to move."
+            )
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         largest = max(rates)
         self._groups = [
@@ -269,7 +280,8 @@ class _Record:
         self._options = options
         self._on_step = on_step
         self._average = ExponentialAverage(options.beta)
-        self._diverged = DivergenceTest(options.stop_factor, grace=options.skip_start)
+        grace = max(options.skip_start, min(GRACE, len(lrs) // 5))
+        self._diverged = DivergenceTest(options.stop_factor, grace=grace)
         self._rows: list[tuple[float, ...]] = []
         self._smoothed: list[float] = []
 
@@ -291,7 +303,7 @@ class _Record:
     def curve(self, status: Status, *, accuracy: bool, validation: bool) -> Curve:
         """All of it as a curve."""
         steps = len(self._smoothed)  # an interrupt may have left a row without its smoothed loss
-        columns = np.array(self._rows[:steps], dtype=np.float64).reshape(steps, -1).T
+        columns = np.array(self._rows[:steps], dtype=np.float64).T
         return Curve(
             lrs=self._lrs[:steps],
             losses=columns[0] if steps else np.empty(0),

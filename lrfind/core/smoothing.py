@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -49,33 +50,44 @@ def exponential_average(values: ArrayLike, beta: float) -> NDArray[np.float64]:
     return np.array([average.update(float(value)) for value in np.asarray(values)], dtype=np.float64)
 
 
-def centred(x: NDArray[np.float64], y: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-    """Smooths without lag: at each point a local straight line, fitted with Gaussian weights in `x`.
+def centred(values: NDArray[np.float64], width: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smooths without lag: at each point a local straight line, fitted with Gaussian weights.
 
     An exponential average with beta 0.98 trails a 100-step ladder by tens of steps, which is decades of
     learning rate. A kernel centred on the point trails by none, and a local line rather than a local mean
     keeps the ends of the curve and every straight line as they are.
 
     Args:
-        x: Positions, shape (n,), rising; log10 of the learning rate for a geometric ladder.
-        y: Values, shape (n,), finite.
-        width: Standard deviation of the weights, in units of `x`.
+        values: Shape (n,), finite, evenly spaced: one a rung of the ladder.
+        width: Standard deviation of the weights, in rungs; they end at five of it.
 
     Returns:
-        Shape (n,).
+        The smoothed values, shape (n,), and how much of the standard deviation of independent noise in
+        `values` is left in each, shape (n,): least in the middle, most at the ends.
 
     Source: local linear regression, Cleveland 1979, with the weights and the width fixed.
     """
-    offsets = x[None, :] - x[:, None]
-    weights = np.exp(-0.5 * (offsets / width) ** 2)
-    total = weights.sum(axis=1)
-    mean_x = (weights * offsets).sum(axis=1) / total
-    mean_y = weights @ y / total
-    deviation = offsets - mean_x[:, None]
-    variance = (weights * deviation**2).sum(axis=1)
-    covariance = (weights * deviation) @ y
-    slope = np.divide(covariance, variance, out=np.zeros_like(covariance), where=variance > 1e-12 * width**2)
-    return np.asarray(mean_y - slope * mean_x)
+    # With weights w and distances d to the point, S_k = sum w d^k and T_k = sum w d^k y, the line's value at
+    # the point is (S_2 T_0 - S_1 T_1) / (S_0 S_2 - S_1^2): a sum of the y with weights w (S_2 - S_1 d) / det.
+    reach = min(math.ceil(5 * width), max(len(values) - 1, 1))
+    d = np.arange(-reach, reach + 1, dtype=np.float64)
+    w = np.exp(-0.5 * (d / width) ** 2)
+
+    def around(signal: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum over the points around each: signal times kernel at their distance."""
+        return np.convolve(signal, kernel[::-1])[reach : reach + len(values)]
+
+    ones = np.ones_like(values)
+    s0, s1, s2 = (around(ones, w * d**k) for k in range(3))
+    t0, t1 = (around(values, w * d**k) for k in range(2))
+    q0, q1, q2 = (around(ones, w**2 * d**k) for k in range(3))
+    determinant = s0 * s2 - s1**2
+    # One point alone, or points beyond each other's weights, have no line through them.
+    alone = determinant < 1e-12 * s0**2
+    determinant[alone] = 1.0
+    smoothed = np.where(alone, t0 / s0, (s2 * t0 - s1 * t1) / determinant)
+    kept = np.sqrt(np.maximum(s2**2 * q0 - 2 * s1 * s2 * q1 + s1**2 * q2, 0)) / determinant
+    return smoothed, np.where(alone, np.sqrt(q0) / s0, kept)
 
 
 class DivergenceTest:

@@ -90,7 +90,7 @@ class Snapshot:
                     del module._buffers[name]
                 for name, (buffer, copy) in buffers.items():
                     if buffer is not None and copy is not None:
-                        buffer.copy_(copy)
+                        _put_back(buffer, copy)
                     module._buffers[name] = buffer
             self._restore_optimizer()
         if self._scaler is not None:
@@ -114,6 +114,7 @@ class Snapshot:
         optimizer.state.clear()
         for parameter, state in self._state:
             optimizer.state[parameter] = _copied(state)
+        del optimizer.param_groups[len(self._groups) :]
         for group, saved in zip(optimizer.param_groups, self._groups, strict=True):
             for key in [key for key in group if key not in saved]:
                 del group[key]
@@ -157,6 +158,17 @@ def _all_parameters(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter
                 "call it once on a batch before the range test"
             )
     return list(found.values())
+
+
+def _put_back(buffer: Tensor, copy: Tensor) -> None:
+    """Writes a copy back into its buffer, which may have been resized in place."""
+    if buffer.shape != copy.shape:
+        buffer.resize_(copy.shape)
+    shares_memory_with_itself = buffer.layout == torch.strided and any(
+        stride == 0 and size > 1 for size, stride in zip(buffer.shape, buffer.stride(), strict=True)
+    )
+    if not shares_memory_with_itself:  # an expanded tensor, which nothing can write to in place
+        buffer.copy_(copy)
 
 
 def _copied(value: Any) -> Any:

@@ -33,7 +33,7 @@ class Rule(str, Enum):
     GUGGER = "gugger"
 
 
-DEFAULT_RULE = Rule.STEEPEST
+DEFAULT_RULE = Rule.GUGGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,22 +93,19 @@ def bracket(seen: Line) -> tuple[float, float]:
     It begins to fall where it has lost a tenth of all that it will lose, for good; it turns at its lowest
     point.
     """
-    lowest = seen.lowest
-    begun = seen.plateau - 0.1 * (seen.plateau - seen.values[lowest])
-    above = np.flatnonzero(seen.values[: lowest + 1] > begun)
-    first = 0 if len(above) == 0 else min(int(above[-1]) + 1, lowest)
-    return float(seen.lrs[first]), float(seen.lrs[lowest])
+    fall = seen.falls
+    return float(seen.lrs[fall.start]), float(seen.lrs[fall.stop - 1])
 
 
 def steepest(seen: Line) -> float | None:
-    """The rate at which the loss falls fastest: least d loss / d log10 lr, left of the lowest point.
+    """The rate at which the loss falls fastest: least d loss / d log10 lr, within the bracket.
 
     Source: the usual reading of a range test; the slope is taken over log10 lr, the axis it is drawn on.
     """
-    lowest = seen.lowest
-    if lowest < 1:
+    if seen.lowest < 1:
         return None
-    return float(seen.lrs[int(np.argmin(seen.slopes[: lowest + 1]))])
+    fall = seen.falls
+    return float(seen.lrs[fall][int(np.argmin(seen.slopes[fall]))])
 
 
 def minimum(seen: Line) -> float | None:
@@ -121,17 +118,17 @@ def minimum(seen: Line) -> float | None:
 
 
 def gugger(seen: Line) -> float | None:
-    """The last rate before the lowest point at which the loss still falls at half of its fastest.
+    """The last rate of the bracket at which the loss still falls at half of its fastest.
 
     Source: Gugger, ibid.: not the minimum but a value before it, where the loss still goes down; how fast
     "still" is he leaves to the eye, and half of the fastest is our reading.
     """
-    lowest = seen.lowest
-    if lowest < 1:
+    if seen.lowest < 1:
         return None
-    slopes = seen.slopes[: lowest + 1]
+    fall = seen.falls
+    slopes = seen.slopes[fall]
     falling = np.flatnonzero(slopes <= 0.5 * slopes.min())
-    return float(seen.lrs[int(falling[-1])])
+    return float(seen.lrs[fall][int(falling[-1])])
 
 
 def valley(seen: Line) -> float | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.core.curve import Status
+from lrfind.core.line import STOPPED_EARLY
 
 if TYPE_CHECKING:
     from lrfind.core.curve import Curve
@@ -17,8 +18,12 @@ FEWEST_POINTS = 5
 """Points below which a curve has no shape."""
 
 SIGNIFICANT = 4.0
-"""Standard deviations of the smoothed loss that make a fall or a rise: the lowest of a hundred independent
-values lies about 2.5 below their mean by chance."""
+"""Standard deviations that make a fall: of the lowest of a hundred values, chosen for being lowest, from the
+mean before it. Of flat curves with normal noise this takes about one in a hundred for a fall."""
+
+
+NOISY = 0.075
+"""Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
 
 
 class Shape(str, Enum):
@@ -31,7 +36,9 @@ class Shape(str, Enum):
     FLAT = "flat"
     """It does not move."""
     DIVERGES_AT_ONCE = "diverges at once"
-    """It rises without having fallen."""
+    """It rises from the start."""
+    NEVER_FALLS = "never falls"
+    """It stays level and then rises."""
     TOO_NOISY = "too noisy"
     """It moves less than its noise, and the noise is large."""
     TOO_FEW_STEPS = "too few steps"
@@ -55,16 +62,19 @@ def shape_of(curve: Curve, seen: Line) -> Shape:
         return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
     if len(seen) < FEWEST_POINTS:
         return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
-    lowest = seen.lowest
-    least = SIGNIFICANT * seen.smoothed_noise
-    fall = seen.plateau - float(seen.values[lowest])
-    if fall > least and fall > 1e-6 * abs(seen.plateau):
+    fall, deviation = seen.fall
+    least = max(SIGNIFICANT * deviation, 1e-6 * abs(seen.plateau))
+    if fall > least:
         # The last two points of a smoothed line cannot tell a turn from noise.
-        turns = lowest < len(seen) - 2 or curve.status in (Status.DIVERGED, Status.NONFINITE)
+        turns = seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY
         return Shape.HEALTHY if turns else Shape.FALLS_TO_END
-    if _shot_up(curve) or float(seen.values[-1]) - seen.plateau > max(least, 1e-6 * abs(seen.plateau)):
+    level = np.flatnonzero(seen.values <= seen.plateau + least)
+    rises_after = int(level[-1]) + 1 if len(level) else 0
+    if rises_after < len(seen) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
         return Shape.DIVERGES_AT_ONCE
-    return Shape.TOO_NOISY if least > 0.1 * abs(seen.plateau) else Shape.FLAT
+    if seen.noise > NOISY * abs(seen.plateau):
+        return Shape.TOO_NOISY
+    return Shape.NEVER_FALLS if rises_after < len(seen) or _shot_up(curve) else Shape.FLAT
 
 
 def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
@@ -87,6 +97,12 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
         return (
             "The loss rose from the start and never fell: even the first rates are too high. Lower "
             "range.start_lr, by a factor of 100 or more."
+        )
+    if shape is Shape.NEVER_FALLS:
+        return (
+            f"The loss never fell: it stayed at {seen.plateau:.3g} and then rose. Give it more steps to show "
+            "a fall (range.num_steps), or a larger batch_size to see a smaller one; a model that is trained "
+            "already has nowhere to fall."
         )
     if shape is Shape.TOO_NOISY:
         return (
@@ -118,8 +134,8 @@ def _healthy(curve: Curve, seen: Line) -> str:
         f"Healthy: {what.lower()} fell from {seen.plateau:.3g} to {seen.values[lowest]:.3g}, lowest near "
         f"{seen.lrs[lowest]:.3g}, {end}."
     )
-    fall = seen.plateau - float(seen.values[lowest])
-    if fall < 2 * SIGNIFICANT * seen.smoothed_noise:
+    fall, deviation = seen.fall
+    if fall < 1.5 * SIGNIFICANT * deviation:
         said += (
             " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
             "batch_size or more range.num_steps would steady it."
@@ -129,7 +145,7 @@ def _healthy(curve: Curve, seen: Line) -> str:
 
 def _shot_up(curve: Curve) -> bool:
     """Whether the loss left its start upwards without ever having been lower by more than a tenth."""
-    if curve.status not in (Status.DIVERGED, Status.NONFINITE) or len(curve) < 2:
+    if curve.status not in STOPPED_EARLY or len(curve) < 2:
         return False
     finite = curve.losses[np.isfinite(curve.losses)]
     return len(finite) > 0 and float(finite.min()) > float(finite[0]) - 0.1 * abs(float(finite[0]))

@@ -1,0 +1,53 @@
+"""Running the command in the process, and reading what it printed."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from lrfind.cli import main
+
+
+@dataclass
+class Ran:
+    """How a run of the command ended."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def record(self):
+        return json.loads((self.folder / "range.json").read_text())
+
+    @property
+    def rows(self):
+        header, *lines = (self.folder / "range.csv").read_text().splitlines()
+        return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+
+
+@pytest.fixture
+def lrfind(capfd, tmp_path, monkeypatch):
+    """Runs `lrfind` with the words given, in an empty working directory, results in `run/` there."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, folder: str = "run") -> Ran:
+        capfd.readouterr()
+        code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
+        out, err = capfd.readouterr()
+        return Ran(code, out, err, tmp_path / folder)
+
+    return run
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Writes a module of a stranger's into the working directory and returns its name."""
+
+    def write(name: str, source: str) -> str:
+        (tmp_path / f"{name}.py").write_text(source)
+        return name
+
+    return write

@@ -1,0 +1,158 @@
+"""A stranger's model, data, loss and optimizer, named in the config and trusted on purpose."""
+
+import pytest
+
+MODULE = """
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+
+class Net(nn.Module):
+    def __init__(self, width=8):
+        super().__init__()
+        self.body = nn.Linear(4, width)
+        self.head = nn.Linear(width, 3)
+
+    def forward(self, x):
+        return self.head(torch.relu(self.body(x)))
+
+
+class GroupedNet(Net):
+    def parameter_groups(self):
+        return [
+            {"params": list(self.head.parameters()), "lr": 0.1},
+            {"params": list(self.body.parameters()), "lr": 0.01},
+        ]
+
+
+class DictNet(Net):
+    def forward(self, batch):
+        return super().forward(batch["x"])
+
+
+class LossNet(Net):
+    def forward(self, x, y):
+        logits = super().forward(x)
+        return type("Output", (), {"loss": nn.functional.cross_entropy(logits, y), "logits": logits})()
+
+
+def numbers(n=200):
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(n, 4, generator=g)
+    return x, (x[:, 0] > 0).long() + (x[:, 1] > 0).long()
+
+
+class Map(Dataset):
+    def __init__(self):
+        self.x, self.y = numbers()
+
+    def __len__(self):
+        return len(self.x)
+
+    def __getitem__(self, i):
+        return self.x[i], self.y[i]
+
+
+class DictMap(Map):
+    def __getitem__(self, i):
+        return {"x": self.x[i], "y": self.y[i]}
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(zip(*numbers()))
+
+
+def loader(batch_size=20):
+    return DataLoader(TensorDataset(*numbers()), batch_size=batch_size, shuffle=True)
+
+
+def tensors():
+    return TensorDataset(*numbers())
+
+
+def loss(outputs, target):
+    return nn.functional.cross_entropy(outputs, target)
+
+
+def dict_loss(outputs, batch):
+    return nn.functional.cross_entropy(outputs, batch["y"])
+
+
+def optimizer(model, lr=0.1):
+    return torch.optim.SGD([
+        {"params": model.head.parameters(), "lr": lr},
+        {"params": model.body.parameters(), "lr": lr / 4},
+    ])
+
+
+class Watched(torch.optim.SGD):
+    seen = []
+
+    def step(self, closure=None):
+        self.seen.append([group["lr"] for group in self.param_groups])
+        return super().step(closure)
+"""
+
+NET = ["model=custom", "trust=[theirs]", "batch_size=20", "range.num_steps=60"]
+
+
+@pytest.fixture
+def theirs(own, monkeypatch):
+    import sys
+
+    monkeypatch.delitem(sys.modules, "theirs", raising=False)
+    return own("theirs", MODULE)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model._target_=theirs.Net", "data=custom", "data._target_=theirs.Map"],
+        ["model._target_=theirs.Net", "+model.width=16", "data=custom", "data._target_=theirs.Stream"],
+        ["model._target_=theirs.Net", "data=custom", "data._target_=theirs.loader", "+data.batch_size=10"],
+        ["model._target_=theirs.Net", "data=custom", "data._target_=theirs.tensors"],
+        ["model._target_=theirs.Net", "data=custom", "data._target_=theirs.Map", "criterion=custom",
+         "criterion._target_=theirs.loss", "+criterion._partial_=true"],
+        ["model._target_=theirs.DictNet", "data=custom", "data._target_=theirs.DictMap", "criterion=custom",
+         "criterion._target_=theirs.dict_loss", "+criterion._partial_=true"],
+        ["model._target_=theirs.LossNet", "data=custom", "data._target_=theirs.Map",
+         "criterion=from_model"],
+        ["model._target_=theirs.Net", "data=custom", "data._target_=theirs.Map", "optimizer=custom",
+         "optimizer._target_=theirs.optimizer"],
+    ],
+    ids=["map", "stream without a length", "loader", "tensors", "bare loss", "dicts",
+         "model returns its loss", "optimizer made from the model"],
+)  # fmt: skip
+def test_runs(lrfind, theirs, words):
+    ran = lrfind(*NET, *words)
+    assert ran.code == 0, ran.err
+    assert len(ran.rows) >= 40
+
+
+def test_ratio_between_parameter_groups_survives_the_sweep(lrfind, theirs):
+    import sys
+
+    ran = lrfind(*NET, "model._target_=theirs.GroupedNet", "data=custom", "data._target_=theirs.Map",
+                 "optimizer=custom", "optimizer._target_=theirs.Watched", "+optimizer.lr=1.0")  # fmt: skip
+    assert ran.code == 0, ran.err
+    seen = sys.modules["theirs"].Watched.seen
+    assert [fast for fast, _ in seen] == [float(row["lr"]) for row in ran.rows]
+    assert all(slow == pytest.approx(fast / 10, rel=1e-12) for fast, slow in seen)
+
+
+def test_nothing_of_a_stranger_is_imported_without_trust(lrfind, theirs):
+    import sys
+
+    ran = lrfind("model=custom", "model._target_=theirs.Net")
+    assert ran.code == 2
+    assert "trust=[theirs]" in ran.err
+    assert "theirs" not in sys.modules
+
+
+def test_bare_function_as_loss_without_partial_says_what_to_add(lrfind, theirs):
+    ran = lrfind(*NET, "model._target_=theirs.Net", "data=custom", "data._target_=theirs.Map",
+                 "criterion=custom", "criterion._target_=theirs.loss")  # fmt: skip
+    assert ran.code == 2
+    assert "+criterion._partial_=true" in ran.err

@@ -1,0 +1,68 @@
+"""What must not be loaded, looked at in a fresh interpreter."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "matplotlib", "hydra", "numpy", "rich", "argparse")
+
+
+def loaded(code: str) -> set[str]:
+    """The heavy packages that are loaded after the code has run."""
+    watch = (
+        f"import sys, json; {code}; sys.stderr.write(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
+    )
+    run = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=True)
+    return set(json.loads(run.stderr))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lrfind",
+        "from lrfind.cli import main; main(['--help'])",
+        "from lrfind.cli import main; main(['range', '--help'])",
+        "from lrfind.cli import main; main(['--version'])",
+        "from lrfind.cli import main; main(['nonsense'])",
+    ],
+)
+def test_nothing_heavy_is_loaded_by(code):
+    lines = (
+        [code]
+        if "nonsense" not in code
+        else ["import io, sys", "sys.stderr, kept = io.StringIO(), sys.stderr"]
+    )
+    if "nonsense" in code:
+        lines += [code, "sys.stderr = kept"]
+    assert loaded("; ".join(lines)) == set()
+
+
+def test_config_and_its_checks_load_no_torch():
+    assert "torch" not in loaded("import lrfind.config.door")
+
+
+def test_report_loads_neither_torch_nor_matplotlib_nor_rich():
+    code = "import lrfind.report.records, lrfind.report.figures, lrfind.report.console"
+    assert loaded(code) & {"torch", "matplotlib", "rich"} == set()
+
+
+def test_default_job_loads_no_torchvision(tmp_path):
+    code = (
+        "from lrfind.cli import main; "
+        f"code = main(['-q', 'hydra.run.dir={tmp_path}', 'range.num_steps=20']); assert code == 0, code"
+    )
+    watch = f"import sys; {code}; assert 'torchvision' not in sys.modules"
+    run = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_public_names_are_found_lazily():
+    import lrfind
+    from lrfind.api import range_test
+
+    assert lrfind.range_test is range_test
+    assert "range_test" in dir(lrfind)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = lrfind.nonsense
