@@ -1,0 +1,256 @@
+"""The Python functions: the method of the command line on a model, an optimizer and a loader of one's own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from enum import Enum
+from itertools import repeat
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lrfind.config.schema import Metric, Precision
+from lrfind.core.batches import endless, on_device
+from lrfind.core.curve import Status
+from lrfind.core.ladder import Spacing, ladder
+from lrfind.core.objective import Objective
+from lrfind.core.range_test import SweepOptions, sweep
+from lrfind.core.snapshot import preserved
+from lrfind.core.suggest import DEFAULT_RULE, Rule, read
+from lrfind.errors import ModelError, OptimizerError, UserError
+from lrfind.report.environment import environment
+from lrfind.report.files import write_whole
+from lrfind.report.records import range_csv, record, to_json
+from lrfind.tasks.devices import name_of
+from lrfind.tasks.precision import autocast, gradient_scaler
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+
+    import torch
+    from matplotlib.figure import Figure
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from lrfind.core.curve import Curve
+    from lrfind.core.objective import Criterion, Forward
+    from lrfind.core.range_test import OnStep
+    from lrfind.core.suggest import Reading, Suggestion
+
+Choice = TypeVar("Choice", bound=Enum)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RangeTestResult:
+    """What a range test found.
+
+    Attributes:
+        curve: Learning rates and raw losses, step by step.
+        reading: What was read from it.
+        title: What was trained on what, for the picture.
+        content: The JSON record, as plain dicts and lists.
+    """
+
+    curve: Curve
+    reading: Reading
+    title: str
+    content: dict[str, Any]
+
+    @property
+    def suggestion(self) -> Suggestion | None:
+        """The suggested rate with its bracket and reason; None where the curve shows none."""
+        return self.reading.suggestion
+
+    @property
+    def rules(self) -> dict[str, float | None]:
+        """Every rule's own answer."""
+        return self.reading.rules
+
+    @property
+    def verdict(self) -> str:
+        """What the curve shows, and what to do about it, in a sentence or two."""
+        return self.reading.verdict
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draws the picture of `range.png`, without pyplot and without a window.
+
+        Args:
+            path: Where to write it as a PNG as well; None: nowhere.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        from lrfind.report.drawing import draw, png
+        from lrfind.report.figures import picture_of
+
+        figure = draw(picture_of(self.curve, self.reading, self.title))
+        if path is not None:
+            write_whole(path, png(figure))
+        return figure
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes `range.csv`.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, range_csv(self.curve))
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Writes the JSON record.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, to_json(self.content))
+
+
+def range_test(
+    model: nn.Module,
+    optimizer: Optimizer,
+    criterion: Criterion | None,
+    loader: Iterable[Any],
+    *,
+    start_lr: float = 1e-5,
+    end_lr: float = 10.0,
+    num_steps: int = 100,
+    spacing: Spacing | str = Spacing.GEOMETRIC,
+    beta: float = 0.98,
+    stop_factor: float | None = 4.0,
+    skip_start: int | None = None,
+    skip_end: int | None = None,
+    metric: Metric | str = Metric.LOSS,
+    rule: Rule | str = DEFAULT_RULE,
+    single_batch: bool = False,
+    validation: Iterable[Any] | None = None,
+    validation_every: int = 10,
+    accumulation_steps: int = 1,
+    clip_grad_norm: float | None = None,
+    precision: Precision | str = Precision.FP32,
+    scaler: torch.amp.GradScaler | None = None,
+    forward: Forward | None = None,
+    on_step: OnStep | None = None,
+) -> RangeTestResult:
+    """Runs the learning-rate range test on objects of your own and puts everything back.
+
+    Model, buffers, gradients, optimizer state, scaler, random streams, train/eval modes and requires_grad are
+    afterwards bitwise what they were, also after an exception or an interrupt.
+
+    Args:
+        model: On the device it is to be trained on; batches are moved there.
+        optimizer: Over its parameters. Groups keep the ratio of their rates; the rates of the test are those
+            of the group with the largest.
+        criterion: `criterion(model(inputs), target)`; None where the model, or `forward`, returns the loss.
+        loader: Any iterable of batches: `(inputs, target, ...)` or a dict. It is started again when it ends.
+        start_lr: First rate.
+        end_lr: Last rate.
+        num_steps: Steps from the first to the last rate.
+        spacing: `geometric` or `linear`.
+        beta: Weight of the past in the smoothed loss, in [0, 1).
+        stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
+        skip_start: Steps at the start that are not read; None: a tenth, at most 10.
+        skip_end: Steps at the end that are not read after an early stop; None: a twentieth, at most 5.
+        metric: `loss` or `accuracy`: what the suggestion is read from.
+        rule: The rule that makes the suggestion.
+        single_batch: Train on the first batch at every step.
+        validation: Fixed batches whose loss is measured every `validation_every` steps.
+        validation_every: Steps from one such measurement to the next.
+        accumulation_steps: Batches a step.
+        clip_grad_norm: Largest norm of the gradient; None: no limit.
+        precision: `fp32`, `bf16` or `fp16`, by autocast.
+        scaler: Your gradient scaler; None makes one where the precision is fp16.
+        forward: `forward(model, batch)` in place of `model(inputs)`.
+        on_step: Told of every step once its loss is known.
+
+    Returns:
+        The curve, the suggestion (None where there is none) and ways to write them down.
+
+    Raises:
+        UserError: An argument, the model, the optimizer or a batch cannot be used. It is a ValueError.
+        KeyboardInterrupt: The test was interrupted.
+
+    Source: Smith, arXiv 1506.01186, section 3.3.
+    """
+    arguments = {
+        key: value for key, value in locals().items() if isinstance(value, (int, float, str)) or value is None
+    }
+    spacing, metric = _one_of(Spacing, spacing), _one_of(Metric, metric)
+    rule, precision = _one_of(Rule, rule), _one_of(Precision, precision)
+    try:
+        lrs = ladder(spacing, start_lr, end_lr, num_steps)
+    except ValueError as error:
+        raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
+    _check_trainable(model, optimizer)
+    started = time.perf_counter()
+    device = next(model.parameters()).device
+    if scaler is None:
+        scaler = gradient_scaler(precision, device)
+    objective = Objective(
+        model,
+        criterion,
+        forward=forward,
+        accuracy=metric is Metric.ACCURACY,
+        autocast=autocast(precision, device),
+    )
+    options = SweepOptions.of(
+        num_steps=num_steps,
+        beta=beta,
+        stop_factor=stop_factor,
+        skip_start=skip_start,
+        skip_end=skip_end,
+        accumulation_steps=accumulation_steps,
+        clip_grad_norm=clip_grad_norm,
+        scaler=scaler,
+        validation_every=validation_every,
+    )
+    with preserved(model, optimizer, scaler=scaler, loader=loader):
+        batches = (on_device(batch, device) for batch in endless(loader))
+        curve = sweep(
+            objective,
+            optimizer,
+            repeat(next(batches)) if single_batch else batches,
+            lrs,
+            options=options,
+            device=device,
+            validation=None if validation is None else [on_device(batch, device) for batch in validation],
+            on_step=on_step,
+        )
+    if curve.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    reading = read(curve, rule=rule)
+    content = record(
+        command="range",
+        status=curve.status,
+        suggestion=reading.suggestion,
+        rules=reading.rules,
+        verdict=reading.verdict,
+        steps=len(curve),
+        seconds=time.perf_counter() - started,
+        seed=None,
+        device=str(device),
+        config={"range_test": arguments},
+        environment=environment(name_of(device)),
+        files=[],
+    )
+    title = f"{type(model).__name__}, {type(optimizer).__name__}"
+    size = getattr(loader, "batch_size", None)
+    return RangeTestResult(curve, reading, title if size is None else f"{title}, batch size {size}", content)
+
+
+def _one_of(choices: type[Choice], value: Choice | str) -> Choice:
+    try:
+        return choices(value)
+    except ValueError:
+        names = ", ".join(member.value for member in choices)
+        raise UserError(f"{choices.__name__.lower()} must be one of {names}, got {value!r}.") from None
+
+
+def _check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
+    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    if not trained:
+        raise ModelError("the optimizer has no trainable parameters, so no learning rate can matter.")
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in own for parameter in trained):
+        raise OptimizerError(
+            "the optimizer moves none of the model's parameters: was it made for another model?"
+        )

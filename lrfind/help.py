@@ -1,0 +1,56 @@
+"""What `lrfind --help` prints: a text, so that it costs nothing to show."""
+
+HELP = """\
+lrfind: which learning rate?
+
+  lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
+  lrfind --help | --version
+
+With no arguments it tests a small network on handwritten digits that come with the package. Results: a
+suggested rate and why, and range.csv, range.png and range.json in outputs/<date>/<time>.
+
+Examples
+  lrfind
+  lrfind model=mnist_mlp data=mnist data.root=DIR
+  lrfind model=resnet50 data=dogbreed data.root=DIR device=cuda:0
+  lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
+  lr=$(lrfind -q model=mlp data=digits)
+
+What is trained (KEY=VALUE)
+  model=        mlp mnist_mlp cnn resnet18 resnet50 torchvision curve_mlp custom
+                torchvision: model.name=NAME, model.weights=null|DEFAULT|NAME|PATH, model.freeze_backbone=true
+  data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom
+                data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
+  optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom
+  criterion=    cross_entropy nll mse mae huber bce_with_logits from_model custom
+  experiment=   gugger_mnist dogbreed_resnet50: whole recipes
+  trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from
+
+How
+  device=auto|cpu|cuda|cuda:N|mps   seed=0   precision=fp32|bf16|fp16   batch_size=64   num_workers=null
+  accumulation_steps=1   clip_grad_norm=null   channels_last=false   compile=false   deterministic=false
+
+The range test
+  range.start_lr  range.end_lr  range.num_steps  range.spacing=geometric|linear   the ladder of rates
+  range.metric=loss|accuracy                   what the suggestion is read from
+  range.rule=steepest|minimum|valley|slide|gugger   how it is read
+  range.stop_factor=4.0                        stop at that many times the lowest smoothed loss; null: never
+  range.beta=0.98                              weight of the past in the smoothed loss
+  range.skip_start  range.skip_end             steps at the ends that are not read
+  range.single_batch=true                      the same batch at every step
+  range.validation.samples=N  range.validation.every=K   a held-out loss beside the training loss
+
+Flags
+  -q, --quiet    stdout is the suggested rate and a newline, nothing else
+  --json         stdout is the JSON record, nothing else
+  -m             multirun: lrfind -m batch_size=16,64,256
+  --cfg job      print the composed config and stop
+  --config-dir DIR   a folder of your own configs; DIR/model/mine.yaml is then model=mine
+  --config-dir RUN/.hydra --config-name config   repeat a run
+  hydra.run.dir=DIR  where the results go
+  Completion: eval "$(lrfind -sc install=bash)". All of Hydra's flags: lrfind --hydra-help
+
+Exit codes
+  0 a rate was suggested   2 something given cannot be used   3 no rate can be suggested
+  130/143 interrupted, what was measured is written   1 a defect of lrfind
+"""

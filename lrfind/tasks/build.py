@@ -1,0 +1,229 @@
+"""A task from a config: the model on its device, the data behind a loader, the optimizer and the loss."""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from lrfind.core.objective import Objective
+from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
+from lrfind.tasks import devices, precision
+from lrfind.tasks.data import Data, wrap
+from lrfind.tasks.instantiate import callable_of, called, made
+from lrfind.tasks.loaders import Loaders, make_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lrfind.config.schema import TaskConfig
+
+OWN = "lrfind."
+"""Names that begin so are ours: our model factories are told of the data."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """All that a sweep trains.
+
+    Attributes:
+        objective: The loss on a batch; it holds the model.
+        optimizer: Over the trainable parameters.
+        batches: Endless, on the device.
+        validation: Fixed batches set apart from training, or None.
+        device: Where everything is.
+        scaler: The gradient scaler of fp16, or None.
+        title: What is trained on what and how, for a picture's title.
+        loaders: What the batches come from; close it when done.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    batches: Iterator[Any]
+    validation: list[Any] | None
+    device: torch.device
+    scaler: Any
+    title: str
+    loaders: Loaders
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, compiled where the config says so."""
+        return self.objective.model
+
+
+def build(
+    config: TaskConfig, *, accuracy: bool = False, validation_samples: int = 0, single_batch: bool = False
+) -> Task:
+    """Builds the task of a config.
+
+    Args:
+        config: Validated.
+        accuracy: Also measure the share of right answers.
+        validation_samples: Size of a fixed subset to set apart; 0: none.
+        single_batch: Give the first batch at every step.
+
+    Raises:
+        UserError: Something in it cannot be used as given.
+    """
+    device = devices.resolve(config.device)
+    autocast = precision.autocast(config.precision, device)
+    _seed(config)
+    data = _data(config)
+    model = _model(config, data)
+    model.to(device)
+    if config.channels_last:
+        model.to(memory_format=torch.channels_last)
+    optimizer = _optimizer(config, model)
+    criterion = _criterion(config)
+    if isinstance(criterion, nn.Module):
+        criterion.to(device)
+    loaders = make_batches(
+        data,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        device=device,
+        num_workers=config.num_workers,
+        validation_samples=validation_samples,
+    )
+    batches: Iterator[Any] = loaders.batches
+    validation = loaders.validation
+    if config.channels_last:
+        batches = map(_channels_last, batches)
+        validation = None if validation is None else [_channels_last(batch) for batch in validation]
+    if single_batch:
+        batches = itertools.repeat(next(batches))
+    return Task(
+        objective=Objective(
+            torch.compile(model) if config.compile else model,  # type: ignore[arg-type]
+            criterion,
+            accuracy=accuracy,
+            autocast=autocast,
+            highest_label=None if data.labels is None else int(data.labels.max()),
+        ),
+        optimizer=optimizer,
+        batches=batches,
+        validation=validation,
+        device=device,
+        scaler=precision.gradient_scaler(config.precision, device),
+        title=_title(config, data),
+        loaders=loaders,
+    )
+
+
+def _seed(config: TaskConfig) -> None:
+    random.seed(config.seed)
+    np.random.seed(config.seed)
+    torch.manual_seed(config.seed)
+    torch.use_deterministic_algorithms(config.deterministic)
+    torch.backends.cudnn.deterministic = config.deterministic
+    if config.deterministic:
+        torch.backends.cudnn.benchmark = False
+
+
+def _data(config: TaskConfig) -> Data:
+    obj = made("data", config.data, config.trust, error=DataError)
+    return obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
+
+
+def _model(config: TaskConfig, data: Data) -> nn.Module:
+    about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
+    model = made("model", config.model, config.trust, error=ModelError, **about_data)
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "
+            f"{type(model).__name__}."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ModelError(
+            f"model: {_name(config.model)} has no trainable parameters, so no learning rate can matter: "
+            "is everything frozen (requires_grad=False), or is it a module without weights?"
+        )
+    return model
+
+
+def _optimizer(config: TaskConfig, model: nn.Module) -> Optimizer:
+    """The optimizer over the model's own groups where it names some, else over all that trains.
+
+    A model may have a method `parameter_groups()`, which returns groups as torch's optimizers take them; a
+    function whose first argument is called `model` is given the model instead of parameters.
+    """
+    make = callable_of("optimizer", config.optimizer, config.trust)
+    groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if _wants_model(make.func):
+        groups = model
+    elif callable(getattr(model, "parameter_groups", None)):
+        groups = model.parameter_groups()  # type: ignore[operator]
+    optimizer = called("optimizer", config.optimizer, make, groups, error=OptimizerError)
+    if not isinstance(optimizer, Optimizer):
+        raise OptimizerError(
+            f"optimizer: {config.optimizer['_target_']} must make a torch.optim.Optimizer, and made a "
+            f"{type(optimizer).__name__}."
+        )
+    return optimizer
+
+
+def _wants_model(function: Any) -> bool:
+    if isinstance(function, type):
+        return False
+    try:
+        return next(iter(inspect.signature(function).parameters), None) == "model"
+    except (TypeError, ValueError):
+        return False
+
+
+def _criterion(config: TaskConfig) -> Any:
+    node = config.criterion
+    if node.get("from_model"):
+        return None
+    if node.get("_partial_"):
+        return callable_of("criterion", node, config.trust)
+    try:
+        criterion = made("criterion", node, config.trust)
+    except UserError as error:
+        raise ConfigError(
+            f"{error} If {node['_target_']} is the loss itself rather than a class that makes one, add "
+            "+criterion._partial_=true."
+        ) from error
+    if not callable(criterion):
+        raise ConfigError(
+            f"criterion: {node['_target_']} must make something to call as criterion(outputs, target), and "
+            f"made a {type(criterion).__name__}. A bare function is named with +criterion._partial_=true."
+        )
+    return criterion
+
+
+def _channels_last(batch: Any) -> Any:
+    """The batch with its pictures, and only them, in channels_last."""
+    if isinstance(batch, Tensor):
+        return batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
+    if isinstance(batch, (list, tuple)) and not hasattr(batch, "_fields"):
+        return type(batch)(_channels_last(item) for item in batch)
+    if type(batch) is dict:
+        return {key: _channels_last(item) for key, item in batch.items()}
+    return batch
+
+
+def _title(config: TaskConfig, data: Data) -> str:
+    optimizer = _name(config.optimizer)
+    settings = [f"{key} {config.optimizer[key]:g}" for key in ("momentum",) if config.optimizer.get(key)]
+    if config.optimizer.get("nesterov"):
+        settings.append("Nesterov")
+    if settings:
+        optimizer += f" ({', '.join(settings)})"
+    batch = f"batch size {config.batch_size}"
+    if config.accumulation_steps > 1:
+        batch += f" x {config.accumulation_steps}"
+    return f"{_name(config.model)} on {data.name}, {optimizer}, {batch}"
+
+
+def _name(node: dict[str, Any]) -> str:
+    named = node.get("name")
+    return str(named) if named else str(node["_target_"]).rsplit(".", 1)[-1]

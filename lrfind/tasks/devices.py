@@ -1,0 +1,45 @@
+"""The device a task runs on: the one asked for, or a message; never silently another."""
+
+from __future__ import annotations
+
+import torch
+
+from lrfind.errors import DeviceError
+
+
+def resolve(name: str) -> torch.device:
+    """The device of that name, with its index.
+
+    Args:
+        name: `auto` (CUDA, then MPS, then the CPU), `cpu`, `cuda`, `cuda:N` or `mps`.
+
+    Raises:
+        DeviceError: It is not there; the message says what is.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda", torch.cuda.current_device())
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = torch.cuda.current_device() if count and device.index is None else device.index or 0
+        if index >= count:
+            raise DeviceError(f"device={name} is not there: {_present(count)}")
+        return torch.device("cuda", index)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise DeviceError(f"device={name} is not there: {_present(0)}")
+    return device
+
+
+def name_of(device: torch.device) -> str | None:
+    """What an accelerator calls itself; None for the CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
+
+
+def _present(cuda_count: int) -> str:
+    if cuda_count:
+        names = ", ".join(f"cuda:{index}" for index in range(cuda_count))
+        return f"this machine has {names}. Use one of them, or device=cpu."
+    built = "" if torch.version.cuda else " (this build of torch knows no CUDA)"
+    return f"torch sees no such device on this machine{built}. Use device=cpu or device=auto."
