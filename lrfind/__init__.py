@@ -12,19 +12,32 @@ from lrfind.version import __version__
 
 if TYPE_CHECKING:
     from lrfind.api import RangeTestResult, range_test
+    from lrfind.api_refine import RefineResult, refine
     from lrfind.core.curve import Curve, Status
     from lrfind.core.suggest import Suggestion
     from lrfind.errors import UserError
 
-__all__ = ["Curve", "RangeTestResult", "Status", "Suggestion", "UserError", "__version__", "range_test"]
+__all__ = [
+    "Curve",
+    "RangeTestResult",
+    "RefineResult",
+    "Status",
+    "Suggestion",
+    "UserError",
+    "__version__",
+    "range_test",
+    "refine",
+]
 
 _HOMES = {
     "Curve": "lrfind.core.curve",
     "RangeTestResult": "lrfind.api",
+    "RefineResult": "lrfind.api_refine",
     "Status": "lrfind.core.curve",
     "Suggestion": "lrfind.core.suggest",
     "UserError": "lrfind.errors",
     "range_test": "lrfind.api",
+    "refine": "lrfind.api_refine",
 }
 
 

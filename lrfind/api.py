@@ -174,13 +174,13 @@ def range_test(
     arguments = {
         key: value for key, value in locals().items() if isinstance(value, (int, float, str)) or value is None
     }
-    spacing, metric = _one_of(Spacing, spacing), _one_of(Metric, metric)
-    rule, precision = _one_of(Rule, rule), _one_of(Precision, precision)
+    spacing, metric = one_of(Spacing, spacing), one_of(Metric, metric)
+    rule, precision = one_of(Rule, rule), one_of(Precision, precision)
     try:
         lrs = ladder(spacing, start_lr, end_lr, num_steps)
     except ValueError as error:
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
-    _check_trainable(model, optimizer)
+    check_trainable(model, optimizer)
     started = time.perf_counter()
     device = next(model.parameters()).device
     if scaler is None:
@@ -232,12 +232,22 @@ def range_test(
         environment=environment(name_of(device)),
         files=[],
     )
+    return RangeTestResult(curve, reading, title_of(model, optimizer, loader), content)
+
+
+def title_of(model: nn.Module, optimizer: Optimizer, loader: Any) -> str:
+    """What is trained, as far as the objects tell, for a picture's title."""
     title = f"{type(model).__name__}, {type(optimizer).__name__}"
     size = getattr(loader, "batch_size", None)
-    return RangeTestResult(curve, reading, title if size is None else f"{title}, batch size {size}", content)
+    return title if size is None else f"{title}, batch size {size}"
 
 
-def _one_of(choices: type[Choice], value: Choice | str) -> Choice:
+def one_of(choices: type[Choice], value: Choice | str) -> Choice:
+    """The member of an enumeration that an argument names.
+
+    Raises:
+        UserError: It names none.
+    """
     try:
         return choices(value)
     except ValueError:
@@ -245,7 +255,12 @@ def _one_of(choices: type[Choice], value: Choice | str) -> Choice:
         raise UserError(f"{choices.__name__.lower()} must be one of {names}, got {value!r}.") from None
 
 
-def _check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
+def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
+    """Checks that the optimizer moves something of the model.
+
+    Raises:
+        UserError: It does not.
+    """
     trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
     if not trained:
         raise ModelError("the optimizer has no trainable parameters, so no learning rate can matter.")

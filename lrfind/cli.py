@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import sys
 
-COMMANDS = {"range": "the learning-rate range test (the default)"}
+COMMANDS = {
+    "range": "the learning-rate range test (the default)",
+    "refine": "the coarse-to-fine sweep: from a table of rates to the answer, round by round",
+}
 """The commands and what each does, in the order of the help."""
 
 DEFAULT = "range"
@@ -26,6 +29,10 @@ def main(arguments: list[str]) -> int:
     words = [word for word in arguments if word not in ("-q", "--quiet", "--json")]
     quiet = any(word in ("-q", "--quiet") for word in arguments)
     record = "--json" in arguments
+    try:
+        words, around = _without_around(words)
+    except ValueError as error:
+        return _usage_error(str(error))
     command = words.pop(0) if words and _is_command(words[0]) else DEFAULT
     if command not in COMMANDS:
         return _usage_error(_unknown(command))
@@ -41,6 +48,10 @@ def main(arguments: list[str]) -> int:
         return 0
     if quiet and record:
         return _usage_error("-q and --json both claim stdout: give one of them.")
+    if around is not None:
+        if command != "refine":
+            return _usage_error(f"--around belongs to refine: type lrfind refine --around {around}.")
+        words.append(f"refine.around={around}")
     if "-sc" in words or "--shell-completion" in words:
         command = _completion_command(command)
 
@@ -50,6 +61,25 @@ def main(arguments: list[str]) -> int:
 
     show = Show.NUMBER if quiet else Show.RECORD if record else Show.TABLE
     return int(import_module(f"lrfind.commands.{command}").main(words, show))
+
+
+def _without_around(words: list[str]) -> tuple[list[str], str | None]:
+    """The words without `--around LR` or `--around=LR`, wherever it stands, and the last such rate.
+
+    Raises:
+        ValueError: There is no rate after it.
+    """
+    kept: list[str] = []
+    rate = None
+    rest = iter(words)
+    for word in rest:
+        if word != "--around" and not word.startswith("--around="):
+            kept.append(word)
+            continue
+        rate = word.partition("=")[2] if "=" in word else next(rest, "")
+        if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not rate[1:2].isdigit()):
+            raise ValueError("--around needs a learning rate: --around 0.7.")
+    return kept, rate
 
 
 def _is_command(word: str) -> bool:

@@ -4,6 +4,7 @@ HELP = """\
 lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
+  lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a
@@ -14,6 +15,8 @@ Examples
   lrfind model=mnist_mlp data=mnist data.root=DIR
   lrfind model=resnet50 data=dogbreed data.root=DIR device=cuda:0
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
+  lrfind refine --around 0.7
+  lrfind refine experiment=textbook_refine_short
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
@@ -22,8 +25,8 @@ What is trained (KEY=VALUE)
   data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
   optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom
-  criterion=    cross_entropy nll mse mae huber bce_with_logits from_model custom
-  experiment=   gugger_mnist dogbreed_resnet50: whole recipes
+  criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
+  experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine)
   trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from
 
 How
@@ -40,8 +43,19 @@ The range test
   range.single_batch=true                      the same batch at every step
   range.validation.samples=N  range.validation.every=K   a held-out loss beside the training loss
 
+The coarse-to-fine sweep
+  refine.segments=[{start: 0.1, stop: 0.9, step: 0.1, iterations: 10}, ...]   the first round
+  refine.around=LR                             start at the closing round about a rate (--around LR)
+  refine.rounds=N  refine.iterations=10        rounds (null: until the turn is found), how long a rate
+  refine.iteration=batch|epoch  refine.read=batch|subset|train  refine.subset=512   what is measured
+  refine.restart=false|true|both               true: every rate from the same start
+  refine.halving=true                          with restart: drop the rates that fall behind
+  refine.seeds=N                               mean and spread over seeds
+  refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
+
 Flags
   -q, --quiet    stdout is the suggested rate and a newline, nothing else
+  --around LR    refine only: short for refine.around=LR
   --json         stdout is the JSON record, nothing else
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop

@@ -169,7 +169,10 @@ def _explained(error: Exception, command: str, arguments: Sequence[str]) -> User
 
 @contextmanager
 def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """The process's arguments as Hydra reads them, with its loggers kept off stdout."""
+    """The process's arguments as Hydra reads them, with its loggers kept off stdout.
+
+    Its parser takes overrides in one piece only, so they are put together, before the flags.
+    """
     quiet = [
         f"{group}=none"
         for group in ("hydra/job_logging", "hydra/hydra_logging")
@@ -178,11 +181,16 @@ def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
     if any(argument in ("-sc", "--shell-completion") for argument in arguments):
         quiet = []
     before = sys.argv
-    sys.argv = ["lrfind", *arguments, *quiet]
+    overrides = [word for word in arguments if _is_override(word)]
+    sys.argv = ["lrfind", *overrides, *quiet, *(word for word in arguments if not _is_override(word))]
     try:
         yield
     finally:
         sys.argv = before
+
+
+def _is_override(word: str) -> bool:
+    return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lrfind.errors import ExitCode, OutputError
+from lrfind.commands.finish import finish, warnings_of
 from lrfind.launch import Outcome, Show, launch
 
 if TYPE_CHECKING:
@@ -43,6 +44,9 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
 
     # Behind the door: torch is imported only for a config that can be run.
     from lrfind.core.suggest import read
+    from lrfind.report.drawing import draw, png
+    from lrfind.report.figures import picture_of
+    from lrfind.report.records import range_csv, to_json
     from lrfind.tasks.build import build
 
     settings = config.range
@@ -55,17 +59,20 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     with closing(task.loaders), console.progress(settings.num_steps) as on_step:
         curve = measured(task, config, on_step)
     reading = read(curve, rule=settings.rule)
-    content, files = record_of(config, task, curve, reading, directory, time.perf_counter() - started)
-    try:
-        write(directory, curve, reading, task.title, content)
-    except OutputError as error:
-        if reading.suggestion is None:
-            raise
-        raise OutputError(f"{error} The suggested learning rate was {reading.suggestion.lr:g}.") from error
-    for warning in content.get("warnings", []):
-        console.warn(warning)
-    report(show, reading, content, files)
-    return Outcome(None if reading.suggestion is None else reading.suggestion.lr, exit_code(curve, reading))
+    content = record_of(config, task, curve, reading, directory, time.perf_counter() - started)
+    return finish(
+        directory,
+        {
+            "range.csv": lambda: range_csv(curve),
+            "range.json": lambda: to_json(content),
+            "range.png": lambda: png(draw(picture_of(curve, reading, task.title))),
+        },
+        content,
+        suggestion=reading.suggestion,
+        status=curve.status,
+        show=show,
+        show_table=partial(console.show_result, reading),
+    )
 
 
 def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
@@ -98,19 +105,13 @@ def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
 
 def record_of(
     config: RangeConfig, task: Task, curve: Curve, reading: Reading, directory: Path, seconds: float
-) -> tuple[dict[str, Any], list[Path]]:
-    """The JSON record of a run, and the files it names."""
+) -> dict[str, Any]:
+    """The JSON record of a run."""
     from lrfind.report.environment import environment
     from lrfind.report.records import record
     from lrfind.tasks.devices import name_of
 
-    files = [directory / name for name in ("range.csv", "range.png", "range.json")]
-    skipped = task.loaders.skipped
-    warnings = []
-    if skipped:
-        named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-        warnings.append(f"{len(skipped)} pictures could not be read and were skipped: {named}")
-    content = record(
+    return record(
         command="range",
         status=curve.status,
         suggestion=reading.suggestion,
@@ -120,51 +121,8 @@ def record_of(
         seconds=seconds,
         seed=config.seed,
         device=str(task.device),
-        config=_as_mapping(config),
+        config=dataclasses.asdict(config),
         environment=environment(name_of(task.device)),
-        files=files,
-        warnings=warnings,
+        files=[directory / name for name in ("range.csv", "range.png", "range.json")],
+        warnings=warnings_of(task.loaders.skipped),
     )
-    return content, files
-
-
-def write(directory: Path, curve: Curve, reading: Reading, title: str, content: dict[str, Any]) -> None:
-    """Writes range.csv, range.json and range.png, in the order of how hard each is to get back."""
-    from lrfind.report.drawing import draw, png
-    from lrfind.report.figures import picture_of
-    from lrfind.report.files import write_whole
-    from lrfind.report.records import range_csv, to_json
-
-    write_whole(directory / "range.csv", range_csv(curve))
-    write_whole(directory / "range.json", to_json(content))
-    write_whole(directory / "range.png", png(draw(picture_of(curve, reading, title))))
-
-
-def report(show: Show, reading: Reading, content: dict[str, Any], files: list[Path]) -> None:
-    """Results on stdout in the form asked for; the reason for none on stderr where stdout has no words."""
-    from lrfind.report import console
-    from lrfind.report.records import to_json
-
-    if show is Show.RECORD:
-        console.write(to_json(content))
-    elif show is Show.TABLE:
-        console.show_result(reading, files)
-    elif reading.suggestion is not None:
-        console.write(f"{reading.suggestion.lr!r}\n")
-    if reading.suggestion is None:
-        console.warn(f"no learning rate can be suggested. {reading.verdict}")
-
-
-def exit_code(curve: Curve, reading: Reading) -> ExitCode:
-    """The exit code of a test that ran."""
-    from lrfind.core.curve import Status
-
-    if curve.status is Status.INTERRUPTED:
-        return ExitCode.INTERRUPTED
-    return ExitCode.SUGGESTED if reading.suggestion is not None else ExitCode.NO_SUGGESTION
-
-
-def _as_mapping(config: RangeConfig) -> dict[str, Any]:
-    import dataclasses
-
-    return dataclasses.asdict(config)

@@ -6,8 +6,9 @@ import math
 import re
 from typing import Any
 
-from lrfind.config.schema import RangeConfig, RangeSettings, TaskConfig
+from lrfind.config.schema import RangeConfig, RangeSettings, RefineConfig, RefineSettings, Restart, TaskConfig
 from lrfind.core.ladder import Spacing
+from lrfind.core.segments import around, rounds_of
 
 _DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 
@@ -19,6 +20,10 @@ def problems_of(config: Any) -> list[str]:
         problems += _task(config)
     if isinstance(config, RangeConfig):
         problems += _range(config.range)
+    if isinstance(config, RefineConfig):
+        problems += _refine(config.refine)
+        if config.seed + config.refine.seeds > 2**32:
+            problems.append("refine.seeds counts on from seed, and must stay below 2^32.")
     return problems
 
 
@@ -65,6 +70,47 @@ def _range(range_: RangeSettings) -> list[str]:
     problems += _at_least(0, **{"range.validation.samples": range_.validation.samples}) + _at_least(
         1, **{"range.validation.every": range_.validation.every}
     )
+    return problems
+
+
+def _refine(refine: RefineSettings) -> list[str]:
+    problems = _at_least(
+        1,
+        **{
+            "refine.iterations": refine.iterations,
+            "refine.subset": refine.subset,
+            "refine.seeds": refine.seeds,
+        },
+    )
+    if refine.around is None:
+        try:
+            given = len(rounds_of(refine.segments))
+        except ValueError as error:
+            problems.append(f"refine.segments: {error}.")
+        else:
+            if refine.rounds is not None and 1 <= refine.rounds < given:
+                problems.append(
+                    f"refine.rounds is {refine.rounds}, and refine.segments gives {given} rounds: leave "
+                    "refine.rounds at null, or give fewer."
+                )
+    elif refine.iterations >= 1:
+        try:
+            around(refine.around, refine.iterations)
+        except ValueError:
+            problems.append(f"refine.around must be greater than 0 and finite, got {refine.around:g}.")
+    if refine.rounds is not None:
+        problems += _at_least(1, **{"refine.rounds": refine.rounds})
+    if refine.save_every is not None and not refine.save_every >= 0:
+        problems.append(
+            f"refine.save_every must be at least 0, or null for never, got {refine.save_every:g}."
+        )
+    if refine.resume is not None and refine.restart is not Restart.FALSE:
+        problems.append(
+            "refine.resume goes on with a continued sweep only: with refine.restart every rate begins anew, "
+            "so run it again without refine.resume."
+        )
+    if refine.halving and refine.restart is Restart.FALSE:
+        problems.append("refine.halving needs refine.restart=true: a continued sweep cannot drop a rate.")
     return problems
 
 

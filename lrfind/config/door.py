@@ -96,7 +96,12 @@ def _converted(hint: Any, value: Any) -> Any:
             return None
         (hint,) = (option for option in options if option is not type(None))
     if isinstance(hint, type) and issubclass(hint, Enum):
-        return hint(str(value).lower() if isinstance(value, str) else value)
+        # YAML reads a plain true as a truth value, and some options are called so.
+        return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
+    if hint == list[Any]:
+        if not isinstance(value, list):
+            raise ValueError
+        return value
     if typing.get_origin(hint) is list:
         if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
             raise ValueError
@@ -122,6 +127,8 @@ def _wanted(hint: Any) -> str:
         return f"{_wanted(hint)} or null"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
+    if hint == list[Any]:
+        return "a list"
     if typing.get_origin(hint) is list:
         return "a list of names, such as [mypackage]"
     if typing.get_origin(hint) is dict:

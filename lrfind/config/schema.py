@@ -109,3 +109,72 @@ class RangeConfig(TaskConfig):
 
     range: RangeSettings
     """The range test."""
+
+
+class Iteration(str, Enum):
+    """What one iteration of a refined sweep is."""
+
+    BATCH = "batch"
+    """One step."""
+    EPOCH = "epoch"
+    """A pass over the training set; the last incomplete batch is dropped."""
+
+
+class Read(str, Enum):
+    """On what the loss of an iteration is read."""
+
+    BATCH = "batch"
+    """Its own batches, each before its update: the mean of their training losses."""
+    SUBSET = "subset"
+    """A fixed subset of the training set, after it, in eval mode."""
+    TRAIN = "train"
+    """The whole training set, after it, in eval mode."""
+
+
+class Restart(str, Enum):
+    """Where each rate begins."""
+
+    FALSE = "false"
+    """Where the rate before it ended: training goes on, as in the chapter."""
+    TRUE = "true"
+    """At the same initial weights, with the same batches in the same order."""
+    BOTH = "both"
+    """Both are run, to be compared."""
+
+
+@dataclass(kw_only=True, slots=True)
+class RefineSettings:
+    """The coarse-to-fine sweep."""
+
+    segments: list[Any]
+    """Segments {start, stop, step, iterations} of the first round, or a list of such lists, one a round."""
+    around: float | None
+    """Start at the closing round about this rate, in place of `segments`."""
+    rounds: int | None
+    """Number of rounds; None: those given where there are several, else until the turn is closed in."""
+    iterations: int
+    """How long each rate of a derived round is held."""
+    iteration: Iteration
+    """What one iteration is: batch or epoch."""
+    read: Read
+    """On what the loss of an iteration is read: batch, subset or train."""
+    subset: int
+    """Samples of the fixed subset."""
+    restart: Restart
+    """Where each rate begins: false, true or both."""
+    halving: bool
+    """With restart: rates that fall behind are dropped at half of the iterations and at a quarter."""
+    seeds: int
+    """Number of seeds, counted on from `seed`: mean and spread."""
+    save_every: float | None
+    """Seconds between two savings of the state that `resume` needs; None: never."""
+    resume: str | None
+    """Run directory of a sweep that was cut off and is to go on."""
+
+
+@dataclass(kw_only=True, slots=True)
+class RefineConfig(TaskConfig):
+    """The config of `lrfind refine`."""
+
+    refine: RefineSettings
+    """The coarse-to-fine sweep."""

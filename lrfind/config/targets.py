@@ -20,7 +20,7 @@ KNOWN = {
     "model": ("torch.nn", "torchvision.models", "lrfind.tasks.models"),
     "data": ("torchvision.datasets", "torch.utils.data", "lrfind.tasks.data"),
     "optimizer": ("torch.optim",),
-    "criterion": ("torch.nn", "torch.nn.functional"),
+    "criterion": ("torch.nn", "torch.nn.functional", "lrfind.tasks.losses"),
 }
 """Packages whose own names each group may use without being told."""
 

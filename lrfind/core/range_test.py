@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor, nn
 
-from lrfind.core.batches import num_samples
 from lrfind.core.curve import Curve, Status
-from lrfind.core.objective import explained, out_of_memory
 from lrfind.core.readback import Readback
 from lrfind.core.smoothing import DivergenceTest, ExponentialAverage
-from lrfind.errors import OptimizerError, UserError
+from lrfind.core.training import LearningRate, StepOptions, evaluate, train_step
+from lrfind.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
+    from torch import Tensor
     from torch.optim import Optimizer
 
     from lrfind.core.objective import Objective
@@ -53,17 +52,14 @@ OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepOptions:
-    """How a sweep trains and when it stops.
+class SweepOptions(StepOptions):
+    """How a sweep trains and when it stops; and how each step is made, as `StepOptions` says.
 
     Attributes:
         beta: Weight of the past in the smoothed loss.
         stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
         skip_start: Steps at the start that are not read, and that cannot stop the test (see also `GRACE`).
         skip_end: Steps at the end that are not read, where the sweep stopped early.
-        accumulation_steps: Batches a step; the logged loss is the mean over them.
-        clip_grad_norm: Largest norm of the whole gradient, or None.
-        scaler: A `torch.amp.GradScaler` for fp16, or None.
         validation_every: Steps from one validation to the next.
     """
 
@@ -71,9 +67,6 @@ class SweepOptions:
     stop_factor: float | None = 4.0
     skip_start: int = 0
     skip_end: int = 0
-    accumulation_steps: int = 1
-    clip_grad_norm: float | None = None
-    scaler: Any = None
     validation_every: int = 10
 
     def __post_init__(self) -> None:
@@ -82,13 +75,12 @@ class SweepOptions:
         Raises:
             UserError: One cannot be used; the message names it.
         """
+        StepOptions.__post_init__(self)
         for name, is_right, must in (
             ("beta", 0 <= self.beta < 1, "be at least 0 and below 1"),
             ("stop_factor", self.stop_factor is None or self.stop_factor > 1, "be greater than 1, or None"),
             ("skip_start", self.skip_start >= 0, "be at least 0"),
             ("skip_end", self.skip_end >= 0, "be at least 0"),
-            ("accumulation_steps", self.accumulation_steps >= 1, "be at least 1"),
-            ("clip_grad_norm", self.clip_grad_norm is None or self.clip_grad_norm > 0, "be greater than 0"),
             ("validation_every", self.validation_every >= 1, "be at least 1"),
         ):
             if not is_right:
@@ -160,7 +152,7 @@ def sweep(
                 extra.append(evaluate(objective, validation))
                 validation_steps += 1
             set_lr(lr)
-            loss, accuracy = _train_step(objective, optimizer, batches, options)
+            loss, accuracy = train_step(objective, optimizer, batches, options)
             if readback is None:
                 width = 1 if accuracy is None else 2
                 readback = Readback(device, len(lrs), width + (validation is not None))
@@ -178,97 +170,6 @@ def sweep(
             any(record.take(values) for values in readback.ready(all_of_them=True))
         status = Status.INTERRUPTED
     return record.curve(record.ended or status, accuracy=width == 2, validation=validation is not None)
-
-
-def _train_step(
-    objective: Objective, optimizer: Optimizer, batches: Iterator[Any], options: SweepOptions
-) -> tuple[Tensor, Tensor | None]:
-    """One update; returns the mean loss, and accuracy, over its batches, detached."""
-    scaler = options.scaler
-    parts = options.accumulation_steps
-    total: Tensor | None = None
-    accuracy: Tensor | None = None
-    optimizer.zero_grad()
-    for _ in range(parts):
-        batch = next(batches)
-        loss, right = objective(batch)
-        if parts > 1:
-            loss = loss / parts
-            right = None if right is None else right / parts
-        try:
-            (loss if scaler is None else scaler.scale(loss)).backward()
-        except Exception as error:
-            raise explained(error, "backward", batch) from error
-        detached = loss.detach()
-        total = detached if total is None else total + detached
-        accuracy = right if accuracy is None or right is None else accuracy + right
-    assert total is not None
-    if options.clip_grad_norm is not None:
-        if scaler is not None:
-            scaler.unscale_(optimizer)
-        moved = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(moved, options.clip_grad_norm)
-    try:
-        if scaler is None:
-            optimizer.step()
-        else:
-            scaler.step(optimizer)
-            scaler.update()
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise _explained_update(error, optimizer, batch) from error
-    return total, accuracy
-
-
-def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:
-    if out_of_memory(error):
-        return explained(error, "optimizer", batch)
-    return OptimizerError(
-        f"optimizer: {type(optimizer).__name__}.step() failed: {error} (An optimizer that needs a closure, "
-        "such as LBFGS, has no range test.)"
-    )
-
-
-class LearningRate:
-    """Sets the rates of an optimizer, keeping the ratio between its groups.
-
-    The group with the largest rate gets the rate itself, the others their share of it. A rate that is a
-    tensor is filled in place, so that a compiled step is not compiled again.
-    """
-
-    def __init__(self, optimizer: Optimizer) -> None:
-        if any("lr" not in group for group in optimizer.param_groups):
-            raise OptimizerError(
-                f"optimizer: {type(optimizer).__name__} keeps no learning rate: its parameter groups need an "
-                "entry 'lr' for the range test to move."
-            )
-        rates = [float(group["lr"]) for group in optimizer.param_groups]
-        largest = max(rates)
-        self._groups = [
-            (group, rate / largest if largest > 0 else 1.0)
-            for group, rate in zip(optimizer.param_groups, rates, strict=True)
-        ]
-
-    def __call__(self, lr: float) -> None:
-        """Sets the rate of the fastest group to `lr` and the others in proportion."""
-        for group, share in self._groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr * share)
-            else:
-                group["lr"] = lr * share
-
-
-@torch.no_grad()
-def evaluate(objective: Objective, batches: Sequence[Any]) -> Tensor:
-    """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back."""
-    modes = [(module, module.training) for module in objective.model.modules()]
-    objective.model.eval()
-    try:
-        sizes = [num_samples(batch) for batch in batches]
-        losses = [objective(batch)[0] * size for batch, size in zip(batches, sizes, strict=True)]
-        return torch.stack(losses).sum() / sum(sizes)
-    finally:
-        for module, training in modes:
-            module.training = training
 
 
 class _Record:

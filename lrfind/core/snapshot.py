@@ -102,6 +102,10 @@ class Snapshot:
             torch.cuda.set_rng_state(state, device)
         if self._mps is not None:
             torch.mps.set_rng_state(self._mps)
+        self.restore_loader()
+
+    def restore_loader(self) -> None:
+        """Puts the generators of the loader back, and nothing else: its order begins again."""
         for generator, state in self._generators:
             generator.set_state(state)
 

@@ -12,7 +12,7 @@ import sys
 import textwrap
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lrfind.report.format import rate_text
 from lrfind.report.progress import BarProgress, LineProgress, is_terminal
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.core.range_test import Step
-    from lrfind.core.suggest import Reading
+    from lrfind.core.suggest import Reading, Suggestion
 
 
 def write(text: str) -> None:
@@ -46,23 +45,29 @@ def note(message: str) -> None:
 
 
 @contextmanager
-def progress(num_steps: int) -> Iterator[Callable[[Step], None]]:
+def progress(num_steps: int, words: Callable[[Any], str] | None = None) -> Iterator[Callable[[Any], None]]:
     """Shows on stderr how far a sweep is: a bar, or a line now and then where there is no terminal.
 
     Args:
         num_steps: Steps that are planned.
+        words: What is said of a step; None: as suits a `Step` of a range test.
 
     Yields:
         What is to be called with every step; it costs well under a microsecond between two refreshes.
     """
-    shown = BarProgress(num_steps) if is_terminal(sys.stderr) else LineProgress(num_steps, note)
+    shown = BarProgress(num_steps, words) if is_terminal(sys.stderr) else LineProgress(num_steps, note, words)
     with shown as on_step:
         yield on_step
 
 
+def show(paragraphs: Sequence[Paragraph]) -> None:
+    """Writes paragraphs to stdout."""
+    _show(sys.stdout, paragraphs)
+
+
 def show_result(reading: Reading, files: Sequence[Path]) -> None:
     """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files."""
-    _show(sys.stdout, result_lines(reading, files))
+    show(result_lines(reading, files))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +99,12 @@ def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
         text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
     lines.append(Paragraph(""))
+    return lines + answer_lines(suggestion, reading.verdict, files)
+
+
+def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Path]) -> list[Paragraph]:
+    """The suggestion, the verdict and the files, as every command ends."""
+    lines = []
     if suggestion is None:
         lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
     else:
@@ -101,7 +112,7 @@ def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
         found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
         lines.append(Paragraph(found, "bold green"))
         lines.append(Paragraph(suggestion.reason))
-    lines.append(Paragraph(reading.verdict))
+    lines.append(Paragraph(verdict))
     if files:
         lines.append(Paragraph(""))
         lines += [Paragraph(shortest(file), "dim") for file in files]

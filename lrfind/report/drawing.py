@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lrfind.report.figures import FONT_SIZE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart by colour-blind readers and in grey print.
 BLUE, SKY, VERMILLION, GREEN, PURPLE = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7"
-_GREEN_TEXT, _VERMILLION_TEXT, _GREY = "#00664B", "#A84A00", "#8C8C8C"
+GREEN_TEXT, VERMILLION_TEXT, _GREY = "#00664B", "#A84A00", "#8C8C8C"
 
 # A user's matplotlibrc must not turn on TeX, crop the picture or read a `$` in a path as mathematics.
 _SETTINGS: Any = {
@@ -38,19 +41,26 @@ _SETTINGS: Any = {
 
 def draw(data: RangeFigure) -> Figure:
     """Draws the picture on a figure of its own: no window, and nothing to close."""
+    with on_paper(data.size) as figure:
+        top = 1 - 0.08 / data.size[1]
+        figure.text(data.left_panel[0], top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+        _draw_curve(figure, data)
+        _draw_ladder(figure, data)
+    return figure
+
+
+@contextmanager
+def on_paper(size: tuple[float, float]) -> Iterator[Figure]:
+    """A white figure of a size in inches, and the settings that all pictures are drawn with."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_SETTINGS):
         # Everything is placed by hand: tight and constrained layout draw the picture up to three times.
-        figure = Figure(figsize=data.size, dpi=200, facecolor="white")
+        figure = Figure(figsize=size, dpi=200, facecolor="white")
         FigureCanvasAgg(figure)
-        top = 1 - 0.08 / data.size[1]
-        figure.text(data.left_panel[0], top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
-        _draw_curve(figure, data)
-        _draw_ladder(figure, data)
-    return figure
+        yield figure
 
 
 def png(figure: Figure) -> bytes:
@@ -93,22 +103,22 @@ def _draw_curve(figure: Figure, data: RangeFigure) -> None:
     axes = panel(figure, data.left_panel, data.rate, data.value)
     many = len(data.read.x) > 1000
     size, alpha = (1.2, 0.25) if many else (2.6, 0.75)
-    _plot(axes, data.read, "o", color=SKY, markersize=size, alpha=alpha, mew=0)
-    _plot(axes, data.skipped, "o", color=_GREY, markersize=2.6, alpha=0.5, mfc="none", mew=0.5)
-    _plot(axes, data.line, "-", color=BLUE, linewidth=1.5, solid_joinstyle="round")
-    _plot(axes, data.validation, "D-", color=PURPLE, linewidth=0.8, markersize=3, mew=0)
-    _plot(axes, data.above, "^", color=SKY, markersize=3, mew=0, clip_on=False)
-    _plot(axes, data.nonfinite, "x", color="black", markersize=4, mew=1, clip_on=False)
+    plot(axes, data.read, "o", color=SKY, markersize=size, alpha=alpha, mew=0)
+    plot(axes, data.skipped, "o", color=_GREY, markersize=2.6, alpha=0.5, mfc="none", mew=0.5)
+    plot(axes, data.line, "-", color=BLUE, linewidth=1.5, solid_joinstyle="round")
+    plot(axes, data.validation, "D-", color=PURPLE, linewidth=0.8, markersize=3, mew=0)
+    plot(axes, data.above, "^", color=SKY, markersize=3, mew=0, clip_on=False)
+    plot(axes, data.nonfinite, "x", color="black", markersize=4, mew=1, clip_on=False)
     if data.bracket is not None:
         axes.axvspan(data.bracket.low, data.bracket.high, color=GREEN, alpha=0.14, linewidth=0, zorder=0)
-        _write_above(axes, data.bracket.text, at=data.bracket.text_at, row=1, color=_GREEN_TEXT)
+        write_above(axes, data.bracket.text, at=data.bracket.text_at, row=1, color=GREEN_TEXT)
     if data.suggestion is not None:
         mark = data.suggestion
         axes.axvline(mark.low, color=VERMILLION, linewidth=1.1, zorder=2.5)
         axes.plot(mark.low, mark.height, "o", color=VERMILLION, markersize=4.5, zorder=4)
-        _write_above(axes, mark.text, at=mark.text_at, color=_VERMILLION_TEXT, weight="bold")
+        write_above(axes, mark.text, at=mark.text_at, color=VERMILLION_TEXT, weight="bold")
     else:
-        _write_above(axes, "no learning rate suggested", color="0.3")
+        write_above(axes, "no learning rate suggested", color="0.3")
     handles, names = axes.get_legend_handles_labels()
     if handles:
         legend = figure.legend(
@@ -131,12 +141,13 @@ def _draw_curve(figure: Figure, data: RangeFigure) -> None:
                 handle.set_alpha(1)  # faint in a cloud is invisible alone
 
 
-def _plot(axes: Axes, series: Series, style: str, **looks: Any) -> None:
+def plot(axes: Axes, series: Series, style: str, **looks: Any) -> None:
+    """Plots points that there are; an empty series leaves no trace in a legend."""
     if len(series.x):
         axes.plot(series.x, series.y, style, label=series.name, **looks)
 
 
-def _write_above(axes: Axes, text: str, *, at: float = 0.5, row: int = 0, **looks: Any) -> None:
+def write_above(axes: Axes, text: str, *, at: float = 0.5, row: int = 0, **looks: Any) -> None:
     """Writes above the panel, centred at a share `at` of its width; row 0 is the nearest."""
     offset = (0, 5 + row * (FONT_SIZE + 4))
     axes.annotate(text, (at, 1), offset, "axes fraction", "offset points", ha="center", **looks)
@@ -145,9 +156,9 @@ def _write_above(axes: Axes, text: str, *, at: float = 0.5, row: int = 0, **look
 def _draw_ladder(figure: Figure, data: RangeFigure) -> None:
     axes = panel(figure, data.right_panel, data.step, data.rate_upright)
     style = "-" if len(data.ladder.x) > 1 else "o"
-    _plot(axes, data.ladder, style, color="0.25", linewidth=1.3, markersize=3)
+    plot(axes, data.ladder, style, color="0.25", linewidth=1.3, markersize=3)
     if data.bracket is not None:
         axes.axhspan(data.bracket.low, data.bracket.high, color=GREEN, alpha=0.14, linewidth=0, zorder=0)
     if data.suggestion is not None:
         axes.axhline(data.suggestion.low, color=VERMILLION, linewidth=1.0)
-    _write_above(axes, data.outcome, color="0.3")
+    write_above(axes, data.outcome, color="0.3")

@@ -196,7 +196,7 @@ def range_figure(
     above = finite & ~seen
 
     rate, upright = _rate_axes(lrs, suggestion)
-    lines = _wrap(title)
+    lines = wrapped(title)
     height = _BELOW + _PANEL + _ABOVE + _TITLE_LINE * len(lines) + 0.06
     return RangeFigure(
         title="\n".join(lines),
@@ -289,6 +289,7 @@ def _outcome(curve: Curve) -> str:
     return f"{words}: {len(curve)} of {curve.planned_steps}"
 
 
-def _wrap(title: str) -> list[str]:
+def wrapped(title: str) -> list[str]:
+    """A title in lines of the picture's width."""
     wrapper = textwrap.TextWrapper(_TITLE_CHARACTERS, break_on_hyphens=False)
     return [part for line in title.splitlines() for part in wrapper.wrap(line)]

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from lrfind.core.range_test import Step
 
+    Words = Callable[[Any], str]
+
 _BAR_SECONDS = 0.1
 _LINE_SECONDS = 10.0
 
@@ -32,16 +34,18 @@ class Progress:
     Args:
         num_steps: Steps that are planned.
         every: Least time between two refreshes in seconds.
+        words: What is said of a step; a step is anything with an `index`, counted from 0.
     """
 
-    def __init__(self, num_steps: int, every: float) -> None:
+    def __init__(self, num_steps: int, every: float, words: Words | None = None) -> None:
         self._num_steps = num_steps
         self._every = every
-        self._last: Step | None = None
+        self._words = words
+        self._last: Any = None
         self._started = perf_counter()
         self._due = self._started + every
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: Any) -> None:
         """Takes a step; mostly that is all."""
         self._last = step
         now = perf_counter()
@@ -61,17 +65,20 @@ class Progress:
     ) -> None:
         """Cleans up; subclasses say the last word."""
 
-    def _refresh(self, step: Step) -> None:
+    def _refresh(self, step: Any) -> None:
         raise NotImplementedError
 
-    def _state(self, step: Step) -> str:
+    def _state(self, step: Any) -> str:
         """`step 12 of 100, lr 1.3e-5, loss 2.31`."""
+        return self._words(step) if self._words is not None else self._of_step(step)
+
+    def _of_step(self, step: Step) -> str:
         return (
             f"step {step.index + 1} of {self._num_steps}, lr {rate_text(step.lr)}, "
             f"loss {rate_text(step.smoothed)}"
         )
 
-    def _left(self, step: Step) -> str:
+    def _left(self, step: Any) -> str:
         done = step.index + 1
         return duration_text((perf_counter() - self._started) / done * max(self._num_steps - done, 0))
 
@@ -82,13 +89,14 @@ class LineProgress(Progress):
     Args:
         num_steps: Steps that are planned.
         say: Takes a line.
+        words: As in `Progress`.
     """
 
-    def __init__(self, num_steps: int, say: Callable[[str], None]) -> None:
-        super().__init__(num_steps, _LINE_SECONDS)
+    def __init__(self, num_steps: int, say: Callable[[str], None], words: Words | None = None) -> None:
+        super().__init__(num_steps, _LINE_SECONDS, words)
         self._say = say
 
-    def _refresh(self, step: Step) -> None:
+    def _refresh(self, step: Any) -> None:
         self._say(f"{self._state(step)}, {self._left(step)} left")
 
     def __exit__(
@@ -104,14 +112,15 @@ class BarProgress(Progress):
 
     Args:
         num_steps: Steps that are planned.
+        words: As in `Progress`.
     """
 
-    def __init__(self, num_steps: int) -> None:
+    def __init__(self, num_steps: int, words: Words | None = None) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as Bar
 
-        super().__init__(num_steps, _BAR_SECONDS)
+        super().__init__(num_steps, _BAR_SECONDS, words)
         self._bar: Any = Bar(
             BarColumn(bar_width=20),
             TextColumn("{task.description}", markup=False),
@@ -124,7 +133,7 @@ class BarProgress(Progress):
         )
         self._task = self._bar.add_task("starting", total=num_steps)
 
-    def _refresh(self, step: Step) -> None:
+    def _refresh(self, step: Any) -> None:
         words = f"{self._state(step)}, {self._left(step)} left"
         self._bar.update(self._task, completed=step.index + 1, description=words, refresh=True)
 

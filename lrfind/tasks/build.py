@@ -19,9 +19,10 @@ from lrfind.tasks import devices, precision
 from lrfind.tasks.data import Data, wrap
 from lrfind.tasks.instantiate import callable_of, called, made
 from lrfind.tasks.loaders import Loaders, make_batches
+from lrfind.tasks.reading import fixed_batches
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from lrfind.config.schema import TaskConfig
 
@@ -42,6 +43,8 @@ class Task:
         scaler: The gradient scaler of fp16, or None.
         title: What is trained on what and how, for a picture's title.
         loaders: What the batches come from; close it when done.
+        data: What the batches are made of.
+        config: What it was built from.
     """
 
     objective: Objective
@@ -52,15 +55,50 @@ class Task:
     scaler: Any
     title: str
     loaders: Loaders
+    data: Data
+    config: TaskConfig
 
     @property
     def model(self) -> nn.Module:
         """The model, compiled where the config says so."""
         return self.objective.model
 
+    def afresh(self) -> Iterator[Any]:
+        """The batches from the first one on, in the same order, from loaders of their own."""
+        loaders = _loaders(self.config, self.data, self.device)
+        try:
+            yield from _as_configured(loaders.batches, self.config)
+        finally:
+            loaders.close()
+
+    def fixed_batches(self, samples: int | None) -> Iterable[Any]:
+        """The same samples again and again, on the device; see `lrfind.tasks.reading.fixed_batches`."""
+        found = fixed_batches(
+            self.data,
+            samples,
+            batch_size=self.config.batch_size,
+            seed=self.config.seed,
+            device=self.device,
+        )
+        if not self.config.channels_last:
+            return found
+        return [_channels_last(batch) for batch in found] if isinstance(found, list) else _Mapped(found)
+
+
+def data_of(config: TaskConfig) -> Data:
+    """The data of a config, for the `data` of several tasks."""
+    _seed(config)
+    return _data(config)
+
 
 def build(
-    config: TaskConfig, *, accuracy: bool = False, validation_samples: int = 0, single_batch: bool = False
+    config: TaskConfig,
+    *,
+    accuracy: bool = False,
+    validation_samples: int = 0,
+    single_batch: bool = False,
+    data: Data | None = None,
+    skip: int = 0,
 ) -> Task:
     """Builds the task of a config.
 
@@ -69,6 +107,8 @@ def build(
         accuracy: Also measure the share of right answers.
         validation_samples: Size of a fixed subset to set apart; 0: none.
         single_batch: Give the first batch at every step.
+        data: The data, where another task has read it already.
+        skip: Batches to leave out at the start, as a run that goes on has drawn them already.
 
     Raises:
         UserError: Something in it cannot be used as given.
@@ -76,7 +116,7 @@ def build(
     device = devices.resolve(config.device)
     autocast = precision.autocast(config.precision, device)
     _seed(config)
-    data = _data(config)
+    data = _data(config) if data is None else data
     model = _model(config, data)
     model.to(device)
     if config.channels_last:
@@ -85,18 +125,10 @@ def build(
     criterion = _criterion(config)
     if isinstance(criterion, nn.Module):
         criterion.to(device)
-    loaders = make_batches(
-        data,
-        batch_size=config.batch_size,
-        seed=config.seed,
-        device=device,
-        num_workers=config.num_workers,
-        validation_samples=validation_samples,
-    )
-    batches: Iterator[Any] = loaders.batches
+    loaders = _loaders(config, data, device, validation_samples=validation_samples, skip=skip)
+    batches = _as_configured(loaders.batches, config)
     validation = loaders.validation
     if config.channels_last:
-        batches = map(_channels_last, batches)
         validation = None if validation is None else [_channels_last(batch) for batch in validation]
     if single_batch:
         batches = itertools.repeat(next(batches))
@@ -115,7 +147,27 @@ def build(
         scaler=precision.gradient_scaler(config.precision, device),
         title=_title(config, data),
         loaders=loaders,
+        data=data,
+        config=config,
     )
+
+
+def _loaders(
+    config: TaskConfig, data: Data, device: torch.device, *, validation_samples: int = 0, skip: int = 0
+) -> Loaders:
+    return make_batches(
+        data,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        device=device,
+        num_workers=config.num_workers,
+        validation_samples=validation_samples,
+        skip=skip,
+    )
+
+
+def _as_configured(batches: Iterator[Any], config: TaskConfig) -> Iterator[Any]:
+    return map(_channels_last, batches) if config.channels_last else batches
 
 
 def _seed(config: TaskConfig) -> None:
@@ -198,6 +250,16 @@ def _criterion(config: TaskConfig) -> Any:
             f"made a {type(criterion).__name__}. A bare function is named with +criterion._partial_=true."
         )
     return criterion
+
+
+class _Mapped:
+    """Batches in channels_last, as often as they are asked for."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(_channels_last, self._batches)
 
 
 def _channels_last(batch: Any) -> Any:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _RESIDENT_FRACTION = 0.25
 """Part of the free device memory that a data set may take."""
 
+_SHUFFLED_WHOLE = 1 << 20
+"""Bytes up to which a data set is gathered an epoch at a time."""
+
 
 @dataclass(slots=True)
 class Loaders:
@@ -40,11 +43,13 @@ class Loaders:
         validation: Fixed batches on the device that training never sees (or, where samples have no index,
             that were drawn first); None where none were asked for.
         skipped: Paths of the pictures left out so far; grows as batches are drawn.
+        per_epoch: Batches an epoch; None where that is not known.
     """
 
     batches: Iterator[Any]
     validation: list[Any] | None = None
     skipped: list[str] = field(default_factory=list)
+    per_epoch: int | None = None
     _stop: Callable[[], None] = field(default=lambda: None, repr=False)
 
     def close(self) -> None:
@@ -60,6 +65,7 @@ def make_batches(
     device: torch.device,
     num_workers: int | None,
     validation_samples: int = 0,
+    skip: int = 0,
 ) -> Loaders:
     """Make endless batches of a data set, shuffled anew each epoch where samples have an index.
 
@@ -75,13 +81,15 @@ def make_batches(
         num_workers: Worker processes; None chooses: none for data in memory and for streams, none on the
             CPU for strangers' data sets, and a number that suits the machine for pictures.
         validation_samples: Samples set apart; in an iterable, the first batches that hold so many.
+        skip: Batches to leave out at the start, as a run that goes on has drawn them already. Where samples
+            have an index, they are not read.
 
     Raises:
         DataError: Where the data set cannot fill a batch; while drawing, whatever is wrong with the data.
     """
     source = source_of(data.dataset)
     if source in (Source.TENSORS, Source.MAP):
-        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples)
+        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples, skip)
     stream: Iterable[Any] = data.dataset
     hint = ""
     if source is Source.STREAM:
@@ -98,23 +106,43 @@ def make_batches(
     validation = None
     if validation_samples:
         validation = [finish(on_device(b, device)) for b in _first_batches(endless, validation_samples)]
-    return Loaders(map(finish, _moved(endless, device)), validation, _stop=endless.close)
+    for _ in range(skip):
+        next(endless)
+    return Loaders(
+        map(finish, _moved(endless, device)), validation, per_epoch=_length(stream), _stop=endless.close
+    )
 
 
-def index_batches(pool: Tensor, *, batch_size: int, seed: int) -> Iterator[Tensor]:
+def index_epochs(pool: Tensor, *, seed: int, skip: int = 0) -> Iterator[Tensor]:
+    """Give the shuffled indices of epoch after epoch without end.
+
+    Args:
+        pool: The indices to draw from, shape (samples,), int64. The order lies on its device; it is drawn on
+            the CPU, so that it is the same on every device.
+        seed: Of the order.
+        skip: Epochs to leave out at the start.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(skip):
+        torch.randperm(len(pool), generator=generator)
+    while True:
+        yield pool[torch.randperm(len(pool), generator=generator).to(pool.device)]
+
+
+def index_batches(pool: Tensor, *, batch_size: int, seed: int, skip: int = 0) -> Iterator[Tensor]:
     """Give the indices of every batch, epoch after epoch without end.
 
     Args:
-        pool: The indices to draw from, shape (samples,), int64, at least `batch_size` of them. Batches lie on
-            its device; the order is drawn on the CPU, so that it is the same on every device.
+        pool: The indices to draw from, shape (samples,), int64, at least `batch_size` of them.
         batch_size: Samples a batch.
         seed: Of the order.
+        skip: Batches to leave out at the start.
     """
-    generator = torch.Generator().manual_seed(seed)
     per_epoch = len(pool) // batch_size
-    while True:
-        order = pool[torch.randperm(len(pool), generator=generator).to(pool.device)]
-        yield from torch.split(order[: per_epoch * batch_size], batch_size)
+    epochs, first = divmod(skip, per_epoch)
+    for order in index_epochs(pool, seed=seed, skip=epochs):
+        yield from torch.split(order[first * batch_size : per_epoch * batch_size], batch_size)
+        first = 0
 
 
 def _indexed(
@@ -125,6 +153,7 @@ def _indexed(
     device: torch.device,
     num_workers: int | None,
     validation_samples: int,
+    skip: int,
 ) -> Loaders:
     count = len(data.dataset)
     left = count - validation_samples
@@ -150,13 +179,13 @@ def _indexed(
         # A view that gathers whole rows and then looks like any other batch of pictures.
         tensors, finish = cached, _then(_channels_first, finish)
     if tensors is not None:
-        return _gathered(tensors, pool, apart_indices, batch_size, seed, device, finish)
+        return _gathered(tensors, pool, apart_indices, batch_size, seed, device, finish, skip)
 
     if num_workers is None:
         num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
     loader = map_loader(
         data.dataset,
-        (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed)),
+        (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed, skip=skip)),
         seed=seed,
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
@@ -164,17 +193,17 @@ def _indexed(
     drawn = _drawn(loader)
     skipped: list[str] = []
     per_epoch = len(pool) // batch_size
-    batches = _moved(_without_skipped(drawn, skipped, data.name, per_epoch), device)
+    batches = _moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
         fetched = (
             BatchedMap(data.dataset).__getitems__(i.tolist()) for i in torch.split(apart_indices, batch_size)
         )
-        kept = _without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
+        kept = without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
         validation = [finish(on_device(batch, device)) for batch in kept]
         if not validation:
             raise _none_readable(data.name, skipped)
-    return Loaders(map(finish, batches), validation, skipped, drawn.close)
+    return Loaders(map(finish, batches), validation, skipped, per_epoch, drawn.close)
 
 
 def _gathered(
@@ -185,6 +214,7 @@ def _gathered(
     seed: int,
     device: torch.device,
     finish: Callable[[Any], Any],
+    skip: int,
 ) -> Loaders:
     """Batches of tensors in memory, gathered by index without a look at single samples."""
     home = device
@@ -202,11 +232,36 @@ def _gathered(
         validation = [
             finish(on_device(gather(index), device)) for index in torch.split(apart.to(home), batch_size)
         ]
-    batches: Iterator[Any] = map(gather, index_batches(pool.to(home), batch_size=batch_size, seed=seed))
+    pool = pool.to(home)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    batches: Iterator[Any]
+    if size <= _SHUFFLED_WHOLE:
+        batches = _shuffled_whole(tensors, pool, batch_size=batch_size, seed=seed, skip=skip)
+    else:
+        batches = map(gather, index_batches(pool, batch_size=batch_size, seed=seed, skip=skip))
     if home != device:
         pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
         batches = _moved(pinned, device)
-    return Loaders(map(finish, batches), validation)
+    return Loaders(map(finish, batches), validation, per_epoch=len(pool) // batch_size)
+
+
+def _shuffled_whole(
+    tensors: tuple[Tensor, ...], pool: Tensor, *, batch_size: int, seed: int, skip: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """The same batches, gathered an epoch at a time: a batch is then a view, which costs next to nothing."""
+    per_epoch = len(pool) // batch_size
+    epochs, first = divmod(skip, per_epoch)
+    for order in index_epochs(pool, seed=seed, skip=epochs):
+        order = order[first * batch_size : per_epoch * batch_size]
+        yield from zip(*(torch.split(t.index_select(0, order), batch_size) for t in tensors), strict=True)
+        first = 0
+
+
+def _length(stream: Any) -> int | None:
+    try:
+        return len(stream)
+    except TypeError:
+        return None
 
 
 def _moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
@@ -220,7 +275,7 @@ def _drawn(loader: Iterable[Any]) -> Generator[Any]:
     yield from unwrapped(iter(loader))
 
 
-def _without_skipped(
+def without_skipped(
     batches: Iterator[Any], skipped: list[str], name: str, batches_per_epoch: int
 ) -> Iterator[Any]:
     """Note the pictures that were left out, and pass over batches of which nothing is left.

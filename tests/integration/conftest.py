@@ -17,14 +17,15 @@ class Ran:
     out: str
     err: str
     folder: Path
+    command: str = "range"
 
     @property
     def record(self):
-        return json.loads((self.folder / "range.json").read_text())
+        return json.loads((self.folder / f"{self.command}.json").read_text())
 
     @property
     def rows(self):
-        header, *lines = (self.folder / "range.csv").read_text().splitlines()
+        header, *lines = (self.folder / f"{self.command}.csv").read_text().splitlines()
         return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
 
 
@@ -37,7 +38,7 @@ def lrfind(capfd, tmp_path, monkeypatch):
         capfd.readouterr()
         code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
         out, err = capfd.readouterr()
-        return Ran(code, out, err, tmp_path / folder)
+        return Ran(code, out, err, tmp_path / folder, "refine" if "refine" in words else "range")
 
     return run
 

@@ -1,0 +1,80 @@
+"""How a command that suggests a rate ends: its files, what it says on stdout, its exit code."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import ExitCode, OutputError
+from lrfind.launch import Outcome, Show
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from lrfind.core.curve import Status
+    from lrfind.core.suggest import Suggestion
+
+
+def finish(
+    directory: Path,
+    files: Mapping[str, Callable[[], str | bytes]],
+    content: Mapping[str, Any],
+    *,
+    suggestion: Suggestion | None,
+    status: Status,
+    show: Show,
+    show_table: Callable[[list[Path]], None],
+) -> Outcome:
+    """Writes the files, shows the result in the form asked for and says how the job ended.
+
+    Args:
+        directory: The run directory.
+        files: Names, and what makes the content of each, in the order of how hard each is to get back.
+        content: The JSON record.
+        suggestion: The suggestion, or None.
+        status: Why the sweep ended.
+        show: What goes to stdout.
+        show_table: Writes the result for a person; told the paths of the files.
+
+    Raises:
+        OutputError: A file cannot be written; the message names the suggested rate all the same.
+    """
+    from lrfind.report import console
+    from lrfind.report.files import write_whole
+    from lrfind.report.records import to_json
+
+    try:
+        for name, make in files.items():
+            write_whole(directory / name, make())
+    except OutputError as error:
+        if suggestion is None:
+            raise
+        raise OutputError(f"{error} The suggested learning rate was {suggestion.lr:g}.") from error
+    for warning in content.get("warnings", []):
+        console.warn(warning)
+    if show is Show.RECORD:
+        console.write(to_json(content))
+    elif show is Show.TABLE:
+        show_table([directory / name for name in files])
+    elif suggestion is not None:
+        console.write(f"{suggestion.lr!r}\n")
+    if suggestion is None:
+        console.warn(f"no learning rate can be suggested. {content['verdict']}")
+    return Outcome(None if suggestion is None else suggestion.lr, exit_code(status, suggestion))
+
+
+def exit_code(status: Status, suggestion: Suggestion | None) -> ExitCode:
+    """The exit code of a test that ran."""
+    from lrfind.core.curve import Status
+
+    if status is Status.INTERRUPTED:
+        return ExitCode.INTERRUPTED
+    return ExitCode.SUGGESTED if suggestion is not None else ExitCode.NO_SUGGESTION
+
+
+def warnings_of(skipped: Sequence[str]) -> list[str]:
+    """What a reader of the numbers should know of the data."""
+    if not skipped:
+        return []
+    named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+    return [f"{len(skipped)} pictures could not be read and were skipped: {named}"]
