@@ -224,12 +224,14 @@ def _drawn(line: Line, *, accuracy: bool) -> tuple[Floats, Floats]:
     """The line that the rules read, as it can be shown.
 
     Where the cliff was cut off before it was smoothed, the line would run level while the losses climb: it
-    has a gap there. Errors are turned back into accuracies.
+    ends at the first such loss. Errors are turned back into accuracies.
     """
     if len(line) == 0:
         return line.lrs, line.values
-    values = np.where(line.raw > cliff_level(line.raw), np.nan, line.values)
-    return line.lrs, 1 - values if accuracy else values
+    cliff = np.flatnonzero(line.raw > cliff_level(line.raw))
+    shown = slice(None, cliff[0] if len(cliff) else None)
+    values = line.values[shown]
+    return line.lrs[shown], 1 - values if accuracy else values
 
 
 def _unread(curve: Curve) -> NDArray[np.bool_]:
