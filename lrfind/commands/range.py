@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lrfind.errors import ExitCode, OutputError
+from lrfind.errors import ExitCode, OutputError, UserError
 from lrfind.launch import Outcome, Show, launch
 
 if TYPE_CHECKING:
@@ -42,18 +42,24 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     config = validated(composed, RangeConfig)
 
     # Behind the door: torch is imported only for a config that can be run.
+    from lrfind.core.objective import no_memory_left, out_of_memory
     from lrfind.core.suggest import read
     from lrfind.tasks.build import build
 
     settings = config.range
-    task = build(
-        config,
-        accuracy=settings.metric is Metric.ACCURACY,
-        validation_samples=settings.validation.samples,
-        single_batch=settings.single_batch,
-    )
-    with closing(task.loaders), console.progress(settings.num_steps) as on_step:
-        curve = measured(task, config, on_step)
+    try:
+        task = build(
+            config,
+            accuracy=settings.metric is Metric.ACCURACY,
+            validation_samples=settings.validation.samples,
+            single_batch=settings.single_batch,
+        )
+        with closing(task.loaders), console.progress(settings.num_steps) as on_step:
+            curve = measured(task, config, on_step)
+    except Exception as error:
+        if isinstance(error, UserError) or not out_of_memory(error):
+            raise
+        raise no_memory_left(error, f"with batch_size={config.batch_size}") from error
     reading = read(curve, rule=settings.rule)
     content, files = record_of(config, task, curve, reading, directory, time.perf_counter() - started)
     try:
@@ -106,7 +112,7 @@ def record_of(
 
     files = [directory / name for name in ("range.csv", "range.png", "range.json")]
     skipped = task.loaders.skipped
-    warnings = []
+    warnings = list(task.notes)
     if skipped:
         named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
         warnings.append(f"{len(skipped)} pictures could not be read and were skipped: {named}")
