@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=Enum)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RangeTestResult:
     """What a range test found.
 
@@ -55,6 +55,11 @@ class RangeTestResult:
     reading: Reading
     title: str
     content: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Short: the suggestion, or that there is none, and the verdict."""
+        found = "no suggestion" if self.suggestion is None else f"lr={self.suggestion.lr:g}"
+        return f"RangeTestResult({found}, steps={len(self.curve)}, verdict={self.verdict!r})"
 
     @property
     def suggestion(self) -> Suggestion | None:
@@ -171,9 +176,9 @@ def range_test(
 
     Source: Smith, arXiv 1506.01186, section 3.3.
     """
-    arguments = {
-        key: value for key, value in locals().items() if isinstance(value, (int, float, str)) or value is None
-    }
+    given = dict(locals())
+    plain = (int, float, str, type(None))
+    arguments = {key: value for key, value in given.items() if isinstance(value, plain)}
     spacing, metric = one_of(Spacing, spacing), one_of(Metric, metric)
     rule, precision = one_of(Rule, rule), one_of(Precision, precision)
     try:
@@ -181,6 +186,9 @@ def range_test(
     except ValueError as error:
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
     check_trainable(model, optimizer)
+    held_out = None if validation is None else list(validation)
+    if held_out == []:
+        raise UserError("validation holds no batch; leave it out for none.")
     started = time.perf_counter()
     device = next(model.parameters()).device
     if scaler is None:
@@ -212,7 +220,7 @@ def range_test(
             lrs,
             options=options,
             device=device,
-            validation=None if validation is None else [on_device(batch, device) for batch in validation],
+            validation=None if held_out is None else [on_device(batch, device) for batch in held_out],
             on_step=on_step,
         )
     if curve.status is Status.INTERRUPTED:

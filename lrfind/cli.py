@@ -39,13 +39,11 @@ def main(arguments: list[str]) -> int:
     if "--version" in words:
         from lrfind.version import __version__
 
-        sys.stdout.write(f"lrfind {__version__}\n")
-        return 0
+        return _shown(f"lrfind {__version__}\n")
     if "--help" in words or "-h" in words:
         from lrfind.help import HELP
 
-        sys.stdout.write(HELP)
-        return 0
+        return _shown(HELP)
     if quiet and record:
         return _usage_error("-q and --json both claim stdout: give one of them.")
     if around is not None:
@@ -80,6 +78,18 @@ def _without_around(words: list[str]) -> tuple[list[str], str | None]:
         if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not rate[1:2].isdigit()):
             raise ValueError("--around needs a learning rate: --around 0.7.")
     return kept, rate
+
+
+def _shown(text: str) -> int:
+    """Writes to stdout, and says so in the exit code where that fails."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError:
+        # What is still in the buffer must not fail once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return USAGE_ERROR
+    return 0
 
 
 def _is_command(word: str) -> bool:

@@ -24,9 +24,6 @@ from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-ERROR_FILE = "error.txt"
-"""Left in a multirun job's directory where the job could not be run."""
-
 
 class Show(str, Enum):
     """What goes to stdout."""
@@ -72,12 +69,8 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
             console.error(str(error))
             code = error.exit_code
         except KeyboardInterrupt:
-            console.error("interrupted before anything was measured.")
+            console.error("interrupted.")
             code = ExitCode.INTERRUPTED
-        except BrokenPipeError:
-            # Whoever read stdout has gone; Python must not complain about it again at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = ExitCode.SUGGESTED
         except Exception:
             traceback.print_exc()
             console.error(
@@ -94,7 +87,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from lrfind.commands.multirun import MultirunSummary
+    from lrfind.commands.multirun import MultirunSummary, forget_failure, report_failure
 
     ended: dict[str, Any] = {}
 
@@ -102,26 +95,34 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         ended["started"] = True
         about = HydraConfig.get()
         directory = Path(about.runtime.output_dir)
-        several = about.mode == RunMode.MULTIRUN
-        try:
-            outcome = job(composed, directory)
-        except UserError as error:
-            if several:
-                _report_failed_job(error, about, directory)
-            else:
+        if about.mode != RunMode.MULTIRUN:
+            try:
+                outcome = job(composed, directory)
+            except UserError as error:
                 ended["error"] = error  # raised below: Hydra would print a line of its own first
-            return math.nan
-        if several and outcome.code is ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
+                return math.nan
+        else:
+            forget_failure(directory)
+            try:
+                outcome = job(composed, directory)
+            except Exception as error:  # the other jobs go on, whatever happened to this one
+                report_failure(error, about.job, directory)
+                return math.nan
+            if outcome.code is ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt
         ended["code"] = outcome.code
         return math.nan if outcome.lr is None else outcome.lr
 
-    MultirunSummary.take_exit_code()  # of an earlier multirun in this process
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
     with _as_arguments(arguments), _plain_exceptions():
         try:
             app()
-        except SystemExit as error:  # Hydra's own flags, and its parser
+        except SystemExit as error:
+            if "started" in ended:
+                raise ConfigError(
+                    f"Something named by a _target_ ended the process with exit status {error.code}."
+                ) from error
+            # Hydra's own flags, and its parser.
             return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED
         except UserError:
             raise
@@ -130,21 +131,14 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
             if explained is None:
                 raise
             raise explained from error
+        finally:
+            code = MultirunSummary.finish()
     if "error" in ended:
         raise ended["error"]
-    code = MultirunSummary.take_exit_code()
     if code is None:
         code = ended.get("code", ExitCode.SUGGESTED)
     assert isinstance(code, ExitCode)
     return code
-
-
-def _report_failed_job(error: UserError, about: Any, directory: Path) -> None:
-    from lrfind.report import console
-    from lrfind.report.files import write_whole
-
-    console.error(f"job {about.job.num} ({about.job.override_dirname}): {error}")
-    write_whole(directory / ERROR_FILE, f"{error}\n")
 
 
 def _explained(error: Exception, command: str, arguments: Sequence[str]) -> UserError | None:
@@ -154,7 +148,8 @@ def _explained(error: Exception, command: str, arguments: Sequence[str]) -> User
 
     from lrfind.config.hints import composition_error
 
-    if isinstance(error, (HydraException, OmegaConfBaseException)):
+    # Hydra checks some of what it is given with plain exceptions.
+    if isinstance(error, (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)):
         return composition_error(error, command, arguments)
     if type(error).__module__.startswith("yaml"):
         return ConfigError(f"A config file is not valid YAML: {' '.join(str(error).split())}")
@@ -167,30 +162,55 @@ def _explained(error: Exception, command: str, arguments: Sequence[str]) -> User
     return None
 
 
+OWN_OVERRIDES = {
+    # Hydra's loggers write to stdout, where only results may go.
+    "hydra/job_logging=": "hydra/job_logging=none",
+    "hydra/hydra_logging=": "hydra/hydra_logging=none",
+    "++hydra.callbacks.lrfind=": "++hydra.callbacks.lrfind._target_=lrfind.commands.multirun.MultirunSummary",
+}
+"""What is added to every command line, whatever the primary config, unless it says otherwise itself."""
+
+
+FLAGS_WITH_VALUE = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--experimental-rerun"),
+}
+INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
+
+
+def ordered(arguments: Sequence[str]) -> list[str]:
+    """The arguments as Hydra's parser takes them: all overrides first, ours among them, then all flags.
+
+    argparse wants its positional words in one place; to a user an override is right wherever it stands.
+    """
+    if any(argument in ("-sc", "--shell-completion") for argument in arguments):
+        return list(arguments)
+    overrides: list[str] = []
+    flags: list[str] = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
+        (flags if is_value or word.startswith("-") else overrides).append(word)
+    own = dict(OWN_OVERRIDES)
+    if any(word.rstrip("/").endswith(".hydra") for word in flags):
+        # The config of an earlier run knows nothing of ours, and Hydra's own directory is one a second.
+        own["hydra.run.dir="] = "hydra.run.dir=outputs/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}"
+    overrides += [
+        override
+        for key, override in own.items()
+        if not any(argument.startswith(key) for argument in arguments)
+    ]
+    return overrides + flags
+
+
 @contextmanager
 def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """The process's arguments as Hydra reads them, with its loggers kept off stdout.
-
-    Its parser takes overrides in one piece only, so they are put together, before the flags.
-    """
-    quiet = [
-        f"{group}=none"
-        for group in ("hydra/job_logging", "hydra/hydra_logging")
-        if not any(argument.startswith(f"{group}=") for argument in arguments)
-    ]
-    if any(argument in ("-sc", "--shell-completion") for argument in arguments):
-        quiet = []
+    """The process's arguments as Hydra reads them."""
     before = sys.argv
-    overrides = [word for word in arguments if _is_override(word)]
-    sys.argv = ["lrfind", *overrides, *quiet, *(word for word in arguments if not _is_override(word))]
+    sys.argv = ["lrfind", *ordered(arguments)]
     try:
         yield
     finally:
         sys.argv = before
-
-
-def _is_override(word: str) -> bool:
-    return word.startswith("~") or ("=" in word and not word.startswith("-"))
 
 
 @contextmanager

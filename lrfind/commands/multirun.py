@@ -1,64 +1,100 @@
-"""The summary of a multirun: one row a job, whether it succeeded or not."""
+"""The jobs of a multirun: a failed one is told at once and stops no other, and all are summed up."""
 
 from __future__ import annotations
 
 import json
+import time
+import traceback
 from pathlib import Path
 from typing import Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
-from lrfind.errors import ExitCode
-from lrfind.launch import ERROR_FILE
+from lrfind.errors import ExitCode, UserError
 from lrfind.report import console
 from lrfind.report.files import Cell, csv_text, write_whole
 
 SUMMARY = "multirun.csv"
+ERROR_FILE = "error.txt"
+"""Left in a job's directory where the job could not be run."""
+
+DEFECT = "A defect of lrfind: "
+
+
+def forget_failure(directory: Path) -> None:
+    """Removes what an earlier job in the same directory left of a failure."""
+    (directory / ERROR_FILE).unlink(missing_ok=True)
+
+
+def report_failure(error: Exception, job: Any, directory: Path) -> None:
+    """Says on stderr which job failed and why, and leaves it in the job's directory."""
+    message = str(error)
+    if not isinstance(error, UserError):
+        traceback.print_exception(error)
+        message = f"{DEFECT}{type(error).__name__}: {error}"
+    console.error(f"job {job.num} ({job.override_dirname}): {message}")
+    write_whole(directory / ERROR_FILE, f"{message}\n")
 
 
 class MultirunSummary(Callback):
-    """Collects the jobs of a multirun from their directories, so that any launcher's are found."""
+    """Remembers where a multirun goes; its jobs are then found there, whichever launcher ran them."""
 
-    _exit_code: ClassVar[ExitCode | None] = None
+    _directory: ClassVar[Path | None] = None
+    _started: ClassVar[float] = 0.0
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra in the process that starts the jobs."""
+        MultirunSummary._directory = Path(config.hydra.sweep.dir)
+        MultirunSummary._started = time.time()
 
     @classmethod
-    def take_exit_code(cls) -> ExitCode | None:
-        """What the last multirun of this process ends in, handed out once; None where there was none."""
-        code, cls._exit_code = cls._exit_code, None
-        return code
+    def finish(cls) -> ExitCode | None:
+        """Writes `multirun.csv` into the sweep directory and says on stderr where it is.
 
-    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
-        """Writes `multirun.csv` into the sweep directory and says on stderr where it is."""
-        directory = Path(config.hydra.sweep.dir)
-        folders = sorted((f for f in directory.iterdir() if (f / ".hydra").is_dir()), key=_number)
-        rows = [_row(folder) for folder in folders]
+        Returns:
+            The exit code of the multirun, or None where there was none.
+        """
+        directory, cls._directory = cls._directory, None
+        if directory is None:
+            return None
+        rows = [_row(folder, directory) for folder in _jobs(directory, cls._started)]
         path = directory / SUMMARY
         write_whole(path, csv_text(["job", "overrides", "status", "lr", "low", "high", "message"], rows))
-        failed = any(row[2] == "failed" for row in rows)
-        silent = any(row[3] is None for row in rows)
-        code = ExitCode.UNUSABLE if failed else ExitCode.NO_SUGGESTION if silent else ExitCode.SUGGESTED
-        MultirunSummary._exit_code = code
         answered = sum(row[3] is not None for row in rows)
         console.note(f"{answered} of {len(rows)} jobs suggest a learning rate; summary: {path}")
+        if any(str(row[6]).startswith(DEFECT) for row in rows):
+            return ExitCode.DEFECT
+        if not rows or any(row[2] == "failed" for row in rows):
+            return ExitCode.UNUSABLE
+        return ExitCode.SUGGESTED if answered == len(rows) else ExitCode.NO_SUGGESTION
+
+
+def _jobs(directory: Path, started: float) -> list[Path]:
+    """Directories of the jobs started since then; clocks of file systems are coarse."""
+    if not directory.is_dir():
+        return []
+    configs = [f for f in directory.rglob(".hydra/overrides.yaml") if f.stat().st_mtime >= started - 2]
+    return sorted((f.parent.parent for f in configs), key=_number)
 
 
 def _number(folder: Path) -> tuple[int, str]:
-    return (int(folder.name), "") if folder.name.isdigit() else (1 << 31, folder.name)
+    return (int(folder.name), "") if folder.name.isdigit() else (1 << 31, str(folder))
 
 
-def _row(folder: Path) -> list[Cell]:
+def _row(folder: Path, directory: Path) -> list[Cell]:
     from omegaconf import OmegaConf
 
+    name = str(folder.relative_to(directory))
     overrides = " ".join(str(o) for o in OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
     error = folder / ERROR_FILE
     records = sorted(folder.glob("*.json"))
     if error.exists() or not records:
-        message = error.read_text().strip() if error.exists() else "no record was written"
-        return [folder.name, overrides, "failed", None, None, None, message]
-    record = json.loads(records[0].read_text())
+        message = error.read_text(encoding="utf-8").strip() if error.exists() else "no record was written"
+        return [name, overrides, "failed", None, None, None, message]
+    record = json.loads(records[0].read_text(encoding="utf-8"))
     suggestion = record["suggestion"] or {"lr": None, "low": None, "high": None}
     return [
-        folder.name,
+        name,
         overrides,
         record["status"],
         suggestion["lr"],

@@ -67,6 +67,11 @@ def _range(range_: RangeSettings) -> list[str]:
     for key, skipped in (("range.skip_start", range_.skip_start), ("range.skip_end", range_.skip_end)):
         if skipped is not None:
             problems += _at_least(0, **{key: skipped})
+            if skipped >= range_.num_steps >= 2:
+                problems.append(
+                    f"{key} must be less than range.num_steps={range_.num_steps}, or nothing is left to "
+                    f"read; got {skipped}."
+                )
     problems += _at_least(0, **{"range.validation.samples": range_.validation.samples}) + _at_least(
         1, **{"range.validation.every": range_.validation.every}
     )

@@ -34,7 +34,7 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
     assert isinstance(plain, dict)
     missing = sorted(OmegaConf.missing_keys(composed))
     problems = [
-        f"{key} is required: give it as {key}=..."
+        f"{key} is required: give it as {key}=VALUE"
         + (" (with trust=[PACKAGE] for a class of yours)." if key.endswith("_target_") else ".")
         for key in missing
     ]
@@ -50,7 +50,7 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
 
 def nearest(word: str, words: typing.Iterable[str]) -> str:
     """A clause naming the words nearest to a misspelt one, or nothing."""
-    close = difflib.get_close_matches(word, list(words), n=3, cutoff=0.6)
+    close = difflib.get_close_matches(word, dict.fromkeys(words), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(close)}?" if close else ""
 
 

@@ -48,6 +48,8 @@ def check_targets(config: TaskConfig) -> list[str]:
             problems.append(f"{group}._target_ is required: a class or function that makes the {group}.")
         elif group == "criterion" and "_target_" not in node and node.get("from_model") is not True:
             problems.append("criterion._target_ is required, or criterion=from_model.")
+        elif node.get("from_model") and "_target_" in node:
+            problems.append("criterion has both from_model and a _target_: give one of them.")
     return problems
 
 

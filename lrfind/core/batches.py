@@ -49,7 +49,10 @@ def on_device(batch: Any, device: torch.device) -> Any:
     An object with a method `to` of its own moves itself; whatever else there is stays as it is.
     """
     if callable(getattr(batch, "to", None)):
-        return batch.to(device, non_blocking=True) if isinstance(batch, Tensor) else batch.to(device)
+        # Behind the computation on CUDA alone: on MPS the source may be gone before it is copied.
+        if isinstance(batch, Tensor):
+            return batch.to(device, non_blocking=device.type == "cuda")
+        return batch.to(device)
     if isinstance(batch, Mapping):
         # A copy keeps what kind of dict it is; other mappings have no constructor that could be relied on.
         moved = batch.copy() if isinstance(batch, dict) else {}

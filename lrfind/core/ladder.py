@@ -85,6 +85,10 @@ def _between(rates: NDArray[np.float64], start: float, end: float) -> NDArray[np
 
 
 def _check(start: float, end: float, num_steps: int) -> None:
+    if not isinstance(num_steps, (int, np.integer)) or not all(
+        isinstance(end_point, (int, float, np.number)) for end_point in (start, end)
+    ):
+        raise ValueError(f"a ladder is made of numbers, got {start!r}, {end!r} and {num_steps!r} steps")
     if num_steps < 2:
         raise ValueError(f"a ladder has at least 2 steps, got {num_steps}")
     if not (math.isfinite(start) and math.isfinite(end)):

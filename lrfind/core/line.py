@@ -20,7 +20,7 @@ SMOOTHING_SHARE = 1 / 40
 """Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
 
 AVERAGE_BETA = 0.98
-"""Weight of the past in the average of accuracies; that of losses was chosen when they were measured."""
+"""Weight of the past in the average of accuracies; that of losses was chosen as they were measured."""
 
 STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
@@ -39,6 +39,7 @@ class Line:
         averaged: The bias-corrected exponential average at the same points, shape (points,).
         noise: Standard deviation of one raw measurement about its neighbours.
         smoothed_noise: The same of each smoothed value, shape (points,); it is most at the ends.
+        turned: Whether the line ends because the loss was back above where it had started.
     """
 
     lrs: NDArray[np.float64]
@@ -47,6 +48,7 @@ class Line:
     averaged: NDArray[np.float64]
     noise: float
     smoothed_noise: NDArray[np.float64]
+    turned: bool = False
 
     def __len__(self) -> int:
         """Number of points."""
@@ -70,7 +72,7 @@ class Line:
     @property
     def plateau(self) -> float:
         """Level at the start: the median of the first tenth of the raw points, at least three."""
-        return float(np.median(self.raw[: max(3, len(self) // 10)]))
+        return _level(self.raw)
 
     @property
     def falls(self) -> slice:
@@ -106,20 +108,42 @@ def line(curve: Curve) -> Line:
     averaged = curve.smoothed if curve.accuracies is None else exponential_average(measured, AVERAGE_BETA)
     first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
-    causes = slice(first, max(first, last - 1))
-    effects = slice(first + 1, max(first + 1, last))
-    raw = measured[effects]
-    width = max(1.0, curve.planned_steps * SMOOTHING_SHARE)
-    values, noise_left = centred(np.minimum(raw, cliff_level(raw)), width) if len(raw) else (raw, raw)
+    raw = measured[first + 1 : max(first + 1, last)]
     noise = _noise(raw)
+    points = left_for_good(raw, noise)
+    turned = points < len(raw)
+    values, noise_left = raw, raw
+    if points:
+        # The cliff is not read, but it is seen: the line must rise towards it.
+        width = max(1.0, curve.planned_steps * SMOOTHING_SHARE)
+        values, noise_left = centred(np.minimum(raw, cliff_level(raw[:points])), width)
+        raw, values, noise_left = raw[:points], values[:points], noise_left[:points]
     return Line(
-        lrs=curve.lrs[causes],
+        lrs=curve.lrs[first : first + points],
         raw=raw,
-        values=values,
-        averaged=averaged[effects],
+        # A straight line through a steep fall can undershoot what was measured.
+        values=np.maximum(values, raw.min()) if points else values,
+        averaged=averaged[first + 1 : first + 1 + points],
         noise=noise,
         smoothed_noise=noise * noise_left,
+        turned=turned,
     )
+
+
+def left_for_good(raw: NDArray[np.float64], noise: float) -> int:
+    """Number of points up to where the loss, having fallen, is back above the level that it started from.
+
+    What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
+    one would train with. A lone spike is none of it: three points in a row must agree, by their median.
+    """
+    if len(raw) < 3:
+        return len(raw)
+    level = _level(raw)
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(raw, 3), axis=1)
+    # From the very first points where they are lower: what only rises has not fallen.
+    fallen = min(level, float(medians[0])) - np.minimum.accumulate(medians)
+    above = np.flatnonzero((fallen > 3 * noise) & (medians > level + np.maximum(3 * noise, 0.1 * fallen)))
+    return int(above[0]) if len(above) and above[0] > 0 else len(raw)
 
 
 def cliff_level(raw: NDArray[np.float64]) -> float:
@@ -133,11 +157,24 @@ def cliff_level(raw: NDArray[np.float64]) -> float:
     return top + (top - bottom if top > bottom else max(abs(bottom), 1e-12))
 
 
+def _level(raw: NDArray[np.float64]) -> float:
+    """The median of the first tenth of the points, at least three."""
+    return float(np.median(raw[: max(3, len(raw) // 10)]))
+
+
 def _noise(raw: NDArray[np.float64]) -> float:
+    """Standard deviation of a measurement, without what lies far above the start: a cliff is no noise."""
+    if len(raw) < 20:
+        return _deviation(raw)
+    near = raw <= _level(raw) + 6 * _deviation(raw[: len(raw) // 2])
+    return _deviation(raw[near])
+
+
+def _deviation(raw: NDArray[np.float64]) -> float:
     """Standard deviation about a locally straight line, from second differences, by their median.
 
     For independent noise of variance v a second difference has variance 6 v; the median of its magnitude is
-    0.6745 standard deviations (normal), and does not see a few steps of cliff.
+    0.6745 standard deviations (normal), and does not see a few outliers.
     """
     if len(raw) < 3:
         return 0.0

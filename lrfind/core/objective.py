@@ -32,8 +32,9 @@ class Objective:
         forward: Replaces `model(inputs)`; called with the model and the whole batch.
         accuracy: Also measure the share of right answers: `outputs.argmax(1) == target`.
         autocast: Makes the context that model and loss are computed in.
-        highest_label: The highest class label of the data, where known. It is held against the number of
-            outputs before the first loss, since on a GPU a label outside them is a crash without a message.
+        highest_label: The highest class label of the data, where known. Before the first loss it, and the
+            labels of the first batch, are held against the number of outputs where the criterion is one of
+            torch's for class labels: on a GPU a label outside them is a crash without a message.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Objective:
         self._forward = forward
         self._accuracy = accuracy
         self._autocast = autocast
-        self._highest_label = highest_label
+        self._highest_label = -1 if highest_label is None else highest_label
+        self._check_labels = _takes_labels(criterion)
 
     def __call__(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """The loss on a batch, without axes, and the share of right answers or None.
@@ -75,9 +77,10 @@ class Objective:
                     return _own_loss(outputs), None
                 part = "criterion"
                 target = _target(batch)
-                if self._highest_label is not None:
-                    _check_label(self._highest_label, outputs, target)
-                    self._highest_label = None
+                if self._check_labels:
+                    self._check_labels = False
+                    _check_labels(self._highest_label, outputs, target, _ignored(self.criterion))
+                    _check_log_probabilities(self.criterion, outputs)
                 loss = self.criterion(outputs, target)
         except UserError:
             raise
@@ -115,13 +118,11 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
         batch: The batch it happened on.
         outputs: What the model returned, where it came so far.
     """
-    first_line = (str(error).strip() or repr(error)).splitlines()[0]
+    first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".") + "."
     if out_of_memory(error):
-        return DeviceError(
-            f"batch_size: the device ran out of memory on a batch of {_described(batch)}. Try a smaller "
-            "batch_size with accumulation_steps=2 or more, precision=bf16, or a smaller data.image_size. "
-            f"({first_line})"
-        )
+        return no_memory_left(error, f"on a batch of {_described(batch)}")
+    if "deterministic" in str(error) and isinstance(error, RuntimeError):
+        return ConfigError(f"deterministic=true cannot be kept to: {first_line} Use deterministic=false.")
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return ConfigError(f"compile=true failed: {first_line} Use compile=false.")
     seen = f"a batch of {_described(batch)}"
@@ -133,9 +134,21 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
     return BatchError(f"{part}: cannot take {seen}: {type(error).__name__}: {first_line} {advice}")
 
 
+def no_memory_left(error: Exception, where: str) -> DeviceError:
+    """The message for an exception that says there is no memory left."""
+    return DeviceError(
+        f"batch_size: the device ran out of memory {where}. Try a smaller batch_size with "
+        "accumulation_steps=2 or more, precision=bf16, a smaller data.image_size, or a smaller model. "
+        f"({' '.join(str(error).split())[:300]})"
+    )
+
+
 def out_of_memory(error: Exception) -> bool:
     """Whether an exception says that a device, or the machine, has no memory left."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    said = str(error).lower()
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or any(
+        words in said for words in ("out of memory", "can't allocate memory", "alloc_failed")
+    )
 
 
 def _inputs(batch: Any) -> Any:
@@ -157,14 +170,46 @@ def _target(batch: Any) -> Any:
     )
 
 
-def _check_label(highest: int, outputs: Any, target: Any) -> None:
+def _takes_labels(criterion: Any) -> bool:
+    """Whether a criterion is one of torch's that take one class label a sample."""
+    functions = (nn.functional.cross_entropy, nn.functional.nll_loss)
+    return (
+        isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss))
+        or getattr(criterion, "func", criterion) in functions
+    )
+
+
+def _ignored(criterion: Any) -> int:
+    given = getattr(criterion, "keywords", {}).get("ignore_index", -100)
+    return int(getattr(criterion, "ignore_index", given))
+
+
+def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None:
     labels = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
-    if labels and isinstance(outputs, Tensor) and outputs.ndim == 2 and highest >= outputs.shape[1]:
-        count = outputs.shape[1]
+    if not (labels and isinstance(outputs, Tensor) and outputs.ndim == 2):
+        return
+    count = outputs.shape[1]
+    seen = target[target != ignored]
+    lowest = int(seen.min()) if len(seen) else 0
+    highest = max(highest if highest != ignored else -1, int(seen.max()) if len(seen) else -1)
+    if highest >= count:
         raise DataError(
             f"data: the labels go up to {highest}, and the model has {count} outputs, for labels 0 to "
             f"{count - 1}. Give the model at least {highest + 1} outputs (model.num_outputs), or labels that "
             "start at 0."
+        )
+    if lowest < 0:
+        raise DataError(f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}.")
+
+
+def _check_log_probabilities(criterion: Any, outputs: Any) -> None:
+    takes_them = isinstance(criterion, nn.NLLLoss)
+    takes_them = takes_them or getattr(criterion, "func", criterion) is nn.functional.nll_loss
+    if takes_them and isinstance(outputs, Tensor) and (highest := float(outputs.detach().max())) > 1e-3:
+        raise BatchError(
+            f"criterion: nll takes log-probabilities, which are at most 0, and the model gives up to "
+            f"{highest:.3g}: the loss would fall without end. Use criterion=cross_entropy, or end the model "
+            "with a log-softmax."
         )
 
 

@@ -5,6 +5,7 @@ Source: Smith, arXiv 1506.01186, section 3.3; Gugger, "How Do You Find A Good Le
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from lrfind.core.curve import Curve, Status
 from lrfind.core.readback import Readback
 from lrfind.core.smoothing import DivergenceTest, ExponentialAverage
 from lrfind.core.training import LearningRate, StepOptions, evaluate, train_step
-from lrfind.errors import UserError
+from lrfind.errors import BatchError, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -76,15 +77,19 @@ class SweepOptions(StepOptions):
             UserError: One cannot be used; the message names it.
         """
         StepOptions.__post_init__(self)
-        for name, is_right, must in (
-            ("beta", 0 <= self.beta < 1, "be at least 0 and below 1"),
-            ("stop_factor", self.stop_factor is None or self.stop_factor > 1, "be greater than 1, or None"),
-            ("skip_start", self.skip_start >= 0, "be at least 0"),
-            ("skip_end", self.skip_end >= 0, "be at least 0"),
-            ("validation_every", self.validation_every >= 1, "be at least 1"),
+        for name, least in (
+            ("skip_start", 0),
+            ("skip_end", 0),
+            ("validation_every", 1),
         ):
-            if not is_right:
-                raise UserError(f"{name} must {must}, got {getattr(self, name)}.")
+            count = getattr(self, name)
+            if not isinstance(count, int) or count < least:
+                raise UserError(f"{name} must be a whole number of at least {least}, got {count!r}.")
+        if not (isinstance(self.beta, (int, float)) and 0 <= self.beta < 1):
+            raise UserError(f"beta must be at least 0 and below 1, got {self.beta!r}.")
+        limit = self.stop_factor
+        if limit is not None and not (isinstance(limit, (int, float)) and limit > 1):
+            raise UserError(f"stop_factor must be greater than 1, or None, got {limit!r}.")
 
     @classmethod
     def of(
@@ -169,6 +174,14 @@ def sweep(
         if readback is not None:
             any(record.take(values) for values in readback.ready(all_of_them=True))
         status = Status.INTERRUPTED
+    except RuntimeError as error:
+        # What a kernel was given wrongly comes out at some later call.
+        if "CUDA error" not in str(error) or isinstance(error, UserError):
+            raise
+        raise BatchError(
+            f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
+            "its range is the usual cause: device=cpu names it."
+        ) from error
     return record.curve(record.ended or status, accuracy=width == 2, validation=validation is not None)
 
 
@@ -183,19 +196,17 @@ class _Record:
         self._average = ExponentialAverage(options.beta)
         grace = max(options.skip_start, min(GRACE, len(lrs) // 5))
         self._diverged = DivergenceTest(options.stop_factor, grace=grace)
-        self._rows: list[tuple[float, ...]] = []
-        self._smoothed: list[float] = []
+        self._rows: list[tuple[float, ...]] = []  # smoothed loss, then the values as measured
 
     def take(self, values: tuple[float, ...]) -> bool:
         """Takes the next step's values; True where the sweep ends with it."""
         loss = values[0]
         index = len(self._rows)
         smoothed = self._average.update(loss)
-        self._rows.append(values)
-        self._smoothed.append(smoothed)
+        self._rows.append((smoothed, *values))
         if self._on_step is not None:
             self._on_step(Step(index, float(self._lrs[index]), loss, smoothed))
-        if not np.isfinite(loss):
+        if not math.isfinite(loss):
             self.ended = Status.NONFINITE
         elif self._diverged.update(loss, smoothed):
             self.ended = Status.DIVERGED
@@ -203,15 +214,15 @@ class _Record:
 
     def curve(self, status: Status, *, accuracy: bool, validation: bool) -> Curve:
         """All of it as a curve."""
-        steps = len(self._smoothed)  # an interrupt may have left a row without its smoothed loss
-        columns = np.array(self._rows[:steps], dtype=np.float64).T
+        steps = len(self._rows)
+        columns = np.array(self._rows, dtype=np.float64).T
         return Curve(
             lrs=self._lrs[:steps],
-            losses=columns[0] if steps else np.empty(0),
-            smoothed=np.array(self._smoothed, dtype=np.float64),
+            losses=columns[1] if steps else np.empty(0),
+            smoothed=columns[0] if steps else np.empty(0),
             status=status,
             planned_steps=len(self._lrs),
-            accuracies=columns[1] if accuracy and steps else None,
+            accuracies=columns[2] if accuracy and steps else None,
             validation_losses=columns[-1] if validation and steps else None,
             skip_start=self._options.skip_start,
             skip_end=self._options.skip_end,

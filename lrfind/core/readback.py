@@ -47,7 +47,8 @@ class Readback:
         row = torch.stack([value.detach().double() for value in values])
         self._host[self._pushed].copy_(row, non_blocking=True)
         event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        event.record(torch.cuda.current_stream(self._device))
+        # The loss may lie on another GPU than the model begins on.
+        event.record(torch.cuda.current_stream(row.device if row.is_cuda else self._device))
         self._events.append((self._pushed, event))
         self._pushed += 1
 

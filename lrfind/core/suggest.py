@@ -83,7 +83,8 @@ def read(curve: Curve, *, rule: Rule) -> Reading:
     if shape.answers:
         answers = {each: RULES[each](seen) for each in Rule}
         rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
-        suggestion = _suggestion(seen, rule, answers[rule])
+        what = "loss" if curve.accuracies is None else "share of wrong answers"
+        suggestion = _suggestion(seen, rule, answers[rule], what)
     return Reading(suggestion, rules, shape, verdict(curve, seen, shape), seen)
 
 
@@ -182,7 +183,7 @@ def rounded(lr: float) -> float:
     return float(f"{lr:.3g}")
 
 
-def _suggestion(seen: Line, rule: Rule, answer: float | None) -> Suggestion | None:
+def _suggestion(seen: Line, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
     if answer is None:
         return None
     low, high = bracket(seen)
@@ -190,8 +191,8 @@ def _suggestion(seen: Line, rule: Rule, answer: float | None) -> Suggestion | No
     low, high = min(rounded(low), lr), max(rounded(high), lr)
     moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
     reason = (
-        f"The loss begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
-        f"{LOOKS_AT[rule]}{moved}. It is meant for training at a constant rate."
+        f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
+        f"{LOOKS_AT[rule].replace('loss', what)}{moved}. It is meant for training at a constant rate."
     )
     return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
 

@@ -40,10 +40,11 @@ class StepOptions:
         Raises:
             UserError: One cannot be used; the message names it.
         """
-        if self.accumulation_steps < 1:
-            raise UserError(f"accumulation_steps must be at least 1, got {self.accumulation_steps}.")
-        if self.clip_grad_norm is not None and not self.clip_grad_norm > 0:
-            raise UserError(f"clip_grad_norm must be greater than 0, got {self.clip_grad_norm}.")
+        steps, limit = self.accumulation_steps, self.clip_grad_norm
+        if not isinstance(steps, int) or steps < 1:
+            raise UserError(f"accumulation_steps must be a whole number of at least 1, got {steps!r}.")
+        if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
+            raise UserError(f"clip_grad_norm must be greater than 0, or None, got {limit!r}.")
 
 
 def train_step(
@@ -80,7 +81,7 @@ def train_step(
         else:
             scaler.step(optimizer)
             scaler.update()
-    except (RuntimeError, TypeError, ValueError) as error:
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
         raise _explained_update(error, optimizer, batch) from error
     return total, accuracy
 

@@ -66,15 +66,16 @@ def shape_of(curve: Curve, seen: Line) -> Shape:
     least = max(SIGNIFICANT * deviation, 1e-6 * abs(seen.plateau))
     if fall > least:
         # The last two points of a smoothed line cannot tell a turn from noise.
-        turns = seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY
+        turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY
         return Shape.HEALTHY if turns else Shape.FALLS_TO_END
-    level = np.flatnonzero(seen.values <= seen.plateau + least)
-    rises_after = int(level[-1]) + 1 if len(level) else 0
+    level = seen.plateau + max(SIGNIFICANT * seen.noise, 1e-6 * abs(seen.plateau))
+    within = np.flatnonzero(seen.raw <= level)
+    rises_after = int(within[-1]) + 1 if len(within) else 0
     if rises_after < len(seen) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
         return Shape.DIVERGES_AT_ONCE
-    if seen.noise > NOISY * abs(seen.plateau):
-        return Shape.TOO_NOISY
-    return Shape.NEVER_FALLS if rises_after < len(seen) or _shot_up(curve) else Shape.FLAT
+    if rises_after < len(seen) or _shot_up(curve):
+        return Shape.NEVER_FALLS
+    return Shape.TOO_NOISY if seen.noise > NOISY * abs(seen.plateau) else Shape.FLAT
 
 
 def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
@@ -100,8 +101,9 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
         )
     if shape is Shape.NEVER_FALLS:
         return (
-            f"The loss never fell: it stayed at {seen.plateau:.3g} and then rose. Give it more steps to show "
-            "a fall (range.num_steps), or a larger batch_size to see a smaller one; a model that is trained "
+            f"The loss never fell by more than its noise ({_share(seen.noise, seen.plateau)} of its value "
+            f"from batch to batch): it stayed near {seen.plateau:.3g}, and then rose. Give it more "
+            "range.num_steps (100 or more) or a larger batch_size to show a fall; a model that is trained "
             "already has nowhere to fall."
         )
     if shape is Shape.TOO_NOISY:
@@ -117,9 +119,14 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
         )
     if shape is Shape.INTERRUPTED:
         return f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."
+    if steps < curve.planned_steps:
+        return (
+            f"The test ended after {steps} of {curve.planned_steps} steps, before there was a curve to read: "
+            "the rates rise too fast. Lower range.end_lr, or raise range.num_steps."
+        )
     return (
-        f"Too few steps: {steps} of {curve.planned_steps} were taken and {len(seen)} points are left to "
-        "read. Raise range.num_steps (100 is usual), or lower range.skip_start and range.skip_end."
+        f"Too few steps: {steps} were taken, and what is left of them to read is {len(seen)}. Raise "
+        "range.num_steps (100 is usual), or lower range.skip_start and range.skip_end."
     )
 
 

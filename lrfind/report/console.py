@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from lrfind.report.files import output_error
 from lrfind.report.format import rate_text
 from lrfind.report.progress import BarProgress, LineProgress, is_terminal
 
@@ -90,11 +91,13 @@ def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
     from lrfind.core.suggest import LOOKS_AT
 
     suggestion = reading.suggestion
+    if suggestion is None:
+        return answer_lines(suggestion, reading.verdict, files)
     meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
-    width = max((len(name) for name in reading.rules), default=0)
+    width = max(len(name) for name in reading.rules)
     lines = [Paragraph(f"  {'rule':{width}}  {'lr':>8}  looks at", "bold")]
     for name, lr in reading.rules.items():
-        chosen = suggestion is not None and name == suggestion.rule
+        chosen = name == suggestion.rule
         answer = "none" if lr is None else rate_text(lr)
         text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
@@ -106,13 +109,14 @@ def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Pa
     """The suggestion, the verdict and the files, as every command ends."""
     lines = []
     if suggestion is None:
+        # Why is said on stderr, where it is seen whatever becomes of stdout.
         lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
     else:
         between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
         found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
         lines.append(Paragraph(found, "bold green"))
         lines.append(Paragraph(suggestion.reason))
-    lines.append(Paragraph(verdict))
+        lines.append(Paragraph(verdict))
     if files:
         lines.append(Paragraph(""))
         lines += [Paragraph(shortest(file), "dim") for file in files]
@@ -163,9 +167,25 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:
         return
     try:
+        _write_known(stream, text)
+        stream.flush()
+    except BrokenPipeError:
+        _give_up(stream)
+    except OSError as error:
+        _give_up(stream)
+        raise output_error("standard output", error) from error
+
+
+def _write_known(stream: TextIO, text: str) -> None:
+    try:
         stream.write(text)
     except UnicodeEncodeError:
         # A file name that is no text, or a stream that knows ASCII only, must not cost the user the result.
         known = stream.encoding or "ascii"
         stream.write(text.encode(known, "backslashreplace").decode(known))
-    stream.flush()
+
+
+def _give_up(stream: TextIO) -> None:
+    """Whoever read the stream has gone: what is left of it goes nowhere, and Python says nothing at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

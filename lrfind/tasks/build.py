@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import logging
+import os
 import random
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +16,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from lrfind.core.objective import Objective
+from lrfind.core.objective import Objective, out_of_memory
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.tasks import devices, precision
 from lrfind.tasks.data import Data, wrap
 from lrfind.tasks.instantiate import callable_of, called, made
 from lrfind.tasks.loaders import Loaders, make_batches
 from lrfind.tasks.reading import fixed_batches
+from lrfind.tasks.sources import Source, source_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +46,7 @@ class Task:
         device: Where everything is.
         scaler: The gradient scaler of fp16, or None.
         title: What is trained on what and how, for a picture's title.
+        notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for.
         loaders: What the batches come from; close it when done.
         data: What the batches are made of.
         config: What it was built from.
@@ -54,6 +59,7 @@ class Task:
     device: torch.device
     scaler: Any
     title: str
+    notes: list[str]
     loaders: Loaders
     data: Data
     config: TaskConfig
@@ -113,39 +119,45 @@ def build(
     Raises:
         UserError: Something in it cannot be used as given.
     """
+    if config.deterministic:
+        # cuBLAS reads it when it starts, and refuses determinism without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     device = devices.resolve(config.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # pinned memory and kernels' workspaces go to the current device
     autocast = precision.autocast(config.precision, device)
     _seed(config)
-    data = _data(config) if data is None else data
-    model = _model(config, data)
-    model.to(device)
-    if config.channels_last:
-        model.to(memory_format=torch.channels_last)
-    optimizer = _optimizer(config, model)
-    criterion = _criterion(config)
-    if isinstance(criterion, nn.Module):
-        criterion.to(device)
+    with _notes() as notes:
+        data = _data(config) if data is None else data
+        model = _model(config, data, device)
+        optimizer = _optimizer(config, model)
+        criterion = _criterion(config)
+        if isinstance(criterion, nn.Module):
+            criterion.to(device)
+        objective = Objective(
+            torch.compile(model) if config.compile else model,  # type: ignore[arg-type]
+            criterion,
+            accuracy=accuracy,
+            autocast=autocast,
+            highest_label=None if data.labels is None else int(data.labels.max()),
+        )
     loaders = _loaders(config, data, device, validation_samples=validation_samples, skip=skip)
     batches = _as_configured(loaders.batches, config)
     validation = loaders.validation
     if config.channels_last:
         validation = None if validation is None else [_channels_last(batch) for batch in validation]
     if single_batch:
-        batches = itertools.repeat(next(batches))
+        with _closed_on_failure(loaders):
+            batches = itertools.repeat(next(batches))
     return Task(
-        objective=Objective(
-            torch.compile(model) if config.compile else model,  # type: ignore[arg-type]
-            criterion,
-            accuracy=accuracy,
-            autocast=autocast,
-            highest_label=None if data.labels is None else int(data.labels.max()),
-        ),
+        objective=objective,
         optimizer=optimizer,
         batches=batches,
         validation=validation,
         device=device,
         scaler=precision.gradient_scaler(config.precision, device),
         title=_title(config, data),
+        notes=notes,
         loaders=loaders,
         data=data,
         config=config,
@@ -170,6 +182,37 @@ def _as_configured(batches: Iterator[Any], config: TaskConfig) -> Iterator[Any]:
     return map(_channels_last, batches) if config.channels_last else batches
 
 
+@contextmanager
+def _notes() -> Iterator[list[str]]:
+    """Collects what the parts of a task log under `lrfind`, which is meant for the user."""
+    notes: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            notes.append(record.getMessage())
+
+    logger = logging.getLogger("lrfind")
+    handler, before = Collector(), (logger.level, logger.propagate)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield notes
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+@contextmanager
+def _closed_on_failure(loaders: Loaders) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        loaders.close()
+        raise
+
+
 def _seed(config: TaskConfig) -> None:
     random.seed(config.seed)
     np.random.seed(config.seed)
@@ -185,7 +228,7 @@ def _data(config: TaskConfig) -> Data:
     return obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
 
 
-def _model(config: TaskConfig, data: Data) -> nn.Module:
+def _model(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
     about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
     model = made("model", config.model, config.trust, error=ModelError, **about_data)
     if not isinstance(model, nn.Module):
@@ -198,6 +241,17 @@ def _model(config: TaskConfig, data: Data) -> nn.Module:
             f"model: {_name(config.model)} has no trainable parameters, so no learning rate can matter: "
             "is everything frozen (requires_grad=False), or is it a module without weights?"
         )
+    try:
+        model.to(device)
+        if config.channels_last:
+            model.to(memory_format=torch.channels_last)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise ModelError(
+            f"model: {_name(config.model)} cannot be moved to device={device}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
     return model
 
 
@@ -274,16 +328,23 @@ def _channels_last(batch: Any) -> Any:
 
 
 def _title(config: TaskConfig, data: Data) -> str:
-    optimizer = _name(config.optimizer)
-    settings = [f"{key} {config.optimizer[key]:g}" for key in ("momentum",) if config.optimizer.get(key)]
+    parts = [f"{_name(config.model)} on {data.name}", _name(config.optimizer)]
+    settings = []
+    momentum = config.optimizer.get("momentum")
+    if isinstance(momentum, (int, float)) and momentum:
+        settings.append(f"momentum {momentum:g}")
     if config.optimizer.get("nesterov"):
         settings.append("Nesterov")
     if settings:
-        optimizer += f" ({', '.join(settings)})"
-    batch = f"batch size {config.batch_size}"
-    if config.accumulation_steps > 1:
-        batch += f" x {config.accumulation_steps}"
-    return f"{_name(config.model)} on {data.name}, {optimizer}, {batch}"
+        parts[-1] += f" ({', '.join(settings)})"
+    # A loader has made its batches already, and an iterable of batches does not say how large they are.
+    size = config.batch_size
+    if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
+        size = getattr(data.dataset, "batch_size", None) or 0
+    times = f" x {config.accumulation_steps}" if config.accumulation_steps > 1 else ""
+    if size:
+        parts.append(f"batch size {size}{times}")
+    return ", ".join(parts)
 
 
 def _name(node: dict[str, Any]) -> str:

@@ -158,11 +158,15 @@ def _indexed(
     count = len(data.dataset)
     left = count - validation_samples
     if left < batch_size:
-        apart = f", of which {validation_samples} are set apart for validation" if validation_samples else ""
-        remedy = f"Choose batch_size={left} or less" if left > 0 else "Choose a smaller batch_size"
+        if count >= batch_size:
+            raise DataError(
+                f"range.validation.samples={validation_samples} leaves less than one batch of "
+                f"batch_size={batch_size} of the {count} samples of data={data.name} for training. Choose "
+                f"{count - batch_size} or less."
+            )
         raise DataError(
-            f"batch_size={batch_size} is more than data={data.name} can fill: it holds {count} "
-            f"samples{apart}. {remedy}{', or a smaller validation subset' if apart else ''}."
+            f"batch_size={batch_size} is more than data={data.name} can fill: it holds {count} samples. "
+            f"Choose batch_size={count} or less."
         )
     pool, apart_indices = torch.arange(count), None
     if validation_samples:

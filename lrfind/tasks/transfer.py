@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from lrfind.core.batches import on_device
 from lrfind.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lrfind.tasks.data import Normalisation
 
 
@@ -56,6 +56,9 @@ def copied_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
 
     def start() -> Any:
         batch = next(batches)
+        # Memory that a batch leaves behind is given to a later copy: that copy must wait for the steps so
+        # far, which may still read it. The step in between, not given to the device yet, hides the copy.
+        stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             return on_device(batch, device)
 
@@ -63,8 +66,6 @@ def copied_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
     while True:
         torch.cuda.current_stream(device).wait_stream(stream)
         ready = ahead
-        # The memory belongs to the side stream; without this it could be given away while still read here.
-        _record(ready, torch.cuda.current_stream(device))
         try:
             ahead = start()
         except UserError as error:
@@ -72,14 +73,3 @@ def copied_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
         yield ready
         if failure is not None:
             raise failure
-
-
-def _record(batch: Any, stream: torch.cuda.Stream) -> None:
-    if isinstance(batch, Tensor):
-        batch.record_stream(stream)
-    elif isinstance(batch, Mapping):
-        for value in batch.values():
-            _record(value, stream)
-    elif isinstance(batch, (tuple, list)):
-        for value in batch:
-            _record(value, stream)

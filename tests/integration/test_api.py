@@ -132,7 +132,11 @@ def test_generator_that_ends_says_after_how_many_batches(parts):
         ({"spacing": "cubic"}, "spacing must be one of geometric, linear, got 'cubic'"),
         ({"rule": "magic"}, "rule must be one of"),
         ({"stop_factor": 0.5}, "stop_factor must be greater than 1"),
-        ({"accumulation_steps": 0}, "accumulation_steps must be at least 1"),
+        ({"start_lr": "1e-5"}, "a ladder is made of numbers"),
+        ({"beta": "a"}, "beta must be at least 0 and below 1, got 'a'"),
+        ({"skip_start": 1.5}, "skip_start must be a whole number of at least 0, got 1.5"),
+        ({"validation": []}, "validation holds no batch"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be a whole number of at least 1"),
     ],
 )
 def test_bad_arguments_are_value_errors_that_name_them(parts, arguments, message):

@@ -1,6 +1,8 @@
 """Bad input ends in one clear paragraph, the exit code of the contract, and nothing lost."""
 
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -15,6 +17,12 @@ class Net(torch.nn.Linear):
     def forward(self, x): return super().forward(x.flatten(1))
 """
 
+LARGE = """
+import torch
+class Net(torch.nn.Linear):
+    def __init__(self): super().__init__(64, 10)
+    def to(self, *args, **kwargs): raise torch.OutOfMemoryError("CUDA out of memory.")
+"""
 HUNGRY = """
 import torch
 class Net(torch.nn.Linear):
@@ -78,6 +86,10 @@ def refused(ran, *said: str) -> None:
         (["range.metric=accuracy", "data=curve"], ["range.metric=accuracy", "range.metric=loss"]),
         (["seed=-1", "batch_size=0"], ["seed must be at least 0", "batch_size must be at least 1"]),
         (["hydra.run.dir"], ["KEY=VALUE"]),
+        (["model=3"], ["must be a string"]),
+        (["range.skip_start=200"], ["range.skip_start must be less than range.num_steps=100"]),
+        (["criterion=nll"], ["nll takes log-probabilities", "criterion=cross_entropy"]),
+        (["range.validation.samples=99999"], ["range.validation.samples=99999 leaves less"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and "=" in value[0] else "",
 )
@@ -197,9 +209,33 @@ def test_full_disk_says_the_suggestion_so_that_it_is_not_lost(lrfind, monkeypatc
     assert not [p for p in ran.folder.iterdir() if p.name != ".hydra"]
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a full device")
+@pytest.mark.parametrize("words", [["-q"], ["--json"], [], ["--help"]], ids=" ".join)
+def test_a_full_stdout_is_no_defect(tmp_path, words):
+    command = [sys.executable, "-m", "lrfind", *words, "range.num_steps=20", "hydra.run.dir=run"]
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert ran.returncode == 2
+    assert "Traceback" not in ran.stderr
+
+
 def test_out_of_memory_says_the_batch_size(lrfind, own):
     own("hungry", HUNGRY)
     refused(lrfind("model=custom", "model._target_=hungry.Net", "trust=[hungry]"), "batch_size", "bf16")
+
+
+def test_out_of_memory_while_the_model_moves_is_told_the_same_way(lrfind, own):
+    own("large", LARGE)
+    refused(
+        lrfind("model=custom", "model._target_=large.Net", "trust=[large]"), "batch_size", "smaller model"
+    )
+
+
+def test_a_stranger_that_ends_the_process_is_told(lrfind, own):
+    own("quitter", "import sys\ndef net(): sys.exit(7)\n")
+    refused(lrfind("model=custom", "model._target_=quitter.net", "trust=[quitter]"), "exit status 7")
 
 
 def test_verbose_shows_the_traceback_of_a_users_error(lrfind):

@@ -1,6 +1,5 @@
 """`lrfind range` from the command line: what it prints, writes and returns."""
 
-import csv
 import hashlib
 import json
 import math
@@ -110,17 +109,6 @@ def test_options_run_from_the_command_line(lrfind, words):
     assert all(math.isfinite(float(row["loss"])) for row in ran.rows[:5])
 
 
-def test_compiled_model_gives_the_same_kind_of_curve(lrfind, monkeypatch):
-    import torch
-
-    compiled = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda model: compiled(model, backend="eager"))
-    plain = lrfind("range.num_steps=30")
-    ran = lrfind("compile=true", "range.num_steps=30", folder="compiled")
-    assert ran.code == plain.code == 0
-    assert float(ran.rows[10]["loss"]) == pytest.approx(float(plain.rows[10]["loss"]), rel=1e-4)
-
-
 def test_no_suggestion_is_exit_code_3_with_files_and_reason(lrfind):
     ran = lrfind("-q", "range.start_lr=1e-12", "range.end_lr=1e-10")
     assert ran.code == 3
@@ -171,21 +159,6 @@ def test_resnet_on_dog_breeds_from_class_folders(lrfind, shared_data):
     assert len(ran.rows) >= 10
     # Ten breeds: an untrained head knows nothing, and its loss is about ln 10.
     assert float(ran.rows[0]["loss"]) == pytest.approx(math.log(10), abs=0.8)
-
-
-def test_multirun_goes_on_after_a_failure_and_sums_up(capfd, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    sweep = tmp_path / "sweep"
-    code = main(["-m", "-q", "batch_size=16,100000,64", "range.num_steps=40", f"hydra.sweep.dir={sweep}"])
-    out, err = capfd.readouterr()
-    assert code == 2
-    assert len(out.splitlines()) == 2
-    assert "job 1" in err
-    assert "batch_size" in err
-    with (sweep / "multirun.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert [row["status"] == "failed" for row in rows] == [False, True, False]
-    assert [float(row["lr"]) for row in rows if row["lr"]] == [float(line) for line in out.splitlines()]
 
 
 def test_cfg_job_prints_the_config_and_runs_nothing(lrfind):

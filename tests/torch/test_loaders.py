@@ -350,7 +350,10 @@ def test_validation_samples_are_fixed_and_never_trained_on(obj):
 
 
 def test_validation_that_leaves_less_than_a_batch_is_refused():
-    with pytest.raises(DataError, match=r"10 samples, of which 7 are set apart .* batch_size=3 or less"):
+    with pytest.raises(
+        DataError,
+        match=r"samples=7 leaves less than one batch of batch_size=4 of the 10 samples .* Choose 6",
+    ):
         loaders_of(numbers(), validation_samples=7)
 
 

@@ -603,11 +603,11 @@ def test_the_same_seed_gives_the_same_losses_to_the_last_bit():
     [
         ({"beta": 1.0}, "beta must be at least 0 and below 1, got 1.0"),
         ({"stop_factor": 1.0}, "stop_factor must be greater than 1, or None, got 1.0"),
-        ({"skip_start": -1}, "skip_start must be at least 0, got -1"),
-        ({"skip_end": -1}, "skip_end must be at least 0, got -1"),
-        ({"accumulation_steps": 0}, "accumulation_steps must be at least 1, got 0"),
-        ({"clip_grad_norm": 0.0}, "clip_grad_norm must be greater than 0, got 0.0"),
-        ({"validation_every": 0}, "validation_every must be at least 1, got 0"),
+        ({"skip_start": -1}, "skip_start must be a whole number of at least 0, got -1"),
+        ({"skip_end": -1}, "skip_end must be a whole number of at least 0, got -1"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be a whole number of at least 1, got 0"),
+        ({"clip_grad_norm": 0.0}, "clip_grad_norm must be greater than 0, or None, got 0.0"),
+        ({"validation_every": 0}, "validation_every must be a whole number of at least 1, got 0"),
     ],
 )
 def test_an_option_out_of_range_is_refused(option, message):

@@ -180,7 +180,7 @@ def test_a_missing_key_is_named():
 
 
 def test_a_required_value_that_was_not_given_is_named():
-    assert refused(range__end_lr="???") == "range.end_lr is required: give it as range.end_lr=...."
+    assert refused(range__end_lr="???") == "range.end_lr is required: give it as range.end_lr=VALUE."
 
 
 def test_an_interpolation_that_leads_nowhere_is_named():

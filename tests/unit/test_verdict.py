@@ -174,7 +174,7 @@ def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
         (SHOOTING_UP, ["rose from the start", "Lower range.start_lr"]),
         (np.random.default_rng(0).exponential(2.3, 100), ["Too noisy", "batch_size", "range.num_steps"]),
         ([math.nan, 1.0], ["not finite from the start", "precision=fp32"]),
-        ([2.3, 2.2, 2.1], ["Too few steps: 3 of 3", "range.num_steps", "range.skip_start"]),
+        ([2.3, 2.2, 2.1], ["Too few steps: 3 were taken", "range.num_steps", "range.skip_start"]),
     ],
 )
 def test_what_is_wrong_is_said_with_the_key_to_change(losses, says):
