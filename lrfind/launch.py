@@ -6,6 +6,7 @@ happen on the way into a message and the exit code of the contract.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -114,7 +115,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         return math.nan if outcome.lr is None else outcome.lr
 
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
-    with _as_arguments(arguments), _plain_exceptions():
+    with _as_arguments(arguments), _plain_exceptions(), _root_logger_kept():
         try:
             app()
         except SystemExit as error:
@@ -225,6 +226,18 @@ def _plain_exceptions() -> Iterator[None]:
             del os.environ["HYDRA_FULL_ERROR"]
         else:
             os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
 
 
 @contextmanager

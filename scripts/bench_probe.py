@@ -20,7 +20,8 @@ import torch
 from torch import nn
 
 from lrfind.core.objective import Objective
-from lrfind.core.probe import Strategy, probe
+from lrfind.core.probe import probe
+from lrfind.core.probe_trial import Strategy
 
 
 def mlp():

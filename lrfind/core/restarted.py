@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.core.probe import Halving, probe
+from lrfind.core.halving import Halving
+from lrfind.core.probe import probe
 from lrfind.core.range_test import SweepOptions
 from lrfind.core.rounds import Track
 from lrfind.core.snapshot import preserved
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.core.continued import Reading, Trainee
-    from lrfind.core.probe import OnStep, Probes
+    from lrfind.core.probe_forms import OnStep, Probes
     from lrfind.core.training import StepOptions
 
 

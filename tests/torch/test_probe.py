@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.core import probe as module_probe
+from lrfind.core import probe_trial
+from lrfind.core.halving import Halving
 from lrfind.core.objective import Objective
-from lrfind.core.probe import Halving, Strategy, probe
+from lrfind.core.probe import probe
+from lrfind.core.probe_trial import Strategy
 from lrfind.core.range_test import SweepOptions
 from lrfind.core.training import evaluate
 from lrfind.errors import BatchError, ConfigError, DataError, UserError
@@ -326,7 +328,7 @@ def test_the_faster_form_is_chosen_by_its_time_in_the_trial(monkeypatch, times, 
         work()
         return next(left)
 
-    monkeypatch.setattr(module_probe, "_seconds", seconds)
+    monkeypatch.setattr(probe_trial, "_seconds", seconds)
     found = probe_quadratic([0.1, 0.2], num_steps=500, strategy=Strategy.AUTO)
     assert found.stacked is (ratio < 0.95)
     assert f"took {ratio:.2f} times as long stacked as alone" in found.reason

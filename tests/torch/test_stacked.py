@@ -9,8 +9,10 @@ from torch import nn
 from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW
 
+from lrfind.core.halving import Halving
 from lrfind.core.objective import Objective
-from lrfind.core.probe import Halving, Strategy, probe
+from lrfind.core.probe import probe
+from lrfind.core.probe_trial import Strategy
 from lrfind.core.range_test import SweepOptions
 from lrfind.core.stacked import Stack, own_parameters, why_not_stacked
 from lrfind.errors import ConfigError
