@@ -437,7 +437,14 @@ class TestConfigs:
         classes = name in ("cross_entropy", "nll")
         outputs = torch.zeros(4, 5) if classes else torch.zeros(4, 1)
         target = torch.zeros(4, dtype=torch.int64) if classes else torch.ones(4, 1)
-        expected = {"cross_entropy": math.log(5), "nll": 0.0, "mse": 1.0, "mae": 1.0, "huber": 0.5}
+        expected = {
+            "cross_entropy": math.log(5),
+            "nll": 0.0,
+            "mse": 1.0,
+            "mae": 1.0,
+            "huber": 0.5,
+            "half_mse": 0.5,
+        }
         assert criterion(outputs, target).item() == pytest.approx(expected.get(name, math.log(2)))
 
     @pytest.mark.parametrize("group", ["model", "criterion", "optimizer"])
