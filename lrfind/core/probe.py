@@ -92,9 +92,5 @@ def probe(
             form = Stacked(task, board) if stacked else Sequential(task, board)
             advance_all(form, board, halving, num_steps)
         finally:
-            try:
-                start.restore()
-            except KeyboardInterrupt:
-                start.restore()  # an interrupt must not leave half of it undone
-                raise
+            start.restore_to_the_end()
     return board.probes(stacked=stacked, reason=reason)

@@ -109,6 +109,14 @@ class Snapshot:
         for generator, state in self._generators:
             generator.set_state(state)
 
+    def restore_to_the_end(self) -> None:
+        """Restores, and if that is interrupted once more, so that no half of it is left undone."""
+        try:
+            self.restore()
+        except KeyboardInterrupt:
+            self.restore()
+            raise
+
     def _restore_optimizer(self) -> None:
         optimizer = self._optimizer
         for name in [name for name in vars(optimizer) if name not in self._attributes]:
@@ -143,11 +151,7 @@ def preserved(
     try:
         yield
     finally:
-        try:
-            snapshot.restore()
-        except KeyboardInterrupt:
-            snapshot.restore()  # an interrupt must not leave half of it undone
-            raise
+        snapshot.restore_to_the_end()
 
 
 def _all_parameters(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:

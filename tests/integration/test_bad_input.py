@@ -31,7 +31,7 @@ class Net(torch.nn.Linear):
 """
 
 
-def refused(ran, *said: str) -> None:
+def assert_refused(ran, *said: str) -> None:
     """Exit code 2, nothing on stdout, no traceback, and the message says what it must."""
     assert ran.code == 2, ran.err
     assert ran.out == ""
@@ -94,7 +94,7 @@ def refused(ran, *said: str) -> None:
     ids=lambda value: " ".join(value) if isinstance(value, list) and "=" in value[0] else "",
 )
 def test_refused(lrfind, words, said):
-    refused(lrfind(*words), *said)
+    assert_refused(lrfind(*words), *said)
 
 
 @pytest.mark.parametrize(
@@ -126,17 +126,19 @@ PICTURES = ["model=cnn", "data=imagefolder", "data.image_size=8", "batch_size=4"
 
 def test_empty_data_folder_is_refused(lrfind, tmp_path):
     (tmp_path / "empty").mkdir()
-    refused(lrfind(*PICTURES, f"data.root={tmp_path / 'empty'}"), "data.root", "empty")
+    assert_refused(lrfind(*PICTURES, f"data.root={tmp_path / 'empty'}"), "data.root", "empty")
 
 
 def test_one_class_is_refused(lrfind, tmp_path):
-    refused(lrfind(*PICTURES, f"data.root={picture_folder(tmp_path / 'd', classes=('cat',))}"), "one class")
+    assert_refused(
+        lrfind(*PICTURES, f"data.root={picture_folder(tmp_path / 'd', classes=('cat',))}"), "one class"
+    )
 
 
 def test_corrupt_picture_is_named_and_can_be_skipped_and_is_then_counted(lrfind, tmp_path):
     root = picture_folder(tmp_path / "d")
     (root / "cat" / "0.png").write_bytes(b"not a picture")
-    refused(lrfind(*PICTURES, f"data.root={root}"), str(Path("cat") / "0.png"), "data.on_error=skip")
+    assert_refused(lrfind(*PICTURES, f"data.root={root}"), str(Path("cat") / "0.png"), "data.on_error=skip")
     ran = lrfind(*PICTURES, f"data.root={root}", "data.on_error=skip", folder="skipping")
     assert ran.code in (0, 3)
     assert "1 pictures could not be read" in ran.err
@@ -147,7 +149,7 @@ def test_folder_without_a_readable_picture_is_refused_even_when_skipping(lrfind,
     root = picture_folder(tmp_path / "d")
     for path in root.rglob("*.png"):
         path.write_bytes(b"no")
-    refused(
+    assert_refused(
         lrfind(*PICTURES, f"data.root={root}", "data.on_error=skip"),
         "no picture could be read",
         "12 were skipped",
@@ -160,7 +162,7 @@ def test_labels_csv_that_names_absent_files_is_refused(lrfind, tmp_path):
     (root / "train").mkdir(parents=True)
     (tmp_path / "pictures" / "cat" / "0.png").rename(root / "train" / "bbb.png")
     (root / "labels.csv").write_text("id,breed\naaa,beagle\nbbb,boxer\n")
-    refused(lrfind(*PICTURES, "data=dogbreed", f"data.root={root}"), "labels.csv", "aaa")
+    assert_refused(lrfind(*PICTURES, "data=dogbreed", f"data.root={root}"), "labels.csv", "aaa")
 
 
 def test_checkpoint_that_is_a_pickle_is_refused(lrfind, tmp_path):
@@ -169,19 +171,19 @@ def test_checkpoint_that_is_a_pickle_is_refused(lrfind, tmp_path):
     path = tmp_path / "model.pt"
     path.write_bytes(pickle.dumps(Path("x")))
     words = ["model=resnet18", f"model.weights={path}", *PICTURES[2:], "data=imagefolder"]
-    refused(lrfind(*words, f"data.root={picture_folder(tmp_path / 'd')}"), str(path))
+    assert_refused(lrfind(*words, f"data.root={picture_folder(tmp_path / 'd')}"), str(path))
 
 
 def test_batch_with_labels_outside_the_outputs_of_a_strangers_model(lrfind, own):
     own("small", NET)
-    refused(
+    assert_refused(
         lrfind("model=custom", "model._target_=small.Net", "+model.outputs=3", "trust=[small]"),
         "labels go up to 9", "3 outputs",
     )  # fmt: skip
 
 
 def test_closure_optimizer_is_refused(lrfind):
-    refused(lrfind("optimizer=custom", "optimizer._target_=torch.optim.LBFGS"), "LBFGS", "closure")
+    assert_refused(lrfind("optimizer=custom", "optimizer._target_=torch.optim.LBFGS"), "LBFGS", "closure")
 
 
 def test_output_directory_that_is_a_file_is_refused(capfd, tmp_path, monkeypatch):
@@ -223,19 +225,21 @@ def test_a_full_stdout_is_no_defect(tmp_path, words):
 
 def test_out_of_memory_says_the_batch_size(lrfind, own):
     own("hungry", HUNGRY)
-    refused(lrfind("model=custom", "model._target_=hungry.Net", "trust=[hungry]"), "batch_size", "bf16")
+    assert_refused(
+        lrfind("model=custom", "model._target_=hungry.Net", "trust=[hungry]"), "batch_size", "bf16"
+    )
 
 
 def test_out_of_memory_while_the_model_moves_is_told_the_same_way(lrfind, own):
     own("large", LARGE)
-    refused(
+    assert_refused(
         lrfind("model=custom", "model._target_=large.Net", "trust=[large]"), "batch_size", "smaller model"
     )
 
 
 def test_a_stranger_that_ends_the_process_is_told(lrfind, own):
     own("quitter", "import sys\ndef net(): sys.exit(7)\n")
-    refused(lrfind("model=custom", "model._target_=quitter.net", "trust=[quitter]"), "exit status 7")
+    assert_refused(lrfind("model=custom", "model._target_=quitter.net", "trust=[quitter]"), "exit status 7")
 
 
 def test_verbose_shows_the_traceback_of_a_users_error(lrfind):
