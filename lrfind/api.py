@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from enum import Enum
 from itertools import repeat
@@ -40,8 +41,53 @@ if TYPE_CHECKING:
 Choice = TypeVar("Choice", bound=Enum)
 
 
+class Result(ABC):
+    """What a command found, and the three files it can leave."""
+
+    __slots__ = ()
+    content: dict[str, Any]
+
+    @abstractmethod
+    def _figure(self) -> Figure: ...
+
+    @abstractmethod
+    def _csv(self) -> str: ...
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draws the command's picture, without pyplot and without a window.
+
+        Args:
+            path: Where to write it as a PNG as well; None: nowhere.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        from lrfind.report.drawing import png
+
+        figure = self._figure()
+        if path is not None:
+            write_whole(path, png(figure))
+        return figure
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes the command's CSV.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, self._csv())
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Writes the JSON record.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, to_json(self.content))
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class RangeTestResult:
+class RangeTestResult(Result):
     """What a range test found.
 
     Attributes:
@@ -76,38 +122,14 @@ class RangeTestResult:
         """What the curve shows, and what to do about it, in a sentence or two."""
         return self.reading.verdict
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draws the picture of `range.png`, without pyplot and without a window.
-
-        Args:
-            path: Where to write it as a PNG as well; None: nowhere.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        from lrfind.report.drawing import draw, png
+    def _figure(self) -> Figure:
+        from lrfind.report.drawing import draw
         from lrfind.report.figures import picture_of
 
-        figure = draw(picture_of(self.curve, self.reading, self.title))
-        if path is not None:
-            write_whole(path, png(figure))
-        return figure
+        return draw(picture_of(self.curve, self.reading, self.title))
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes `range.csv`.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, range_csv(self.curve))
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes the JSON record.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, to_json(self.content))
+    def _csv(self) -> str:
+        return range_csv(self.curve)
 
 
 def range_test(

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api import check_trainable, one_of, title_of
+from lrfind.api import Result, check_trainable, one_of, title_of
 from lrfind.config.schema import Precision
 from lrfind.core.batches import endless, on_device
 from lrfind.core.continued import Reading, Tape, Trainee, continued
@@ -19,14 +19,12 @@ from lrfind.core.snapshot import Snapshot, preserved
 from lrfind.core.training import StepOptions
 from lrfind.errors import UserError
 from lrfind.report.environment import environment
-from lrfind.report.files import write_whole
-from lrfind.report.records import record, to_json
+from lrfind.report.records import record
 from lrfind.report.rounds import refine_csv
 from lrfind.tasks.devices import name_of
 from lrfind.tasks.precision import autocast, gradient_scaler
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable, Iterator, Sequence
 
     import torch
@@ -40,7 +38,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RefineResult:
+class RefineResult(Result):
     """What a coarse-to-fine sweep found.
 
     Attributes:
@@ -65,39 +63,14 @@ class RefineResult:
         """What the rounds show, and what to do about it, in a sentence or two."""
         return self.answer.verdict
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draws the picture of `refine.png`, without pyplot and without a window.
-
-        Args:
-            path: Where to write it as a PNG as well; None: nowhere.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        from lrfind.report.drawing import png
+    def _figure(self) -> Figure:
         from lrfind.report.rounds_drawing import draw_rounds
         from lrfind.report.rounds_figure import rounds_figure
 
-        figure = draw_rounds(rounds_figure([[each] for each in self.rounds], self.answer, self.title))
-        if path is not None:
-            write_whole(path, png(figure))
-        return figure
+        return draw_rounds(rounds_figure([[each] for each in self.rounds], self.answer, self.title))
 
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes `refine.csv`.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, refine_csv([[each] for each in self.rounds]))
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes the JSON record.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, to_json(self.content))
+    def _csv(self) -> str:
+        return refine_csv([[each] for each in self.rounds])
 
 
 def refine(

@@ -91,6 +91,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
     from lrfind.commands.multirun import MultirunSummary, forget_failure, report_failure
 
     ended: dict[str, Any] = {}
+    job = _with_memory_told(job)
 
     def run(composed: DictConfig) -> float:
         ended["started"] = True
@@ -140,6 +141,24 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         code = ended.get("code", ExitCode.SUGGESTED)
     assert isinstance(code, ExitCode)
     return code
+
+
+def _with_memory_told(job: Job) -> Job:
+    """The job, with memory that runs out anywhere in it told as the user's to mend."""
+
+    def run(composed: DictConfig, directory: Path) -> Outcome:
+        try:
+            return job(composed, directory)
+        except UserError:
+            raise
+        except Exception as error:
+            from lrfind.core.objective import no_memory_left, out_of_memory
+
+            if not out_of_memory(error):
+                raise
+            raise no_memory_left(error, f"with batch_size={composed.get('batch_size')}") from error
+
+    return run
 
 
 def _explained(error: Exception, command: str, arguments: Sequence[str]) -> UserError | None:

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.commands.finish import finish, warnings_of
-from lrfind.errors import UserError
 from lrfind.launch import Outcome, Show, launch
 
 if TYPE_CHECKING:
@@ -44,7 +43,6 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     config = validated(composed, RangeConfig)
 
     # Behind the door: torch is imported only for a config that can be run.
-    from lrfind.core.objective import no_memory_left, out_of_memory
     from lrfind.core.suggest import read
     from lrfind.report.drawing import draw, png
     from lrfind.report.figures import picture_of
@@ -52,19 +50,14 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.tasks.build import build
 
     settings = config.range
-    try:
-        task = build(
-            config,
-            accuracy=settings.metric is Metric.ACCURACY,
-            validation_samples=settings.validation.samples,
-            single_batch=settings.single_batch,
-        )
-        with closing(task.loaders), console.progress(settings.num_steps) as on_step:
-            curve = measured(task, config, on_step)
-    except Exception as error:
-        if isinstance(error, UserError) or not out_of_memory(error):
-            raise
-        raise no_memory_left(error, f"with batch_size={config.batch_size}") from error
+    task = build(
+        config,
+        accuracy=settings.metric is Metric.ACCURACY,
+        validation_samples=settings.validation.samples,
+        single_batch=settings.single_batch,
+    )
+    with closing(task.loaders), console.progress(settings.num_steps) as on_step:
+        curve = measured(task, config, on_step)
     reading = read(curve, rule=settings.rule)
     content = record_of(config, task, curve, reading, directory, time.perf_counter() - started)
     return finish(

@@ -230,11 +230,11 @@ def test_out_of_memory_says_the_batch_size(lrfind, own):
     )
 
 
-def test_out_of_memory_while_the_model_moves_is_told_the_same_way(lrfind, own):
+@pytest.mark.parametrize("command", ["range", "refine"])
+def test_out_of_memory_while_the_model_moves_is_told_the_same_way(lrfind, own, command):
     own("large", LARGE)
-    assert_refused(
-        lrfind("model=custom", "model._target_=large.Net", "trust=[large]"), "batch_size", "smaller model"
-    )
+    ran = lrfind(command, "model=custom", "model._target_=large.Net", "trust=[large]")
+    assert_refused(ran, "batch_size", "smaller model")
 
 
 def test_a_stranger_that_ends_the_process_is_told(lrfind, own):
