@@ -50,6 +50,7 @@ class Task:
         loaders: What the batches come from; close it when done.
         data: What the batches are made of.
         config: What it was built from.
+        validation_samples: Size of the subset that training never sees.
     """
 
     objective: Objective
@@ -63,6 +64,7 @@ class Task:
     loaders: Loaders
     data: Data
     config: TaskConfig
+    validation_samples: int = 0
 
     @property
     def model(self) -> nn.Module:
@@ -71,7 +73,7 @@ class Task:
 
     def afresh(self) -> Iterator[Any]:
         """The batches from the first one on, in the same order, from loaders of their own."""
-        loaders = _loaders(self.config, self.data, self.device)
+        loaders = _loaders(self.config, self.data, self.device, validation_samples=self.validation_samples)
         try:
             yield from _as_configured(loaders.batches, self.config)
         finally:
@@ -161,6 +163,7 @@ def build(
         loaders=loaders,
         data=data,
         config=config,
+        validation_samples=validation_samples,
     )
 
 

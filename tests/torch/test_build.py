@@ -108,6 +108,17 @@ def test_validation_is_set_apart_from_training_and_measured_every_so_often():
     assert measured_at == [0, 7, 14]
 
 
+def test_batches_drawn_afresh_leave_the_same_samples_out():
+    task = build(config("batch_size=50"), validation_samples=100)
+    apart = torch.cat([batch[0] for batch in task.validation]).flatten(1)
+    stream = task.afresh()
+    first = next(stream)
+    assert torch.equal(first[0], next(task.batches)[0])
+    drawn = torch.cat([first[0], *(next(stream)[0] for _ in range(task.loaders.per_epoch - 1))]).flatten(1)
+    assert len(drawn) == 1650
+    assert not (drawn[:, None] == apart[None]).all(2).any()
+
+
 def test_a_model_that_cannot_be_moved_is_told_as_the_models_fault(monkeypatch):
     def refuse(self, *args, **kwargs):
         raise RuntimeError("stays here")
