@@ -140,10 +140,11 @@ def range_test(
     *,
     start_lr: float = 1e-5,
     end_lr: float = 10.0,
-    num_steps: int = 100,
+    num_steps: int = 60,
     spacing: Spacing | str = Spacing.GEOMETRIC,
     beta: float = 0.98,
     stop_factor: float | None = 4.0,
+    paired: bool = True,
     skip_start: int | None = None,
     skip_end: int | None = None,
     metric: Metric | str = Metric.LOSS,
@@ -175,8 +176,12 @@ def range_test(
         spacing: `geometric` or `linear`.
         beta: Weight of the past in the smoothed loss, in [0, 1).
         stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
-        skip_start: Steps at the start that are not read; None: a tenth, at most 10.
-        skip_end: Steps at the end that are not read after an early stop; None: a twentieth, at most 5.
+        paired: Measure the model as it was at the start on the same batches too, and subtract its loss:
+            most of the noise is the batch. It costs a forward pass a step, and memory for a copy of what is
+            trained.
+        skip_start: Steps at the start that are not read; None: none where paired, else a tenth, at most 10.
+        skip_end: The same at the end, after an early stop; None: none where paired, else a twentieth, at
+            most 5.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         single_batch: Train on the first batch at every step.
@@ -226,6 +231,7 @@ def range_test(
         num_steps=num_steps,
         beta=beta,
         stop_factor=stop_factor,
+        paired=paired,
         skip_start=skip_start,
         skip_end=skip_end,
         accumulation_steps=accumulation_steps,

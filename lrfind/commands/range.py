@@ -90,6 +90,7 @@ def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
             num_steps=settings.num_steps,
             beta=settings.beta,
             stop_factor=settings.stop_factor,
+            paired=settings.paired,
             skip_start=settings.skip_start,
             skip_end=settings.skip_end,
             accumulation_steps=config.accumulation_steps,

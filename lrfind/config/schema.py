@@ -89,10 +89,12 @@ class RangeSettings:
     """Weight of the past in the smoothed loss, in [0, 1)."""
     stop_factor: float | None
     """Stop when the smoothed loss passes this many times its lowest; None: never."""
+    paired: bool
+    """Whether the model as it was at the start is measured on the same batches, and its loss subtracted."""
     skip_start: int | None
-    """Steps at the start that are not read; None: a tenth, at most 10."""
+    """Steps at the start that are not read; None: none where paired, else a tenth, at most 10."""
     skip_end: int | None
-    """Steps at the end that are not read after an early stop; None: a twentieth, at most 5."""
+    """The same at the end, after an early stop; None: none where paired, else a twentieth, at most 5."""
     metric: Metric
     """What the suggestion is read from."""
     single_batch: bool

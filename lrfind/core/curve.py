@@ -40,8 +40,13 @@ class Curve:
         status: Why the sweep ended.
         planned_steps: Length of the ladder; `len(curve)` is less where the sweep stopped early.
         accuracies: Share of right answers in each batch, shape (steps,), or None where not measured.
+        start_losses: Loss of the model as it was at the start on the same batch, shape (steps,), or None
+            where not measured. What training did to the loss of a batch is `losses - start_losses`: the
+            batch itself cancels.
+        start_accuracies: Its share of right answers, shape (steps,), or None.
         validation_losses: Loss on the fixed validation subset before the update, shape (steps,), NaN at the
             steps between two measurements, or None where not measured.
+        momentum: Weight of the past in the optimizer's average of gradients, in [0, 1); see `momentum_of`.
         skip_start: Steps at the start that nothing is read from.
         skip_end: Steps at the end that nothing is read from, where the sweep stopped early.
     """
@@ -52,7 +57,10 @@ class Curve:
     status: Status
     planned_steps: int
     accuracies: NDArray[np.float64] | None = None
+    start_losses: NDArray[np.float64] | None = None
+    start_accuracies: NDArray[np.float64] | None = None
     validation_losses: NDArray[np.float64] | None = None
+    momentum: float = 0.0
     skip_start: int = 0
     skip_end: int = 0
 

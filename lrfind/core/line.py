@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 SMOOTHING_SHARE = 1 / 40
 """Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
 
+PAIRED_SHARE = 1 / 20
+"""The same where the losses are paired: 3 steps of 60. The noise that is left then grows with the distance
+from the start, and the wider kernel reads the better rate (docs/method.md)."""
+
+PAIRED_DECADES = 0.3
+"""The most that may be, in decades of learning rate."""
+
+EVIDENCE_SHARE = 0.4
+"""Share of the ladder, up to the lowest point, on which it is decided whether paired losses fell."""
+
 AVERAGE_BETA = 0.98
 """Weight of the past in the average of accuracies; that of losses was chosen as they were measured."""
 
@@ -31,15 +41,21 @@ class Line:
 
     `values[j]` is the measurement that first shows the effect of `lrs[j]`, that is the one of the step after.
     Where accuracy was measured the values are the share of wrong answers, so that less is better throughout.
+    Where the losses are paired, a value is the mean loss of the model as it was at the start plus what
+    training did to the loss of the batch: the batch itself has cancelled.
 
     Attributes:
         lrs: Rates, shape (points,), above 0 and rising.
         raw: Measurements, shape (points,), finite.
         values: `raw` smoothed without lag and with the cliff after a divergence cut off, shape (points,).
         averaged: The bias-corrected exponential average at the same points, shape (points,).
-        noise: Standard deviation of one raw measurement about its neighbours.
-        smoothed_noise: The same of each smoothed value, shape (points,); it is most at the ends.
+        noise: Standard deviation of the loss of one batch about its neighbours.
+        smoothed_noise: Standard deviation of each smoothed value by noise, shape (points,); it is most at the
+            ends, and where the losses are paired, at the right.
         turned: Whether the line ends because the loss was back above where it had started.
+        start: Mean loss of the model as it was at the start, where the losses are paired, else None.
+        momentum: Of the optimizer, in [0, 1).
+        reach: Points that `evidence` looks at.
     """
 
     lrs: NDArray[np.float64]
@@ -49,6 +65,9 @@ class Line:
     noise: float
     smoothed_noise: NDArray[np.float64]
     turned: bool = False
+    start: float | None = None
+    momentum: float = 0.0
+    reach: int = 1
 
     def __len__(self) -> int:
         """Number of points."""
@@ -71,8 +90,8 @@ class Line:
 
     @property
     def plateau(self) -> float:
-        """Level at the start: the median of the first tenth of the raw points, at least three."""
-        return _level(self.raw)
+        """Level at the start: known where the losses are paired, else the median of the first raw points."""
+        return _level(self.raw) if self.start is None else self.start
 
     @property
     def falls(self) -> slice:
@@ -84,6 +103,23 @@ class Line:
         return slice(first, lowest + 1)
 
     @property
+    def evidence(self) -> float:
+        """How consistently the paired losses lie below the start on the way to the lowest point.
+
+        The sum of the falls there, each over its rate, divided by the root of the sum of their squares.
+        Where training does nothing but wander, their signs are random, and the variance of this is 1 however
+        fast the noise grows; where every one of n is a fall, it is about sqrt(n).
+
+        Source: the self-normalized sum (de la Peña, Lai and Shao 2009, chapter 2).
+        """
+        lowest = self.lowest
+        level = self.plateau
+        on_the_way = slice(max(0, lowest + 1 - self.reach), lowest + 1)
+        falls = (level - self.raw[on_the_way]) / self.lrs[on_the_way]
+        size = float(np.sqrt((falls**2).sum()))
+        return float(falls.sum()) / size if size > 0 else 0.0
+
+    @property
     def fall(self) -> tuple[float, float]:
         """How far the loss fell to its lowest point, and the standard deviation of that by noise alone.
 
@@ -92,7 +128,9 @@ class Line:
         """
         lowest = self.lowest
         before = self.falls.start
-        if before > 0:
+        if self.start is not None:
+            level, variance = self.start, 0.0
+        elif before > 0:
             level, variance = float(self.raw[:before].mean()), self.noise**2 / before
         else:
             level, variance = float(self.values[0]), float(self.smoothed_noise[0]) ** 2
@@ -108,15 +146,17 @@ def line(curve: Curve) -> Line:
     averaged = curve.smoothed if curve.accuracies is None else exponential_average(measured, AVERAGE_BETA)
     first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
-    raw = measured[first + 1 : max(first + 1, last)]
-    noise = _noise(raw)
-    points = left_for_good(raw, noise)
+    read = slice(first + 1, max(first + 1, last))
+    batch_noise = _noise(measured[read])
+    start, raw = _paired(curve, measured, read)
+    noise = np.full(len(raw), batch_noise) if start is None else _growing_deviation(raw, start)
+    points = left_for_good(raw, noise, start)
     turned = points < len(raw)
     values, noise_left = raw, raw
     if points:
         # The cliff is not read, but it is seen: the line must rise towards it.
-        width = max(1.0, curve.planned_steps * SMOOTHING_SHARE)
-        values, noise_left = centred(np.minimum(raw, cliff_level(raw[:points])), width)
+        width = max(1.0, _width(curve))
+        values, noise_left = centred(np.minimum(raw, cliff_level(raw[:points], start)), width)
         raw, values, noise_left = raw[:points], values[:points], noise_left[:points]
     return Line(
         lrs=curve.lrs[first : first + points],
@@ -124,35 +164,74 @@ def line(curve: Curve) -> Line:
         # A straight line through a steep fall can undershoot what was measured.
         values=np.maximum(values, raw.min()) if points else values,
         averaged=averaged[first + 1 : first + 1 + points],
-        noise=noise,
-        smoothed_noise=noise * noise_left,
+        noise=batch_noise,
+        smoothed_noise=noise[:points] * noise_left,
         turned=turned,
+        start=start,
+        momentum=curve.momentum,
+        reach=max(8, round(curve.planned_steps * EVIDENCE_SHARE)),
     )
 
 
-def left_for_good(raw: NDArray[np.float64], noise: float) -> int:
+def _paired(
+    curve: Curve, measured: NDArray[np.float64], read: slice
+) -> tuple[float | None, NDArray[np.float64]]:
+    """The mean of what was measured on the model as it was at the start, and the losses without the batch."""
+    at_start = curve.start_losses
+    if curve.accuracies is not None:
+        at_start = None if curve.start_accuracies is None else 1 - curve.start_accuracies
+    raw = measured[read]
+    if at_start is None or len(raw) == 0 or not np.isfinite(at_start[read]).all():
+        return None, raw
+    start = float(at_start[read].mean())
+    return start, start + (raw - at_start[read])
+
+
+def _width(curve: Curve) -> float:
+    """Standard deviation of the smoothing in steps."""
+    steps = curve.planned_steps
+    if curve.start_losses is None:
+        return steps * SMOOTHING_SHARE
+    width = steps * PAIRED_SHARE
+    lrs = curve.lrs
+    if len(lrs) > 2 and lrs[0] > 0 and np.isclose(lrs[1] / lrs[0], lrs[2] / lrs[1]):
+        width = min(width, PAIRED_DECADES / float(np.log10(lrs[1] / lrs[0])))
+    return width
+
+
+def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None = None) -> int:
     """Number of points up to where the loss, having fallen, is back above the level that it started from.
 
     What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
     one would train with. A lone spike is none of it: three points in a row must agree, by their median.
+
+    Args:
+        raw: Measurements, shape (points,).
+        noise: Standard deviation of each, shape (points,).
+        start: The level at the start, where it is known.
     """
     if len(raw) < 3:
         return len(raw)
-    level = _level(raw)
+    level = _level(raw) if start is None else start
     medians = np.median(np.lib.stride_tricks.sliding_window_view(raw, 3), axis=1)
+    noise = noise[2:]
     # From the very first points where they are lower: what only rises has not fallen.
     fallen = min(level, float(medians[0])) - np.minimum.accumulate(medians)
     above = np.flatnonzero((fallen > 3 * noise) & (medians > level + np.maximum(3 * noise, 0.1 * fallen)))
     return int(above[0]) if len(above) and above[0] > 0 else len(raw)
 
 
-def cliff_level(raw: NDArray[np.float64]) -> float:
+def cliff_level(raw: NDArray[np.float64], start: float | None = None) -> float:
     """The level above which a value counts as cliff: above the start by as much as the values fell.
 
     Values above it are cut off at it before they are smoothed, so that a cliff cannot leak leftwards.
+
+    Args:
+        raw: Measurements, shape (points,).
+        start: The level at the start, where it is known.
     """
     lowest = int(np.argmin(raw))
-    top = float(np.max(raw[: lowest + 1]))
+    top = float(np.max(raw[: lowest + 1])) if start is None else start
     bottom = float(raw[lowest])
     return top + (top - bottom if top > bottom else max(abs(bottom), 1e-12))
 
@@ -160,6 +239,18 @@ def cliff_level(raw: NDArray[np.float64]) -> float:
 def _level(raw: NDArray[np.float64]) -> float:
     """The median of the first tenth of the points, at least three."""
     return float(np.median(raw[: max(3, len(raw) // 10)]))
+
+
+def _growing_deviation(raw: NDArray[np.float64], start: float) -> NDArray[np.float64]:
+    """Standard deviation of each of paired measurements, shape (points,), from those before it.
+
+    At the start the two models are one and there is no noise; it grows as they part, so it is never taken for
+    less than it was at a lower rate. A cliff is no noise.
+    """
+    reach = max(8, len(raw) // 6)
+    capped = np.minimum(raw, start)
+    before = [_deviation(capped[max(0, i - reach) : i + 1]) for i in range(len(raw))]
+    return np.maximum.accumulate(np.array(before)) if before else np.empty(0)
 
 
 def _noise(raw: NDArray[np.float64]) -> float:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.core.curve import Curve, Status
+from lrfind.core.momentum import momentum_of
+from lrfind.core.paired import StartModel
 from lrfind.core.readback import Readback
 from lrfind.core.smoothing import DivergenceTest, ExponentialAverage
 from lrfind.core.training import LearningRate, StepOptions, evaluate, train_step
@@ -62,6 +64,8 @@ class SweepOptions(StepOptions):
         skip_start: Steps at the start that are not read, and that cannot stop the test (see also `GRACE`).
         skip_end: Steps at the end that are not read, where the sweep stopped early.
         validation_every: Steps from one validation to the next.
+        paired: Also measure, at each step, the loss of the model as it was at the start on the same batch;
+            see `StartModel`. It costs a forward pass a step, and a copy of what is trained.
     """
 
     beta: float = 0.98
@@ -69,6 +73,7 @@ class SweepOptions(StepOptions):
     skip_start: int = 0
     skip_end: int = 0
     validation_every: int = 10
+    paired: bool = False
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -93,19 +98,28 @@ class SweepOptions(StepOptions):
 
     @classmethod
     def of(
-        cls, *, num_steps: int, skip_start: int | None, skip_end: int | None, **others: Any
+        cls,
+        *,
+        num_steps: int,
+        paired: bool = False,
+        skip_start: int | None,
+        skip_end: int | None,
+        **others: Any,
     ) -> SweepOptions:
         """Options for a ladder of that length.
 
         Args:
             num_steps: Length of the ladder.
-            skip_start: As the attribute; None: a tenth of the ladder, at most 10.
-            skip_end: As the attribute; None: a twentieth of the ladder, at most 5.
+            paired: As the attribute.
+            skip_start: As the attribute; None: none where paired, else a tenth of the ladder, at most 10.
+            skip_end: As the attribute; None: none where paired, else a twentieth of the ladder, at most 5.
             others: The other attributes.
         """
+        tenth, twentieth = (0, 0) if paired else (min(10, num_steps // 10), min(5, num_steps // 20))
         return cls(
-            skip_start=min(10, num_steps // 10) if skip_start is None else skip_start,
-            skip_end=min(5, num_steps // 20) if skip_end is None else skip_end,
+            paired=paired,
+            skip_start=tenth if skip_start is None else skip_start,
+            skip_end=twentieth if skip_end is None else skip_end,
             **others,
         )
 
@@ -144,27 +158,28 @@ def sweep(
     model = objective.model
     set_lr = LearningRate(optimizer)
     record = _Record(lrs, options, on_step)
-    validation_steps = 0
-    width = 1
+    columns: list[str] = []
     readback: Readback | None = None
     status = Status.COMPLETED
     if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
         model.train()
     try:
+        start = StartModel(objective, optimizer) if options.paired else None
         for i, lr in enumerate(lrs.tolist()):
-            extra: list[Tensor] = []
+            measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:
-                extra.append(evaluate(objective, validation))
-                validation_steps += 1
+                measured["validation_losses"] = evaluate(objective, validation)
+            drawn = [next(batches) for _ in range(options.accumulation_steps)]
+            if start is not None:
+                measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
             set_lr(lr)
-            loss, accuracy = train_step(objective, optimizer, batches, options)
+            loss, measured["accuracies"] = train_step(objective, optimizer, iter(drawn), options)
             if readback is None:
-                width = 1 if accuracy is None else 2
-                readback = Readback(device, len(lrs), width + (validation is not None))
-            measured = [loss] if accuracy is None else [loss, accuracy]
-            if validation is not None:
-                measured.append(extra[0] if extra else loss.new_full((), float("nan")))
-            readback.push(*measured)
+                columns = [name for name, value in measured.items() if value is not None]
+                readback = Readback(device, len(lrs), 1 + len(columns))
+            rest = [measured.get(name) for name in columns]
+            nan = loss.new_full((), float("nan")) if any(value is None for value in rest) else loss
+            readback.push(loss, *(nan if value is None else value for value in rest))
             if any(record.take(values) for values in readback.ready()):
                 break
         else:
@@ -182,7 +197,7 @@ def sweep(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
             "its range is the usual cause: device=cpu names it."
         ) from error
-    return record.curve(record.ended or status, accuracy=width == 2, validation=validation is not None)
+    return record.curve(record.ended or status, columns, momentum_of(optimizer))
 
 
 class _Record:
@@ -212,8 +227,8 @@ class _Record:
             self.ended = Status.DIVERGED
         return self.ended is not None
 
-    def curve(self, status: Status, *, accuracy: bool, validation: bool) -> Curve:
-        """All of it as a curve."""
+    def curve(self, status: Status, names: Sequence[str], momentum: float) -> Curve:
+        """All of it as a curve; `names` are its fields that were measured beside the loss, in order."""
         steps = len(self._rows)
         columns = np.array(self._rows, dtype=np.float64).T
         return Curve(
@@ -222,8 +237,8 @@ class _Record:
             smoothed=columns[0] if steps else np.empty(0),
             status=status,
             planned_steps=len(self._lrs),
-            accuracies=columns[2] if accuracy and steps else None,
-            validation_losses=columns[-1] if validation and steps else None,
+            momentum=momentum,
             skip_start=self._options.skip_start,
             skip_end=self._options.skip_end,
+            **(dict(zip(names, columns[2:], strict=True)) if steps else {}),
         )

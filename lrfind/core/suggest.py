@@ -1,19 +1,15 @@
-"""The rules: a line in, a learning rate out; and the suggestion that is made of them.
-
-Each rule is a pure function from a `Line` to a rate, or None where the line does not show what the rule looks
-for. The rules' own answers are all reported; one of them makes the suggestion.
-"""
+"""What is read from a curve: every rule's answer, the suggestion that one of them makes, and why."""
 
 from __future__ import annotations
 
-from bisect import bisect_left
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from lrfind.core.centre import centre, middle_half, valley_sides
 from lrfind.core.line import line
+from lrfind.core.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.core.verdict import Shape, shape_of, verdict
 
 if TYPE_CHECKING:
@@ -26,6 +22,7 @@ if TYPE_CHECKING:
 class Rule(str, Enum):
     """The rules by name."""
 
+    CENTRE = "centre"
     STEEPEST = "steepest"
     MINIMUM = "minimum"
     VALLEY = "valley"
@@ -33,7 +30,7 @@ class Rule(str, Enum):
     GUGGER = "gugger"
 
 
-DEFAULT_RULE = Rule.GUGGER
+DEFAULT_RULE = Rule.CENTRE
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,9 @@ class Suggestion:
 
     Attributes:
         lr: The suggested rate, three significant digits.
-        low: Where the loss begins to fall.
-        high: The last rate before the loss turns.
+        low: The lowest rate that should do nearly as well; for the rules of others, where the loss begins to
+            fall.
+        high: The highest such rate; for the rules of others, the last rate before the loss turns.
         rule: Name of the rule that chose `lr`.
         reason: Why, in a sentence.
     """
@@ -88,79 +86,8 @@ def read(curve: Curve, *, rule: Rule) -> Reading:
     return Reading(suggestion, rules, shape, verdict(curve, seen, shape), seen)
 
 
-def bracket(seen: Line) -> tuple[float, float]:
-    """From where the loss begins to fall to the last rate before it turns.
-
-    It begins to fall where it has lost a tenth of all that it will lose, for good; it turns at its lowest
-    point.
-    """
-    fall = seen.falls
-    return float(seen.lrs[fall.start]), float(seen.lrs[fall.stop - 1])
-
-
-def steepest(seen: Line) -> float | None:
-    """The rate at which the loss falls fastest: least d loss / d log10 lr, within the bracket.
-
-    Source: the usual reading of a range test; the slope is taken over log10 lr, the axis it is drawn on.
-    """
-    if seen.lowest < 1:
-        return None
-    fall = seen.falls
-    return float(seen.lrs[fall][int(np.argmin(seen.slopes[fall]))])
-
-
-def minimum(seen: Line) -> float | None:
-    """A tenth of the rate at the lowest point.
-
-    Source: Gugger, "How Do You Find A Good Learning Rate"; fastai calls it `minimum`.
-    """
-    lowest = seen.lowest
-    return None if lowest < 1 else float(seen.lrs[lowest]) / 10
-
-
-def gugger(seen: Line) -> float | None:
-    """The last rate of the bracket at which the loss still falls at half of its fastest.
-
-    Source: Gugger, ibid.: not the minimum but a value before it, where the loss still goes down; how fast
-    "still" is he leaves to the eye, and half of the fastest is our reading.
-    """
-    if seen.lowest < 1:
-        return None
-    fall = seen.falls
-    slopes = seen.slopes[fall]
-    falling = np.flatnonzero(slopes <= 0.5 * slopes.min())
-    return float(seen.lrs[fall][int(falling[-1])])
-
-
-def valley(seen: Line) -> float | None:
-    """The middle of the longest valley, the longest falling subsequence of the exponential average.
-
-    Source: `valley` of fastai 2, its default, after its description; it reads the exponential average, so
-    this does too.
-    """
-    fall = _longest_falling(seen.averaged.tolist())
-    return None if len(fall) < 3 else float(seen.lrs[(fall[0] + fall[-1]) // 2])
-
-
-def slide(seen: Line) -> float | None:
-    """The left end of an interval slid leftwards from the end until the slopes at its ends agree.
-
-    The interval is 15 steps long, or a third of the line where that is less; the slopes are those of the
-    exponential average from step to step, and agree where they differ by less than 0.005.
-
-    Source: the interval slide rule of fastai 2 (`slide`), after its description, with its own constants.
-    """
-    length = min(15, len(seen) // 3)
-    if length < 1:
-        return None
-    slopes = np.gradient(seen.averaged)
-    for right in range(len(seen) - 1, length - 1, -1):
-        if abs(slopes[right] - slopes[right - length]) < 0.005:
-            return float(seen.lrs[right - length])
-    return None
-
-
 RULES: dict[Rule, Callable[[Line], float | None]] = {
+    Rule.CENTRE: centre,
     Rule.STEEPEST: steepest,
     Rule.MINIMUM: minimum,
     Rule.VALLEY: valley,
@@ -169,6 +96,7 @@ RULES: dict[Rule, Callable[[Line], float | None]] = {
 }
 
 LOOKS_AT = {
+    Rule.CENTRE: "the middle of the valley, less for momentum",
     Rule.STEEPEST: "where the loss falls fastest",
     Rule.MINIMUM: "a tenth of the rate at the lowest loss",
     Rule.VALLEY: "the middle of the longest fall (fastai)",
@@ -186,34 +114,31 @@ def rounded(lr: float) -> float:
 def _suggestion(seen: Line, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
     if answer is None:
         return None
-    low, high = bracket(seen)
-    lr = rounded(min(max(answer, low), high))
-    low, high = min(rounded(low), lr), max(rounded(high), lr)
-    moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
-    reason = (
-        f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
-        f"{LOOKS_AT[rule].replace('loss', what)}{moved}. It is meant for training at a constant rate."
-    )
+    between = middle_half(seen) if rule is Rule.CENTRE else falling(seen)
+    if between is None:
+        return None
+    lr = rounded(min(max(answer, between[0]), between[1]))
+    low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
+    if rule is Rule.CENTRE:
+        said = _valley_in_words(seen, lr, what)
+    else:
+        moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
+        said = (
+            f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
+            f"{LOOKS_AT[rule].replace('loss', what)}{moved}."
+        )
+    reason = f"{said} It is meant for training at a constant rate."
     return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
 
 
-def _longest_falling(values: list[float]) -> list[int]:
-    """Indices of the longest strictly falling subsequence, by patience sorting in n log n."""
-    tails: list[float] = []
-    tail_indices: list[int] = []
-    before: list[int] = []
-    for index, value in enumerate(values):
-        place = bisect_left(tails, -value)
-        before.append(tail_indices[place - 1] if place else -1)
-        if place == len(tails):
-            tails.append(-value)
-            tail_indices.append(index)
-        else:
-            tails[place] = -value
-            tail_indices[place] = index
-    chain: list[int] = []
-    index = tail_indices[-1] if tail_indices else -1
-    while index >= 0:
-        chain.append(index)
-        index = before[index]
-    return chain[::-1]
+def _valley_in_words(seen: Line, lr: float, what: str) -> str:
+    sides = valley_sides(seen)
+    assert sides is not None
+    left, right = (rounded(side) for side in sides)
+    said = (
+        f"Three quarters of the fall of the {what} are done at {left:g}, and half of it is lost again at "
+        f"{right:g}; {lr:g} is the middle of that valley"
+    )
+    if seen.momentum:
+        said += f", times {math.sqrt(1 - seen.momentum):.2g} for a momentum of {seen.momentum:g}"
+    return f"{said}."

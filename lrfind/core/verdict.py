@@ -22,6 +22,10 @@ SIGNIFICANT = 4.0
 mean before it. Of flat curves with normal noise this takes about one in a hundred for a fall."""
 
 
+EVIDENT = 2.5
+"""What `Line.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn hardly
+ever reach it (docs/method.md)."""
+
 NOISY = 0.075
 """Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
 
@@ -62,9 +66,7 @@ def shape_of(curve: Curve, seen: Line) -> Shape:
         return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
     if len(seen) < FEWEST_POINTS:
         return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
-    fall, deviation = seen.fall
-    least = max(SIGNIFICANT * deviation, 1e-6 * abs(seen.plateau))
-    if fall > least:
+    if _fell(seen):
         # The last two points of a smoothed line cannot tell a turn from noise.
         turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY
         return Shape.HEALTHY if turns else Shape.FALLS_TO_END
@@ -75,7 +77,16 @@ def shape_of(curve: Curve, seen: Line) -> Shape:
         return Shape.DIVERGES_AT_ONCE
     if rises_after < len(seen) or _shot_up(curve):
         return Shape.NEVER_FALLS
-    return Shape.TOO_NOISY if seen.noise > NOISY * abs(seen.plateau) else Shape.FLAT
+    noise = seen.noise if seen.start is None else float(seen.smoothed_noise[seen.lowest])
+    return Shape.TOO_NOISY if noise > NOISY * abs(seen.plateau) else Shape.FLAT
+
+
+def _fell(seen: Line) -> bool:
+    """Whether the loss fell by more than chance would make it seem to."""
+    fall, deviation = seen.fall
+    if fall <= 1e-6 * abs(seen.plateau):
+        return False
+    return fall > SIGNIFICANT * deviation if seen.start is None else seen.evidence > EVIDENT
 
 
 def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
@@ -142,7 +153,8 @@ def _healthy(curve: Curve, seen: Line) -> str:
         f"{seen.lrs[lowest]:.3g}, {end}."
     )
     fall, deviation = seen.fall
-    if fall < 1.5 * SIGNIFICANT * deviation:
+    weak = fall < 1.5 * SIGNIFICANT * deviation if seen.start is None else seen.evidence < 1.25 * EVIDENT
+    if weak:
         said += (
             " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
             "batch_size or more range.num_steps would steady it."

@@ -228,7 +228,7 @@ def _drawn(line: Line, *, accuracy: bool) -> tuple[Floats, Floats]:
     """
     if len(line) == 0:
         return line.lrs, line.values
-    cliff = np.flatnonzero(line.raw > cliff_level(line.raw))
+    cliff = np.flatnonzero(line.raw > cliff_level(line.raw, line.start))
     shown = slice(None, cliff[0] if len(cliff) else None)
     values = line.values[shown]
     return line.lrs[shown], 1 - values if accuracy else values

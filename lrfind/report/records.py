@@ -27,7 +27,8 @@ SCHEMA_VERSION = 1
 def range_csv(curve: Curve) -> str:
     """Makes the text of `range.csv`: one row a step, counted from 0.
 
-    `accuracy` and `validation_loss` are columns only where they were measured; between two measurements
+    `start_loss` (of the model as it was at the start, on the same batch), `accuracy`, `start_accuracy` and
+    `validation_loss` are columns only where they were measured; between two measurements
     of the validation loss the cell is empty, and a validation loss that was measured as NaN reads the same.
     """
     header = ["step", "lr", "loss", "smoothed_loss"]
@@ -37,9 +38,14 @@ def range_csv(curve: Curve) -> str:
         curve.losses.tolist(),
         curve.smoothed.tolist(),
     ]
-    if curve.accuracies is not None:
-        header.append("accuracy")
-        columns.append(curve.accuracies.tolist())
+    for name, values in (
+        ("start_loss", curve.start_losses),
+        ("accuracy", curve.accuracies),
+        ("start_accuracy", curve.start_accuracies),
+    ):
+        if values is not None:
+            header.append(name)
+            columns.append(values.tolist())
     if curve.validation_losses is not None:
         header.append("validation_loss")
         columns.append([None if math.isnan(loss) else loss for loss in curve.validation_losses.tolist()])

@@ -88,7 +88,7 @@ def assert_refused(ran, *said: str) -> None:
         (["seed=-1", "batch_size=0"], ["seed must be at least 0", "batch_size must be at least 1"]),
         (["hydra.run.dir"], ["KEY=VALUE"]),
         (["model=3"], ["must be a string"]),
-        (["range.skip_start=200"], ["range.skip_start must be less than range.num_steps=100"]),
+        (["range.skip_start=200"], ["range.skip_start must be less than range.num_steps=60"]),
         (["criterion=nll"], ["nll takes log-probabilities", "criterion=cross_entropy"]),
         (["range.validation.samples=99999"], ["range.validation.samples=99999 leaves less"]),
     ],

@@ -63,13 +63,26 @@ def test_a_run_is_repeated_from_its_hydra_folder(lrfind):
 def test_csv_columns_and_full_precision(lrfind):
     ran = lrfind("range.metric=accuracy", "range.validation.samples=100", "range.validation.every=4")
     rows = ran.rows
-    assert list(rows[0]) == ["step", "lr", "loss", "smoothed_loss", "accuracy", "validation_loss"]
+    measured = ["loss", "smoothed_loss", "start_loss", "accuracy", "start_accuracy", "validation_loss"]
+    assert list(rows[0]) == ["step", "lr", *measured]
+    assert rows[0]["start_loss"] == rows[0]["loss"]
+    assert rows[-1]["start_loss"] != rows[-1]["loss"]
     assert [int(row["step"]) for row in rows] == list(range(len(rows)))
     assert [row["validation_loss"] != "" for row in rows[:9]] == [i % 4 == 0 for i in range(9)]
     assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
     assert float(rows[0]["lr"]) == 1e-5
     # Bias correction: the first smoothed loss is the first loss.
     assert float(rows[0]["smoothed_loss"]) == pytest.approx(float(rows[0]["loss"]), rel=1e-12)
+
+
+def test_without_pairing_the_start_is_not_measured(lrfind):
+    ran = lrfind("range.paired=false", "range.num_steps=40")
+    assert list(ran.rows[0]) == ["step", "lr", "loss", "smoothed_loss"]
+    # Training itself is the same.
+    paired = lrfind("range.num_steps=40", folder="paired")
+    together = list(zip(ran.rows, paired.rows, strict=False))
+    assert len(together) > 30
+    assert all(one["loss"] == two["loss"] for one, two in together)
 
 
 def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):

@@ -19,6 +19,7 @@ def config(*, validation=None, range_=None, **task):
         spacing=Spacing.GEOMETRIC,
         beta=0.98,
         stop_factor=4.0,
+        paired=True,
         skip_start=None,
         skip_end=None,
         metric=Metric.LOSS,

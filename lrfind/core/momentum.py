@@ -1,0 +1,26 @@
+"""How much of its past gradients an optimizer carries along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch.optim import Optimizer
+
+
+def momentum_of(optimizer: Optimizer) -> float:
+    """The weight of the past in the optimizer's average of gradients, in [0, 1); of several groups the most.
+
+    It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, and 0 for an optimizer that has neither.
+    """
+    found = max((_of_group(group) for group in optimizer.param_groups), default=0.0)
+    return found if 0 <= found < 1 else 0.0
+
+
+def _of_group(group: Mapping[str, Any]) -> float:
+    betas = group.get("betas")
+    first = betas[0] if isinstance(betas, (tuple, list)) and betas else None
+    known = [float(value) for value in (group.get("momentum"), first) if isinstance(value, (int, float))]
+    return max(known, default=0.0)
