@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.version import __version__
 
 if TYPE_CHECKING:
+    from lrfind import policies
     from lrfind.api import RangeTestResult, range_test
     from lrfind.api_refine import RefineResult, refine
     from lrfind.core.curve import Curve, Status
@@ -25,6 +26,7 @@ __all__ = [
     "Suggestion",
     "UserError",
     "__version__",
+    "policies",
     "range_test",
     "refine",
 ]
@@ -41,7 +43,12 @@ _HOMES = {
 }
 
 
+_MODULES = {"policies": "lrfind.policies"}
+
+
 def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(_MODULES[name])
     if name not in _HOMES:
         raise AttributeError(f"module 'lrfind' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

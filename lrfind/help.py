@@ -5,6 +5,7 @@ lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
+  lrfind schedule [OVERRIDE ...]                 learning-rate policies: curves, tables, PyTorch code
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a
@@ -17,6 +18,7 @@ Examples
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
   lrfind refine --around 0.7
   lrfind refine experiment=textbook_refine_short
+  lrfind schedule 'schedule.policy=[step,cosine]' schedule.from=outputs/DATE/TIME schedule.num_steps=3000
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
@@ -54,8 +56,15 @@ The coarse-to-fine sweep
   refine.seeds=N                               mean and spread over seeds
   refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
 
+Learning-rate policies: nothing is trained
+  schedule.policy=fixed|step|multistep|exp|inv|poly|linear|cosine|one_cycle|cyclic|wsd, '[step,cosine]' or all
+  schedule.lr=LR  or  schedule.from=RUN_DIR    the peak rate, or the run of range or refine that suggests it
+  schedule.num_steps=300                       updates of the training
+  schedule.gamma  .step_size  .milestones  .power  .warmup_steps  .decay_steps  .eta_min ...
+                                               torch's names; lrfind schedule --cfg job shows all
+
 Flags
-  -q, --quiet    stdout is the suggested rate and a newline, nothing else
+  -q, --quiet    stdout is the suggested rate and a newline, nothing else (schedule: the peak)
   --around LR    refine only: short for refine.around=LR
   --json         stdout is the JSON record, nothing else
   -m             multirun: lrfind -m batch_size=16,64,256

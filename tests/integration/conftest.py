@@ -38,7 +38,8 @@ def lrfind(capfd, tmp_path, monkeypatch):
         capfd.readouterr()
         code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
         out, err = capfd.readouterr()
-        return Ran(code, out, err, tmp_path / folder, "refine" if "refine" in words else "range")
+        command = next((word for word in ("refine", "schedule") if word in words), "range")
+        return Ran(code, out, err, tmp_path / folder, command)
 
     return run
 

@@ -6,14 +6,34 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lrfind"
-NUMBERS_ONLY = ("ladder", "curve", "smoothing", "line", "suggest", "verdict", "segments", "rounds")
+NUMBERS_ONLY = (
+    "ladder",
+    "curve",
+    "smoothing",
+    "line",
+    "suggest",
+    "verdict",
+    "segments",
+    "rounds",
+    "policies",
+    "policy_parameters",
+    "schedules",
+    "schedule_code",
+)
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},
     "config": {"torch", "torchvision", "matplotlib", "rich", "lrfind.tasks", "lrfind.report"},
     "tasks": {"matplotlib", "rich", "lrfind.report"},
     "report": {"torch", "torchvision", "hydra", "omegaconf", "lrfind.tasks", "lrfind.config"},
 }
-EVERYWHERE_BUT_ABOVE = {"lrfind.commands", "lrfind.launch", "lrfind.cli", "lrfind.api", "lrfind.api_refine"}
+EVERYWHERE_BUT_ABOVE = {
+    "lrfind.commands",
+    "lrfind.launch",
+    "lrfind.cli",
+    "lrfind.api",
+    "lrfind.api_refine",
+    "lrfind.policies",
+}
 
 
 def imported(path: Path) -> set[str]:

@@ -58,11 +58,29 @@ def test_default_job_loads_no_torchvision(tmp_path):
     assert run.returncode == 0, run.stderr
 
 
+def test_the_formulas_of_the_policies_load_no_torch():
+    assert "torch" not in loaded(
+        "from lrfind import policies; policies.schedule('step', lr=1.0, num_steps=3)"
+    )
+
+
+@pytest.mark.parametrize("words", ["'schedule.lr=0.1', 'schedule.policy=all'", "'schedule.lr=-1'"])
+def test_a_schedule_loads_no_torch(tmp_path, words):
+    code = f"from lrfind.cli import main; main(['schedule', '-q', {words}, 'hydra.run.dir={tmp_path}'])"
+    watch = f"import sys; {code}; assert 'torch' not in sys.modules"
+    run = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
 def test_public_names_are_found_lazily():
     import lrfind
     from lrfind.api import range_test
 
     assert lrfind.range_test is range_test
     assert "range_test" in dir(lrfind)
+    assert lrfind.policies.step(100, lr=0.1, gamma=0.5, step_size=50) == 0.025
+    assert "scheduler" in dir(lrfind.policies)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = lrfind.policies.nonsense
     with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
         _ = lrfind.nonsense

@@ -1,8 +1,10 @@
 """From a composed config to a dataclass: everything that is wrong is said, by its dotted key."""
 
 import copy
+import dataclasses
 import math
 import re
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -53,6 +55,21 @@ def composed(**changes):
     for key, value in changes.items():
         OmegaConf.update(config, key.replace("__", "."), value, force_add=True)
     return config
+
+
+@dataclasses.dataclass(kw_only=True)
+class Odd:
+    from_: str | None
+    anything: Any
+
+
+def test_a_key_that_is_a_word_of_python_is_a_field_with_an_underscore(monkeypatch):
+    monkeypatch.setattr("lrfind.config.door.check_targets", lambda config: [])
+    assert validated(OmegaConf.create({"from": 3, "anything": [1]}), Odd) == Odd(from_="3", anything=[1])
+    with pytest.raises(ConfigError, match="from is missing"):
+        validated(OmegaConf.create({"anything": 1}), Odd)
+    with pytest.raises(ConfigError, match=r"from_ is no key of this command\. Did you mean from\?"):
+        validated(OmegaConf.create({"from_": "x", "anything": 1}), Odd)
 
 
 def passed(**changes):
