@@ -9,18 +9,22 @@ from enum import Enum
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
 from lrfind.config.schema import Metric, Precision
 from lrfind.core.batches import endless, on_device
 from lrfind.core.curve import Status
 from lrfind.core.ladder import Spacing, ladder
 from lrfind.core.objective import Objective
 from lrfind.core.range_test import SweepOptions, sweep
+from lrfind.core.repeats import Repeats, median_curve
 from lrfind.core.snapshot import preserved
 from lrfind.core.suggest import DEFAULT_RULE, Rule, read
 from lrfind.errors import ModelError, OptimizerError, UserError
 from lrfind.report.environment import environment
 from lrfind.report.files import write_whole
 from lrfind.report.records import range_csv, record, to_json
+from lrfind.report.repeats import repeats_csv, repeats_record
 from lrfind.tasks.devices import name_of
 from lrfind.tasks.precision import autocast, gradient_scaler
 
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable
 
-    import torch
     from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
@@ -91,14 +94,16 @@ class RangeTestResult(Result):
     """What a range test found.
 
     Attributes:
-        curve: Learning rates and raw losses, step by step.
+        curve: Learning rates and raw losses, step by step; of several sweeps the median.
         reading: What was read from it.
+        repeats: The several sweeps, and what each alone answers; None for one.
         title: What was trained on what, for the picture.
         content: The JSON record, as plain dicts and lists.
     """
 
     curve: Curve
     reading: Reading
+    repeats: Repeats | None
     title: str
     content: dict[str, Any]
 
@@ -126,10 +131,10 @@ class RangeTestResult(Result):
         from lrfind.report.drawing import draw
         from lrfind.report.figures import picture_of
 
-        return draw(picture_of(self.curve, self.reading, self.title))
+        return draw(picture_of(self.curve, self.reading, self.title, self.repeats))
 
     def _csv(self) -> str:
-        return range_csv(self.curve)
+        return range_csv(self.curve) if self.repeats is None else repeats_csv(self.repeats)
 
 
 def range_test(
@@ -147,6 +152,7 @@ def range_test(
     paired: bool = True,
     skip_start: int | None = None,
     skip_end: int | None = None,
+    repeats: int = 1,
     metric: Metric | str = Metric.LOSS,
     rule: Rule | str = DEFAULT_RULE,
     single_batch: bool = False,
@@ -182,6 +188,8 @@ def range_test(
         skip_start: Steps at the start that are not read; None: none where paired, else a tenth, at most 10.
         skip_end: The same at the end, after an early stop; None: none where paired, else a twentieth, at
             most 5.
+        repeats: Sweeps, each from the same start; what the loader and the model draw at random differs from
+            one to the next. Their median curve is read, and `result.repeats` has what each alone answers.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         single_batch: Train on the first batch at every step.
@@ -239,28 +247,44 @@ def range_test(
         scaler=scaler,
         validation_every=validation_every,
     )
+    if not isinstance(repeats, int) or repeats < 1:
+        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
+    curves: list[Curve] = []
     with preserved(model, optimizer, scaler=scaler, loader=loader):
-        batches = (on_device(batch, device) for batch in endless(loader))
-        curve = sweep(
-            objective,
-            optimizer,
-            repeat(next(batches)) if single_batch else batches,
-            lrs,
-            options=options,
-            device=device,
-            validation=None if held_out is None else [on_device(batch, device) for batch in held_out],
-            on_step=on_step,
-        )
-    if curve.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
+        seeds = [int(seed) for seed in torch.randint(2**31, (repeats,))] if repeats > 1 else [0]
+        while len(curves) < repeats:
+            # Within, without the loader: its generators go on, so that the next sweep meets another order.
+            with preserved(model, optimizer, scaler=scaler):
+                if curves:
+                    torch.manual_seed(seeds[len(curves)])
+                batches = (on_device(batch, device) for batch in endless(loader))
+                curve = sweep(
+                    objective,
+                    optimizer,
+                    repeat(next(batches)) if single_batch else batches,
+                    lrs,
+                    options=options,
+                    device=device,
+                    validation=None if held_out is None else [on_device(b, device) for b in held_out],
+                    on_step=on_step,
+                )
+            if curve.status is Status.INTERRUPTED:
+                raise KeyboardInterrupt
+            curves.append(curve)
+    curve = median_curve(curves, beta=beta)
     reading = read(curve, rule=rule)
-    content = record(
+    several = None
+    if repeats > 1:
+        alone = [read(each, rule=rule).suggestion for each in curves]
+        lrs_alone = tuple(None if found is None else found.lr for found in alone)
+        several = Repeats(tuple(range(repeats)), tuple(curves), lrs_alone)
+    content = repeats_record(several) | record(
         command="range",
         status=curve.status,
         suggestion=reading.suggestion,
         rules=reading.rules,
         verdict=reading.verdict,
-        steps=len(curve),
+        steps=sum(len(each) for each in curves),
         seconds=time.perf_counter() - started,
         seed=None,
         device=str(device),
@@ -268,7 +292,7 @@ def range_test(
         environment=environment(name_of(device)),
         files=[],
     )
-    return RangeTestResult(curve, reading, title_of(model, optimizer, loader), content)
+    return RangeTestResult(curve, reading, several, title_of(model, optimizer, loader), content)
 
 
 def title_of(model: nn.Module, optimizer: Optimizer, loader: Any) -> str:

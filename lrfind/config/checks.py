@@ -75,6 +75,7 @@ def _range(range_: RangeSettings) -> list[str]:
                     f"{key} must be less than range.num_steps={range_.num_steps}, or nothing is left to "
                     f"read; got {skipped}."
                 )
+    problems += _at_least(1, **{"range.repeats": range_.repeats})
     problems += _at_least(0, **{"range.validation.samples": range_.validation.samples}) + _at_least(
         1, **{"range.validation.every": range_.validation.every}
     )

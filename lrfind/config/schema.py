@@ -101,6 +101,8 @@ class RangeSettings:
     """The same batch at every step."""
     validation: ValidationSettings
     """A held-out loss beside the training loss."""
+    repeats: int
+    """Sweeps, with the seeds from the top-level one on; their median curve is read."""
     rule: Rule
     """The rule that makes the suggestion."""
 

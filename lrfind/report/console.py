@@ -66,9 +66,15 @@ def show(paragraphs: Sequence[Paragraph]) -> None:
     _show(sys.stdout, paragraphs)
 
 
-def show_result(reading: Reading, files: Sequence[Path]) -> None:
-    """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files."""
-    show(result_lines(reading, files))
+def show_result(reading: Reading, spread: str, files: Sequence[Path]) -> None:
+    """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files.
+
+    Args:
+        reading: What was read from the curve.
+        spread: How far several sweeps lie apart, in a sentence; empty for one.
+        files: Paths of the files.
+    """
+    show(result_lines(reading, files, spread=spread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Paragraph:
     styled: int | None = None
 
 
-def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
+def result_lines(reading: Reading, files: Sequence[Path], *, spread: str = "") -> list[Paragraph]:
     """Works out what `show_result` writes."""
     from lrfind.core.suggest import LOOKS_AT
 
@@ -102,7 +108,7 @@ def result_lines(reading: Reading, files: Sequence[Path]) -> list[Paragraph]:
         text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
     lines.append(Paragraph(""))
-    return lines + answer_lines(suggestion, reading.verdict, files)
+    return lines + answer_lines(suggestion, f"{spread} {reading.verdict}".strip(), files)
 
 
 def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Path]) -> list[Paragraph]:

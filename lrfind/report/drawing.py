@@ -105,6 +105,8 @@ def _draw_curve(figure: Figure, data: RangeFigure) -> None:
     size, alpha = (1.2, 0.25) if many else (2.6, 0.75)
     plot(axes, data.read, "o", color=SKY, markersize=size, alpha=alpha, mew=0)
     plot(axes, data.skipped, "o", color=_GREY, markersize=2.6, alpha=0.5, mfc="none", mew=0.5)
+    if data.band is not None:
+        axes.fill_between(*data.band, color=BLUE, alpha=0.2, linewidth=0, label="all sweeps")
     plot(axes, data.line, "-", color=BLUE, linewidth=1.5, solid_joinstyle="round")
     plot(axes, data.validation, "D-", color=PURPLE, linewidth=0.8, markersize=3, mew=0)
     plot(axes, data.above, "^", color=SKY, markersize=3, mew=0, clip_on=False)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from lrfind.core.curve import Status
-from lrfind.core.line import cliff_level
+from lrfind.core.line import cliff_level, line
 from lrfind.report.axes import Axis, linear_axis, log_axis
 from lrfind.report.format import rate_text
 from lrfind.report.framing import loss_limits
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lrfind.core.curve import Curve
     from lrfind.core.line import Line
+    from lrfind.core.repeats import Repeats
     from lrfind.core.suggest import Reading, Suggestion
 
     Floats = NDArray[np.float64]
@@ -89,6 +90,7 @@ class RangeFigure:
         read: Measured values that a rule reads.
         skipped: Measured values that are kept but not read.
         line: The smoothed values; those far outside the frame are moved to where they still leave it.
+        band: Rates, lower and upper values between which several sweeps lie, or None.
         validation: Validation losses where measured.
         above: Measured values above the frame, at its upper edge.
         nonfinite: Losses that are NaN or infinite, at the upper edge.
@@ -109,6 +111,7 @@ class RangeFigure:
     read: Series
     skipped: Series
     line: Series
+    band: tuple[Floats, Floats, Floats] | None
     validation: Series
     above: Series
     nonfinite: Series
@@ -120,22 +123,39 @@ class RangeFigure:
     right_panel: Box
 
 
-def picture_of(curve: Curve, reading: Reading, title: str) -> RangeFigure:
+def picture_of(curve: Curve, reading: Reading, title: str, repeats: Repeats | None = None) -> RangeFigure:
     """Works out the picture of a curve as it was read.
 
     Args:
-        curve: What the sweep measured.
+        curve: What the sweep measured, or the median of several.
         reading: What was read from it; where accuracies were measured, they are what is read and drawn.
         title: What was trained on what.
+        repeats: The several sweeps, between whose smoothed lines a band is drawn.
     """
     accuracy = curve.accuracies is not None
     return range_figure(
         curve,
         reading.suggestion,
-        title,
+        title if repeats is None else f"{title}, median of {len(repeats.curves)} sweeps",
         reading_line=_drawn(reading.line, accuracy=accuracy),
+        band=None if repeats is None else _band(reading.line, repeats, accuracy=accuracy),
         metric="accuracy" if accuracy else "loss",
     )
+
+
+def _band(middle: Line, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
+    """Between the lowest and the highest of the sweeps' own lines, as far as the median's line goes."""
+    low, high = np.full(len(middle), np.inf), np.full(len(middle), -np.inf)
+    for curve in repeats.curves:
+        own = line(curve)
+        # Paired lines are told apart by what training did, not by the level their batches stand at.
+        shift = 0.0 if own.start is None or middle.start is None else middle.start - own.start
+        n = min(len(own), len(middle))
+        low[:n] = np.minimum(low[:n], own.values[:n] + shift)
+        high[:n] = np.maximum(high[:n], own.values[:n] + shift)
+    known = np.isfinite(low)
+    ends = (1 - high[known], 1 - low[known]) if accuracy else (low[known], high[known])
+    return middle.lrs[known], *ends
 
 
 def range_figure(
@@ -144,6 +164,7 @@ def range_figure(
     title: str,
     *,
     reading_line: tuple[Floats, Floats] | None = None,
+    band: tuple[Floats, Floats, Floats] | None = None,
     metric: Literal["loss", "accuracy"] = "loss",
 ) -> RangeFigure:
     """Works out the picture of a range test.
@@ -157,6 +178,7 @@ def range_figure(
         title: Model, data, optimizer and batch size, so that the picture can be read on its own.
         reading_line: Learning rates and values, shapes (n,), of the smoothed line that the rules read; NaN is
             a gap. Without it the line is `curve.smoothed`, or none where the metric is the accuracy.
+        band: Learning rates, lower and upper values, shapes (n,), between which several sweeps lie.
         metric: What is drawn over the rates.
 
     Raises:
@@ -207,7 +229,10 @@ def range_figure(
         rate_upright=upright,
         read=Series("each batch", causes[seen & ~unread], values[seen & ~unread]),
         skipped=Series("not read", causes[seen & unread], values[seen & unread]),
-        line=Series("smoothed", line_x, line_y),
+        line=Series(
+            "smoothed" if curve.start_losses is None else "smoothed, without the batch", line_x, line_y
+        ),
+        band=band,
         validation=Series("validation", causes[checked], check_y),
         above=Series("above the frame", causes[above], np.full(int(above.sum()), top)),
         nonfinite=Series("not finite", causes[~finite], np.full(int((~finite).sum()), top)),

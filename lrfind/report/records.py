@@ -31,25 +31,29 @@ def range_csv(curve: Curve) -> str:
     `validation_loss` are columns only where they were measured; between two measurements
     of the validation loss the cell is empty, and a validation loss that was measured as NaN reads the same.
     """
-    header = ["step", "lr", "loss", "smoothed_loss"]
-    columns: list[Sequence[Cell]] = [
-        range(len(curve)),
-        curve.lrs.tolist(),
-        curve.losses.tolist(),
-        curve.smoothed.tolist(),
-    ]
+    columns = range_columns(curve)
+    return csv_text(list(columns), zip(*columns.values(), strict=True))
+
+
+def range_columns(curve: Curve) -> dict[str, Sequence[Cell]]:
+    """The columns of `range.csv` by name; see `range_csv`."""
+    columns: dict[str, Sequence[Cell]] = {
+        "step": range(len(curve)),
+        "lr": curve.lrs.tolist(),
+        "loss": curve.losses.tolist(),
+        "smoothed_loss": curve.smoothed.tolist(),
+    }
     for name, values in (
         ("start_loss", curve.start_losses),
         ("accuracy", curve.accuracies),
         ("start_accuracy", curve.start_accuracies),
     ):
         if values is not None:
-            header.append(name)
-            columns.append(values.tolist())
+            columns[name] = values.tolist()
     if curve.validation_losses is not None:
-        header.append("validation_loss")
-        columns.append([None if math.isnan(loss) else loss for loss in curve.validation_losses.tolist()])
-    return csv_text(header, zip(*columns, strict=True))
+        known = curve.validation_losses.tolist()
+        columns["validation_loss"] = [None if math.isnan(loss) else loss for loss in known]
+    return columns
 
 
 def record(

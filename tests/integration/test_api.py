@@ -149,3 +149,24 @@ def test_optimizer_of_another_model_is_refused(parts):
     other = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=1)
     with pytest.raises(UserError, match="made for another model"):
         range_test(model, other, criterion, loader)
+
+
+def test_repeats_are_read_together_and_leave_everything_as_it_was():
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(300, 6), torch.randn(300, 1))
+    loader = DataLoader(data, batch_size=10, shuffle=True)
+    model = nn.Sequential(nn.Linear(6, 1), nn.Dropout(0.1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    result = range_test(model, optimizer, nn.MSELoss(), loader, repeats=3)
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), before[0].values(), strict=True)
+    )
+    curves = result.repeats.curves
+    assert len(curves) == 3
+    assert curves[0].losses[0] != curves[1].losses[0]  # another order
+    assert result.content["steps"] == sum(len(curve) for curve in curves)
+    assert result.content["repeats"]["factor"] >= 1
+    with pytest.raises(UserError, match="repeats must be"):
+        range_test(model, optimizer, nn.MSELoss(), loader, repeats=0)

@@ -85,6 +85,22 @@ def test_without_pairing_the_start_is_not_measured(lrfind):
     assert all(one["loss"] == two["loss"] for one, two in together)
 
 
+def test_repeats_leave_every_sweep_their_median_and_their_spread(lrfind):
+    ran = lrfind("range.repeats=3", "seed=4", "range.num_steps=40")
+    assert ran.code == 0
+    assert [row["seed"] for row in ran.rows if row["step"] == "0"] == ["4", "5", "6"]
+    found = ran.record["repeats"]
+    assert found["seeds"] == [4, 5, 6]
+    assert ran.record["steps"] == len(ran.rows)
+    assert min(found["lrs"]) / 1.3 < ran.record["suggestion"]["lr"] < 1.3 * max(found["lrs"])
+    assert f"times or divided by {found['factor']:.2g}" in ran.out
+    alone = lrfind("seed=5", "range.num_steps=40", folder="alone")
+    assert alone.record["suggestion"]["lr"] == found["lrs"][1]
+    # The same sweep, step by step, but for the column that names it.
+    rows = [row for row in ran.rows if row.pop("seed") == "5"]
+    assert rows == alone.rows
+
+
 def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):
     ran = lrfind("range.metric=accuracy", "range.spacing=linear", "range.start_lr=0", "range.end_lr=1")
     assert ran.code == 0

@@ -6,7 +6,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from lrfind.commands.range import measured
+from lrfind.commands.sweeping import measured
 from lrfind.config.door import validated
 from lrfind.config.schema import RangeConfig
 from lrfind.errors import DataError, ModelError

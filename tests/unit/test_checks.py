@@ -20,6 +20,7 @@ def config(*, validation=None, range_=None, **task):
         beta=0.98,
         stop_factor=4.0,
         paired=True,
+        repeats=1,
         skip_start=None,
         skip_end=None,
         metric=Metric.LOSS,

@@ -39,6 +39,7 @@ GOOD = {
         "beta": 0.98,
         "stop_factor": 4.0,
         "paired": True,
+        "repeats": 1,
         "skip_start": None,
         "skip_end": None,
         "metric": "loss",

@@ -1,0 +1,131 @@
+"""The range test of a config, run and read: what `range` writes down and other commands start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lrfind.config.schema import Metric
+from lrfind.core.curve import Curve, Status
+from lrfind.core.ladder import ladder
+from lrfind.core.range_test import SweepOptions, sweep
+from lrfind.core.repeats import Repeats, median_curve
+from lrfind.core.suggest import Reading, read
+from lrfind.report import console
+from lrfind.tasks.build import build
+
+if TYPE_CHECKING:
+    from lrfind.config.schema import RangeConfig
+    from lrfind.core.range_test import OnStep, Step
+    from lrfind.tasks.build import Task
+    from lrfind.tasks.data import Data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """A range test and what was read from it.
+
+    Attributes:
+        curve: What was measured; of several sweeps the median.
+        reading: What was read from it.
+        repeats: The several sweeps, or None for one.
+        steps: Training steps taken.
+        title: What was trained on what and how.
+        device: Where, as torch spells it.
+        notes: What the user should know of the task.
+        skipped: Pictures that could not be read.
+    """
+
+    curve: Curve
+    reading: Reading
+    repeats: Repeats | None
+    steps: int
+    title: str
+    device: str
+    notes: list[str]
+    skipped: list[str]
+
+
+def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
+    """Builds the task of a config, sweeps it, as often as `range.repeats` says, and reads the curve.
+
+    Args:
+        config: Validated.
+        data: The data, where it has been read already.
+
+    Raises:
+        UserError: Something cannot be used as given.
+    """
+    settings = config.range
+    tasks: list[Task] = []
+    curves: list[Curve] = []
+    with console.progress(settings.num_steps * settings.repeats) as shown:
+        for i in range(settings.repeats):
+            task = build(
+                dataclasses.replace(config, seed=config.seed + i),
+                accuracy=settings.metric is Metric.ACCURACY,
+                validation_samples=settings.validation.samples,
+                single_batch=settings.single_batch,
+                data=tasks[0].data if tasks else data,
+            )
+            tasks.append(task)
+            with closing(task.loaders):
+                told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
+                curves.append(measured(task, config, told))
+            if curves[-1].status is Status.INTERRUPTED:
+                break
+    curve = median_curve(curves, beta=settings.beta)
+    first = tasks[0]
+    return Swept(
+        curve=curve,
+        reading=read(curve, rule=settings.rule),
+        repeats=_repeats(config, curves) if settings.repeats > 1 else None,
+        steps=sum(len(each) for each in curves),
+        title=first.title,
+        device=str(first.device),
+        notes=first.notes,
+        skipped=list(dict.fromkeys(path for task in tasks for path in task.loaders.skipped)),
+    )
+
+
+def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
+    """The curve of a task under the settings of a config."""
+    settings = config.range
+    return sweep(
+        task.objective,
+        task.optimizer,
+        task.batches,
+        ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps),
+        options=SweepOptions.of(
+            num_steps=settings.num_steps,
+            beta=settings.beta,
+            stop_factor=settings.stop_factor,
+            paired=settings.paired,
+            skip_start=settings.skip_start,
+            skip_end=settings.skip_end,
+            accumulation_steps=config.accumulation_steps,
+            clip_grad_norm=config.clip_grad_norm,
+            scaler=task.scaler,
+            validation_every=settings.validation.every,
+        ),
+        device=task.device,
+        validation=task.validation,
+        on_step=on_step,
+    )
+
+
+def _shown_later(shown: OnStep, offset: int, step: Step) -> None:
+    shown(dataclasses.replace(step, index=step.index + offset))
+
+
+def _repeats(config: RangeConfig, curves: list[Curve]) -> Repeats:
+    """What every sweep alone answers."""
+    found = [read(curve, rule=config.range.rule).suggestion for curve in curves]
+    return Repeats(
+        seeds=tuple(range(config.seed, config.seed + len(curves))),
+        curves=tuple(curves),
+        lrs=tuple(None if suggestion is None else suggestion.lr for suggestion in found),
+    )
