@@ -5,6 +5,7 @@ lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
+  lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a
@@ -17,6 +18,8 @@ Examples
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
   lrfind refine --around 0.7
   lrfind refine experiment=textbook_refine_short
+  lrfind verify                                  the suggestion, a third and three times of it
+  lrfind verify --lr 0.1                         in CI: exits 4 when 0.1 is no longer sensible
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
@@ -53,9 +56,18 @@ The coarse-to-fine sweep
   refine.seeds=N                               mean and spread over seeds
   refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
 
+The short runs around a rate (the suggestion is that of the range test, with the settings of range)
+  verify.lr=LR                                 is this rate still sensible? (--lr LR)
+  verify.around=LR                             check this rate in place of the suggestion (lrfind verify LR)
+  verify.from=RUN_DIR                          check the suggestion of an earlier range test or sweep
+  verify.num_steps=200  verify.seeds=3         length and number of the runs at each rate
+  verify.held_out=N                            samples set apart, or a share below 1; null: a fifth
+  verify.margin=0.1                            how much worse a rate may be, as a share of the drop in loss
+
 Flags
   -q, --quiet    stdout is the suggested rate and a newline, nothing else
   --around LR    refine only: short for refine.around=LR
+  --lr LR        verify only: short for verify.lr=LR
   --json         stdout is the JSON record, nothing else
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop
@@ -66,5 +78,6 @@ Flags
 
 Exit codes
   0 a rate was suggested   2 something given cannot be used   3 no rate can be suggested
+  4 verify --lr: that rate is no longer a sensible one
   130/143 interrupted, what was measured is written   1 a defect of lrfind
 """

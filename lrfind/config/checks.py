@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from lrfind.config.schema import RangeConfig, RangeSettings, RefineConfig, RefineSettings, Restart, TaskConfig
+from lrfind.config.verify import VerifyConfig, problems_of_verify
 from lrfind.core.ladder import Spacing
 from lrfind.core.segments import around, rounds_of
 
@@ -24,6 +25,8 @@ def problems_of(config: Any) -> list[str]:
         problems += _refine(config.refine)
         if config.seed + config.refine.seeds > 2**32:
             problems.append("refine.seeds counts on from seed, and must stay below 2^32.")
+    if isinstance(config, VerifyConfig):
+        problems += problems_of_verify(config)
     return problems
 
 

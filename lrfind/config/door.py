@@ -57,22 +57,24 @@ def nearest(word: str, words: typing.Iterable[str]) -> str:
 def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: list[str]) -> Any:
     """An instance of a dataclass from plain values; problems are added to the list."""
     hints = typing.get_type_hints(schema)
-    fields = {field.name: field for field in dataclasses.fields(schema)}
+    # A key that is a word of Python, such as `from`, has a field with an underscore behind it.
+    fields = {field.name.removesuffix("_"): field for field in dataclasses.fields(schema)}
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         dotted = f"{prefix}{key}"
         if key not in fields:
             problems.append(f"{dotted} is no key of this command.{nearest(key, fields)}")
             continue
-        hint = hints[key]
+        name = fields[key].name
+        hint = hints[name]
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             if isinstance(value, dict):
-                arguments[key] = _built(hint, value, f"{dotted}.", problems)
+                arguments[name] = _built(hint, value, f"{dotted}.", problems)
             else:
                 problems.append(f"{dotted} must be a group of keys, got {value!r}.")
             continue
         try:
-            arguments[key] = _converted(hint, value)
+            arguments[name] = _converted(hint, value)
         except ValueError:
             problems.append(f"{dotted} must be {_wanted(hint)}, got {value!r}.")
     needed = {
