@@ -8,9 +8,13 @@ import sys
 COMMANDS = {
     "range": "the learning-rate range test (the default)",
     "refine": "the coarse-to-fine sweep: from a table of rates to the answer, round by round",
+    "verify": "short runs around a rate: does the suggestion hold, is a pinned rate still sensible?",
     "schedule": "learning-rate policies: their curves, their rates and the PyTorch code that gives them",
 }
 """The commands and what each does, in the order of the help."""
+
+RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
+"""Flags with a learning rate behind them: whose they are, what they are short for, an example."""
 
 DEFAULT = "range"
 USAGE_ERROR = 2
@@ -31,7 +35,7 @@ def main(arguments: list[str]) -> int:
     quiet = any(word in ("-q", "--quiet") for word in arguments)
     record = "--json" in arguments
     try:
-        words, around = _without_around(words)
+        words, rates = _without_rates(words)
     except ValueError as error:
         return _usage_error(str(error))
     command = words.pop(0) if words and _is_command(words[0]) else DEFAULT
@@ -47,10 +51,16 @@ def main(arguments: list[str]) -> int:
         return _shown(HELP)
     if quiet and record:
         return _usage_error("-q and --json both claim stdout: give one of them.")
-    if around is not None:
-        if command != "refine":
-            return _usage_error(f"--around belongs to refine: type lrfind refine --around {around}.")
-        words.append(f"refine.around={around}")
+    for flag, rate in rates.items():
+        owner, key, _ = RATE_FLAGS[flag]
+        if command != owner:
+            return _usage_error(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}.")
+        words.append(f"{key}={rate}")
+    if command == "verify":
+        try:
+            words = _with_rate_to_check(words)
+        except ValueError as error:
+            return _usage_error(str(error))
     if "-sc" in words or "--shell-completion" in words:
         command = _completion_command(command)
 
@@ -62,23 +72,61 @@ def main(arguments: list[str]) -> int:
     return int(import_module(f"lrfind.commands.{command}").main(words, show))
 
 
-def _without_around(words: list[str]) -> tuple[list[str], str | None]:
-    """The words without `--around LR` or `--around=LR`, wherever it stands, and the last such rate.
+def _without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words without `--around LR`, `--lr=LR` and the like, wherever they stand, and the last of each.
 
     Raises:
-        ValueError: There is no rate after it.
+        ValueError: There is no rate after a flag.
     """
     kept: list[str] = []
-    rate = None
+    rates: dict[str, str] = {}
     rest = iter(words)
     for word in rest:
-        if word != "--around" and not word.startswith("--around="):
+        flag, equals, rate = word.partition("=")
+        if flag not in RATE_FLAGS:
             kept.append(word)
             continue
-        rate = word.partition("=")[2] if "=" in word else next(rest, "")
-        if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not rate[1:2].isdigit()):
-            raise ValueError("--around needs a learning rate: --around 0.7.")
-    return kept, rate
+        rate = rate if equals else next(rest, "")
+        if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not _is_negative(rate)):
+            raise ValueError(f"{flag} needs a learning rate: {flag} {RATE_FLAGS[flag][2]}.")
+        rates[flag] = rate
+    return kept, rates
+
+
+def _with_rate_to_check(words: list[str]) -> list[str]:
+    """The words with the plain one among them, `lrfind verify 0.1`, as an override.
+
+    Raises:
+        ValueError: There is more than one, or it is no number.
+    """
+    from lrfind.launch import FLAGS_WITH_VALUE, INFO
+
+    kept: list[str] = []
+    plain: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
+        is_plain = not is_value and (_is_command(word) or _is_negative(word))
+        (plain if is_plain else kept).append(word)
+    if not plain:
+        return kept
+    if len(plain) > 1:
+        raise ValueError(
+            f"verify takes one learning rate to check, got {' and '.join(plain)}: lrfind verify {plain[0]}. "
+            "Overrides are written KEY=VALUE; a rate that a project has pinned is given as --lr LR."
+        )
+    try:
+        float(plain[0])
+    except ValueError:
+        raise ValueError(
+            f"{plain[0]!r} is neither a learning rate nor an override: lrfind verify 0.1 checks a rate, and "
+            "overrides are written KEY=VALUE, such as model=cnn. See lrfind --help."
+        ) from None
+    return [*kept, f"verify.around={plain[0]}"]
+
+
+def _is_negative(word: str) -> bool:
+    """A minus sign before a number, not a flag."""
+    return word.startswith("-") and word[1:2] in tuple("0123456789.")
 
 
 def _shown(text: str) -> int:
@@ -126,9 +174,23 @@ def _completion_command(command: str) -> str:
     kept = [word for word in words[1:] if word not in ("-q", "--quiet", "--json")]
     if len(kept) > 1 and kept[0] in COMMANDS:
         command = kept.pop(0)
+    # The last word is the one being completed, whatever it is.
+    kept, last = _without_lone_rates(kept[:-1]), kept[-1:]
+    kept += last
     shortened = " ".join([*words[:1], *kept])
     if "COMP_POINT" in os.environ:
         point = int(os.environ["COMP_POINT"]) - (len(line) - len(shortened))
         os.environ["COMP_POINT"] = str(max(point, len(words[0])))
     os.environ["COMP_LINE"] = shortened
     return command
+
+
+def _without_lone_rates(words: list[str]) -> list[str]:
+    """The words without what stands for a rate: `--lr 0.1`, `--around=0.7`, the 0.1 of `verify 0.1`."""
+    return [
+        word
+        for before, word in zip(["", *words], words, strict=False)
+        if before not in RATE_FLAGS
+        and word.partition("=")[0] not in RATE_FLAGS
+        and not (word[:1].isdigit() and "=" not in word)
+    ]

@@ -15,6 +15,7 @@ class ExitCode(IntEnum):
     DEFECT = 1
     UNUSABLE = 2
     NO_SUGGESTION = 3
+    NOT_SENSIBLE = 4
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -5,6 +5,7 @@ lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
+  lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
   lrfind schedule [OVERRIDE ...]                 learning-rate policies: curves, tables, PyTorch code
   lrfind --help | --version
 
@@ -18,6 +19,8 @@ Examples
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
   lrfind refine --around 0.7
   lrfind refine experiment=textbook_refine_short
+  lrfind verify                                  the suggestion, a third and three times of it
+  lrfind verify --lr 0.1                         in CI: exits 4 when 0.1 is no longer sensible
   lrfind schedule 'schedule.policy=[step,cosine]' schedule.from=outputs/DATE/TIME schedule.num_steps=3000
   lr=$(lrfind -q model=mlp data=digits)
 
@@ -57,6 +60,13 @@ The coarse-to-fine sweep
   refine.seeds=N                               mean and spread over seeds
   refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
 
+The short runs around a rate (the suggestion is that of the range test, with the settings of range)
+  verify.lr=LR                                 is this rate still sensible? (--lr LR)
+  verify.around=LR                             check this rate in place of the suggestion (lrfind verify LR)
+  verify.from=RUN_DIR                          check the suggestion of an earlier range test or sweep
+  verify.num_steps=200  verify.seeds=3         length and number of the runs at each rate
+  verify.held_out=N                            samples set apart, or a share below 1; null: a fifth
+  verify.margin=0.1                            how much worse a rate may be, as a share of the drop in loss
 Learning-rate policies: nothing is trained
   schedule.policy=fixed|step|multistep|exp|inv|poly|linear|cosine|one_cycle|cyclic|wsd, '[step,cosine]' or all
   schedule.lr=LR  or  schedule.from=RUN_DIR    the peak rate, or the run of range or refine that suggests it
@@ -67,6 +77,7 @@ Learning-rate policies: nothing is trained
 Flags
   -q, --quiet    stdout is the suggested rate and a newline, nothing else (schedule: the peak)
   --around LR    refine only: short for refine.around=LR
+  --lr LR        verify only: short for verify.lr=LR
   --json         stdout is the JSON record, nothing else
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop
@@ -77,5 +88,6 @@ Flags
 
 Exit codes
   0 a rate was suggested   2 something given cannot be used   3 no rate can be suggested
+  4 verify --lr: that rate is no longer a sensible one
   130/143 interrupted, what was measured is written   1 a defect of lrfind
 """

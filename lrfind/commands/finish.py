@@ -24,6 +24,7 @@ def finish(
     status: Status,
     show: Show,
     show_table: Callable[[list[Path]], None],
+    refusal: str | None = None,
 ) -> Outcome:
     """Writes the files, shows the result in the form asked for and says how the job ended.
 
@@ -35,6 +36,7 @@ def finish(
         status: Why the sweep ended.
         show: What goes to stdout.
         show_table: Writes the result for a person; told the paths of the files.
+        refusal: Why a rate that was to be checked is not sensible; None where it is, or there is none.
 
     Raises:
         OutputError: A file cannot be written; the message names the suggested rate all the same.
@@ -58,17 +60,28 @@ def finish(
         show_table([directory / name for name in files])
     elif suggestion is not None:
         console.write(f"{suggestion.lr!r}\n")
-    if suggestion is None:
+    if refusal is not None:
+        console.error(refusal)
+    elif suggestion is None:
         console.warn(f"no learning rate can be suggested. {content['verdict']}")
-    return Outcome(None if suggestion is None else suggestion.lr, exit_code(status, suggestion))
+    code = exit_code(status, suggestion, refused=refusal is not None)
+    return Outcome(None if suggestion is None else suggestion.lr, code)
 
 
-def exit_code(status: Status, suggestion: Suggestion | None) -> ExitCode:
-    """The exit code of a test that ran."""
+def exit_code(status: Status, suggestion: Suggestion | None, *, refused: bool = False) -> ExitCode:
+    """The exit code of a test that ran.
+
+    Args:
+        status: Why the test ended.
+        suggestion: The suggestion, or None.
+        refused: Whether a rate that was to be checked is not sensible.
+    """
     from lrfind.core.curve import Status
 
     if status is Status.INTERRUPTED:
         return ExitCode.INTERRUPTED
+    if refused:
+        return ExitCode.NOT_SENSIBLE
     return ExitCode.SUGGESTED if suggestion is not None else ExitCode.NO_SUGGESTION
 
 

@@ -57,7 +57,8 @@ class MultirunSummary(Callback):
         directory, cls._directory = cls._directory, None
         if directory is None:
             return None
-        rows = [_row(folder, directory) for folder in _jobs(directory, cls._started)]
+        jobs = _jobs(directory, cls._started)
+        rows = [_row(folder, directory) for folder in jobs]
         path = directory / SUMMARY
         write_whole(path, csv_text(["job", "overrides", "status", "lr", "low", "high", "message"], rows))
         answered = sum(row[3] is not None for row in rows)
@@ -66,6 +67,8 @@ class MultirunSummary(Callback):
             return ExitCode.DEFECT
         if not rows or any(row[2] == "failed" for row in rows):
             return ExitCode.UNUSABLE
+        if any(_refused(folder) for folder in jobs):
+            return ExitCode.NOT_SENSIBLE
         return ExitCode.SUGGESTED if answered == len(rows) else ExitCode.NO_SUGGESTION
 
 
@@ -102,3 +105,12 @@ def _row(folder: Path, directory: Path) -> list[Cell]:
         suggestion["high"],
         record["verdict"],
     ]
+
+
+def _refused(folder: Path) -> bool:
+    """Whether the rate that a job was to check is not sensible."""
+    record = folder / "verify.json"
+    if not record.is_file():
+        return False
+    pinned = json.loads(record.read_text(encoding="utf-8")).get("pinned") or {}
+    return pinned.get("sensible") is False

@@ -51,7 +51,7 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     config = validated(composed, ScheduleConfig)
     settings = config.schedule
     earlier = None if settings.from_ is None else earlier_run(settings.from_, "schedule.from")
-    schedules = planned(settings if earlier is None else with_rates(settings, earlier.suggestion))
+    schedules = planned(settings if earlier is None else with_rates(settings, earlier))
     courses = [Course.of(each) for each in schedules]
     suggestion = suggested(schedules[0].lr, settings, earlier)
     content = record_of(config, courses, suggestion, directory, time.perf_counter() - started)
@@ -103,8 +103,20 @@ def planned(settings: ScheduleSettings) -> list[Schedule]:
     ]
 
 
-def with_rates(settings: ScheduleSettings, suggestion: Suggestion) -> ScheduleSettings:
-    """The settings with an earlier run's rate as the peak, and its bracket as the ends of `cyclic`."""
+def with_rates(settings: ScheduleSettings, earlier: Earlier) -> ScheduleSettings:
+    """The settings with an earlier run's rate as the peak, and its bracket as the ends of `cyclic`.
+
+    Raises:
+        ConfigError: It suggests no rate.
+    """
+    from lrfind.errors import ConfigError
+
+    suggestion = earlier.suggestion
+    if suggestion is None:
+        raise ConfigError(
+            f"schedule.from: the run of {earlier.path} suggests no learning rate. {earlier.verdict} Give a "
+            "rate of your own, schedule.lr=LR."
+        )
     known = dataclasses.replace(settings, lr=suggestion.lr)
     if suggestion.low < suggestion.high:
         known.base_lr = suggestion.low if settings.base_lr is None else settings.base_lr
@@ -116,7 +128,7 @@ def suggested(lr: float, settings: ScheduleSettings, earlier: Earlier | None) ->
     """The peak rate as a suggestion: that of the earlier run, or the one given."""
     from lrfind.core.suggest import Suggestion
 
-    if earlier is not None:
+    if earlier is not None and earlier.suggestion is not None:
         return dataclasses.replace(
             earlier.suggestion, reason=f"Taken from {earlier.path}. {earlier.suggestion.reason}"
         )

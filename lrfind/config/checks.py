@@ -8,6 +8,7 @@ from typing import Any
 
 from lrfind.config.schedule import ScheduleConfig, schedule_problems
 from lrfind.config.schema import RangeConfig, RangeSettings, RefineConfig, RefineSettings, Restart, TaskConfig
+from lrfind.config.verify import VerifyConfig, problems_of_verify
 from lrfind.core.ladder import Spacing
 from lrfind.core.segments import around, rounds_of
 
@@ -25,6 +26,8 @@ def problems_of(config: Any) -> list[str]:
         problems += _refine(config.refine)
         if config.seed + config.refine.seeds > 2**32:
             problems.append("refine.seeds counts on from seed, and must stay below 2^32.")
+    if isinstance(config, VerifyConfig):
+        problems += problems_of_verify(config)
     if isinstance(config, ScheduleConfig):
         problems += schedule_problems(config.schedule)
     return problems

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.core.halving import Halving
-from lrfind.core.probe_forms import Board, Probes, ProbeTask, Sequential, Stacked, Watch, advance_all
+from lrfind.core.probe_forms import (
+    Board,
+    ProbeInterrupted,
+    Probes,
+    ProbeTask,
+    Sequential,
+    Stacked,
+    Watch,
+    advance_all,
+)
 from lrfind.core.probe_trial import Strategy, chosen_form
 from lrfind.core.range_test import GRACE, SweepOptions
 from lrfind.core.snapshot import Snapshot
@@ -72,7 +81,7 @@ def probe(
     Raises:
         ConfigError: No rate, a rate that is not a positive number, no step, or a stack that cannot be made.
         UserError: Model, loss, optimizer or data cannot be used as given.
-        KeyboardInterrupt: As it came, after everything was put back.
+        KeyboardInterrupt: After everything was put back; as a `ProbeInterrupted` once the rates are run.
     """
     options = SweepOptions() if options is None else options
     rates = np.atleast_1d(np.asarray(lrs, dtype=np.float64))
@@ -90,7 +99,11 @@ def probe(
             level = math.nan if options.stop_factor is None else task.level(grace)
             board = Board(rates, num_steps, [Watch(level, grace, options) for _ in rates], on_step)
             form = Stacked(task, board) if stacked else Sequential(task, board)
-            advance_all(form, board, halving, num_steps)
+            try:
+                advance_all(form, board, halving, num_steps)
+            except KeyboardInterrupt as error:
+                so_far = board.probes(stacked=stacked, reason=reason, interrupted=True)
+                raise ProbeInterrupted(so_far) from error
         finally:
             start.restore_to_the_end()
     return board.probes(stacked=stacked, reason=reason)

@@ -58,6 +58,18 @@ class Probes:
     reason: str
 
 
+class ProbeInterrupted(KeyboardInterrupt):
+    """An interrupt, with what had been measured.
+
+    Attributes:
+        probes: The losses so far; `finals` is NaN where a rate had not come to its end.
+    """
+
+    def __init__(self, probes: Probes) -> None:
+        super().__init__()
+        self.probes = probes
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
     """What all rates share."""
@@ -129,6 +141,7 @@ class Board:
         self._losses = np.full((len(lrs), num_steps), np.nan)
         self._taken = np.zeros(len(lrs), dtype=np.int64)
         self._diverged = np.zeros(len(lrs), dtype=np.bool_)
+        self._ended = np.zeros(len(lrs), dtype=np.bool_)
         self._watches = watches
         self._on_step = on_step
 
@@ -158,10 +171,16 @@ class Board:
         ranked = sorted(self.alive, key=lambda rate: (_finite(float(self.scores[rate])), self.lrs[rate]))
         self.alive = sorted(ranked[:count])
 
-    def probes(self, *, stacked: bool, reason: str) -> Probes:
-        """All of it; rates that are out have no final loss."""
+    def end(self, rates: Sequence[int]) -> None:
+        """Notes that these rates have their final score."""
+        self._ended[list(rates)] = True
+
+    def probes(self, *, stacked: bool, reason: str, interrupted: bool = False) -> Probes:
+        """All of it; rates that are out have no final loss, nor have those that were not at their end."""
         finals = np.full(len(self.lrs), np.inf)
         finals[self.alive] = [_finite(float(self.scores[rate])) for rate in self.alive]
+        if interrupted:
+            finals[~self._ended & ~self._diverged] = np.nan
         return Probes(
             self.lrs, self._losses, finals, self._taken, self._diverged, stacked=stacked, reason=reason
         )
@@ -202,6 +221,8 @@ class Sequential:
                 )
             if task.read is not None:
                 board.scores[rate] = float(evaluate(task.objective, task.read))
+            if last:
+                board.end((rate,))
 
     def _train(self, rate: int, stream: Iterator[Any], num_steps: int) -> bool:
         """True where the rate diverged on the way."""
@@ -242,6 +263,8 @@ class Stacked:
         self._shrink()
         if self._task.read is not None and self._inside:
             self._board.scores[self._inside] = self._stack.read(self._task.read).tolist()
+        if last:
+            self._board.end(self._inside)
 
     def _take(self, readback: Readback, *, all_of_them: bool = False) -> bool:
         """True where a rate diverged."""

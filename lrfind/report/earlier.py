@@ -25,14 +25,23 @@ class Earlier:
     Attributes:
         command: Which command it was.
         path: Its record.
-        suggestion: What it suggests.
-        task: What was trained, as far as its config says.
+        suggestion: What it suggests, or None.
+        rules: Every rule's own answer.
+        verdict: What it showed.
+        config: The whole composed config.
     """
 
     command: str
     path: Path
-    suggestion: Suggestion
-    task: str
+    suggestion: Suggestion | None
+    rules: Mapping[str, float | None]
+    verdict: str
+    config: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
+        return _task(self.config)
 
 
 def earlier_run(given: str, key: str) -> Earlier:
@@ -43,7 +52,7 @@ def earlier_run(given: str, key: str) -> Earlier:
         key: The dotted key that named it, for messages.
 
     Raises:
-        ConfigError: It is not there, is no record, or suggests no rate.
+        ConfigError: It is not there, or is no record.
     """
     path = _record_path(Path(given).expanduser(), f"{key}={given}")
     try:
@@ -54,12 +63,16 @@ def earlier_run(given: str, key: str) -> Earlier:
         raise ConfigError(f"{key}: {path} is no JSON record of lrfind: {error}.") from error
     if not isinstance(record, dict) or not {"command", "suggestion", "verdict"} <= record.keys():
         raise ConfigError(f"{key}: {path} is no record of lrfind: it has no suggestion.")
-    if record["suggestion"] is None:
-        raise ConfigError(
-            f"{key}: the run of {path} suggests no learning rate. {record['verdict']} Give a rate of your "
-            "own, schedule.lr=LR."
-        )
-    return Earlier(str(record["command"]), path, _suggestion(record["suggestion"], key, path), _task(record))
+    found = record["suggestion"]
+    rules, config = record.get("rules"), record.get("config")
+    return Earlier(
+        command=str(record["command"]),
+        path=path,
+        suggestion=None if found is None else _suggestion(found, key, path),
+        rules=rules if isinstance(rules, dict) else {},
+        verdict=str(record["verdict"]),
+        config=config if isinstance(config, dict) else {},
+    )
 
 
 def _record_path(given: Path, said: str) -> Path:
@@ -92,10 +105,8 @@ def _suggestion(content: Any, key: str, path: Path) -> Suggestion:
     return suggestion
 
 
-def _task(record: Mapping[str, Any]) -> str:
-    """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
+def _task(config: Mapping[str, Any]) -> str:
     try:
-        config = record["config"]
         names = [
             str(config[group].get("name") or config[group]["_target_"]).rsplit(".", 1)[-1]
             for group in ("model", "data", "optimizer")

@@ -141,7 +141,8 @@ def plain(value: object) -> Any:
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(value):
-        yield field.name, plain(getattr(value, field.name))
+        # As the key of a config is spelled: a field has an underscore where the key is a word of Python.
+        yield field.name.removesuffix("_"), plain(getattr(value, field.name))
 
 
 def to_json(content: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrfind.cli import main
+from lrfind.cli import COMMANDS, main
 
 
 @dataclass
@@ -38,7 +38,7 @@ def lrfind(capfd, tmp_path, monkeypatch):
         capfd.readouterr()
         code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
         out, err = capfd.readouterr()
-        command = next((word for word in ("refine", "schedule") if word in words), "range")
+        command = next((word for word in words if word in COMMANDS), "range")
         return Ran(code, out, err, tmp_path / folder, command)
 
     return run

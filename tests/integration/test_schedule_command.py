@@ -209,3 +209,11 @@ def test_completion_knows_its_keys(capfd, monkeypatch):
     monkeypatch.setenv("COMP_WORDS", "2")
     main(["-sc", "query=bash"])
     assert "schedule.num_steps=" in capfd.readouterr().out
+
+
+def test_a_run_that_suggested_nothing_gives_no_peak(lrfind, tmp_path):
+    record = {"command": "range", "suggestion": None, "verdict": "Flat.", "rules": {}, "config": {}}
+    (tmp_path / "range.json").write_text(json.dumps(record))
+    ran = lrfind("schedule", f"schedule.from={tmp_path}")
+    assert ran.code == 2
+    assert "suggests no learning rate. Flat. Give a rate of your own, schedule.lr=LR." in ran.err

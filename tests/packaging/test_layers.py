@@ -19,6 +19,12 @@ NUMBERS_ONLY = (
     "policy_parameters",
     "schedules",
     "schedule_code",
+    "trials",
+    "judgement",
+    "judged",
+    "centre",
+    "rules",
+    "repeats",
 )
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},

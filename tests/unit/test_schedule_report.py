@@ -155,7 +155,6 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"suggestion": None}, "suggests no learning rate. Flat. Give a rate of your own, schedule.lr=LR."),
         ({"suggestion": {"lr": 0.1}}, "is not one of lrfind's"),
         ({"suggestion": {**RECORD["suggestion"], "low": -1}}, "must be greater than 0 and finite"),
     ],
@@ -164,6 +163,11 @@ def test_a_record_without_a_usable_rate_is_refused(tmp_path, changes, said):
     with pytest.raises(ConfigError, match=r"schedule\.from: .*range\.json") as caught:
         earlier_run(str(left(tmp_path / "run", **changes)), "schedule.from")
     assert said in str(caught.value)
+
+
+def test_a_run_that_suggested_nothing_is_read_and_says_why(tmp_path):
+    found = earlier_run(str(left(tmp_path / "run", suggestion=None)), "schedule.from")
+    assert (found.suggestion, found.verdict) == (None, "Flat.")
 
 
 def test_what_is_no_run_is_refused_in_words(tmp_path):
