@@ -1,8 +1,8 @@
 """The project's own rule: the middle of the valley, less for momentum.
 
-The valley reaches from the rate at which the loss has lost three quarters of what it will lose to the one
-at which it has half of that back. An optimizer with momentum answers a rate late: the ramp has gone on by the
-time its effect shows, the further the longer it remembers, which is 1 / (1 - momentum) steps.
+The valley is where the loss has lost at least three quarters of all that it will lose. An optimizer with
+momentum answers a rate late: the ramp has gone on by the time its effect shows, the further the longer it
+remembers, which is 1 / (1 - momentum) steps.
 
 Source: ours; docs/method.md says how it was found and how it was measured. It was measured, not derived.
 """
@@ -19,11 +19,8 @@ if TYPE_CHECKING:
 
     from lrfind.core.line import Line
 
-REACHED = 0.75
-"""Share of the fall that is reached where the valley begins."""
-
-LOST = 0.5
-"""Share of the fall that is lost again where it ends."""
+DEEP = 0.75
+"""Share of the fall from which on the valley is."""
 
 
 def centre(seen: Line) -> float | None:
@@ -45,21 +42,21 @@ def middle_half(seen: Line) -> tuple[float, float] | None:
 def valley_sides(seen: Line) -> tuple[float, float] | None:
     """The rates between which the valley lies; None where nothing falls.
 
-    The fall is from the plateau to the lowest point. Three quarters of it are reached for good where the line
-    last comes down through that level, half of it is lost where it first comes up through the other one after
-    its lowest point, or where it ends. Between its points the line is straight over log10 lr.
+    The fall is from the plateau to the lowest point. On the left of that the valley begins where the line comes
+    down through the level of three quarters of the fall for the last time, on the right it ends where it comes
+    up through it for the first time, or where the line ends. Between its points the line is straight over
+    log10 lr.
     """
     lowest = seen.lowest
     fall = seen.plateau - float(seen.values[lowest])
     if lowest < 1 or fall <= 0:
         return None
     x, y = seen.log10_lrs, seen.values
-    reached = seen.plateau - REACHED * fall
-    above = np.flatnonzero(y[:lowest] > reached)
-    left = float(x[0]) if len(above) == 0 else _crossing(x, y, int(above[-1]), reached)
-    lost = seen.plateau - (1 - LOST) * fall
-    risen = np.flatnonzero(y[lowest:] >= lost)
-    right = float(x[-1]) if len(risen) == 0 else _crossing(x, y, lowest + int(risen[0]) - 1, lost)
+    level = seen.plateau - DEEP * fall
+    above = np.flatnonzero(y[:lowest] > level)
+    left = float(x[0]) if len(above) == 0 else _crossing(x, y, int(above[-1]), level)
+    risen = np.flatnonzero(y[lowest:] >= level)
+    right = float(x[-1]) if len(risen) == 0 else _crossing(x, y, lowest + int(risen[0]) - 1, level)
     return float(10**left), float(10**right)
 
 

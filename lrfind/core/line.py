@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 SMOOTHING_SHARE = 1 / 40
 """Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
 
-PAIRED_SHARE = 1 / 20
-"""The same where the losses are paired: 3 steps of 60. The noise that is left then grows with the distance
+PAIRED_SHARE = 1 / 30
+"""The same where the losses are paired: 2 steps of 60. The noise that is left then grows with the distance
 from the start, and the wider kernel reads the better rate (docs/method.md)."""
 
-PAIRED_DECADES = 0.3
+PAIRED_DECADES = 0.2
 """The most that may be, in decades of learning rate."""
 
 EVIDENCE_SHARE = 0.4
@@ -150,7 +150,8 @@ def line(curve: Curve) -> Line:
     batch_noise = _noise(measured[read])
     start, raw = _paired(curve, measured, read)
     noise = np.full(len(raw), batch_noise) if start is None else _growing_deviation(raw, start)
-    points = left_for_good(raw, noise, start)
+    # A paired loss that is back below the start after a divergence has learnt something: it is read on.
+    points = left_for_good(raw, noise) if start is None else len(raw)
     turned = points < len(raw)
     values, noise_left = raw, raw
     if points:
@@ -199,7 +200,7 @@ def _width(curve: Curve) -> float:
     return width
 
 
-def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None = None) -> int:
+def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
     """Number of points up to where the loss, having fallen, is back above the level that it started from.
 
     What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
@@ -208,11 +209,10 @@ def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64], start: f
     Args:
         raw: Measurements, shape (points,).
         noise: Standard deviation of each, shape (points,).
-        start: The level at the start, where it is known.
     """
     if len(raw) < 3:
         return len(raw)
-    level = _level(raw) if start is None else start
+    level = _level(raw)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(raw, 3), axis=1)
     noise = noise[2:]
     # From the very first points where they are lower: what only rises has not fallen.

@@ -55,6 +55,8 @@ def gugger(seen: Line) -> float | None:
         return None
     fall = seen.falls
     slopes = seen.slopes[fall]
+    if slopes.min() >= 0:
+        return None
     falling = np.flatnonzero(slopes <= 0.5 * slopes.min())
     return float(seen.lrs[fall][int(falling[-1])])
 

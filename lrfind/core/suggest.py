@@ -136,8 +136,8 @@ def _valley_in_words(seen: Line, lr: float, what: str) -> str:
     assert sides is not None
     left, right = (rounded(side) for side in sides)
     said = (
-        f"Three quarters of the fall of the {what} are done at {left:g}, and half of it is lost again at "
-        f"{right:g}; {lr:g} is the middle of that valley"
+        f"From {left:g} to {right:g} the {what} is down by at least three quarters of its whole fall; {lr:g} "
+        "is the middle of that valley"
     )
     if seen.momentum:
         said += f", times {math.sqrt(1 - seen.momentum):.2g} for a momentum of {seen.momentum:g}"
