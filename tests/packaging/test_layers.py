@@ -6,14 +6,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lrfind"
-NUMBERS_ONLY = ("ladder", "curve", "smoothing", "line", "suggest", "verdict", "segments", "rounds")
+NUMBERS_ONLY = ("ladder", "curve", "smoothing", "line", "suggest", "verdict", "segments", "rounds",
+                "measured", "valley", "answer")  # fmt: skip
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},
     "config": {"torch", "torchvision", "matplotlib", "rich", "lrfind.tasks", "lrfind.report"},
     "tasks": {"matplotlib", "rich", "lrfind.report"},
     "report": {"torch", "torchvision", "hydra", "omegaconf", "lrfind.tasks", "lrfind.config"},
 }
-EVERYWHERE_BUT_ABOVE = {"lrfind.commands", "lrfind.launch", "lrfind.cli", "lrfind.api", "lrfind.api_refine"}
+EVERYWHERE_BUT_ABOVE = {"lrfind.commands", "lrfind.launch", "lrfind.cli", "lrfind.api", "lrfind.api_refine",
+                        "lrfind.api_objects", "lrfind.api_result", "lrfind.api_sweep"}  # fmt: skip
 
 
 def imported(path: Path) -> set[str]:
