@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from enum import Enum
 from itertools import repeat
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lrfind.api_objects import one_of, own_task, plain_arguments
+from lrfind.api_result import Result, content_of
 from lrfind.config.schema import Metric, Precision
-from lrfind.core.batches import endless, on_device
 from lrfind.core.curve import Status
 from lrfind.core.ladder import Spacing, ladder
-from lrfind.core.objective import Objective
 from lrfind.core.range_test import SweepOptions, sweep
-from lrfind.core.repeats import Repeats, median_curve
+from lrfind.core.repeats import median_curve
 from lrfind.core.snapshot import preserved
-from lrfind.core.suggest import DEFAULT_RULE, Rule, read
-from lrfind.errors import ModelError, OptimizerError, UserError
-from lrfind.report.environment import environment
-from lrfind.report.files import write_whole
-from lrfind.report.records import range_csv, record, to_json
+from lrfind.core.suggest import DEFAULT_RULE, Rule, read, repeats_of
+from lrfind.errors import UserError
+from lrfind.report.records import range_csv
 from lrfind.report.repeats import repeats_csv, repeats_record
-from lrfind.tasks.devices import name_of
-from lrfind.tasks.precision import autocast, gradient_scaler
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterable
 
     from matplotlib.figure import Figure
@@ -39,54 +32,8 @@ if TYPE_CHECKING:
     from lrfind.core.curve import Curve
     from lrfind.core.objective import Criterion, Forward
     from lrfind.core.range_test import OnStep
+    from lrfind.core.repeats import Repeats
     from lrfind.core.suggest import Reading, Suggestion
-
-Choice = TypeVar("Choice", bound=Enum)
-
-
-class Result(ABC):
-    """What a command found, and the three files it can leave."""
-
-    __slots__ = ()
-    content: dict[str, Any]
-
-    @abstractmethod
-    def _figure(self) -> Figure: ...
-
-    @abstractmethod
-    def _csv(self) -> str: ...
-
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
-        """Draws the command's picture, without pyplot and without a window.
-
-        Args:
-            path: Where to write it as a PNG as well; None: nowhere.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        from lrfind.report.drawing import png
-
-        figure = self._figure()
-        if path is not None:
-            write_whole(path, png(figure))
-        return figure
-
-    def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Writes the command's CSV.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, self._csv())
-
-    def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Writes the JSON record.
-
-        Raises:
-            OutputError: It cannot be written there.
-        """
-        write_whole(path, to_json(self.content))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -211,30 +158,26 @@ def range_test(
 
     Source: Smith, arXiv 1506.01186, section 3.3.
     """
-    given = dict(locals())
-    plain = (int, float, str, type(None))
-    arguments = {key: value for key, value in given.items() if isinstance(value, plain)}
-    spacing, metric = one_of(Spacing, spacing), one_of(Metric, metric)
-    rule, precision = one_of(Rule, rule), one_of(Precision, precision)
+    arguments = plain_arguments(locals())
+    spacing, metric, rule = one_of(Spacing, spacing), one_of(Metric, metric), one_of(Rule, rule)
     try:
         lrs = ladder(spacing, start_lr, end_lr, num_steps)
     except ValueError as error:
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
-    check_trainable(model, optimizer)
-    held_out = None if validation is None else list(validation)
-    if held_out == []:
-        raise UserError("validation holds no batch; leave it out for none.")
-    started = time.perf_counter()
-    device = next(model.parameters()).device
-    if scaler is None:
-        scaler = gradient_scaler(precision, device)
-    objective = Objective(
+    task = own_task(
         model,
+        optimizer,
         criterion,
+        loader,
+        precision=precision,
+        scaler=scaler,
         forward=forward,
         accuracy=metric is Metric.ACCURACY,
-        autocast=autocast(precision, device),
     )
+    if not isinstance(repeats, int) or repeats < 1:
+        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
+    held_out = task.moved(validation, "validation")
+    began = time.perf_counter()
     options = SweepOptions.of(
         num_steps=num_steps,
         beta=beta,
@@ -244,28 +187,26 @@ def range_test(
         skip_end=skip_end,
         accumulation_steps=accumulation_steps,
         clip_grad_norm=clip_grad_norm,
-        scaler=scaler,
+        scaler=task.scaler,
         validation_every=validation_every,
     )
-    if not isinstance(repeats, int) or repeats < 1:
-        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
     curves: list[Curve] = []
-    with preserved(model, optimizer, scaler=scaler, loader=loader):
-        seeds = [int(seed) for seed in torch.randint(2**31, (repeats,))] if repeats > 1 else [0]
+    with task.preserved():
+        seeds = torch.randint(2**31, (repeats,)).tolist() if repeats > 1 else [0]
         while len(curves) < repeats:
             # Within, without the loader: its generators go on, so that the next sweep meets another order.
-            with preserved(model, optimizer, scaler=scaler):
+            with preserved(model, optimizer, scaler=task.scaler):
                 if curves:
                     torch.manual_seed(seeds[len(curves)])
-                batches = (on_device(batch, device) for batch in endless(loader))
+                batches = task.batches()
                 curve = sweep(
-                    objective,
+                    task.objective,
                     optimizer,
                     repeat(next(batches)) if single_batch else batches,
                     lrs,
                     options=options,
-                    device=device,
-                    validation=None if held_out is None else [on_device(b, device) for b in held_out],
+                    device=task.device,
+                    validation=held_out,
                     on_step=on_step,
                 )
             if curve.status is Status.INTERRUPTED:
@@ -273,59 +214,16 @@ def range_test(
             curves.append(curve)
     curve = median_curve(curves, beta=beta)
     reading = read(curve, rule=rule)
-    several = None
-    if repeats > 1:
-        alone = [read(each, rule=rule).suggestion for each in curves]
-        lrs_alone = tuple(None if found is None else found.lr for found in alone)
-        several = Repeats(tuple(range(repeats)), tuple(curves), lrs_alone)
-    content = repeats_record(several) | record(
+    several = repeats_of(curves, range(repeats), rule=rule) if repeats > 1 else None
+    content = repeats_record(several) | content_of(
         command="range",
         status=curve.status,
         suggestion=reading.suggestion,
         rules=reading.rules,
         verdict=reading.verdict,
         steps=sum(len(each) for each in curves),
-        seconds=time.perf_counter() - started,
-        seed=None,
-        device=str(device),
-        config={"range_test": arguments},
-        environment=environment(name_of(device)),
-        files=[],
+        began=began,
+        device=task.device,
+        arguments={"range_test": arguments},
     )
-    return RangeTestResult(curve, reading, several, title_of(model, optimizer, loader), content)
-
-
-def title_of(model: nn.Module, optimizer: Optimizer, loader: Any) -> str:
-    """What is trained, as far as the objects tell, for a picture's title."""
-    title = f"{type(model).__name__}, {type(optimizer).__name__}"
-    size = getattr(loader, "batch_size", None)
-    return title if size is None else f"{title}, batch size {size}"
-
-
-def one_of(choices: type[Choice], value: Choice | str) -> Choice:
-    """The member of an enumeration that an argument names.
-
-    Raises:
-        UserError: It names none.
-    """
-    try:
-        return choices(value)
-    except ValueError:
-        names = ", ".join(member.value for member in choices)
-        raise UserError(f"{choices.__name__.lower()} must be one of {names}, got {value!r}.") from None
-
-
-def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
-    """Checks that the optimizer moves something of the model.
-
-    Raises:
-        UserError: It does not.
-    """
-    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
-    if not trained:
-        raise ModelError("the optimizer has no trainable parameters, so no learning rate can matter.")
-    own = {id(parameter) for parameter in model.parameters()}
-    if not any(id(parameter) in own for parameter in trained):
-        raise OptimizerError(
-            "the optimizer moves none of the model's parameters: was it made for another model?"
-        )
+    return RangeTestResult(curve, reading, several, task.title, content)

@@ -6,34 +6,30 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api import Result, check_trainable, one_of, title_of
+from lrfind.api_objects import own_task, plain_arguments
+from lrfind.api_result import Result, content_of
+from lrfind.api_sweep import OnRefineStep, OwnSweep
 from lrfind.config.schema import Precision
-from lrfind.core.batches import endless, on_device
-from lrfind.core.continued import Reading, Tape, Trainee, continued
-from lrfind.core.curve import Status
-from lrfind.core.objective import Objective
-from lrfind.core.restarted import restarted
-from lrfind.core.rounds import Measured, Plan, conclude, explore
-from lrfind.core.segments import DEFAULT_ITERATIONS, around, rounds_of, rungs, table
-from lrfind.core.snapshot import Snapshot, preserved
+from lrfind.core.answer import conclude
+from lrfind.core.continued import Reading
+from lrfind.core.measured import Measured, Plan
+from lrfind.core.rounds import explore
+from lrfind.core.segments import DEFAULT_ITERATIONS, around, rounds_of, table
+from lrfind.core.snapshot import Snapshot
 from lrfind.core.training import StepOptions
 from lrfind.errors import UserError
-from lrfind.report.environment import environment
-from lrfind.report.records import record
 from lrfind.report.rounds import refine_csv
-from lrfind.tasks.devices import name_of
-from lrfind.tasks.precision import autocast, gradient_scaler
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import torch
     from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
 
+    from lrfind.core.answer import Answer
     from lrfind.core.objective import Criterion, Forward
-    from lrfind.core.rounds import Answer
     from lrfind.core.suggest import Suggestion
 
 
@@ -70,7 +66,8 @@ class RefineResult(Result):
         return draw_rounds(rounds_figure([[each] for each in self.rounds], self.answer, self.title))
 
     def _csv(self) -> str:
-        return refine_csv([[each] for each in self.rounds])
+        several = max((len(measured.tracks) for measured in self.rounds), default=1)
+        return refine_csv([[each] for each in self.rounds], seeds=range(several) if several > 1 else None)
 
 
 def refine(
@@ -87,16 +84,22 @@ def refine(
     read: Iterable[Any] | None = None,
     restart: bool = False,
     halving: bool = False,
+    seeds: int = 1,
+    initialise: Callable[[nn.Module], None] | None = None,
     accumulation_steps: int = 1,
     clip_grad_norm: float | None = None,
     precision: Precision | str = Precision.FP32,
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
+    on_step: OnRefineStep | None = None,
 ) -> RefineResult:
     """Runs the coarse-to-fine sweep on objects of your own and puts everything back.
 
     Every round begins with the model as it was given. What is put back is listed at `range_test`; as there,
     it is put back also after an exception or an interrupt.
+
+    A sweep that is cut off cannot be resumed here, as one of `lrfind refine` can: where the loader is, and
+    what its samples and their order depend on, is the caller's, and could not be put back in another process.
 
     Args:
         model: On the device it is to be trained on; batches are moved there.
@@ -113,11 +116,19 @@ def refine(
             training loss of its steps, each before its update.
         restart: Begin every rate at the same start instead of where the rate before it ended.
         halving: With `restart`: drop the worse half of the rates at a quarter and at half of the steps.
+        seeds: Repeat everything so many times, one after another, for a mean and a spread. Each time the
+            random streams (Python, NumPy, torch) and the loader's generators are seeded with 0, 1, ... and
+            `initialise` is called; within a seed all rates, and all rounds, share weights and batches. For
+            1, without `initialise`, nothing is seeded.
+        initialise: Draws initial weights, as `lambda model: model.apply(reset)`; None: every seed begins with
+            the weights of the model as it was given, and only the order of the batches and what the
+            model draws differ.
         accumulation_steps: Batches a step.
         clip_grad_norm: Largest norm of the gradient; None: no limit.
         precision: `fp32`, `bf16` or `fp16`, by autocast.
         scaler: Your gradient scaler; None makes one where the precision is fp16.
         forward: `forward(model, batch)` in place of `model(inputs)`.
+        on_step: Told how far it is; an exception that it raises ends the sweep and is passed on.
 
     Returns:
         The rounds, the suggestion (None where there is none) and ways to write them down.
@@ -128,77 +139,40 @@ def refine(
 
     Source: ai-edu, chapter 12.3.2.
     """
-    arguments = {
-        key: value for key, value in locals().items() if isinstance(value, (int, float, str)) or value is None
-    }
-    precision = one_of(Precision, precision)
+    arguments = plain_arguments(locals())
     plans = _plans(segments, around_lr, iterations)
-    for name, value in (
-        ("rounds", rounds),
-        ("iterations", iterations),
-        ("steps_per_iteration", steps_per_iteration),
-    ):
+    counts = {"rounds": rounds, "steps_per_iteration": steps_per_iteration, "seeds": seeds}
+    for name, value in counts.items():
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1, got {value}.")
-    check_trainable(model, optimizer)
-    started = time.perf_counter()
-    device = next(model.parameters()).device
-    scaler = gradient_scaler(precision, device) if scaler is None else scaler
-    options = StepOptions(accumulation_steps=accumulation_steps, clip_grad_norm=clip_grad_norm, scaler=scaler)
-    objective = Objective(model, criterion, forward=forward, autocast=autocast(precision, device))
-    reading = Reading(
-        steps_per_iteration, None if read is None else [on_device(batch, device) for batch in read]
+    task = own_task(model, optimizer, criterion, loader, precision=precision, scaler=scaler, forward=forward)
+    began = time.perf_counter()
+    sweep = OwnSweep(
+        task,
+        StepOptions(accumulation_steps=accumulation_steps, clip_grad_norm=clip_grad_norm, scaler=task.scaler),
+        Reading(steps_per_iteration, task.moved(read, "read")),
+        restart=restart,
+        halving=halving,
+        seeds=seeds,
+        initialise=initialise,
+        on_step=on_step,
     )
-    steps = 0
-
-    with preserved(model, optimizer, scaler=scaler, loader=loader):
-        start = Snapshot(model, optimizer, scaler=scaler, loader=loader)
-
-        def afresh() -> Iterator[Any]:
-            start.restore_loader()
-            return (on_device(batch, device) for batch in endless(loader))
-
-        def measure(plan: Plan) -> Measured:
-            nonlocal steps
-            start.restore()
-            trainee = Trainee(objective, optimizer, afresh(), device, options)
-            planned = rungs(plan.segments)
-            if restart:
-                held = max(iterations for _, _, iterations in planned)
-                track, taken = restarted(
-                    trainee,
-                    afresh,
-                    [lr for _, lr, _ in planned],
-                    iterations=held,
-                    reading=reading,
-                    halving=halving,
-                )
-                steps += taken
-                return Measured(plan, (track,), restarted=True)
-            tape = Tape()
-            status = continued(trainee, [(lr, n) for _, lr, n in planned], reading=reading, tape=tape)
-            steps += tape.iterations * reading.steps
-            if status is Status.INTERRUPTED:
-                raise KeyboardInterrupt
-            return Measured(plan, (tape.track(),), status)
-
-        found = list(explore(measure, plans, limit=rounds, iterations=iterations))[-1]
+    with task.preserved():
+        sweep.start = Snapshot(model, optimizer, scaler=task.scaler, loader=loader)
+        found = list(explore(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
     answer = conclude(found)
-    content = record(
+    content = content_of(
         command="refine",
         status=found[-1].status,
         suggestion=answer.suggestion,
         rules=answer.rules,
         verdict=answer.verdict,
-        steps=steps,
-        seconds=time.perf_counter() - started,
-        seed=None,
-        device=str(device),
-        config={"refine": arguments},
-        environment=environment(name_of(device)),
-        files=[],
+        steps=sweep.steps,
+        began=began,
+        device=task.device,
+        arguments={"refine": arguments},
     )
-    return RefineResult(found, answer, title_of(model, optimizer, loader), content)
+    return RefineResult(found, answer, task.title, content)
 
 
 def _plans(segments: Sequence[Any] | None, around_lr: float | None, iterations: int) -> list[Plan]:

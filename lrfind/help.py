@@ -58,6 +58,7 @@ The coarse-to-fine sweep
   refine.restart=false|true|both               true: every rate from the same start
   refine.halving=true                          with restart: drop the rates that fall behind
   refine.seeds=N                               mean and spread over seeds
+  refine.strategy=auto|sequential|stacked      seeds (with restart: rates) side by side where that is faster
   refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
 
 The short runs around a rate (the suggestion is that of the range test, with the settings of range)

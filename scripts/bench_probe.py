@@ -4,9 +4,10 @@
 
 The tasks are the MNIST MLP (784-100-10, log-softmax, NLL, batches of 64), a small CNN on pictures of 28x28
 (no batch norm, which cannot be stacked; batches of 64) and the textbook's 1-4-1 (batches of 10), all with SGD
-and random data on the device. The ways are run in turn, round after round, so that a machine whose speed
-drifts drifts for all of them; what is printed is the median of the ratio to one after another in the same
-round, with its quartiles. Below 1 is faster. One CPU thread.
+and random data on the device. The ways are run in turn, round after round, each round beginning with another
+one, so that a machine whose speed drifts drifts for all of them and none always comes after the same one;
+what is printed is the median of the ratio to one after another in the same round, with its quartiles. Below 1
+is faster. One CPU thread; on a CPU its own time is counted, not that in which other processes had it.
 """
 
 from __future__ import annotations
@@ -80,18 +81,22 @@ def main() -> None:
         chosen = []
 
         def run(strategy, steps, objective=objective, optimizer=optimizer, batches=batches):
+            clock = time.process_time
             if device.type == "cuda":
+                clock = time.perf_counter
                 torch.cuda.synchronize(device)
-            began = time.perf_counter()
+            began = clock()
             found = probe(
                 objective, optimizer, batches, lrs, num_steps=steps, device=device, strategy=strategy
             )
-            return time.perf_counter() - began, found.stacked
+            return clock() - began, found.stacked
 
         for strategy in Strategy:  # warm-up
             run(strategy, min(3, given.steps))
-        for _ in range(given.rounds):
-            for strategy in Strategy:
+        ways = list(Strategy)
+        for turn in range(given.rounds):
+            first = turn % len(ways)
+            for strategy in ways[first:] + ways[:first]:
                 spent, stacked = run(strategy, given.steps)
                 seconds[strategy].append(spent)
                 if strategy is Strategy.AUTO:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from lrfind.commands.refining import Sweep
     from lrfind.config.schema import RefineConfig
+    from lrfind.core.answer import Answer
     from lrfind.core.curve import Status
-    from lrfind.core.rounds import Answer, Plan
+    from lrfind.core.measured import Plan
 
 
 def main(arguments: Sequence[str], show: Show) -> int:
@@ -43,8 +44,8 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
 
     # Behind the door: torch is imported only for a config that can be run.
     from lrfind.commands.refining import Sweep
+    from lrfind.core.answer import conclude
     from lrfind.core.curve import Status
-    from lrfind.core.rounds import conclude
     from lrfind.report.drawing import png
     from lrfind.report.records import to_json
     from lrfind.report.rounds import refine_csv, refine_lines
@@ -62,7 +63,8 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     content = record_of(config, sweep, answer, status, directory, time.perf_counter() - started)
 
     def picture() -> bytes:
-        return png(draw_rounds(rounds_figure(kinds, answer, sweep.title)))
+        title = sweep.seeds.title + (f", mean of {settings.seeds} seeds" if settings.seeds > 1 else "")
+        return png(draw_rounds(rounds_figure(kinds, answer, title)))
 
     def table(files: list[Path]) -> None:
         console.show(refine_lines(rounds, answer, files))
@@ -106,13 +108,13 @@ def record_of(
         config=dataclasses.asdict(config),
         environment=environment(name_of(device)),
         files=[directory / name for name in ("refine.csv", "refine.png", "refine.json")],
-        warnings=warnings_of(sweep.skipped),
+        warnings=warnings_of(sweep.seeds.skipped),
     )
 
 
 def plans_of(config: RefineConfig) -> list[Plan]:
     """The rounds that are known before anything is measured."""
-    from lrfind.core.rounds import Plan
+    from lrfind.core.measured import Plan
     from lrfind.core.segments import around, rounds_of
 
     settings = config.refine

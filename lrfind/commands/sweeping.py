@@ -12,14 +12,15 @@ from lrfind.config.schema import Metric
 from lrfind.core.curve import Curve, Status
 from lrfind.core.ladder import ladder
 from lrfind.core.range_test import SweepOptions, sweep
-from lrfind.core.repeats import Repeats, median_curve
-from lrfind.core.suggest import Reading, read
+from lrfind.core.repeats import median_curve
+from lrfind.core.suggest import Reading, read, repeats_of
 from lrfind.report import console
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
     from lrfind.config.schema import RangeConfig
     from lrfind.core.range_test import OnStep, Step
+    from lrfind.core.repeats import Repeats
     from lrfind.tasks.build import Task
     from lrfind.tasks.data import Data
 
@@ -79,10 +80,11 @@ def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
                 break
     curve = median_curve(curves, beta=settings.beta)
     first = tasks[0]
+    seeds = range(config.seed, config.seed + settings.repeats)
     return Swept(
         curve=curve,
         reading=read(curve, rule=settings.rule),
-        repeats=_repeats(config, curves) if settings.repeats > 1 else None,
+        repeats=repeats_of(curves, seeds, rule=settings.rule) if settings.repeats > 1 else None,
         steps=sum(len(each) for each in curves),
         title=first.title,
         device=str(first.device),
@@ -119,13 +121,3 @@ def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
 
 def _shown_later(shown: OnStep, offset: int, step: Step) -> None:
     shown(dataclasses.replace(step, index=step.index + offset))
-
-
-def _repeats(config: RangeConfig, curves: list[Curve]) -> Repeats:
-    """What every sweep alone answers."""
-    found = [read(curve, rule=config.range.rule).suggestion for curve in curves]
-    return Repeats(
-        seeds=tuple(range(config.seed, config.seed + len(curves))),
-        curves=tuple(curves),
-        lrs=tuple(None if suggestion is None else suggestion.lr for suggestion in found),
-    )

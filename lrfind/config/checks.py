@@ -116,11 +116,6 @@ def _refine(refine: RefineSettings) -> list[str]:
         problems.append(
             f"refine.save_every must be at least 0, or null for never, got {refine.save_every:g}."
         )
-    if refine.resume is not None and refine.restart is not Restart.FALSE:
-        problems.append(
-            "refine.resume goes on with a continued sweep only: with refine.restart every rate begins anew, "
-            "so run it again without refine.resume."
-        )
     if refine.halving and refine.restart is Restart.FALSE:
         problems.append("refine.halving needs refine.restart=true: a continued sweep cannot drop a rate.")
     return problems

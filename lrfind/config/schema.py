@@ -146,6 +146,17 @@ class Restart(str, Enum):
     """Both are run, to be compared."""
 
 
+class Strategy(str, Enum):
+    """How several seeds of a continued sweep, or the rates of a restarted one, are trained."""
+
+    AUTO = "auto"
+    """Side by side in one model where that is possible and, by a trial of a few steps, faster."""
+    SEQUENTIAL = "sequential"
+    """One after another."""
+    STACKED = "stacked"
+    """Side by side, or not at all."""
+
+
 @dataclass(kw_only=True, slots=True)
 class RefineSettings:
     """The coarse-to-fine sweep."""
@@ -170,6 +181,8 @@ class RefineSettings:
     """With restart: rates that fall behind are dropped at half of the iterations and at a quarter."""
     seeds: int
     """Number of seeds, counted on from `seed`: mean and spread."""
+    strategy: Strategy
+    """Seeds, or with restart rates, side by side or one after another: auto, sequential or stacked."""
     save_every: float | None
     """Seconds between two savings of the state that `resume` needs; None: never."""
     resume: str | None

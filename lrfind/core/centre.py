@@ -42,10 +42,10 @@ def middle_half(seen: Line) -> tuple[float, float] | None:
 def valley_sides(seen: Line) -> tuple[float, float] | None:
     """The rates between which the valley lies; None where nothing falls.
 
-    The fall is from the plateau to the lowest point. On the left of that the valley begins where the line comes
-    down through the level of three quarters of the fall for the last time, on the right it ends where it comes
-    up through it for the first time, or where the line ends. Between its points the line is straight over
-    log10 lr.
+    The fall is from the plateau to the lowest point. On the left of that the valley begins where the line
+    comes down through the level of three quarters of the fall for the last time, on the right it ends where
+    it comes up through it for the first time, or where the line ends. Between its points the line is straight
+    over log10 lr.
     """
     lowest = seen.lowest
     fall = seen.plateau - float(seen.values[lowest])

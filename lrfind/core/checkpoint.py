@@ -70,6 +70,28 @@ def packed(
     return arrays
 
 
+def packed_values(values: Mapping[str, Any], *, about: Mapping[str, Any] | None = None) -> Arrays:
+    """Plain values and tensors, in dicts and lists, as arrays; see `packed`."""
+    arrays: Arrays = {}
+    tree = {"about": dict(about or {}), "values": _flat(dict(values), arrays)}
+    arrays[_TREE] = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
+    return arrays
+
+
+def values_of(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Any]:
+    """What `packed_values` packed, the tensors that were on a device on this one.
+
+    Raises:
+        ValueError: These arrays were not made by it.
+    """
+    tree = _tree(arrays)
+    if "values" not in tree:
+        raise ValueError("it holds another kind of state")
+    values = _unflat(tree["values"], arrays, device)
+    assert isinstance(values, dict)
+    return values
+
+
 def about(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """What was kept beside the training state.
 

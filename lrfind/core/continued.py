@@ -1,5 +1,7 @@
 """The sweep in which training goes on from rate to rate, as the chapter does it: the loop.
 
+What it drives is one model, or several side by side (`lrfind.core.side_by_side`).
+
 Source: ai-edu, chapter 12.3.2. What a rate shows depends on all the training before it; `restarted` takes
 that away.
 """
@@ -9,11 +11,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.core.curve import Status
-from lrfind.core.readback import Readback
-from lrfind.core.rounds import Track
+from lrfind.core.tapes import Tape, Writer
 from lrfind.core.training import LearningRate, StepOptions, evaluate, train_step
 
 if TYPE_CHECKING:
@@ -59,28 +60,6 @@ class Reading:
     on: Iterable[Any] | None = None
 
 
-@dataclass(slots=True)
-class Tape:
-    """What a sweep has measured so far; a sweep that is given one goes on after it.
-
-    Attributes:
-        level: The loss before the first update; NaN until it is known.
-        losses: For each rate reached, in order, the losses of its iterations.
-    """
-
-    level: float = math.nan
-    losses: list[list[float]] = field(default_factory=list)
-
-    @property
-    def iterations(self) -> int:
-        """Iterations measured."""
-        return sum(map(len, self.losses))
-
-    def track(self) -> Track:
-        """A copy that no longer changes."""
-        return Track(self.level, tuple(tuple(losses) for losses in self.losses if losses))
-
-
 @dataclass(frozen=True, slots=True)
 class Point:
     """One iteration, as `on_iteration` is told of it.
@@ -100,6 +79,27 @@ class Point:
 
 OnIteration = Callable[[Point, Callable[[], None]], None]
 """Called after each iteration with where it is and a function that brings the tape up to date."""
+
+
+class Runner(Protocol):
+    """What is trained along the rates: one seed, or several."""
+
+    inside: list[int]
+    """The seeds that still train, counted from 0."""
+    device: torch.device
+    """Where the losses are computed."""
+
+    def set_lr(self, lr: float) -> None:
+        """Goes on at this rate."""
+
+    def step(self) -> Tensor:
+        """One update; returns the losses before it, shape (seeds inside,), or () of one seed alone."""
+
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        """The losses on fixed batches in eval mode, of the same shape."""
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        """Goes on with these seeds of those inside."""
 
 
 def continued(
@@ -126,79 +126,107 @@ def continued(
     Raises:
         UserError: Model, loss, optimizer or data cannot be used as given.
     """
-    objective = trainee.objective
-    set_lr = LearningRate(trainee.optimizer)
-    done = tape.iterations
+    return along(_Alone(trainee), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration)[0]
+
+
+def along(
+    runner: Runner,
+    rungs: Sequence[tuple[float, int]],
+    *,
+    reading: Reading,
+    tapes: Sequence[Tape],
+    on_iteration: OnIteration | None = None,
+) -> list[Status]:
+    """Trains every seed along the rates without a reset.
+
+    Args:
+        runner: The seeds. Where the tapes hold iterations, as they were after them.
+        rungs: As `continued` takes them.
+        reading: What an iteration is and on what its loss is read.
+        tapes: One a seed, also for those that are not inside any more; they take the losses.
+        on_iteration: Told of every iteration of all seeds; its loss is that of the first one inside.
+
+    Returns:
+        Why each seed ended. The first loss that is not finite ends its seed, and the others go on; a
+        KeyboardInterrupt ends those that are inside, and is not raised again.
+
+    Raises:
+        UserError: Model, loss, optimizer or data cannot be used as given.
+    """
+    statuses = [Status.NONFINITE] * len(tapes)
+    if not runner.inside:
+        return statuses
     lengths = [iterations for _, iterations in rungs]
-    readback = Readback(trainee.device, sum(lengths) - done, 1)
-    writer = _Writer(tape, lengths, readback)
-    if not objective.model.training:
-        objective.model.train()
+    done = tapes[runner.inside[0]].iterations
+    writer = Writer(runner, tapes, lengths)
+    ended = Status.COMPLETED
     try:
+        if not writer.take():
+            return statuses
         if done == 0 and reading.on is not None:
-            tape.level = float(evaluate(objective, reading.on))
-            if not math.isfinite(tape.level):
-                return Status.NONFINITE
+            _level(runner.read(reading.on), runner, tapes)
+            if not writer.goes_on_with([s for s in runner.inside if math.isfinite(tapes[s].level)]):
+                return statuses
         before = 0
         for rate, (lr, iterations) in enumerate(rungs):
             first = max(done - before, 0)
             if first < iterations:
-                set_lr(lr)
+                runner.set_lr(lr)
             for i in range(first, iterations):
-                readback.push(_iteration(trainee, reading, tape if before + i == 0 else None))
-                if writer.take():
-                    return Status.NONFINITE
+                writer.push(_iteration(runner, reading, tapes if before + i == 0 else None))
+                if not writer.take():
+                    return statuses
                 if on_iteration is not None:
                     on_iteration(Point(before + i, rate, lr, writer.last), writer.catch_up)
             before += iterations
         writer.catch_up()
     except KeyboardInterrupt:
         writer.catch_up()
-        return Status.INTERRUPTED
-    return Status.NONFINITE if writer.ended else Status.COMPLETED
+        ended = Status.INTERRUPTED
+    for seed in runner.inside:
+        if ended is Status.INTERRUPTED or seed not in writer.ended:
+            statuses[seed] = ended
+    return statuses
 
 
-def _iteration(trainee: Trainee, reading: Reading, first: Tape | None) -> Tensor:
-    """One iteration's training; returns its loss. The very first step's loss is the level of the tape."""
-    objective, optimizer, batches = trainee.objective, trainee.optimizer, trainee.batches
-    options = trainee.options
+class _Alone:
+    """A single model."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        self.inside = [0]
+        self.device = trainee.device
+        self.set_lr = LearningRate(trainee.optimizer)
+        self._trainee = trainee
+        if not trainee.objective.model.training:
+            trainee.objective.model.train()
+
+    def step(self) -> Tensor:
+        trainee = self._trainee
+        return train_step(trainee.objective, trainee.optimizer, trainee.batches, trainee.options)[0]
+
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        return evaluate(self._trainee.objective, batches)
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        self.inside = [seed for seed in self.inside if seed in seeds]
+
+
+def _iteration(runner: Runner, reading: Reading, first: Sequence[Tape] | None) -> Tensor:
+    """One iteration's training; returns its losses. Those of the very first step are the tapes' level."""
     if reading.on is not None:
         for _ in range(reading.steps):
-            train_step(objective, optimizer, batches, options)
-        return evaluate(objective, reading.on)
-    total, _ = train_step(objective, optimizer, batches, options)
+            runner.step()
+        return runner.read(reading.on)
+    total = runner.step()
     if first is not None:
-        first.level = float(total)
+        _level(total, runner, first)
     if reading.steps == 1:
         return total
     for _ in range(reading.steps - 1):
-        total = total + train_step(objective, optimizer, batches, options)[0]
+        total = total + runner.step()
     return total / reading.steps
 
 
-class _Writer:
-    """Puts losses on the tape in the order of the iterations, once they have arrived from the device."""
-
-    def __init__(self, tape: Tape, lengths: Sequence[int], readback: Readback) -> None:
-        self.ended = False
-        self.last = tape.losses[-1][-1] if tape.iterations else tape.level
-        self._tape = tape
-        self._lengths = lengths
-        self._readback = readback
-
-    def take(self, *, all_of_them: bool = False) -> bool:
-        """Writes what has arrived; True where a loss that is not finite ends the sweep."""
-        losses = self._tape.losses
-        for (loss,) in self._readback.ready(all_of_them=all_of_them):
-            if self.ended:
-                break
-            if not losses or len(losses[-1]) == self._lengths[len(losses) - 1]:
-                losses.append([])
-            losses[-1].append(loss)
-            self.last = loss
-            self.ended = not math.isfinite(loss)
-        return self.ended
-
-    def catch_up(self) -> None:
-        """Waits for all that is under way and writes it."""
-        self.take(all_of_them=True)
+def _level(losses: Tensor, runner: Runner, tapes: Sequence[Tape]) -> None:
+    for seed, loss in zip(runner.inside, losses.reshape(-1).tolist(), strict=True):
+        tapes[seed].level = loss

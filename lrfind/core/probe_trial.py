@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lrfind.core.stacked import Stack, why_not_stacked
+from lrfind.core.stackable import why_not_stacked
+from lrfind.core.stacked import Stack
 from lrfind.core.training import LearningRate, train_step
 from lrfind.errors import ConfigError, UserError
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import statistics
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from lrfind.core.halving import Halving
+from lrfind.core.measured import Track
 from lrfind.core.probe import probe
+from lrfind.core.probe_trial import Strategy
 from lrfind.core.range_test import SweepOptions
-from lrfind.core.rounds import Track
 from lrfind.core.snapshot import preserved
 from lrfind.core.training import LearningRate, evaluate, train_step
 
@@ -27,6 +29,21 @@ if TYPE_CHECKING:
     from lrfind.core.training import StepOptions
 
 
+@dataclass(frozen=True, slots=True)
+class Restarted:
+    """What one seed showed.
+
+    Attributes:
+        track: The losses.
+        steps: Training steps that were taken.
+        stacked: Whether the rates ran side by side.
+    """
+
+    track: Track
+    steps: int
+    stacked: bool
+
+
 def restarted(
     trainee: Trainee,
     afresh: Callable[[], Iterator[Any]],
@@ -35,8 +52,9 @@ def restarted(
     iterations: int,
     reading: Reading,
     halving: bool = False,
+    strategy: Strategy = Strategy.AUTO,
     on_step: OnStep | None = None,
-) -> tuple[Track, int]:
+) -> Restarted:
     """Trains at each rate from the same weights, on the same batches in the same order.
 
     Args:
@@ -47,10 +65,8 @@ def restarted(
         reading: What an iteration is. With fixed batches, the loss of a rate is read on them once, at its
             end; without, there is one an iteration.
         halving: Drop the worse half of the rates at a quarter, and again at half of the iterations.
+        strategy: One rate after another, side by side, or whichever is faster.
         on_step: As `probe` calls it.
-
-    Returns:
-        The losses, and the training steps that were taken.
     """
     on = None if reading.on is None else list(reading.on)
     num_steps = iterations * reading.steps
@@ -63,6 +79,7 @@ def restarted(
         num_steps=num_steps,
         device=trainee.device,
         read=on,
+        strategy=strategy,
         halving=halving_of(num_steps) if halving else None,
         options=_options(trainee.options),
         on_step=on_step,
@@ -70,7 +87,7 @@ def restarted(
     if on is None:
         level = float(probes.losses[0, 0])
     losses = tuple(_losses_of(probes, i, reading) for i in range(len(lrs)))
-    return Track(level, losses), int(probes.steps_taken.sum())
+    return Restarted(Track(level, losses), int(probes.steps_taken.sum()), probes.stacked)
 
 
 def halving_of(num_steps: int) -> Halving:

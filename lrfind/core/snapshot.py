@@ -73,7 +73,7 @@ class Snapshot:
         devices = {p.device for p in parameters}
         self._cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
         self._mps = torch.mps.get_rng_state() if any(d.type == "mps" for d in devices) else None
-        self._generators = [(generator, generator.get_state()) for generator in _generators(loader)]
+        self._generators = [(generator, generator.get_state()) for generator in generators_of(loader)]
 
     def restore(self) -> None:
         """Puts everything back as it was."""
@@ -194,7 +194,7 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def _generators(loader: Any) -> list[torch.Generator]:
+def generators_of(loader: Any) -> list[torch.Generator]:
     """The random generators that a DataLoader draws its order from."""
     batches = getattr(loader, "batch_sampler", None)
     owners = (loader, getattr(loader, "sampler", None), batches, getattr(batches, "sampler", None))

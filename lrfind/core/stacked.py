@@ -1,102 +1,44 @@
-"""Several copies of one model trained side by side, each at its own learning rate, as one stacked model.
+"""Several copies of one model trained side by side as one stacked model.
 
-The forward pass is one `torch.func.vmap` over the stacked parameters, the backward pass one ordinary
-backward pass of the sum of the losses, whose gradient with respect to each copy is that of its own loss.
-The update is tensor arithmetic over the stack with a column of rates, and what `torch.optim` computes.
+The copies may begin at the same weights and differ in their learning rates, or each may have weights, and
+batches, of its own. The forward pass is one `torch.func.vmap` over the stacked parameters, the backward pass
+one ordinary backward pass of the sum of the losses, whose gradient with respect to each copy is that of its
+own loss. The update is tensor arithmetic over the stack with a column of rates, and what `torch.optim`
+computes.
 
 Source: "Model ensembling", https://docs.pytorch.org/tutorials/intermediate/ensembling.html.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from lrfind.core.batches import num_samples
-from lrfind.core.objective import Objective, explained
+from lrfind.core.objective import explained
+from lrfind.core.recording import recorded
+from lrfind.core.stacked_updates import adam, clipped, sgd
+from lrfind.core.stacking import differing, repeated, stacked_state, tensors
 from lrfind.core.training import LearningRate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
     from torch.optim import Optimizer
 
+    from lrfind.core.objective import Objective
+    from lrfind.core.stacked_updates import State
     from lrfind.core.training import StepOptions
 
-State = dict[str, Any]
-"""What an optimizer keeps of one stacked parameter: tensors of shape (rates, ...), and `step`, a number."""
-
-_DEVICES = ("cpu", "cuda")
-_DTYPES = (torch.float32, torch.float64)
-_ONLY_MOVED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
-
-
-def why_not_stacked(
-    model: nn.Module, optimizer: Optimizer, objective: Objective, *, scaler: Any = None
-) -> str | None:
-    """Why these cannot be stacked, in words that follow "not stacked: "; None where nothing is against it.
-
-    Only what can be read off them is said here. A random number drawn in the forward pass, an operation that
-    vmap does not know, a buffer that changes: these show in the first steps, which `probe` compares.
-
-    Args:
-        model: The model; in eval mode it counts as if it were put in training mode.
-        optimizer: Its optimizer.
-        objective: The loss of the model on a batch.
-        scaler: The gradient scaler, where one is used.
-    """
-    return next(_reasons(model, optimizer, objective, scaler), None)
-
-
-def _reasons(model: nn.Module, optimizer: Optimizer, objective: Objective, scaler: Any) -> Iterator[str]:
-    name = type(optimizer).__name__
-    if type(optimizer) not in _ONLY_MOVED:
-        yield f"the optimizer is {name}, and only SGD, Adam and AdamW are stacked"
-    if scaler is not None or objective._autocast is not nullcontext:
-        yield "mixed precision (autocast, a gradient scaler) is not stacked"
-    moved = [p for group in optimizer.param_groups for p in group["params"]]
-    own = {id(p) for p in model.parameters()}
-    if any(id(p) not in own for p in moved):
-        yield "the optimizer moves parameters that are not the model's"
-    devices = {p.device for p in moved}
-    if len(devices) != 1 or next(iter(devices)).type not in _DEVICES:
-        yield f"the parameters must lie on one device, {' or '.join(_DEVICES)}"
-    if any(p.dtype not in _DTYPES for p in moved):
-        yield "the parameters must be float32 or float64"
-    if any(group.get("differentiable") or not _plain_betas(group) for group in optimizer.param_groups):
-        yield f"{name} has an option (differentiable, betas that are tensors) that is not stacked"
-    patched = vars(optimizer).get("step")
-    if patched is not None and not getattr(patched, "_wrapped_by_lr_sched", False):
-        yield f"the step of {name} has been replaced"
-    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
-        yield f"{name} has hooks"
-    if any(p._backward_hooks or getattr(p, "_post_accumulate_grad_hooks", None) for p in moved):
-        yield "a parameter has hooks"
-    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        yield f"the model is wrapped in {type(model).__name__}"
-    if type(model).__name__ == "OptimizedModule" or getattr(model, "_compiled_call_impl", None) is not None:
-        yield "the model is compiled"
-    for module in model.modules():
-        trains = module.training or not model.training
-        kind = type(module).__name__
-        if trains and getattr(module, "running_mean", None) is not None:
-            yield f"{kind} keeps running statistics, which one stack would mix up"
-        # vmap could draw one mask for all copies, but nothing says that it is the mask of a run alone.
-        if trains and "Dropout" in kind and getattr(module, "p", 0.0) > 0:
-            yield f"{kind} draws random numbers"
-        if module._forward_hooks or module._forward_pre_hooks or module._backward_hooks:
-            yield f"{kind} has hooks"
-        if getattr(module, "sparse", False):
-            yield f"{kind} has sparse gradients"
-
-
-def _plain_betas(group: dict[str, Any]) -> bool:
-    return not any(isinstance(beta, Tensor) for beta in group.get("betas", ()))
+_MOST_RECORDINGS = 4
+"""Shapes of batches of which steps are recorded; of others they are computed as ever."""
 
 
 class _Loss(nn.Module):
@@ -111,76 +53,116 @@ class _Loss(nn.Module):
         return self._objective(batch)[0]
 
 
+@dataclass(slots=True)
+class _Member:
+    """One parameter of every copy: its rates, the settings of its group, what the optimizer keeps of it."""
+
+    name: str
+    share: float
+    column: Tensor
+    settings: dict[str, Any]
+    state: State
+
+
 class Stack:
-    """Copies of a model as it is now, with what its optimizer knows, one a learning rate.
+    """Copies of a model as it is now, with what its optimizer knows.
 
     It takes as much memory as that many models and optimizer states. Model and optimizer stay as they are.
 
     Args:
         objective: The loss on a batch.
         optimizer: SGD, Adam or AdamW; several groups keep the ratio of their rates.
-        lrs: The rates, shape (rates,), in the sense of `LearningRate`.
+        lrs: The rates, one a copy, shape (copies,), in the sense of `LearningRate`.
         options: How a step is made; without a scaler.
+        others: Model and optimizer of every copy but the first, made alike, where each has its own weights;
+            then each has its own batches, too. None: all are copies of the one.
+        record: Record a step and play it back, where that can be done; for `recordable` losses only.
     """
 
     def __init__(
-        self, objective: Objective, optimizer: Optimizer, lrs: NDArray[Any], *, options: StepOptions
+        self,
+        objective: Objective,
+        optimizer: Optimizer,
+        lrs: NDArray[Any],
+        *,
+        options: StepOptions,
+        others: Sequence[tuple[nn.Module, Optimizer]] | None = None,
+        record: bool = False,
     ) -> None:
         self._loss = _Loss(objective)
         self._options = options
+        self._own_batches = others is not None
+        self._recordings: dict[Any, Callable[..., list[Tensor]] | None] | None = {} if record else None
+        count = len(lrs)
+        models = [objective.model, *(model for model, _ in others or ())]
+        optimizers = [optimizer, *(each for _, each in others or ())]
         names = {id(p): name for name, p in self._loss.named_parameters()}
         self._leaves: dict[str, Tensor] = {}
-        self._members: list[tuple[str, Tensor, dict[str, Any], State]] = []
+        self._members: list[_Member] = []
         decoupled = isinstance(optimizer, torch.optim.AdamW)
-        self._update = _sgd if isinstance(optimizer, torch.optim.SGD) else _adam
-        for group, share in LearningRate(optimizer)._groups:
+        self._update = sgd if isinstance(optimizer, torch.optim.SGD) else adam
+        for i, (group, share) in enumerate(LearningRate(optimizer)._groups):
             settings = {"decoupled_weight_decay": decoupled} | group
-            for p in group["params"]:
+            for j, p in enumerate(group["params"]):
                 if not p.requires_grad:
                     continue
-                leaf = _repeated(p, len(lrs)).requires_grad_()
-                rates = torch.tensor(lrs * share, dtype=p.dtype, device=p.device)
-                column = rates.reshape(-1, *[1] * p.ndim)
                 name = names[id(p)]
-                self._leaves[name] = leaf
-                state = _stacked_state(optimizer.state.get(p, {}), len(lrs))
-                self._members.append((name, column, settings, state))
+                if others is None:
+                    self._leaves[name] = repeated(p, count).requires_grad_()
+                    state = stacked_state([optimizer.state.get(p, {})] * count)
+                else:
+                    own = [each.param_groups[i]["params"][j] for each in optimizers]
+                    self._leaves[name] = torch.stack([each.detach() for each in own]).requires_grad_()
+                    kept = [each.state.get(q, {}) for each, q in zip(optimizers, own, strict=True)]
+                    state = stacked_state(kept)
+                column = torch.empty(count, *[1] * p.ndim, dtype=p.dtype, device=p.device)
+                self._members.append(_Member(name, share, column, settings, state))
+        self._fixed = differing([tensors(model) for model in models], without=self._leaves)
+        self.set_lrs(lrs)
+
+    @torch.no_grad()
+    def set_lrs(self, lrs: ArrayLike) -> None:
+        """Goes on at these rates, shape (copies,) or (), in the sense of `LearningRate`."""
+        given = torch.as_tensor(np.asarray(lrs, dtype=np.float64))
+        for member in self._members:
+            column = member.column
+            rates = (given * member.share).to(column.dtype)
+            column.copy_(rates.reshape(-1, *[1] * (column.ndim - 1)).expand_as(column))
 
     def step(self, batches: Iterator[Any]) -> Tensor:
-        """One update of every copy; returns their mean losses over its batches, shape (rates,)."""
-        parts = self._options.accumulation_steps
-        leaves = list(self._leaves.values())
+        """One update of every copy; returns their mean losses over its batches, shape (copies,).
+
+        Where each copy has its own batches, a batch is a tuple of tensors of shape (copies, samples, ...).
+        """
         total: Tensor | None = None
-        grads: list[Tensor | None] = [None] * len(leaves)
-        for _ in range(parts):
-            batch = next(batches)
-            losses = self._losses(batch)
-            if parts > 1:
-                losses = losses / parts
-            try:
-                new = torch.autograd.grad(losses.sum(), leaves, allow_unused=True)
-            except Exception as error:
-                raise explained(error, "backward", batch) from error
+        grads: list[Tensor | None] = [None] * len(self._leaves)
+        for _ in range(self._options.accumulation_steps):
+            losses, new = self._gradients(next(batches))
             grads = [b if a is None else a if b is None else a + b for a, b in zip(grads, new, strict=True)]
-            detached = losses.detach()
-            total = detached if total is None else total + detached
+            total = losses if total is None else total + losses
         assert total is not None
         if self._options.clip_grad_norm is not None:
-            grads = _clipped(grads, self._options.clip_grad_norm)
+            grads = clipped(grads, self._options.clip_grad_norm)
         with torch.no_grad():
-            for (name, column, settings, state), grad in zip(self._members, grads, strict=True):
+            for member, grad in zip(self._members, grads, strict=True):
                 if grad is not None:  # torch's optimizers pass over a parameter without a gradient
-                    self._update(self._leaves[name], grad, state, column, settings)
+                    leaf = self._leaves[member.name]
+                    self._update(leaf, grad, member.state, member.column, member.settings)
         return total
 
     @torch.no_grad()
-    def read(self, batches: Sequence[Any]) -> Tensor:
-        """The mean loss of every copy over fixed batches in eval mode, shape (rates,); see `evaluate`."""
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        """The mean loss of every copy over the same fixed batches in eval mode, shape (copies,).
+
+        See `evaluate`.
+        """
         modes = [(module, module.training) for module in self._loss.model.modules()]
         self._loss.model.eval()
         try:
-            sizes = [num_samples(batch) for batch in batches]
-            losses = [self._losses(batch) * size for batch, size in zip(batches, sizes, strict=True)]
+            sizes, losses = [], []
+            for batch in batches:
+                sizes.append(num_samples(batch))
+                losses.append(self._losses(self._leaves, batch, own=False) * sizes[-1])
             return torch.stack(losses).sum(0) / sum(sizes)
         finally:
             for module, training in modes:
@@ -192,22 +174,87 @@ class Stack:
         device = next(iter(self._leaves.values())).device
         index = torch.tensor(list(positions), dtype=torch.long, device=device)
         self._leaves = {name: leaf[index].requires_grad_() for name, leaf in self._leaves.items()}
-        self._members = [
-            (
-                name,
-                column[index],
-                settings,
-                {key: value[index] if isinstance(value, Tensor) else value for key, value in state.items()},
-            )
-            for name, column, settings, state in self._members
-        ]
+        self._fixed = {name: value[index] for name, value in self._fixed.items()}
+        for member in self._members:
+            member.column = member.column[index]
+            member.state = {
+                key: value[index] if isinstance(value, Tensor) else value
+                for key, value in member.state.items()
+            }
+        if self._recordings is not None:
+            self._recordings = {}
 
-    def _losses(self, batch: Any) -> Tensor:
-        def loss(parameters: dict[str, Tensor]) -> Tensor:
-            found: Tensor = functional_call(self._loss, parameters, (batch,))
+    def state(self) -> dict[str, Any]:
+        """Weights, and what the optimizer keeps, of every copy, as plain values and tensors."""
+        return {
+            "leaves": {name: leaf.detach() for name, leaf in self._leaves.items()},
+            "optimizer": [dict(member.state) for member in self._members],
+        }
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state` gave of as many copies.
+
+        Raises:
+            ValueError: It is another stack's.
+        """
+        if state["leaves"].keys() != self._leaves.keys() or len(state["optimizer"]) != len(self._members):
+            raise ValueError("it holds another model's state")
+        for name, leaf in self._leaves.items():
+            saved = state["leaves"][name]
+            if saved.shape != leaf.shape or saved.dtype != leaf.dtype:
+                raise ValueError(f"it holds another model's state: {name.removeprefix('model.')} differs")
+            leaf.copy_(saved)
+        for member, kept in zip(self._members, state["optimizer"], strict=True):
+            member.state = dict(kept)
+
+    def _gradients(self, batch: Any) -> tuple[Tensor, list[Tensor | None]]:
+        """The loss of every copy, shape (copies,), and the gradients with respect to the leaves."""
+        if self._recordings is None or not _is_tensors(batch):
+            return self._computed(self._leaves, batch)
+        shapes = tuple((each.shape, each.dtype) for each in batch)
+        if shapes not in self._recordings:
+            if len(self._recordings) >= _MOST_RECORDINGS:
+                return self._computed(self._leaves, batch)
+            found = self._computed(self._leaves, batch)
+            self._recordings[shapes] = self._recorded(batch, [grad is not None for grad in found[1]])
+            return found
+        play = self._recordings[shapes]
+        if play is None:
+            return self._computed(self._leaves, batch)
+        with torch.no_grad():
+            losses, *grads = play(*self._leaves.values(), *batch)
+        return losses, list(grads)
+
+    def _recorded(self, batch: tuple[Tensor, ...], used: list[bool]) -> Callable[..., list[Tensor]] | None:
+        if not all(used):
+            return None
+        count = len(self._leaves)
+
+        def computed(*given: Tensor) -> list[Tensor]:
+            leaves = dict(zip(self._leaves, given[:count], strict=True))
+            losses, grads = self._computed(leaves, given[count:])
+            return [losses, *(grad for grad in grads if grad is not None)]
+
+        return recorded(computed, (*self._leaves.values(), *batch))
+
+    def _computed(self, leaves: dict[str, Tensor], batch: Any) -> tuple[Tensor, list[Tensor | None]]:
+        losses = self._losses(leaves, batch, own=self._own_batches)
+        if self._options.accumulation_steps > 1:
+            losses = losses / self._options.accumulation_steps
+        try:
+            grads = torch.autograd.grad(losses.sum(), list(leaves.values()), allow_unused=True)
+        except Exception as error:
+            raise explained(error, "backward", batch) from error
+        return losses.detach(), list(grads)
+
+    def _losses(self, leaves: dict[str, Tensor], batch: Any, *, own: bool) -> Tensor:
+        def loss(tensors: dict[str, Tensor], batch: Any) -> Tensor:
+            found: Tensor = functional_call(self._loss, tensors, (batch,))
             return found
 
-        losses: Tensor = vmap(loss, randomness="error")(self._leaves)
+        in_dims = (0, 0 if own else None)
+        losses: Tensor = vmap(loss, in_dims=in_dims, randomness="error")({**leaves, **self._fixed}, batch)
         return losses
 
 
@@ -222,69 +269,5 @@ def own_parameters(model: nn.Module) -> Iterator[None]:
             module._parameters.update(parameters)
 
 
-def _repeated(value: Tensor, count: int) -> Tensor:
-    return value.detach().expand(count, *value.shape).clone(memory_format=torch.contiguous_format)
-
-
-def _stacked_state(state: dict[str, Any], count: int) -> State:
-    """What the optimizer keeps of a parameter, for every copy; the count of steps stays one number."""
-    return {
-        key: float(value)
-        if key == "step"
-        else _repeated(value, count)
-        if isinstance(value, Tensor)
-        else value
-        for key, value in state.items()
-    }
-
-
-def _clipped(grads: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
-    """As `nn.utils.clip_grad_norm_`, the norm taken copy by copy."""
-    norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads if g is not None]
-    if not norms:
-        return list(grads)
-    total = torch.linalg.vector_norm(torch.stack(norms), dim=0)
-    factor = torch.clamp(largest / (total + 1e-6), max=1.0)
-    return [None if g is None else g * factor.to(g.dtype).reshape(-1, *[1] * (g.ndim - 1)) for g in grads]
-
-
-def _sgd(p: Tensor, grad: Tensor, state: State, lr: Tensor, group: dict[str, Any]) -> None:
-    """The update of `torch.optim.SGD`; p and grad of shape (rates, ...), lr of shape (rates, 1, ...)."""
-    if group["maximize"]:
-        grad = -grad
-    if group["weight_decay"] != 0:
-        grad = grad.add(p, alpha=group["weight_decay"])
-    if group["momentum"] != 0:
-        buffer = state.get("momentum_buffer")
-        if buffer is None:
-            buffer = state["momentum_buffer"] = grad.clone()
-        else:
-            buffer.mul_(group["momentum"]).add_(grad, alpha=1 - group["dampening"])
-        grad = grad.add(buffer, alpha=group["momentum"]) if group["nesterov"] else buffer
-    p.addcmul_(grad, lr, value=-1)
-
-
-def _adam(p: Tensor, grad: Tensor, state: State, lr: Tensor, group: dict[str, Any]) -> None:
-    """The update of `torch.optim.Adam` and `AdamW`; Kingma and Ba 2015, algorithm 1."""
-    if group["maximize"]:
-        grad = -grad
-    if group["weight_decay"] != 0:
-        if group["decoupled_weight_decay"]:
-            p.mul_(1 - lr * group["weight_decay"])  # Loshchilov and Hutter 2019, algorithm 2
-        else:
-            grad = grad.add(p, alpha=group["weight_decay"])
-    if not state:
-        state.update(step=0.0, exp_avg=torch.zeros_like(p), exp_avg_sq=torch.zeros_like(p))
-        if group["amsgrad"]:
-            state["max_exp_avg_sq"] = torch.zeros_like(p)
-    beta1, beta2 = group["betas"]
-    state["step"] += 1
-    mean, square = state["exp_avg"], state["exp_avg_sq"]
-    mean.lerp_(grad, 1 - beta1)
-    square.mul_(beta2).addcmul_(grad, grad, value=1 - beta2)
-    if group["amsgrad"]:
-        square = torch.maximum(state["max_exp_avg_sq"], square, out=state["max_exp_avg_sq"])
-    correction1 = 1 - beta1 ** state["step"]
-    correction2 = 1 - beta2 ** state["step"]
-    spread = square.sqrt().div_(correction2**0.5).add_(group["eps"])
-    p.addcmul_(mean.div(spread), lr / correction1, value=-1)
+def _is_tensors(batch: Any) -> bool:
+    return isinstance(batch, tuple) and all(isinstance(each, Tensor) for each in batch)

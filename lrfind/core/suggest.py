@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from lrfind.core.centre import centre, middle_half, valley_sides
 from lrfind.core.line import line
+from lrfind.core.repeats import Repeats
 from lrfind.core.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.core.verdict import Shape, shape_of, verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lrfind.core.curve import Curve
     from lrfind.core.line import Line
@@ -104,6 +105,13 @@ LOOKS_AT = {
     Rule.GUGGER: "the last rate at which it still falls at half its fastest",
 }
 """What each rule looks at, for a person."""
+
+
+def repeats_of(curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule) -> Repeats:
+    """Several sweeps of one task, each read alone."""
+    found = [read(curve, rule=rule).suggestion for curve in curves]
+    lrs = tuple(None if suggestion is None else suggestion.lr for suggestion in found)
+    return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs)
 
 
 def rounded(lr: float) -> float:

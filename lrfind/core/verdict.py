@@ -22,7 +22,7 @@ SIGNIFICANT = 4.0
 mean before it. Of flat curves with normal noise this takes about one in a hundred for a fall."""
 
 
-EVIDENT = 2.2
+EVIDENT = 2.0
 """What `Line.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn hardly
 ever reach it (docs/method.md)."""
 

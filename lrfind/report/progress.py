@@ -41,12 +41,15 @@ class Progress:
         self._num_steps = num_steps
         self._every = every
         self._words = words
+        self._first: int | None = None
         self._last: Any = None
         self._started = perf_counter()
         self._due = self._started + every
 
     def __call__(self, step: Any) -> None:
         """Takes a step; mostly that is all."""
+        if self._first is None:
+            self._first = step.index  # a sweep that was resumed begins in the middle
         self._last = step
         now = perf_counter()
         if now >= self._due:
@@ -80,7 +83,8 @@ class Progress:
 
     def _left(self, step: Any) -> str:
         done = step.index + 1
-        return duration_text((perf_counter() - self._started) / done * max(self._num_steps - done, 0))
+        taken = done - (self._first or 0)
+        return duration_text((perf_counter() - self._started) / taken * max(self._num_steps - done, 0))
 
 
 class LineProgress(Progress):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lrfind.core.rounds import valley
 from lrfind.core.segments import rungs
+from lrfind.core.valley import valley
 from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.format import rate_text
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.core.rounds import Answer, Measured, Plan
+    from lrfind.core.answer import Answer
+    from lrfind.core.measured import Measured, Plan
     from lrfind.report.files import Cell
 
 

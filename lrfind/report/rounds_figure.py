@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.core.rounds import Answer, Measured
+    from lrfind.core.answer import Answer
+    from lrfind.core.measured import Measured
     from lrfind.core.suggest import Suggestion
     from lrfind.report.figures import Box
 

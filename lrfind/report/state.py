@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrfind.core.curve import Status
-from lrfind.core.rounds import Measured, Plan, Track
+from lrfind.core.measured import Measured, Plan, Track
 from lrfind.core.segments import Segment, exact, plain
 from lrfind.report.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -106,15 +107,69 @@ def track_from_plain(saved: Mapping[str, Any]) -> Track:
 
 
 def round_as_plain(measured: Measured) -> dict[str, Any]:
-    """A continued round as JSON says it."""
+    """A round as JSON says it."""
     return {
         "plan": plan_as_plain(measured.plan),
         "tracks": [track_as_plain(track) for track in measured.tracks],
         "status": measured.status.value,
+        "restarted": measured.restarted,
     }
 
 
 def round_from_plain(saved: Mapping[str, Any]) -> Measured:
     """The round that `round_as_plain` wrote."""
     tracks = tuple(track_from_plain(track) for track in saved["tracks"])
-    return Measured(plan_from_plain(saved["plan"]), tracks, Status(saved["status"]))
+    status = Status(saved["status"])
+    return Measured(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a round that is under way.
+
+    Attributes:
+        kind: `continued` or `restarted`.
+        tracks: The seeds that are finished.
+        statuses: Why each of them ended.
+        tapes: What the seeds under way have measured: of one, or of all where they are trained side by side.
+        batches: Batches that each of these has drawn.
+        form: How the round is measured, side by side or not, so that it goes on in the same way.
+    """
+
+    kind: str
+    tracks: Sequence[Track] = ()
+    statuses: Sequence[Status] = ()
+    tapes: Sequence[Track] = ()
+    batches: int = 0
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+
+def part_as_plain(part: Part) -> dict[str, Any]:
+    """The part as JSON says it."""
+    return {
+        "kind": part.kind,
+        "tracks": [track_as_plain(track) for track in part.tracks],
+        "statuses": [status.value for status in part.statuses],
+        "tapes": [track_as_plain(track) for track in part.tapes],
+        "batches": part.batches,
+        "form": dict(part.form),
+    }
+
+
+def part_from_plain(saved: Mapping[str, Any]) -> Part:
+    """The part that `part_as_plain` wrote.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return Part(
+            kind=saved["kind"],
+            tracks=[track_from_plain(track) for track in saved["tracks"]],
+            statuses=[Status(status) for status in saved["statuses"]],
+            tapes=[track_from_plain(track) for track in saved["tapes"]],
+            batches=saved["batches"],
+            form=saved["form"],
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it was saved by another version of lrfind ({error} is missing)") from error

@@ -18,20 +18,17 @@ from lrfind.tasks.fetching import (
     suitable_workers,
     unwrapped,
 )
-from lrfind.tasks.pictures import PictureBatch, PictureFolder
+from lrfind.tasks.gathered import gathered
+from lrfind.tasks.order import index_batches
+from lrfind.tasks.pictures import PictureFolder
+from lrfind.tasks.skipping import none_readable, without_skipped
 from lrfind.tasks.sources import Source, source_of
-from lrfind.tasks.transfer import copied_ahead, normaliser
+from lrfind.tasks.transfer import moved, normaliser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from lrfind.tasks.data import Data
-
-_RESIDENT_FRACTION = 0.25
-"""Part of the free device memory that a data set may take."""
-
-_SHUFFLED_WHOLE = 1 << 20
-"""Bytes up to which a data set is gathered an epoch at a time."""
 
 
 @dataclass(slots=True)
@@ -109,40 +106,8 @@ def make_batches(
     for _ in range(skip):
         next(endless)
     return Loaders(
-        map(finish, _moved(endless, device)), validation, per_epoch=_length(stream), _stop=endless.close
+        map(finish, moved(endless, device)), validation, per_epoch=_length(stream), _stop=endless.close
     )
-
-
-def index_epochs(pool: Tensor, *, seed: int, skip: int = 0) -> Iterator[Tensor]:
-    """Give the shuffled indices of epoch after epoch without end.
-
-    Args:
-        pool: The indices to draw from, shape (samples,), int64. The order lies on its device; it is drawn on
-            the CPU, so that it is the same on every device.
-        seed: Of the order.
-        skip: Epochs to leave out at the start.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(skip):
-        torch.randperm(len(pool), generator=generator)
-    while True:
-        yield pool[torch.randperm(len(pool), generator=generator).to(pool.device)]
-
-
-def index_batches(pool: Tensor, *, batch_size: int, seed: int, skip: int = 0) -> Iterator[Tensor]:
-    """Give the indices of every batch, epoch after epoch without end.
-
-    Args:
-        pool: The indices to draw from, shape (samples,), int64, at least `batch_size` of them.
-        batch_size: Samples a batch.
-        seed: Of the order.
-        skip: Batches to leave out at the start.
-    """
-    per_epoch = len(pool) // batch_size
-    epochs, first = divmod(skip, per_epoch)
-    for order in index_epochs(pool, seed=seed, skip=epochs):
-        yield from torch.split(order[first * batch_size : per_epoch * batch_size], batch_size)
-        first = 0
 
 
 def _indexed(
@@ -183,7 +148,8 @@ def _indexed(
         # A view that gathers whole rows and then looks like any other batch of pictures.
         tensors, finish = cached, _then(_channels_first, finish)
     if tensors is not None:
-        return _gathered(tensors, pool, apart_indices, batch_size, seed, device, finish, skip)
+        batches, validation = gathered(tensors, pool, apart_indices, batch_size, seed, device, finish, skip)
+        return Loaders(batches, validation, per_epoch=len(pool) // batch_size)
 
     if num_workers is None:
         num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
@@ -197,7 +163,7 @@ def _indexed(
     drawn = _drawn(loader)
     skipped: list[str] = []
     per_epoch = len(pool) // batch_size
-    batches = _moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
+    batches = moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
         fetched = (
@@ -206,59 +172,8 @@ def _indexed(
         kept = without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
         validation = [finish(on_device(batch, device)) for batch in kept]
         if not validation:
-            raise _none_readable(data.name, skipped)
+            raise none_readable(data.name, skipped)
     return Loaders(map(finish, batches), validation, skipped, per_epoch, drawn.close)
-
-
-def _gathered(
-    tensors: tuple[Tensor, ...],
-    pool: Tensor,
-    apart: Tensor | None,
-    batch_size: int,
-    seed: int,
-    device: torch.device,
-    finish: Callable[[Any], Any],
-    skip: int,
-) -> Loaders:
-    """Batches of tensors in memory, gathered by index without a look at single samples."""
-    home = device
-    if device.type == "cuda":
-        needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-        if needed > _RESIDENT_FRACTION * torch.cuda.mem_get_info(device)[0]:
-            home = torch.device("cpu")
-    tensors = tuple(tensor.to(home) for tensor in tensors)
-
-    def gather(index: Tensor) -> tuple[Tensor, ...]:
-        return tuple(tensor.index_select(0, index) for tensor in tensors)
-
-    validation = None
-    if apart is not None:
-        validation = [
-            finish(on_device(gather(index), device)) for index in torch.split(apart.to(home), batch_size)
-        ]
-    pool = pool.to(home)
-    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-    batches: Iterator[Any]
-    if size <= _SHUFFLED_WHOLE:
-        batches = _shuffled_whole(tensors, pool, batch_size=batch_size, seed=seed, skip=skip)
-    else:
-        batches = map(gather, index_batches(pool, batch_size=batch_size, seed=seed, skip=skip))
-    if home != device:
-        pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
-        batches = _moved(pinned, device)
-    return Loaders(map(finish, batches), validation, per_epoch=len(pool) // batch_size)
-
-
-def _shuffled_whole(
-    tensors: tuple[Tensor, ...], pool: Tensor, *, batch_size: int, seed: int, skip: int
-) -> Iterator[tuple[Tensor, ...]]:
-    """The same batches, gathered an epoch at a time: a batch is then a view, which costs next to nothing."""
-    per_epoch = len(pool) // batch_size
-    epochs, first = divmod(skip, per_epoch)
-    for order in index_epochs(pool, seed=seed, skip=epochs):
-        order = order[first * batch_size : per_epoch * batch_size]
-        yield from zip(*(torch.split(t.index_select(0, order), batch_size) for t in tensors), strict=True)
-        first = 0
 
 
 def _length(stream: Any) -> int | None:
@@ -268,49 +183,9 @@ def _length(stream: Any) -> int | None:
         return None
 
 
-def _moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
-    if device.type == "cuda":
-        return copied_ahead(batches, device)
-    return (on_device(batch, device) for batch in batches)
-
-
 def _drawn(loader: Iterable[Any]) -> Generator[Any]:
     # The only holder of the loader's iterator: closing this generator drops it, which ends the workers.
     yield from unwrapped(iter(loader))
-
-
-def without_skipped(
-    batches: Iterator[Any], skipped: list[str], name: str, batches_per_epoch: int
-) -> Iterator[Any]:
-    """Note the pictures that were left out, and pass over batches of which nothing is left.
-
-    Raises:
-        DataError: Where a whole epoch gave no picture.
-    """
-    known = set(skipped)
-    empty = 0
-    for batch in batches:
-        if not isinstance(batch, PictureBatch):
-            yield batch
-            continue
-        for path in batch.skipped:
-            if path not in known:
-                known.add(path)
-                skipped.append(path)
-        if len(batch.labels):
-            empty = 0
-            yield batch.images, batch.labels
-            continue
-        empty += 1
-        if empty >= batches_per_epoch:
-            raise _none_readable(name, skipped)
-
-
-def _none_readable(name: str, skipped: list[str]) -> DataError:
-    return DataError(
-        f"data={name}: no picture could be read; {len(skipped)} were skipped, the first {skipped[0]}. Check "
-        "that the files are pictures and whole (data.on_error=raise says what is wrong with the first)."
-    )
 
 
 def _first_batches(batches: Iterator[Any], samples: int) -> Iterator[Any]:

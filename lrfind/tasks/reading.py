@@ -9,7 +9,7 @@ import torch
 from lrfind.core.batches import num_samples, on_device
 from lrfind.errors import DataError
 from lrfind.tasks.fetching import BatchedMap, restarted, stream_loader, unwrapped
-from lrfind.tasks.loaders import without_skipped
+from lrfind.tasks.skipping import without_skipped
 from lrfind.tasks.sources import Source, source_of
 from lrfind.tasks.transfer import normaliser
 

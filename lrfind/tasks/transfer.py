@@ -73,3 +73,10 @@ def copied_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
         yield ready
         if failure is not None:
             raise failure
+
+
+def moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
+    """The batches on the device; to a GPU they are copied while the one before is computed on."""
+    if device.type == "cuda":
+        return copied_ahead(batches, device)
+    return (on_device(batch, device) for batch in batches)

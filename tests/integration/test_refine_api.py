@@ -71,12 +71,86 @@ def test_the_loss_can_be_read_on_batches_of_ones_own():
         )
 
 
+def reset(module):
+    if hasattr(module, "reset_parameters"):
+        module.reset_parameters()
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_seeds_differ_in_weights_and_order_and_are_the_same_another_time(restart, tmp_path):
+    def run(**options):
+        model, optimizer, loader = task()
+        before = [p.clone() for p in model.parameters()]
+        result = refine(
+            model,
+            optimizer,
+            nn.MSELoss(),
+            loader,
+            segments=SEGMENTS[:1],
+            rounds=1,
+            restart=restart,
+            **options,
+        )
+        assert all(torch.equal(p, value) for p, value in zip(model.parameters(), before, strict=True))
+        return result
+
+    order = run(seeds=3).rounds[0]
+    weights = run(seeds=3, initialise=lambda model: model.apply(reset))
+    first, second, third = (track.losses for track in order.tracks)
+    assert first != second != third != first
+    assert order.spread is not None
+    assert weights.rounds[0].tracks != order.tracks
+    assert run(seeds=3).rounds[0].tracks == order.tracks
+    assert run(seeds=2).rounds[0].tracks == order.tracks[:2]
+    weights.to_csv(tmp_path / "refine.csv")
+    lines = (tmp_path / "refine.csv").read_text().splitlines()
+    assert lines[0] == "round,segment,lr,iteration,loss,seed"
+    assert [line.rsplit(",", 1)[1] for line in lines[1:]] == ["0"] * 36 + ["1"] * 36 + ["2"] * 36
+    assert weights.content["steps"] == 108
+
+
+def test_one_seed_that_is_initialised_begins_elsewhere():
+    model, optimizer, loader = task()
+    given = {"segments": SEGMENTS[:1], "rounds": 1}
+    plain = refine(model, optimizer, nn.MSELoss(), loader, **given)
+    drawn = refine(model, optimizer, nn.MSELoss(), loader, initialise=lambda m: m.apply(reset), **given)
+    assert plain.rounds[0].tracks != drawn.rounds[0].tracks
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_on_step_is_told_how_far_it_is(restart):
+    told = []
+    model, optimizer, loader = task()
+    refine(
+        model, optimizer, nn.MSELoss(), loader, segments=SEGMENTS[:1], rounds=1, restart=restart, seeds=2,
+        on_step=told.append,
+    )  # fmt: skip
+    assert [step.done for step in told] == list(range(1, 73))
+    assert {(step.round, step.planned) for step in told} == {(1, 72)}
+    assert [step.seed for step in told] == [0] * 36 + [1] * 36
+    assert {step.lr for step in told} == ({None} if restart else {i / 100 for i in range(1, 10)})
+
+
+def test_an_exception_of_on_step_ends_the_sweep_and_puts_everything_back():
+    model, optimizer, loader = task()
+    before = [p.clone() for p in model.parameters()]
+
+    def stop(step):
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        refine(model, optimizer, nn.MSELoss(), loader, segments=SEGMENTS, on_step=stop)
+    assert all(torch.equal(p, value) for p, value in zip(model.parameters(), before, strict=True))
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"segments": []}, "segments: a round needs at least one segment"),
         ({"around_lr": 0}, "around_lr: the rate must be greater than 0"),
         ({"rounds": 0}, "rounds must be at least 1, got 0"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"read": []}, "read holds no batch"),
         ({"iterations": 0}, "iterations must be at least 1"),
         ({"precision": "fp8"}, "precision must be one of"),
     ],

@@ -206,20 +206,42 @@ def test_around_belongs_to_refine(lrfind):
 SLOW = """
 import time, torch
 class Net(torch.nn.Sequential):
-    def __init__(self): super().__init__(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Dropout(0.3))
+    def __init__(self, dropout, seconds):
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Dropout(dropout))
+        self.seconds = seconds
     def forward(self, x):
-        time.sleep(0.01)
+        time.sleep(self.seconds)
         return super().forward(x)
 """
-WORDS = ("model=custom", "model._target_=slow.Net", "trust=[slow]", "optimizer=adam", "refine.save_every=0",
-         "refine.seeds=2", "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 4}]",
-         "refine.rounds=2", "refine.iterations=2")  # fmt: skip
+WORDS = ("optimizer=adam", "refine.save_every=0", "refine.rounds=2", "refine.iterations=2",
+         "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 4}]")  # fmt: skip
+SLOWLY = (
+    "model=custom",
+    "model._target_=slow.Net",
+    "trust=[slow]",
+    "+model.dropout=0",
+    "+model.seconds=0.01",
+)
+CUT = {
+    "one after another": (*WORDS, *SLOWLY[:3], "+model.dropout=0.3", "+model.seconds=0.01", "refine.seeds=2"),
+    "side by side": (*WORDS, *SLOWLY[:4], "+model.seconds=0.04", "refine.seeds=3", "refine.strategy=stacked"),
+    "side by side, recorded": (
+        "refine.save_every=0", "refine.seeds=3", "refine.strategy=stacked", "refine.rounds=1",
+        "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 100}]",
+    ),
+    "restarted": (*WORDS, *SLOWLY, "refine.seeds=3", "refine.restart=true"),
+    "restarted, rates side by side": (
+        *WORDS, *SLOWLY[:4], "+model.seconds=0.1", "refine.seeds=3", "refine.restart=true",
+        "refine.strategy=stacked",
+    ),
+    "both": (*WORDS, *SLOWLY, "refine.seeds=2", "refine.restart=both"),
+}  # fmt: skip
 
 
-def started_and_stopped(folder, number):
-    """Starts the command, sends it a signal in the second seed of the first round, and returns it, ended."""
+def started_and_stopped(folder, words, number, *, after):
+    """Starts the command, sends it a signal some seconds after its first saving, and returns it, ended."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "lrfind", "refine", "-q", *WORDS, "hydra.run.dir=cut"], cwd=folder, text=True,
+        [sys.executable, "-m", "lrfind", "refine", "-q", *words, "hydra.run.dir=cut"], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
     )  # fmt: skip
@@ -227,7 +249,7 @@ def started_and_stopped(folder, number):
     deadline = time.monotonic() + 60
     while not state.exists() and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    time.sleep(0.7)
+    time.sleep(after)
     assert process.poll() is None, "it was over before it could be stopped"
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -235,11 +257,27 @@ def started_and_stopped(folder, number):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(lrfind, own, tmp_path, number):
+@pytest.mark.parametrize(
+    ("kind", "number", "after"),
+    [
+        *(("one after another", n, 0.7) for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)),
+        ("side by side", signal.SIGKILL, 0.5),
+        ("side by side", signal.SIGTERM, 0.5),
+        ("side by side, recorded", signal.SIGKILL, 0.5),
+        ("restarted", signal.SIGKILL, 0.3),
+        ("restarted", signal.SIGTERM, 0.3),
+        ("restarted, rates side by side", signal.SIGKILL, 0.1),
+        ("both", signal.SIGKILL, 0.2),
+        ("both", signal.SIGKILL, 1.4),
+    ],
+)
+def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(
+    lrfind, own, tmp_path, kind, number, after
+):
     own("slow", SLOW)
-    whole = lrfind("refine", "-q", *WORDS, folder="whole")
-    code, out, err = started_and_stopped(tmp_path, number)
+    words = CUT[kind]
+    whole = lrfind("refine", "-q", *words, folder="whole")
+    code, out, err = started_and_stopped(tmp_path, words, number, after=after)
     assert (tmp_path / "cut" / "refine.state.npz").exists()
     if number == signal.SIGKILL:
         assert not (tmp_path / "cut" / "refine.csv").exists()
@@ -250,13 +288,62 @@ def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(lrfi
         assert record["status"] == "interrupted"
         assert record["suggestion"] is None
         assert len((tmp_path / "cut" / "refine.csv").read_text().splitlines()) == record["steps"] + 1 > 3
-    again = lrfind("refine", "-q", *WORDS, "refine.resume=cut", folder="again")
+    again = lrfind("refine", *words, "refine.resume=cut", folder="again")
     assert again.code == whole.code, again.err
     assert (again.folder / "refine.csv").read_bytes() == (whole.folder / "refine.csv").read_bytes()
     assert again.record["steps"] == whole.record["steps"]
-    assert again.out == whole.out
+    assert again.record["suggestion"] == whole.record["suggestion"]
     assert not (again.folder / "refine.state.npz").exists()
-    if number == signal.SIGKILL:
-        other = lrfind("refine", *WORDS, "batch_size=32", "refine.resume=cut", folder="other")
-        assert other.code == 2
-        assert "is another experiment: batch_size was 64 there and is 32 here" in other.err
+    assert "resumed" in again.err
+    other = lrfind("refine", *words, "batch_size=32", "refine.resume=cut", folder="other")
+    assert other.code == 2
+    assert "is another experiment: batch_size was 64 there and is 32 here" in other.err
+
+
+def test_seeds_side_by_side_give_the_losses_of_seeds_one_after_another(lrfind):
+    words = ("refine", "-q", *SHORT, "refine.seeds=3", "seed=4")
+    one = lrfind(*words, "refine.strategy=stacked", folder="one")
+    other = lrfind(*words, "refine.strategy=sequential", folder="other")
+    assert [row["seed"] for row in one.rows] == [row["seed"] for row in other.rows]
+    losses = [[float(row["loss"]) for row in ran.rows] for ran in (one, other)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+    assert one.record["steps"] == other.record["steps"] == 45
+
+
+def test_the_default_goes_side_by_side_where_that_pays_and_says_so(lrfind):
+    words = (
+        *("model=curve_mlp", "data=curve", "criterion=half_mse", "batch_size=10", "refine.seeds=4"),
+        *("refine.rounds=1", "refine.segments=[{start: 0.1, stop: 0.5, step: 0.1, iterations: 1000}]"),
+    )
+    ran = lrfind("refine", *words)
+    assert "4 seeds side by side: a step of all took" in ran.err
+    alone = lrfind("refine", *words, "deterministic=true", folder="alone")
+    assert "side by side" not in alone.err
+
+
+def test_side_by_side_that_cannot_be_is_refused_where_it_is_asked_for(lrfind):
+    ran = lrfind("refine", *SHORT, "refine.seeds=2", "refine.strategy=stacked", "optimizer=rmsprop")
+    assert ran.code == 2
+    assert "the seeds cannot be trained side by side: the optimizer is RMSprop" in ran.err
+
+
+BETWEEN = """
+import torch
+made = []
+class Net(torch.nn.Sequential):
+    def __init__(self):
+        made.append(1)
+        if len(made) == 2:
+            raise KeyboardInterrupt
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(64, 10))
+"""
+
+
+def test_an_interrupt_between_two_seeds_keeps_what_was_measured(lrfind, own):
+    own("between", BETWEEN)
+    words = ("model=custom", "model._target_=between.Net", "trust=[between]", "refine.strategy=sequential")
+    ran = lrfind("refine", *SHORT, *words, "refine.seeds=3")
+    assert ran.code == 130
+    assert ran.record["status"] == "interrupted"
+    assert ran.record["steps"] == len(ran.rows) == 15
+    assert {row["seed"] for row in ran.rows} == {"0"}

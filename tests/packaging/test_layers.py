@@ -25,6 +25,9 @@ NUMBERS_ONLY = (
     "centre",
     "rules",
     "repeats",
+    "measured",
+    "valley",
+    "answer",
 )
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},
@@ -38,6 +41,9 @@ EVERYWHERE_BUT_ABOVE = {
     "lrfind.cli",
     "lrfind.api",
     "lrfind.api_refine",
+    "lrfind.api_objects",
+    "lrfind.api_result",
+    "lrfind.api_sweep",
     "lrfind.policies",
 }
 

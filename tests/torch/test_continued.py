@@ -7,9 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.core.continued import Reading, Tape, Trainee, continued
+from lrfind.core.continued import Reading, Trainee, continued
 from lrfind.core.curve import Status
 from lrfind.core.objective import Objective
+from lrfind.core.tapes import Tape
 
 CPU = torch.device("cpu")
 

@@ -35,7 +35,8 @@ LRS = [0.05, 0.1, 0.5, 1.5]
 
 
 def test_each_rate_begins_at_the_same_weights_in_closed_form():
-    track, steps = restarted(a_trainee(), afresh, LRS, iterations=6, reading=Reading())
+    found = restarted(a_trainee(), afresh, LRS, iterations=6, reading=Reading())
+    track, steps = found.track, found.steps
     assert steps == 24
     assert track.level == 0.5
     for lr, losses in zip(LRS, track.losses, strict=True):
@@ -44,7 +45,8 @@ def test_each_rate_begins_at_the_same_weights_in_closed_form():
 
 def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
     reading = Reading(2, [next(afresh())])
-    track, steps = restarted(a_trainee(), afresh, LRS, iterations=3, reading=reading)
+    found = restarted(a_trainee(), afresh, LRS, iterations=3, reading=reading)
+    track, steps = found.track, found.steps
     assert steps == 24
     assert track.level == 0.5
     finals = [losses for (losses,) in track.losses]
@@ -53,7 +55,8 @@ def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
 
 def test_the_budget_is_kept_and_halving_leaves_the_winner_in():
     lrs = [0.001 * k for k in range(1, 17)]
-    track, steps = restarted(a_trainee(), afresh, lrs, iterations=16, reading=Reading(), halving=True)
+    found = restarted(a_trainee(), afresh, lrs, iterations=16, reading=Reading(), halving=True)
+    track, steps = found.track, found.steps
     most = planned_steps(16, num_steps=16, halving=True)
     assert steps <= most < planned_steps(16, num_steps=16, halving=False) == 256
     assert [len(losses) for losses in track.losses][-1] == 16

@@ -14,7 +14,8 @@ from lrfind.core.objective import Objective
 from lrfind.core.probe import probe
 from lrfind.core.probe_trial import Strategy
 from lrfind.core.range_test import SweepOptions
-from lrfind.core.stacked import Stack, own_parameters, why_not_stacked
+from lrfind.core.stackable import why_not_stacked
+from lrfind.core.stacked import Stack, own_parameters
 from lrfind.errors import ConfigError
 
 CPU = torch.device("cpu")

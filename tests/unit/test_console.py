@@ -169,6 +169,15 @@ def test_a_sweep_without_a_step_leaves_no_line_and_an_error_passes_through(capsy
     assert capsys.readouterr().err == ""
 
 
+def test_the_time_left_of_a_sweep_that_begins_in_the_middle_is_that_of_its_own_steps(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(progress_module, "perf_counter", lambda: now[0])
+    with console.progress(100, lambda step: f"step {step.index + 1}") as on_step:
+        now[0] = 20.0
+        on_step(SimpleNamespace(index=89))
+    assert "step 90, 3 min 20 s left" in capsys.readouterr().err
+
+
 def test_a_terminal_shows_a_bar_with_step_rate_loss_and_time_left_and_takes_it_off(monkeypatch):
     terminal = a_terminal(monkeypatch, columns=100)
     monkeypatch.setattr(progress_module, "_BAR_SECONDS", 0.0)

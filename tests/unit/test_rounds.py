@@ -5,18 +5,12 @@ import math
 import numpy as np
 import pytest
 
+from lrfind.core.answer import conclude
 from lrfind.core.curve import Status
-from lrfind.core.rounds import (
-    MOST_ROUNDS,
-    Measured,
-    Plan,
-    Track,
-    conclude,
-    explore,
-    follow,
-    valley,
-)
+from lrfind.core.measured import Measured, Plan, Track
+from lrfind.core.rounds import MOST_ROUNDS, explore, follow
 from lrfind.core.segments import around, rungs, table
+from lrfind.core.valley import valley
 
 LEVEL = 0.1
 FIRST = Plan(table(), "")

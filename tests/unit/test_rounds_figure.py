@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.core.rounds import Answer, Measured, Plan, Track, conclude
+from lrfind.core.answer import Answer, conclude
+from lrfind.core.measured import Measured, Plan, Track
 from lrfind.core.segments import Segment, around, rungs
 from lrfind.report.drawing import png
 from lrfind.report.rounds import announced, refine_csv, refine_lines

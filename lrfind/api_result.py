@@ -1,0 +1,108 @@
+"""What the Python functions return: the JSON record, and three files that are written on request."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from lrfind.report.environment import environment
+from lrfind.report.files import write_whole
+from lrfind.report.records import record, to_json
+from lrfind.tasks.devices import name_of
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    import torch
+    from matplotlib.figure import Figure
+
+    from lrfind.core.curve import Status
+    from lrfind.core.suggest import Suggestion
+
+
+class Result(ABC):
+    """What a command found, and the three files it can leave."""
+
+    __slots__ = ()
+    content: dict[str, Any]
+
+    @abstractmethod
+    def _figure(self) -> Figure: ...
+
+    @abstractmethod
+    def _csv(self) -> str: ...
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draws the command's picture, without pyplot and without a window.
+
+        Args:
+            path: Where to write it as a PNG as well; None: nowhere.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        from lrfind.report.drawing import png
+
+        figure = self._figure()
+        if path is not None:
+            write_whole(path, png(figure))
+        return figure
+
+    def to_csv(self, path: str | os.PathLike[str]) -> None:
+        """Writes the command's CSV.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, self._csv())
+
+    def to_json(self, path: str | os.PathLike[str]) -> None:
+        """Writes the JSON record.
+
+        Raises:
+            OutputError: It cannot be written there.
+        """
+        write_whole(path, to_json(self.content))
+
+
+def content_of(
+    *,
+    command: str,
+    status: Status,
+    suggestion: Suggestion | None,
+    rules: Mapping[str, float | None],
+    verdict: str,
+    steps: int,
+    began: float,
+    device: torch.device,
+    arguments: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The JSON record of a function's call.
+
+    Args:
+        command: The command that does the same.
+        status: Why it ended.
+        suggestion: What was found, or None.
+        rules: The answers of the rules.
+        verdict: What was seen, in words.
+        steps: Training steps taken.
+        began: `time.perf_counter()` at the start.
+        device: Where it was computed.
+        arguments: The plain ones of the call, by the name of the function.
+    """
+    return record(
+        command=command,
+        status=status,
+        suggestion=suggestion,
+        rules=rules,
+        verdict=verdict,
+        steps=steps,
+        seconds=time.perf_counter() - began,
+        seed=None,
+        device=str(device),
+        config=arguments,
+        environment=environment(name_of(device)),
+        files=[],
+    )
