@@ -1,0 +1,99 @@
+"""The data sets of the benchmark that lrfind does not bring itself."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from lrfind.tasks.data import Data
+from lrfind.tasks.digits import read_digits
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ALPHABET = 128
+"""Characters are ASCII codes; whatever is not ASCII is a question mark."""
+
+SOURCES = ("argparse.py", "ast.py", "inspect.py", "subprocess.py", "tarfile.py", "typing.py", "zipfile.py")
+"""Modules of the standard library that are read as text; those that this Python has as one file."""
+
+
+@cache
+def _source_text() -> Tensor:
+    folder = Path(os.__file__).parent
+    found = [(folder / name).read_bytes() for name in SOURCES if (folder / name).is_file()]
+    codes = torch.frombuffer(bytearray(b"".join(found)), dtype=torch.uint8).long()
+    return torch.where(codes < ALPHABET, codes, ord("?"))
+
+
+def characters(length: int = 16, every: bool = False) -> Data:
+    """Source code of the standard library, cut into pieces that do not overlap.
+
+    Args:
+        length: Characters of an input, shape (length,), int64.
+        every: Whether the target is the next character at every place, shape (length,), or after the last
+            one alone, a number.
+    """
+    pieces = _source_text()
+    pieces = pieces[: len(pieces) // (length + 1) * (length + 1)].view(-1, length + 1)
+    x, y = pieces[:, :-1].contiguous(), pieces[:, 1:].contiguous()
+    dataset = TensorDataset(x, y if every else y[:, -1].contiguous())
+    return Data(dataset, name="characters", input_shape=(length,), num_outputs=ALPHABET)
+
+
+def scaled(num_samples: int = 3000) -> Data:
+    """A regression on ten inputs whose scales span a factor of 100, and that all matter; made up."""
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(num_samples, 10, generator=generator)
+    y = torch.tanh(z @ torch.randn(10, 1, generator=generator) / 2) + 0.5 * z.mean(1, keepdim=True)
+    y = y + 0.05 * torch.randn(num_samples, 1, generator=generator)
+    x = z * torch.logspace(-1.5, 0.5, 10)
+    return Data(TensorDataset(x, y), name="scaled", input_shape=(10,), num_outputs=1)
+
+
+def table(name: str, standardised: bool = True) -> Data:
+    """One of scikit-learn's small tables.
+
+    Args:
+        name: `breast_cancer` or `wine`, with class labels, or `diabetes`, a regression whose target is
+            standardised.
+        standardised: Whether each input has mean 0 and deviation 1; False leaves it as the table has it.
+    """
+    from sklearn import datasets
+
+    inputs, target = getattr(datasets, f"load_{name}")(return_X_y=True)
+    x = torch.tensor(inputs, dtype=torch.float32)
+    if standardised:
+        x = (x - x.mean(0)) / x.std(0)
+    if name != "diabetes":
+        y = torch.tensor(target)
+        return Data(TensorDataset(x, y), name, (x.shape[1],), num_outputs=int(y.max()) + 1, labels=y)
+    y = torch.tensor(target, dtype=torch.float32).unsqueeze(1)
+    return Data(TensorDataset(x, (y - y.mean()) / y.std()), name, (x.shape[1],), num_outputs=1)
+
+
+def digits_of(classes: Sequence[int]) -> Data:
+    """The digits of some classes, which are counted anew from 0; inputs of shape (1, 8, 8) in -1..1."""
+    images, labels = read_digits()
+    chosen = torch.isin(labels, torch.tensor(list(classes)))
+    x, y = images[chosen].float().view(-1, 1, 8, 8) / 8 - 1, labels[chosen]
+    y = (y.unsqueeze(1) == torch.tensor(list(classes))).long().argmax(1)
+    return Data(TensorDataset(x, y), "some digits", (1, 8, 8), num_outputs=len(classes), labels=y)
+
+
+def turned_mnist(root: str, degrees: float = 30) -> Data:
+    """MNIST's images 10,000 to 20,000, turned; inputs of shape (1, 28, 28), normalised as lrfind does."""
+    from torchvision.transforms.functional import InterpolationMode, rotate
+
+    from lrfind.tasks.downloads import read_mnist
+
+    images, y = (part[10_000:20_000] for part in read_mnist("MNIST", root, False))
+    x = images.float().view(-1, 1, 28, 28) / 255
+    x = (rotate(x, degrees, interpolation=InterpolationMode.BILINEAR) - 0.1307) / 0.3081
+    return Data(TensorDataset(x, y), "turned MNIST", (1, 28, 28), num_outputs=10, labels=y)

@@ -1,0 +1,168 @@
+"""The tasks: which there are, what each is for, and how one is composed, validated and built."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import os
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lrfind.config.door import validated
+from lrfind.config.schema import RangeConfig
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+CONFIGS = Path(__file__).parent / "configs"
+"""Holds `experiment/TASK.yaml`, for every task a file."""
+
+BUDGET = 300
+"""Steps of a training run."""
+
+LONG_BUDGET = 1500
+"""Steps of a training run where it is asked how much the best rate depends on the budget."""
+
+OLD = {
+    "digits_logistic_sgd": 397,
+    "digits_mlp_sgd": 397,
+    "digits_mlp_adam": 397,
+    "digits_deep_momentum": 397,
+    "digits_deep_tanh_adamw": 397,
+    "digits_cnn_sgd": 397,
+    "digits_cnn_rmsprop": 397,
+    "digits_cnn_bn_momentum": 397,
+    "digits_cnn_bn_adam": 397,
+    "chars_lstm_adam": 2000,
+    "chars_lstm_momentum": 2000,
+    "chars_mlp_sgd": 2000,
+    "chars_mlp_rmsprop": 2000,
+    "curve_adam": 500,
+    "scaled_linear_nesterov": 500,
+    "scaled_mlp_sgd": 500,
+    "mnist_mlp_sgd": 2000,
+    "mnist_mlp_adamw": 2000,
+    "mnist_logistic_adam": 2000,
+    "mnist_cnn_nesterov": 1000,
+}
+"""Tasks that the rule may be tuned on, and how many samples of each are held out."""
+
+NEW = {
+    "chars_transformer_adamw": 500,
+    "rows_gru_adam": 397,
+    "cancer_mlp_sgd": 150,
+    "wine_raw_rmsprop": 60,
+    "diabetes_momentum": 120,
+    "new_digits_momentum": 250,
+    "mnist_to_digits_adamw": 397,
+    "mnist_turned_sgd": 1000,
+    "dogs_cnn_adam": 200,
+    "mnist_resnet_nesterov": 1000,
+    "mnist_mlp_batch4_momentum": 2000,
+    "mnist_mlp_batch512_nesterov": 2000,
+    "mnist_dropout_sgd": 2000,
+    "digits_smoothed_adamw": 397,
+}
+"""Tasks that the rule is reported on and was never tuned on, and how many samples of each are held out."""
+
+LONG = ("digits_mlp_sgd", "scaled_mlp_sgd", "mnist_mlp_adamw", "cancer_mlp_sgd", "new_digits_momentum")
+"""Tasks that are also trained for `LONG_BUDGET` steps."""
+
+ONE_CYCLE = (
+    "digits_mlp_sgd",
+    "digits_cnn_bn_momentum",
+    "chars_mlp_rmsprop",
+    "mnist_mlp_adamw",
+    "cancer_mlp_sgd",
+    "new_digits_momentum",
+    "rows_gru_adam",
+    "mnist_mlp_batch512_nesterov",
+)
+"""Tasks that are also trained with a one-cycle schedule."""
+
+
+class Role(str, Enum):
+    """What a task is for."""
+
+    TUNING = "tuning"
+    """A rule may be chosen or tuned on it."""
+    REPORT = "report"
+    """A rule is only scored on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One training run of the benchmark.
+
+    Attributes:
+        name: Of the experiment.
+        role: What it is for.
+        held_out: Samples that are never trained on; the loss on them is what counts.
+    """
+
+    name: str
+    role: Role
+    held_out: int
+
+    @property
+    def path(self) -> Path:
+        """The experiment."""
+        return CONFIGS / "experiment" / f"{self.name}.yaml"
+
+    @property
+    def lacks(self) -> str | None:
+        """What is missing here to build it, or None."""
+        text = self.path.read_text()
+        folders = {"/mnist": "mnist", "/dogbreed": "dogbreed", "pretrained.mnist": "mnist"}
+        root = Path(os.environ.get("LRFIND_DATA", ""))
+        for word, folder in folders.items():
+            if word in text and not ("LRFIND_DATA" in os.environ and (root / folder).is_dir()):
+                return f"LRFIND_DATA names no folder with {folder}/ in it"
+        if "data.table" in text and importlib.util.find_spec("sklearn") is None:
+            return "scikit-learn is not installed"
+        return None
+
+
+TASKS = {
+    name: Task(name, role, held_out)
+    for role, group in ((Role.TUNING, OLD), (Role.REPORT, NEW))
+    for name, held_out in group.items()
+}
+"""All tasks by name."""
+
+
+@cache
+def composed(name: str, *overrides: str) -> DictConfig:
+    """What `lrfind --config-dir benchmarks/truth/configs experiment=NAME` composes, not yet resolved."""
+    from hydra import compose, initialize_config_module
+
+    search = f"hydra.searchpath=[file://{CONFIGS.resolve()}]"
+    with initialize_config_module("lrfind.configs", version_base="1.3"):
+        return compose("range", overrides=[search, f"experiment={name}", *overrides])
+
+
+def config_of(name: str, *overrides: str) -> RangeConfig:
+    """The validated config of a task, on the CPU.
+
+    Raises:
+        UserError: It cannot be used as given.
+    """
+    return validated(composed(name, "device=cpu", *overrides), RangeConfig)
+
+
+def with_seed(config: RangeConfig, seed: int) -> RangeConfig:
+    """The same with another seed: of weights, order, dropout, and of what is held out."""
+    return dataclasses.replace(config, seed=seed)
+
+
+def optimizer_kind(config: RangeConfig) -> str:
+    """`sgd`, `momentum`, `nesterov`, or the lower-case name of the class."""
+    node = config.optimizer
+    if node.get("nesterov"):
+        return "nesterov"
+    if node.get("momentum") and node["_target_"].endswith(".SGD"):
+        return "momentum"
+    return str(node["_target_"]).rsplit(".", 1)[-1].lower()
