@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
-from lrfind.commands.range import measured
+from lrfind.commands.sweeping import measured
 from lrfind.config.schema import Metric
 from lrfind.core.suggest import read
 from lrfind.tasks.build import build
@@ -41,7 +41,7 @@ def habit(trainer: Trainer, seed: int) -> Answer:
 
 
 def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
-    """What `lrfind.commands.range.run` does, short of writing files."""
+    """What `lrfind.commands.sweeping.swept` does, short of writing files."""
     config = with_seed(trainer.config, seed)
     settings = config.range
     task = build(
