@@ -8,6 +8,7 @@ import sys
 COMMANDS = {
     "range": "the learning-rate range test (the default)",
     "refine": "the coarse-to-fine sweep: from a table of rates to the answer, round by round",
+    "compare": "learning curves over learning rates and batch sizes",
 }
 """The commands and what each does, in the order of the help."""
 

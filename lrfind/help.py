@@ -5,6 +5,7 @@ lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
+  lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a
@@ -17,6 +18,7 @@ Examples
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
   lrfind refine --around 0.7
   lrfind refine experiment=textbook_refine_short
+  lrfind compare compare.lrs=[0.1,0.3,1] compare.batch_sizes=[16,64,256]
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
@@ -26,7 +28,8 @@ What is trained (KEY=VALUE)
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
   optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
-  experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine)
+  experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
+                textbook_batch_size (compare)
   trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from
 
 How
@@ -52,6 +55,17 @@ The coarse-to-fine sweep
   refine.halving=true                          with restart: drop the rates that fall behind
   refine.seeds=N                               mean and spread over seeds
   refine.resume=RUN_DIR  refine.save_every=10  go on with a sweep that was cut off
+
+The comparison
+  compare.lrs=[0.1,0.3,1]                      the rates; auto: compare.num_lrs=5 of them, compare.factor=2
+                                               apart, around what a range test suggests
+  compare.batch_sizes=[16,32,128]  compare.optimizers=[sgd,adam]   the axes
+  compare.epochs=10 | compare.samples=N        how long each trains; all batch sizes see equally many samples
+  compare.held_out=0.1                         share, or number, of samples that is never trained on
+  compare.seeds=3  compare.judge=accuracy|loss   mean and spread over seeds; what decides
+  compare.readings=N                           how often held-out data are read
+  compare.stacked=auto|true|false  compare.processes=N  compare.threads=N   how the machine is shared
+  compare.resume=RUN_DIR                       go on with a comparison that was cut off
 
 Flags
   -q, --quiet    stdout is the suggested rate and a newline, nothing else

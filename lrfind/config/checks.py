@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from lrfind.config.compare import CompareConfig, problems_of_compare
 from lrfind.config.schema import RangeConfig, RangeSettings, RefineConfig, RefineSettings, Restart, TaskConfig
 from lrfind.core.ladder import Spacing
 from lrfind.core.segments import around, rounds_of
@@ -24,6 +25,8 @@ def problems_of(config: Any) -> list[str]:
         problems += _refine(config.refine)
         if config.seed + config.refine.seeds > 2**32:
             problems.append("refine.seeds counts on from seed, and must stay below 2^32.")
+    if isinstance(config, CompareConfig):
+        problems += problems_of_compare(config)
     return problems
 
 

@@ -243,6 +243,10 @@ class Stacked:
         if self._task.read is not None and self._inside:
             self._board.scores[self._inside] = self._stack.read(self._task.read).tolist()
 
+    def put_into_model(self, rate: int) -> None:
+        """Gives the model what a rate that still runs has come to."""
+        self._stack.put_into_model(self._inside.index(rate))
+
     def _take(self, readback: Readback, *, all_of_them: bool = False) -> bool:
         """True where a rate diverged."""
         dropped = False

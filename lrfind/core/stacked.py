@@ -202,6 +202,13 @@ class Stack:
             for name, column, settings, state in self._members
         ]
 
+    @torch.no_grad()
+    def put_into_model(self, position: int) -> None:
+        """Gives the model the parameters of one copy, to be read as a model alone is; the stack stays."""
+        for name, parameter in self._loss.named_parameters():
+            if name in self._leaves:
+                parameter.copy_(self._leaves[name][position])
+
     def _losses(self, batch: Any) -> Tensor:
         def loss(parameters: dict[str, Tensor]) -> Tensor:
             found: Tensor = functional_call(self._loss, parameters, (batch,))

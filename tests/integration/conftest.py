@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lrfind.cli import main
+from lrfind.cli import COMMANDS, main
 
 
 @dataclass
@@ -38,7 +38,8 @@ def lrfind(capfd, tmp_path, monkeypatch):
         capfd.readouterr()
         code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
         out, err = capfd.readouterr()
-        return Ran(code, out, err, tmp_path / folder, "refine" if "refine" in words else "range")
+        command = next((word for word in words if word in COMMANDS), "range")
+        return Ran(code, out, err, tmp_path / folder, command)
 
     return run
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "lrfind"
-NUMBERS_ONLY = ("ladder", "curve", "smoothing", "line", "suggest", "verdict", "segments", "rounds")
+NUMBERS_ONLY = ("ladder", "curve", "smoothing", "line", "suggest", "verdict", "segments", "rounds",
+                "budget", "grid", "comparison", "scaling", "advice")  # fmt: skip
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},
     "config": {"torch", "torchvision", "matplotlib", "rich", "lrfind.tasks", "lrfind.report"},
