@@ -9,6 +9,7 @@ COMMANDS = {
     "range": "the learning-rate range test (the default)",
     "refine": "the coarse-to-fine sweep: from a table of rates to the answer, round by round",
     "verify": "short runs around a rate: does the suggestion hold, is a pinned rate still sensible?",
+    "compare": "learning curves over learning rates and batch sizes",
     "schedule": "learning-rate policies: their curves, their rates and the PyTorch code that gives them",
 }
 """The commands and what each does, in the order of the help."""

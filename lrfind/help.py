@@ -6,6 +6,7 @@ lrfind: which learning rate?
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
   lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
+  lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
   lrfind schedule [OVERRIDE ...]                 learning-rate policies: curves, tables, PyTorch code
   lrfind --help | --version
 
@@ -22,6 +23,7 @@ Examples
   lrfind verify                                  the suggestion, a third and three times of it
   lrfind verify --lr 0.1                         in CI: exits 4 when 0.1 is no longer sensible
   lrfind schedule 'schedule.policy=[step,cosine]' schedule.from=outputs/DATE/TIME schedule.num_steps=3000
+  lrfind compare compare.lrs=[0.1,0.3,1] compare.batch_sizes=[16,64,256]
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
@@ -31,7 +33,8 @@ What is trained (KEY=VALUE)
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
   optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
-  experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine)
+  experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
+                textbook_batch_size (compare)
   trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from
 
 How
@@ -68,6 +71,18 @@ The short runs around a rate (the suggestion is that of the range test, with the
   verify.num_steps=200  verify.seeds=3         length and number of the runs at each rate
   verify.held_out=N                            samples set apart, or a share below 1; null: a fifth
   verify.margin=0.1                            how much worse a rate may be, as a share of the drop in loss
+
+The comparison
+  compare.lrs=[0.1,0.3,1]                      the rates; auto: compare.num_lrs=5 of them, compare.factor=2
+                                               apart, around what a range test suggests
+  compare.batch_sizes=[16,32,128]  compare.optimizers=[sgd,adam]   the axes
+  compare.epochs=10 | compare.samples=N        how long each trains; all batch sizes see equally many samples
+  compare.held_out=0.1                         share, or number, of samples that is never trained on
+  compare.seeds=3  compare.judge=accuracy|loss   mean and spread over seeds; what decides
+  compare.readings=N                           how often held-out data are read
+  compare.stacked=auto|true|false  compare.processes=N  compare.threads=N   how the machine is shared
+  compare.resume=RUN_DIR                       go on with a comparison that was cut off
+
 Learning-rate policies: nothing is trained
   schedule.policy=fixed|step|multistep|exp|inv|poly|linear|cosine|one_cycle|cyclic|wsd, '[step,cosine]' or all
   schedule.lr=LR  or  schedule.from=RUN_DIR    the peak rate, or the run of range or refine that suggests it

@@ -6,6 +6,7 @@ import math
 import re
 from typing import Any
 
+from lrfind.config.compare import CompareConfig, problems_of_compare
 from lrfind.config.schedule import ScheduleConfig, schedule_problems
 from lrfind.config.schema import RangeConfig, RangeSettings, RefineConfig, RefineSettings, Restart, TaskConfig
 from lrfind.config.verify import VerifyConfig, problems_of_verify
@@ -30,6 +31,8 @@ def problems_of(config: Any) -> list[str]:
         problems += problems_of_verify(config)
     if isinstance(config, ScheduleConfig):
         problems += schedule_problems(config.schedule)
+    if isinstance(config, CompareConfig):
+        problems += problems_of_compare(config)
     return problems
 
 

@@ -95,6 +95,10 @@ def _converted(hint: Any, value: Any) -> Any:
     if hint is Any:
         return value
     options = typing.get_args(hint)
+    if options == (list[Any], str):
+        if not isinstance(value, (list, str)):
+            raise ValueError
+        return value
     if type(None) in options:
         if value is None:
             return None
@@ -126,6 +130,8 @@ def _converted(hint: Any, value: Any) -> Any:
 
 def _wanted(hint: Any) -> str:
     options = typing.get_args(hint)
+    if options == (list[Any], str):
+        return "a list or a word"
     if type(None) in options:
         (hint,) = (option for option in options if option is not type(None))
         return f"{_wanted(hint)} or null"

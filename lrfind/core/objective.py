@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -96,6 +97,12 @@ class Objective:
                 )
             loss = loss.reshape(())
         return loss, _share_of_right_answers(outputs, target) if self._accuracy else None
+
+    def loss_only(self) -> Objective:
+        """The same without the share of right answers, for steps that have no use for it."""
+        other = copy.copy(self)
+        other._accuracy = False
+        return other
 
     def _outputs(self, batch: Any) -> Any:
         if self._forward is not None:

@@ -266,6 +266,10 @@ class Stacked:
         if last:
             self._board.end(self._inside)
 
+    def put_into_model(self, rate: int) -> None:
+        """Gives the model what a rate that still runs has come to."""
+        self._stack.put_into_model(self._inside.index(rate))
+
     def _take(self, readback: Readback, *, all_of_them: bool = False) -> bool:
         """True where a rate diverged."""
         dropped = False

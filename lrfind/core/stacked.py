@@ -184,6 +184,13 @@ class Stack:
         if self._recordings is not None:
             self._recordings = {}
 
+    @torch.no_grad()
+    def put_into_model(self, position: int) -> None:
+        """Gives the model the parameters of one copy, to be read as a model alone is; the stack stays."""
+        for name, parameter in self._loss.named_parameters():
+            if name in self._leaves:
+                parameter.copy_(self._leaves[name][position])
+
     def state(self) -> dict[str, Any]:
         """Weights, and what the optimizer keeps, of every copy, as plain values and tensors."""
         return {

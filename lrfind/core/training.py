@@ -124,17 +124,27 @@ class LearningRate:
                 group["lr"] = lr * share
 
 
-@torch.no_grad()
 def evaluate(objective: Objective, batches: Iterable[Any]) -> Tensor:
     """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back."""
+    return judged(objective, batches)[0]
+
+
+@torch.no_grad()
+def judged(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
+    """As `evaluate`, with the share of right answers where the objective measures it, else None."""
     modes = [(module, module.training) for module in objective.model.modules()]
     objective.model.eval()
     try:
-        sizes, losses = [], []
+        sizes, losses, shares = [], [], []
         for batch in batches:
-            sizes.append(num_samples(batch))
-            losses.append(objective(batch)[0] * sizes[-1])
-        return torch.stack(losses).sum() / sum(sizes)
+            size = num_samples(batch)
+            loss, share = objective(batch)
+            sizes.append(size)
+            losses.append(loss * size)
+            if share is not None:
+                shares.append(share * size)
+        right = torch.stack(shares).sum() / sum(sizes) if shares else None
+        return torch.stack(losses).sum() / sum(sizes), right
     finally:
         for module, training in modes:
             module.training = training

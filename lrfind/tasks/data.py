@@ -66,7 +66,11 @@ def digits(image_size: int | None = None, channels: int | None = None) -> Data:
 
 
 def mnist(
-    root: str, download: bool = False, image_size: int | None = None, channels: int | None = None
+    root: str,
+    download: bool = False,
+    image_size: int | None = None,
+    channels: int | None = None,
+    standardise: bool = True,
 ) -> Data:
     """Handwritten digits: 60,000 pictures of 28x28 (LeCun, Cortes and Burges), torchvision's layout.
 
@@ -75,11 +79,14 @@ def mnist(
         download: Whether to fetch what is missing.
         image_size: Side in pixels that pictures are resized to, once; None leaves them as they are.
         channels: 3 repeats the grey channel for models that want colour; None leaves 1.
+        standardise: Whether pixels have a mean of 0 and a standard deviation of 1; else they lie in 0..1, as
+            many textbooks have them. It moves the best learning rate.
 
     Raises:
         DataError: Where files are missing or corrupt, or cannot be fetched.
     """
-    return _idx_pictures("mnist", "MNIST", root, download, image_size, channels, (0.1307,), (0.3081,))
+    mean, std = ((0.1307,), (0.3081,)) if standardise else ((0.0,), (1.0,))
+    return _idx_pictures("mnist", "MNIST", root, download, image_size, channels, mean, std)
 
 
 def fashion_mnist(

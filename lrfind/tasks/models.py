@@ -41,7 +41,8 @@ _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 def mlp(
     *,
     hidden_sizes: Sequence[int] = (64, 64),
-    activation: str = "relu",
+    activation: str | Sequence[str] = "relu",
+    init: str | None = None,
     input_size: int | None = None,
     num_outputs: int | None = None,
     data: Data,
@@ -50,7 +51,10 @@ def mlp(
 
     Args:
         hidden_sizes: Width of each hidden layer; none makes a linear model.
-        activation: `relu`, `leaky_relu`, `elu`, `gelu`, `silu`, `sigmoid` or `tanh`.
+        activation: `relu`, `leaky_relu`, `elu`, `gelu`, `silu`, `sigmoid` or `tanh`; a list gives each hidden
+            layer its own.
+        init: None for torch's own initial weights, `xavier` for uniform ones (Glorot and Bengio 2010,
+            equation 16) and biases of zero.
         input_size: Numbers in one input; None takes it from the data.
         num_outputs: Width of the output; None takes it from the data.
         data: What the model will meet.
@@ -58,8 +62,18 @@ def mlp(
     Raises:
         ModelError: A size is not positive, the activation is unknown, or the data does not say a width.
     """
-    if activation not in _ACTIVATIONS:
-        raise ModelError(f"model.activation={activation} is unknown; type one of {', '.join(_ACTIVATIONS)}.")
+    sizes = _sizes("model.hidden_sizes", hidden_sizes)
+    names = [activation] * len(sizes) if isinstance(activation, str) else list(activation)
+    for name in [activation] if isinstance(activation, str) else names:
+        if name not in _ACTIVATIONS:
+            raise ModelError(f"model.activation={name} is unknown; type one of {', '.join(_ACTIVATIONS)}.")
+    if len(names) != len(sizes):
+        raise ModelError(
+            f"model.activation={names} must have one for each of the {len(sizes)} hidden layers of "
+            "model.hidden_sizes, or be one name for all."
+        )
+    if init not in (None, "xavier"):
+        raise ModelError(f"model.init={init} is unknown; type xavier, or null for torch's own.")
     if input_size is None and data.input_shape is not None:
         input_size = math.prod(data.input_shape)
     if input_size is None:
@@ -69,11 +83,14 @@ def mlp(
         )
     width = _positive("model.input_size", input_size)
     layers: list[nn.Module] = [nn.Flatten()]
-    for hidden in _sizes("model.hidden_sizes", hidden_sizes):
-        layers += [nn.Linear(width, hidden), _ACTIVATIONS[activation]()]
+    for hidden, name in zip(sizes, names, strict=True):
+        layers += [nn.Linear(width, hidden), _ACTIVATIONS[name]()]
         width = hidden
     layers.append(nn.Linear(width, _output_width(num_outputs, data)))
-    return nn.Sequential(*layers)
+    model = nn.Sequential(*layers)
+    if init == "xavier":
+        _xavier(model)
+    return model
 
 
 def mnist_mlp(*, data: Data) -> nn.Module:
@@ -108,10 +125,7 @@ def curve_mlp(*, data: Data) -> nn.Module:
     """
     _require_sizes("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 4), nn.Sigmoid(), nn.Linear(4, 1))
-    for layer in model:
-        if isinstance(layer, nn.Linear):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.zeros_(layer.bias)
+    _xavier(model)
     return model
 
 
@@ -225,6 +239,13 @@ def torchvision_model(
             )
         heads.freeze_backbone(model)
     return model
+
+
+def _xavier(model: nn.Sequential) -> None:
+    for layer in model:
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.zeros_(layer.bias)
 
 
 def _require_sizes(model: str, data: Data, *, num_inputs: int, num_outputs: int, name_outputs: str) -> None:

@@ -28,6 +28,11 @@ NUMBERS_ONLY = (
     "measured",
     "valley",
     "answer",
+    "budget",
+    "grid",
+    "comparison",
+    "scaling",
+    "advice",
 )
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},

@@ -41,6 +41,12 @@ def test_mnist_files_are_read_as_they_were_written(tmp_path, compress):
     assert (labels.dtype, read.input_shape, read.num_outputs) == (torch.int64, (1, 28, 28), 10)
 
 
+def test_pixels_of_mnist_can_be_left_between_0_and_1(tmp_path):
+    write_mnist(tmp_path)
+    read = data.mnist(str(tmp_path), standardise=False)
+    assert read.normalisation == data.Normalisation(1 / 255, (0.0,), (1.0,))
+
+
 def test_fashion_mnist_has_its_own_folder(tmp_path):
     write_mnist(tmp_path, folder="FashionMNIST")
     assert data.fashion_mnist(str(tmp_path)).name == "fashion_mnist"

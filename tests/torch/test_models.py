@@ -73,6 +73,29 @@ class TestMlp:
         assert sum(isinstance(layer, nn.Tanh) for layer in model) == 2
         assert_trains(model, torch.randn(3, 1, 8, 8), 10)
 
+    def test_a_list_of_activations_gives_each_layer_its_own_and_xavier_fills_them(self):
+        names = ["sigmoid", "tanh"]
+        model = mlp(hidden_sizes=[64, 16], activation=names, init="xavier", data=pictures(28, channels=1))
+        assert [type(layer) for layer in model[2::2]] == [nn.Sigmoid, nn.Tanh]
+        bound = (6 / (784 + 64)) ** 0.5
+        assert 0.99 * bound < float(model[1].weight.abs().max().detach()) <= bound
+        assert all(float(layer.bias.abs().max().detach()) == 0 for layer in model[1::2])
+
+    @pytest.mark.parametrize(
+        ("words", "message"),
+        [
+            (
+                {"activation": ["tanh"]},
+                r"model\.activation=\['tanh'\] must have one for each of the 2 hidden",
+            ),
+            ({"activation": ["tanh", "tan"]}, r"model\.activation=tan is unknown"),
+            ({"init": "he"}, r"model\.init=he is unknown; type xavier"),
+        ],
+    )
+    def test_activations_and_weights_that_cannot_be_are_refused(self, words, message):
+        with pytest.raises(ModelError, match=message):
+            mlp(hidden_sizes=[64, 16], data=pictures(), **words)
+
     def test_without_hidden_layers_is_linear(self):
         model = mlp(hidden_sizes=[], data=pictures(4, num_outputs=2))
         assert [tuple(p.shape) for p in model.parameters()] == [(2, 48), (2,)]

@@ -1,0 +1,151 @@
+"""Independent jobs shared out over processes, or done one after another in this one: the same results."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import threading
+import traceback
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import UserError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+Say = Callable[[Any], None]
+"""Takes a message of a job on its way, which must be picklable where there are processes."""
+
+Work = Callable[[Any, Say], Any]
+"""Does a job and returns its result; it is pickled to each process, where it may keep what it has read."""
+
+_GRACE = 5.0
+"""Seconds that a process is given to end."""
+
+
+def work_through(
+    work: Work,
+    jobs: Sequence[Any],
+    *,
+    processes: int,
+    on_message: Callable[[int, Any], None],
+    on_result: Callable[[int, Any], None],
+) -> None:
+    """Does all jobs; they are begun in their order.
+
+    With several processes, each begins as a fresh interpreter (spawn), so that nothing depends on what this
+    one has done so far. Ctrl-C reaches this process alone, which ends the others.
+
+    Args:
+        work: What to do with a job.
+        jobs: The jobs.
+        processes: How many at a time; 1: in this process.
+        on_message: Told here of what job i says on its way.
+        on_result: Told here of what job i came to.
+
+    Raises:
+        UserError: As a job raised it, or a process was ended from outside.
+        RuntimeError: A job failed otherwise; the message holds its traceback.
+        KeyboardInterrupt: As it came; no process is left running.
+    """
+    if processes == 1 or len(jobs) <= 1:
+        for i, job in enumerate(jobs):
+            on_result(i, work(job, partial(on_message, i)))
+        return
+    crew: dict[Any, tuple[SpawnProcess, int]] = {}
+    waiting = iter(enumerate(jobs))
+    try:
+        for _ in range(min(processes, len(jobs))):
+            index, job = next(waiting)
+            connection, process = _hired(work)
+            crew[connection] = (process, index)
+            connection.send(job)
+        while crew:
+            for connection in typing.cast("list[Connection]", wait(list(crew))):
+                process, index = crew[connection]
+                kind, content = _heard(connection, process)
+                if kind == "message":
+                    on_message(index, content)
+                    continue
+                if kind == "failed":
+                    raise content
+                on_result(index, content)
+                following = next(waiting, None)
+                if following is None:
+                    connection.send(None)
+                    process.join(_GRACE)
+                    del crew[connection]
+                else:
+                    crew[connection] = (process, following[0])
+                    connection.send(following[1])
+    finally:
+        _dismissed(crew)
+
+
+def _hired(work: Work) -> tuple[Connection, SpawnProcess]:
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_serve, args=(there, work))
+    with _interrupts_ignored():  # inherited: Ctrl-C in a terminal is sent to every process of the group
+        process.start()
+    there.close()
+    return here, process
+
+
+@contextlib.contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _serve(connection: Connection, work: Work) -> None:
+    """What a process does: job after job until there is none, or nobody who asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        while (job := connection.recv()) is not None:
+            try:
+                answer = ("result", work(job, lambda message: connection.send(("message", message))))
+            except UserError as error:
+                answer = ("failed", error)
+            except (EOFError, BrokenPipeError, ConnectionResetError):
+                return
+            except Exception as error:
+                told = "".join(traceback.format_exception(error))
+                answer = ("failed", RuntimeError(f"in a worker process:\n{told}"))
+            connection.send(answer)
+
+
+def _heard(connection: Connection, process: SpawnProcess) -> tuple[str, Any]:
+    try:
+        kind, content = connection.recv()
+    except (EOFError, ConnectionResetError) as error:
+        process.join(_GRACE)
+        raise UserError(
+            f"compare.processes: a process ended with exit status {process.exitcode} before its run was "
+            "finished. If the machine ran out of memory, try compare.processes=1; what is finished is kept, "
+            "and compare.resume goes on with it."
+        ) from error
+    return kind, content
+
+
+def _dismissed(crew: dict[Any, tuple[SpawnProcess, int]]) -> None:
+    for connection, (process, _) in crew.items():
+        connection.close()
+        process.terminate()
+    for process, _ in crew.values():
+        process.join(_GRACE)
+        if process.is_alive():
+            process.kill()
+            process.join()
