@@ -59,29 +59,35 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
         suggestion=reading.suggestion,
         status=curve.status,
         show=show,
-        show_table=partial(console.show_result, reading, repeats_line(repeats)),
+        show_table=partial(console.show_result, reading, spread=repeats_line(repeats)),
     )
 
 
 def record_of(config: RangeConfig, found: Swept, directory: Path, seconds: float) -> dict[str, Any]:
     """The JSON record of a run."""
     from lrfind.report.environment import environment
-    from lrfind.report.records import record
+    from lrfind.report.records import plain, record
     from lrfind.report.repeats import repeats_record
+    from lrfind.report.worth import measured_worth
     from lrfind.tasks.devices import name_of, resolve
 
-    return repeats_record(found.repeats) | record(
-        command="range",
-        status=found.curve.status,
-        suggestion=found.reading.suggestion,
-        rules=found.reading.rules,
-        verdict=found.reading.verdict,
-        steps=found.steps,
-        seconds=seconds,
-        seed=config.seed,
-        device=found.device,
-        config=dataclasses.asdict(config),
-        environment=environment(name_of(resolve(config.device))),
-        files=[directory / name for name in ("range.csv", "range.png", "range.json")],
-        warnings=found.notes + warnings_of(found.skipped),
+    settings = plain(dataclasses.asdict(config.range))
+    return (
+        repeats_record(found.repeats)
+        | {"measured": measured_worth(settings)}
+        | record(
+            command="range",
+            status=found.curve.status,
+            suggestion=found.reading.suggestion,
+            rules=found.reading.rules,
+            verdict=found.reading.verdict,
+            steps=found.steps,
+            seconds=seconds,
+            seed=config.seed,
+            device=found.device,
+            config=dataclasses.asdict(config),
+            environment=environment(name_of(resolve(config.device))),
+            files=[directory / name for name in ("range.csv", "range.png", "range.json")],
+            warnings=found.notes + warnings_of(found.skipped),
+        )
     )

@@ -6,13 +6,13 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lrfind.commands.resumption import comparable, differing
 from lrfind.core import checkpoint
 from lrfind.errors import ConfigError
 from lrfind.report import console, state
-from lrfind.report.records import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -72,7 +72,7 @@ class Ledger:
             OutputError: It cannot be written.
         """
         about = {
-            "config": _comparable(self._config),
+            "config": comparable(self._config, free=_FREE),
             "rounds": [state.round_as_plain(measured) for measured in self.rounds],
             "others": [state.round_as_plain(measured) for measured in self.others],
             "part": state.part_as_plain(part),
@@ -124,11 +124,11 @@ class Saved:
                 "off before the first saving (refine.save_every) has none yet: run it again without "
                 "refine.resume."
             ) from error
-        differing = _differing(about["config"], _comparable(config))
-        if differing:
+        other = differing(about["config"], comparable(config, free=_FREE))
+        if other:
             raise ConfigError(
-                f"{key} is another experiment: {'; '.join(differing[:4])}"
-                f"{'; ...' if len(differing) > 4 else ''}. Give the overrides it was started with (they are "
+                f"{key} is another experiment: {'; '.join(other[:4])}"
+                f"{'; ...' if len(other) > 4 else ''}. Give the overrides it was started with (they are "
                 f"in {Path(where) / '.hydra' / 'overrides.yaml'})."
             )
         return cls(arrays, about, where, part)
@@ -164,26 +164,3 @@ class Saved:
             put_back()
         except (ValueError, KeyError) as error:
             raise ConfigError(f"refine.resume={self.where} cannot go on: {error}.") from error
-
-
-def _comparable(config: RefineConfig) -> dict[str, Any]:
-    """The config as dotted keys and plain values, but for what may differ."""
-    flat = dict(_flat(plain(dataclasses.asdict(config)), ""))
-    return {key: value for key, value in flat.items() if key not in _FREE}
-
-
-def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
-
-
-def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    missing = object()
-    return [
-        f"{key} was {one.get(key)} there and is {other.get(key)} here"
-        for key in sorted({*one, *other})
-        if one.get(key, missing) != other.get(key, missing)
-    ]

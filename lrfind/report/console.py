@@ -66,13 +66,13 @@ def show(paragraphs: Sequence[Paragraph]) -> None:
     _show(sys.stdout, paragraphs)
 
 
-def show_result(reading: Reading, spread: str, files: Sequence[Path]) -> None:
+def show_result(reading: Reading, files: Sequence[Path], *, spread: str = "") -> None:
     """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files.
 
     Args:
         reading: What was read from the curve.
-        spread: How far several sweeps lie apart, in a sentence; empty for one.
         files: Paths of the files.
+        spread: How far several sweeps lie apart, in a sentence; empty for one.
     """
     show(result_lines(reading, files, spread=spread))
 

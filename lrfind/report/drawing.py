@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 BLUE, SKY, VERMILLION, GREEN, PURPLE = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7"
 GREEN_TEXT, VERMILLION_TEXT, _GREY = "#00664B", "#A84A00", "#8C8C8C"
 
+_BAND = "all sweeps"
+
 # A user's matplotlibrc must not turn on TeX, crop the picture or read a `$` in a path as mathematics.
 _SETTINGS: Any = {
     "font.family": "DejaVu Sans",
@@ -106,7 +108,7 @@ def _draw_curve(figure: Figure, data: RangeFigure) -> None:
     plot(axes, data.read, "o", color=SKY, markersize=size, alpha=alpha, mew=0)
     plot(axes, data.skipped, "o", color=_GREY, markersize=2.6, alpha=0.5, mfc="none", mew=0.5)
     if data.band is not None:
-        axes.fill_between(*data.band, color=BLUE, alpha=0.2, linewidth=0, label="all sweeps")
+        axes.fill_between(*data.band, color=BLUE, alpha=0.2, linewidth=0, label=_BAND)
     plot(axes, data.line, "-", color=BLUE, linewidth=1.5, solid_joinstyle="round")
     plot(axes, data.validation, "D-", color=PURPLE, linewidth=0.8, markersize=3, mew=0)
     plot(axes, data.above, "^", color=SKY, markersize=3, mew=0, clip_on=False)
@@ -138,8 +140,8 @@ def _draw_curve(figure: Figure, data: RangeFigure) -> None:
             columnspacing=1.3,
             markerscale=2 if many else 1,
         )
-        for handle in legend.legend_handles:
-            if handle is not None:
+        for handle, name in zip(legend.legend_handles, names, strict=True):
+            if handle is not None and name != _BAND:
                 handle.set_alpha(1)  # faint in a cloud is invisible alone
 
 

@@ -230,7 +230,7 @@ def range_figure(
         read=Series("each batch", causes[seen & ~unread], values[seen & ~unread]),
         skipped=Series("not read", causes[seen & unread], values[seen & unread]),
         line=Series(
-            "smoothed" if curve.start_losses is None else "smoothed, without the batch", line_x, line_y
+            "smoothed" if curve.start_losses is None else "smoothed, batch noise cancelled", line_x, line_y
         ),
         band=band,
         validation=Series("validation", causes[checked], check_y),

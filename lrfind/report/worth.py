@@ -1,0 +1,41 @@
+"""What the suggestion of a rule has been measured to be worth, for the record of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+MEASURED: dict[str, Any] = {
+    "rule": "centre",
+    "benchmark": "benchmarks/truth: 300 steps at the suggested rate against the best of 25, on held-out loss",
+    "tasks": 34,
+    "mean_regret": 0.080,
+    "mean_regret_where_answered": 0.029,
+    "worst_task_regret": 1.0,
+    "within_0_05": 0.82,
+    "no_answer": 0.05,
+}
+"""Of the default rule on the default ladder. A regret of 0 is the best rate there is, 1 has learnt nothing,
+and no answer counts as 1. The figures are those of benchmarks/truth/results, to which a test holds them."""
+
+_DEFAULT = {
+    "start_lr": 1e-5,
+    "end_lr": 10.0,
+    "num_steps": 60,
+    "spacing": "geometric",
+    "paired": True,
+    "metric": "loss",
+    "single_batch": False,
+    "rule": "centre",
+    "repeats": 1,
+}
+"""The settings that were measured."""
+
+
+def measured_worth(settings: dict[str, Any]) -> dict[str, Any] | None:
+    """What a suggestion with those settings of `range` is worth; None where they were not measured.
+
+    Args:
+        settings: By name, enumerations as their values.
+    """
+    same = all(settings.get(name) == value for name, value in _DEFAULT.items())
+    return dict(MEASURED) if same else None
