@@ -3,6 +3,10 @@
 import os
 from pathlib import Path
 
+# The networks of the tests are too small for threads to pay, and threads that wait for each other on a busy
+# machine make a test take ten times as long. Child processes take it over.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 
 

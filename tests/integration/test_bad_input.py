@@ -250,12 +250,12 @@ def test_verbose_shows_the_traceback_of_a_users_error(lrfind):
 
 
 def test_a_defect_is_exit_code_1_with_a_traceback(lrfind, monkeypatch):
-    import lrfind.core.suggest as suggest
+    from lrfind.commands import sweeping
 
     def broken(curve, *, rule):
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(suggest, "read", broken)
+    monkeypatch.setattr(sweeping, "read", broken)
     ran = lrfind("range.num_steps=20")
     assert ran.code == 1
     assert "Traceback" in ran.err

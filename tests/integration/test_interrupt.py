@@ -18,7 +18,7 @@ class Net(torch.nn.Linear):
     def __init__(self): super().__init__(64, 10)
     def forward(self, x):
         Net.calls += 1
-        if Net.calls == 5: open("training", "w").close()
+        if Net.calls == 10: open("training", "w").close()
         time.sleep(0.02)
         return super().forward(x.flatten(1))
 """

@@ -67,9 +67,9 @@ def test_a_multirun_of_a_repeated_config_is_summed_up_too(multirun, tmp_path, ca
 
 
 def test_a_defect_in_one_job_leaves_the_others_and_the_summary(multirun, monkeypatch):
-    import lrfind.core.suggest as suggest
+    from lrfind.commands import sweeping
 
-    read, calls = suggest.read, []
+    read, calls = sweeping.read, []
 
     def broken_once(curve, *, rule):
         calls.append(1)
@@ -77,7 +77,7 @@ def test_a_defect_in_one_job_leaves_the_others_and_the_summary(multirun, monkeyp
             raise ZeroDivisionError("a defect")
         return read(curve, rule=rule)
 
-    monkeypatch.setattr(suggest, "read", broken_once)
+    monkeypatch.setattr(sweeping, "read", broken_once)
     code, out, err, rows = multirun("-m", "-q", "seed=0,1")
     assert code == 1
     assert len(out.splitlines()) == 1
