@@ -81,7 +81,6 @@ def contestants(images, labels, steps):
     loader = DataLoader(TensorDataset(floats, labels), batch_size=BATCH, shuffle=True)
     criterion = nn.NLLLoss()
     rates = geometric(1e-8, 1e-3, steps)  # no divergence, so that every loop takes every step
-    options = SweepOptions.of(num_steps=steps, skip_start=None, skip_end=None)
     data = Data(TensorDataset(images, labels), "mnist", (1, 28, 28), 10, labels, NORMALISATION)
 
     def bare(batches):
@@ -92,7 +91,9 @@ def contestants(images, labels, steps):
 
         return make
 
-    def ours(batches):
+    def ours(batches, *, paired=False):
+        options = SweepOptions.of(num_steps=steps, paired=paired, skip_start=None, skip_end=None)
+
         def make():
             model, optimizer = task()
             source = batches()
@@ -108,8 +109,10 @@ def contestants(images, labels, steps):
     found = {
         "bare loop, DataLoader": bare(lambda: endless(loader)),
         "lrfind, the same DataLoader": ours(lambda: endless(loader)),
+        "lrfind, paired, the same DataLoader": ours(lambda: endless(loader), paired=True),
         "bare loop, floats gathered by index": bare(lambda: gathered(floats, labels)),
         "lrfind, its own in-memory batches": ours(in_memory),
+        "lrfind, paired, its own in-memory batches": ours(in_memory, paired=True),
     }
     for peer in (torch_lr_finder, ignite, lightning):
         try:

@@ -34,8 +34,8 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
         "`../README.md`. Regret: 0 is the best rate of the grid, 1 has learnt nothing.",
     ]
     for title, role in (
-        ("Report tasks: no rule of lrfind was chosen on them", Role.REPORT),
-        ("Tuning tasks: lrfind's rule and ladder were chosen on them", Role.TUNING),
+        ("Report tasks: the numbers of lrfind's rule were not chosen on them", Role.REPORT),
+        ("Tuning tasks: lrfind's rule was found on them", Role.TUNING),
         ("All tasks", None),
     ):
         chosen = {t: o for t, o in searched.items() if role is None or TASKS[t].role is role}
