@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.core.curve import Status
+from lrfind.core.noise import batch_noise, growing_deviation, starting_level
 from lrfind.core.smoothing import centred, exponential_average
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Line:
     @property
     def plateau(self) -> float:
         """Level at the start: known where the losses are paired, else the median of the first raw points."""
-        return _level(self.raw) if self.start is None else self.start
+        return starting_level(self.raw) if self.start is None else self.start
 
     @property
     def falls(self) -> slice:
@@ -147,9 +148,9 @@ def line(curve: Curve) -> Line:
     first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
     read = slice(first + 1, max(first + 1, last))
-    batch_noise = _noise(measured[read])
+    one_batch = batch_noise(measured[read])
     start, raw = _paired(curve, measured, read)
-    noise = np.full(len(raw), batch_noise) if start is None else _growing_deviation(raw, start)
+    noise = np.full(len(raw), one_batch) if start is None else growing_deviation(raw, start)
     # A paired loss that is back below the start after a divergence has learnt something: it is read on.
     points = left_for_good(raw, noise) if start is None else len(raw)
     turned = points < len(raw)
@@ -165,7 +166,7 @@ def line(curve: Curve) -> Line:
         # A straight line through a steep fall can undershoot what was measured.
         values=np.maximum(values, raw.min()) if points else values,
         averaged=averaged[first + 1 : first + 1 + points],
-        noise=batch_noise,
+        noise=one_batch,
         smoothed_noise=noise[:points] * noise_left,
         turned=turned,
         start=start,
@@ -212,7 +213,7 @@ def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
     """
     if len(raw) < 3:
         return len(raw)
-    level = _level(raw)
+    level = starting_level(raw)
     medians = np.median(np.lib.stride_tricks.sliding_window_view(raw, 3), axis=1)
     noise = noise[2:]
     # From the very first points where they are lower: what only rises has not fallen.
@@ -234,40 +235,3 @@ def cliff_level(raw: NDArray[np.float64], start: float | None = None) -> float:
     top = float(np.max(raw[: lowest + 1])) if start is None else start
     bottom = float(raw[lowest])
     return top + (top - bottom if top > bottom else max(abs(bottom), 1e-12))
-
-
-def _level(raw: NDArray[np.float64]) -> float:
-    """The median of the first tenth of the points, at least three."""
-    return float(np.median(raw[: max(3, len(raw) // 10)]))
-
-
-def _growing_deviation(raw: NDArray[np.float64], start: float) -> NDArray[np.float64]:
-    """Standard deviation of each of paired measurements, shape (points,), from those before it.
-
-    At the start the two models are one and there is no noise; it grows as they part, so it is never taken for
-    less than it was at a lower rate. A cliff is no noise.
-    """
-    reach = max(8, len(raw) // 6)
-    capped = np.minimum(raw, start)
-    before = [_deviation(capped[max(0, i - reach) : i + 1]) for i in range(len(raw))]
-    return np.maximum.accumulate(np.array(before)) if before else np.empty(0)
-
-
-def _noise(raw: NDArray[np.float64]) -> float:
-    """Standard deviation of a measurement, without what lies far above the start: a cliff is no noise."""
-    if len(raw) < 20:
-        return _deviation(raw)
-    near = raw <= _level(raw) + 6 * _deviation(raw[: len(raw) // 2])
-    return _deviation(raw[near])
-
-
-def _deviation(raw: NDArray[np.float64]) -> float:
-    """Standard deviation about a locally straight line, from second differences, by their median.
-
-    For independent noise of variance v a second difference has variance 6 v; the median of its magnitude is
-    0.6745 standard deviations (normal), and does not see a few outliers.
-    """
-    if len(raw) < 3:
-        return 0.0
-    second = np.abs(raw[2:] - 2 * raw[1:-1] + raw[:-2])
-    return float(np.median(second)) / (0.6745 * math.sqrt(6))

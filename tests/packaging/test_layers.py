@@ -11,6 +11,7 @@ NUMBERS_ONLY = (
     "curve",
     "smoothing",
     "line",
+    "noise",
     "suggest",
     "verdict",
     "segments",

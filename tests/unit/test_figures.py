@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from lrfind.core.curve import Curve, Status
-from lrfind.core.suggest import Rule, Suggestion, read
+from lrfind.core.ladder import geometric
+from lrfind.core.repeats import median_curve
+from lrfind.core.suggest import Rule, Suggestion, read, repeats_of
 from lrfind.report.axes import linear_axis, log_axis
 from lrfind.report.drawing import draw, png
 from lrfind.report.figures import picture_of, range_figure
@@ -331,3 +333,32 @@ def test_drawing_does_not_import_pyplot():
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_band_holds_every_sweeps_own_line():
+    log = np.log10(geometric(1e-5, 10.0, 60))
+
+    def sweep_of(depth, level):
+        effects = np.concatenate([[0.0], np.interp(log, [-5, -3, -1, 1], [0, 0, -depth, depth])])[:60]
+        start = np.full(60, level)
+        losses = start + effects
+        return Curve(10**log, losses, losses, Status.COMPLETED, 60, start_losses=start)
+
+    curves = [sweep_of(1.0, 3.0), sweep_of(1.2, 2.0), sweep_of(0.7, 2.5)]
+    curve = median_curve(curves, beta=0.98)
+    figure = picture_of(
+        curve, read(curve, rule=Rule.CENTRE), TITLE, repeats_of(curves, range(3), rule=Rule.CENTRE)
+    )
+    rates, low, high = figure.band
+    assert "median of 3 sweeps" in figure.title
+    # The levels differ, what training did is compared: the deepest and the shallowest valley bound the band.
+    bottom = int(np.argmin(low))
+    assert rates[bottom] == pytest.approx(0.1, rel=0.3)
+    assert high[bottom] - low[bottom] == pytest.approx(0.5, abs=0.1)
+    assert (low <= high).all()
+    assert draw(figure).axes[0].collections
+
+
+def test_one_sweep_has_no_band():
+    losses = healthy()
+    assert range_figure(a_curve(losses), None, TITLE).band is None

@@ -1,0 +1,48 @@
+"""How noisy measurements along a ladder are, and where they start from."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def starting_level(raw: NDArray[np.float64]) -> float:
+    """The median of the first tenth of the points, at least three."""
+    return float(np.median(raw[: max(3, len(raw) // 10)]))
+
+
+def growing_deviation(raw: NDArray[np.float64], start: float) -> NDArray[np.float64]:
+    """Standard deviation of each of paired measurements, shape (points,), from those before it.
+
+    At the start the two models are one and there is no noise; it grows as they part, so it is never taken for
+    less than it was at a lower rate. A cliff is no noise.
+    """
+    reach = max(8, len(raw) // 6)
+    capped = np.minimum(raw, start)
+    before = [deviation(capped[max(0, i - reach) : i + 1]) for i in range(len(raw))]
+    return np.maximum.accumulate(np.array(before)) if before else np.empty(0)
+
+
+def batch_noise(raw: NDArray[np.float64]) -> float:
+    """Standard deviation of a measurement, without what lies far above the start: a cliff is no noise."""
+    if len(raw) < 20:
+        return deviation(raw)
+    near = raw <= starting_level(raw) + 6 * deviation(raw[: len(raw) // 2])
+    return deviation(raw[near])
+
+
+def deviation(raw: NDArray[np.float64]) -> float:
+    """Standard deviation about a locally straight line, from second differences, by their median.
+
+    For independent noise of variance v a second difference has variance 6 v; the median of its magnitude is
+    0.6745 standard deviations (normal), and does not see a few outliers.
+    """
+    if len(raw) < 3:
+        return 0.0
+    second = np.abs(raw[2:] - 2 * raw[1:-1] + raw[:-2])
+    return float(np.median(second)) / (0.6745 * math.sqrt(6))
