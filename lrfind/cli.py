@@ -17,6 +17,11 @@ COMMANDS = {
 RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
 """Flags with a learning rate behind them: whose they are, what they are short for, an example."""
 
+TRY_FLAG = "--try"
+"""Short for schedule.try=true."""
+
+_LONE_FLAGS = ("-q", "--quiet", "--json", TRY_FLAG)
+
 DEFAULT = "range"
 USAGE_ERROR = 2
 
@@ -32,7 +37,7 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: The words after `lrfind`.
     """
-    words = [word for word in arguments if word not in ("-q", "--quiet", "--json")]
+    words = [word for word in arguments if word not in _LONE_FLAGS]
     quiet = any(word in ("-q", "--quiet") for word in arguments)
     record = "--json" in arguments
     try:
@@ -57,6 +62,10 @@ def main(arguments: list[str]) -> int:
         if command != owner:
             return _usage_error(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}.")
         words.append(f"{key}={rate}")
+    if TRY_FLAG in arguments:
+        if command != "schedule":
+            return _usage_error(f"{TRY_FLAG} belongs to schedule: type lrfind schedule {TRY_FLAG}.")
+        words.append("schedule.try=true")
     if command == "verify":
         try:
             words = _with_rate_to_check(words)
@@ -172,7 +181,7 @@ def _completion_command(command: str) -> str:
     """
     line = os.environ.get("COMP_LINE", "")
     words = line.split(" ")
-    kept = [word for word in words[1:] if word not in ("-q", "--quiet", "--json")]
+    kept = [word for word in words[1:] if word not in _LONE_FLAGS]
     if len(kept) > 1 and kept[0] in COMMANDS:
         command = kept.pop(0)
     # The last word is the one being completed, whatever it is.

@@ -7,7 +7,7 @@ lrfind: which learning rate?
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
   lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
   lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
-  lrfind schedule [OVERRIDE ...]                 learning-rate policies: curves, tables, PyTorch code
+  lrfind schedule [--try] [OVERRIDE ...]         learning-rate policies: curves, tables, PyTorch code
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a
@@ -23,6 +23,7 @@ Examples
   lrfind verify                                  the suggestion, a third and three times of it
   lrfind verify --lr 0.1                         in CI: exits 4 when 0.1 is no longer sensible
   lrfind schedule 'schedule.policy=[step,cosine]' schedule.from=outputs/DATE/TIME schedule.num_steps=3000
+  lrfind schedule --try 'schedule.policy=[fixed,cosine]'   which ends lower on this task?
   lrfind compare compare.lrs=[0.1,0.3,1] compare.batch_sizes=[16,64,256]
   lr=$(lrfind -q model=mlp data=digits)
 
@@ -83,17 +84,21 @@ The comparison
   compare.stacked=auto|true|false  compare.processes=N  compare.threads=N   how the machine is shared
   compare.resume=RUN_DIR                       go on with a comparison that was cut off
 
-Learning-rate policies: nothing is trained
+Learning-rate policies: without --try nothing is trained
   schedule.policy=fixed|step|multistep|exp|inv|poly|linear|cosine|one_cycle|cyclic|wsd, '[step,cosine]' or all
   schedule.lr=LR  or  schedule.from=RUN_DIR    the peak rate, or the run of range or refine that suggests it
   schedule.num_steps=300                       updates of the training
   schedule.gamma  .step_size  .milestones  .power  .warmup_steps  .decay_steps  .eta_min ...
                                                torch's names; lrfind schedule --cfg job shows all
+  schedule.try=true                            train the task shortly under each policy and compare (--try)
+  schedule.seeds=3  schedule.held_out=N  schedule.readings=20   of that trial; its peak, where none is
+                                               given, is found by a range test, with the settings of range
 
 Flags
   -q, --quiet    stdout is the suggested rate and a newline, nothing else (schedule: the peak)
   --around LR    refine only: short for refine.around=LR
   --lr LR        verify only: short for verify.lr=LR
+  --try          schedule only: short for schedule.try=true
   --json         stdout is the JSON record, nothing else
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop

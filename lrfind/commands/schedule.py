@@ -1,27 +1,27 @@
-"""`lrfind schedule`: learning-rate policies as curves, tables and PyTorch code. Nothing is trained."""
+"""`lrfind schedule`: learning-rate policies as curves, tables and PyTorch code, and tried where asked for."""
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lrfind.commands.finish import finish
+from lrfind.commands.finish import finish, warnings_of
 from lrfind.launch import Outcome, Show, launch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from omegaconf import DictConfig
 
+    from lrfind.commands.peak import Peak
+    from lrfind.commands.trying import Trial
     from lrfind.config.schedule import ScheduleConfig, ScheduleSettings
+    from lrfind.core.curve import Status
     from lrfind.core.schedules import Course, Schedule
     from lrfind.core.suggest import Suggestion
-    from lrfind.report.earlier import Earlier
-
-FILES = ("schedule.csv", "schedule.json", "schedule.png")
+    from lrfind.core.tried import Tried
 
 
 def main(arguments: Sequence[str], show: Show) -> int:
@@ -30,49 +30,76 @@ def main(arguments: Sequence[str], show: Show) -> int:
 
 
 def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
-    """The job: plans the schedules, works them out, writes the files, shows the result.
+    """The job: works the schedules out, tries them where asked for, writes the files, shows the result.
 
     Raises:
         UserError: Something cannot be used as given, or the results cannot be written.
     """
+    from lrfind.commands.peak import peak_of, with_rates
     from lrfind.config.door import validated
     from lrfind.config.schedule import ScheduleConfig
-    from lrfind.core.curve import Status
     from lrfind.core.schedules import Course
     from lrfind.report import console
-    from lrfind.report.drawing import png
-    from lrfind.report.earlier import earlier_run
     from lrfind.report.records import to_json
-    from lrfind.report.schedule_drawing import draw_schedules
-    from lrfind.report.schedule_figure import schedule_figure
     from lrfind.report.schedules import schedule_csv, schedule_lines
+    from lrfind.report.tried import tried_csv, tried_lines
 
     started = time.perf_counter()
     config = validated(composed, ScheduleConfig)
-    settings = config.schedule
-    earlier = None if settings.from_ is None else earlier_run(settings.from_, "schedule.from")
-    schedules = planned(settings if earlier is None else with_rates(settings, earlier))
-    courses = [Course.of(each) for each in schedules]
-    suggestion = suggested(schedules[0].lr, settings, earlier)
-    content = record_of(config, courses, suggestion, directory, time.perf_counter() - started)
-    source = "" if earlier is None else origin(earlier)
+    trial = prepared(config) if config.schedule.try_ else None
+    peak = peak_of(config, None if trial is None else trial.data)
+    courses = [Course.of(each) for each in planned(with_rates(config.schedule, peak))]
+    tried = None if trial is None else trial.of(courses)
+    status = status_of(tried)
+    files: dict[str, Callable[[], str | bytes]] = {}
+    if tried is not None:
+        files["schedule_try.csv"] = lambda: tried_csv(tried)
+    files["schedule.csv"] = lambda: schedule_csv(courses)
+    files["schedule.json"] = lambda: to_json(content)
+    files["schedule.png"] = partial(_picture, courses, peak)
+    if trial is not None and tried is not None and tried.seeds:
+        files["schedule_try.png"] = partial(_picture_of_trial, tried, peak, trial.title)
+    suggestion = suggested(peak, tried)
+    content = record_of(
+        config,
+        courses,
+        peak,
+        suggestion,
+        status,
+        [directory / name for name in files],
+        time.perf_counter() - started,
+        trial,
+        tried,
+    )
 
-    def table(files: list[Path]) -> None:
-        console.show(schedule_lines(courses, suggestion, source, files))
+    def table(written: list[Path]) -> None:
+        measured = [] if tried is None else tried_lines(tried)
+        console.show(schedule_lines(courses, peak.suggestion, peak.source, written, trial=measured))
 
     return finish(
         directory,
-        {
-            "schedule.csv": lambda: schedule_csv(courses),
-            "schedule.json": lambda: to_json(content),
-            "schedule.png": lambda: png(draw_schedules(schedule_figure(courses, suggestion.lr, source))),
-        },
+        files,
         content,
         suggestion=suggestion,
-        status=Status.COMPLETED,
+        status=status,
         show=show,
         show_table=table,
     )
+
+
+def prepared(config: ScheduleConfig) -> Trial:
+    """What is to be trained, with its data; says so where a baseline is tried beside the policy named."""
+    from lrfind.commands.trying import Trial
+    from lrfind.config.schedule import BASELINE, policies_of
+    from lrfind.report import console
+
+    policies = policies_of(config.schedule)
+    if len(policies) == 1:
+        console.note(
+            f"schedule.policy names {policies[0].value} alone: {BASELINE.value} is tried beside it, as the "
+            "baseline."
+        )
+    return Trial(config)
 
 
 def planned(settings: ScheduleSettings) -> list[Schedule]:
@@ -81,12 +108,12 @@ def planned(settings: ScheduleSettings) -> list[Schedule]:
     Raises:
         ConfigError: The rate and the other numbers do not go together.
     """
-    from lrfind.config.schedule import parameters_of, policies_of, rate_problems
+    from lrfind.config.schedule import parameters_of, rate_problems, tried_policies
     from lrfind.core.policy_parameters import PARAMETERS
     from lrfind.core.schedules import schedule
     from lrfind.errors import ConfigError
 
-    policies = policies_of(settings)
+    policies = tried_policies(settings)
     problems = rate_problems(settings, policies)
     if problems:
         raise ConfigError("\n".join(problems))
@@ -103,69 +130,82 @@ def planned(settings: ScheduleSettings) -> list[Schedule]:
     ]
 
 
-def with_rates(settings: ScheduleSettings, earlier: Earlier) -> ScheduleSettings:
-    """The settings with an earlier run's rate as the peak, and its bracket as the ends of `cyclic`.
+def status_of(tried: Tried | None) -> Status:
+    """How it ended: a schedule that is only worked out is completed."""
+    from lrfind.core.curve import Status
 
-    Raises:
-        ConfigError: It suggests no rate.
-    """
-    from lrfind.errors import ConfigError
-
-    suggestion = earlier.suggestion
-    if suggestion is None:
-        raise ConfigError(
-            f"schedule.from: the run of {earlier.path} suggests no learning rate. {earlier.verdict} Give a "
-            "rate of your own, schedule.lr=LR."
-        )
-    known = dataclasses.replace(settings, lr=suggestion.lr)
-    if suggestion.low < suggestion.high:
-        known.base_lr = suggestion.low if settings.base_lr is None else settings.base_lr
-        known.max_lr = suggestion.high if settings.max_lr is None else settings.max_lr
-    return known
+    if tried is None:
+        return Status.COMPLETED
+    if tried.interrupted:
+        return Status.INTERRUPTED
+    return Status.DIVERGED if tried.best is None else Status.COMPLETED
 
 
-def suggested(lr: float, settings: ScheduleSettings, earlier: Earlier | None) -> Suggestion:
-    """The peak rate as a suggestion: that of the earlier run, or the one given."""
-    from lrfind.core.suggest import Suggestion
-
-    if earlier is not None and earlier.suggestion is not None:
-        return dataclasses.replace(
-            earlier.suggestion, reason=f"Taken from {earlier.path}. {earlier.suggestion.reason}"
-        )
-    assert settings.lr is not None
-    return Suggestion(settings.lr, settings.lr, settings.lr, "given", "Given as schedule.lr.")
-
-
-def origin(earlier: Earlier) -> str:
-    """Where the peak rate comes from, in words: `suggested by lrfind range for mlp on digits, ...`."""
-    trained = f" for {earlier.task}" if earlier.task else ""
-    return f"suggested by lrfind {earlier.command}{trained}"
+def suggested(peak: Peak, tried: Tried | None) -> Suggestion | None:
+    """The peak; None where every policy diverged with it."""
+    if tried is not None and not tried.interrupted and tried.best is None:
+        return None
+    return peak.suggestion
 
 
 def record_of(
-    config: ScheduleConfig, courses: list[Course], suggestion: Suggestion, directory: Path, seconds: float
+    config: ScheduleConfig,
+    courses: list[Course],
+    peak: Peak,
+    suggestion: Suggestion | None,
+    status: Status,
+    files: list[Path],
+    seconds: float,
+    trial: Trial | None,
+    tried: Tried | None,
 ) -> dict[str, Any]:
-    """The JSON record: that of every command, and `policies`."""
-    from lrfind.core.curve import Status
+    """The JSON record: that of every command, `policies`, and `tried` where they were."""
     from lrfind.report.environment import environment
     from lrfind.report.records import plain, record
     from lrfind.report.schedules import policy_records, schedule_verdict
+    from lrfind.report.tried import tried_record
 
-    whole = dataclasses.asdict(config)
-    whole["schedule"] = {key.removesuffix("_"): value for key, value in whole["schedule"].items()}
+    device_name = None
+    if trial is not None:
+        from lrfind.tasks.devices import name_of
+
+        device_name = name_of(trial.device)
+    verdict = schedule_verdict(courses)
     content = record(
         command="schedule",
-        status=Status.COMPLETED,
+        status=status,
         suggestion=suggestion,
         rules={},
-        verdict=schedule_verdict(courses),
-        steps=0,
+        verdict=verdict if tried is None else f"{tried.verdict} {verdict}",
+        steps=peak.steps + (0 if tried is None else tried.steps_taken),
         seconds=seconds,
         seed=config.seed,
-        device="cpu",
-        config=whole,
-        environment=environment(),
-        files=[directory / name for name in FILES],
+        device="cpu" if trial is None else str(trial.device),
+        config=plain(config),
+        environment=environment() if device_name is None else environment(device_name),
+        files=files,
+        warnings=[]
+        if trial is None
+        else trial.notes + warnings_of(list(dict.fromkeys([*peak.skipped, *trial.skipped]))),
     )
     content["policies"] = plain(policy_records(courses))
+    if trial is not None and tried is not None:
+        content["held_out_samples"] = trial.held_out
+        content["tried"] = tried_record(tried)
     return content
+
+
+def _picture(courses: list[Course], peak: Peak) -> bytes:
+    from lrfind.report.drawing import png
+    from lrfind.report.schedule_drawing import draw_schedules
+    from lrfind.report.schedule_figure import schedule_figure
+
+    return png(draw_schedules(schedule_figure(courses, peak.suggestion.lr, peak.source)))
+
+
+def _picture_of_trial(tried: Tried, peak: Peak, title: str) -> bytes:
+    from lrfind.report.drawing import png
+    from lrfind.report.tried_drawing import draw_tried
+    from lrfind.report.tried_figure import tried_figure
+
+    return png(draw_tried(tried_figure(tried, peak.suggestion.lr, title)))

@@ -58,7 +58,9 @@ class Runs:
     def __init__(self, config: VerifyConfig, data: Data) -> None:
         self.interrupted = False
         self.title = ""
-        self.held_out = held_out_samples(data, config.verify.held_out, batch_size=config.batch_size)
+        self.held_out = held_out_samples(
+            data, config.verify.held_out, batch_size=config.batch_size, key="verify.held_out"
+        )
         self.notes: list[str] = []
         self.skipped: list[str] = []
         self._config = config

@@ -31,6 +31,8 @@ def problems_of(config: Any) -> list[str]:
         problems += problems_of_verify(config)
     if isinstance(config, ScheduleConfig):
         problems += schedule_problems(config.schedule)
+        if config.seed + (config.schedule.seeds or 0) > 2**32:
+            problems.append("schedule.seeds counts on from seed, and must stay below 2^32.")
     if isinstance(config, CompareConfig):
         problems += problems_of_compare(config)
     return problems

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import Any
 
-from lrfind.config.schema import TaskConfig
+from lrfind.config.schema import RangeConfig
 from lrfind.core.policies import Policy
 from lrfind.core.policy_parameters import PARAMETERS, problems_of
 from lrfind.core.schedules import policy_of
@@ -13,17 +14,28 @@ from lrfind.core.schedules import policy_of
 ALL = "all"
 """What asks for every policy."""
 
+BASELINE = Policy.FIXED
+"""What a single policy is tried against."""
+
+TRY_SEEDS, TRY_READINGS = 3, 20
+"""Seeds of a trial, and how often it is read, where nothing else is asked for."""
+
+_TRY_ONLY = ("seeds", "held_out", "readings")
+
 
 @dataclass(kw_only=True, slots=True)
 class ScheduleSettings:
-    """The policies and what they are made of; None: as `lrfind.core.policy_parameters.defaults` says."""
+    """The policies and what they are made of; None: as `lrfind.core.policy_parameters.defaults` says.
+
+    A field that ends in an underscore is a key without it: `from` and `try` are words of Python.
+    """
 
     policy: Any
     """The name of a policy, a list of names, or `all`."""
     lr: float | None
-    """The peak rate; None with `from_`."""
+    """The peak rate; None with `from_`, or where a range test is to find it for `try_`."""
     from_: str | None
-    """`schedule.from`: an earlier run, or its record, that the peak rate is taken from."""
+    """An earlier run, or its record, that the peak rate is taken from."""
     num_steps: int
     """Updates of the training."""
     gamma: float | None
@@ -62,11 +74,19 @@ class ScheduleSettings:
     """Highest rate of `cyclic`."""
     step_size_up: int | None
     """Steps from `base_lr` to `max_lr`."""
+    try_: bool
+    """Whether to train the task under each of the policies and compare them."""
+    seeds: int | None
+    """With `try_`: number of seeds, counted on from `seed`; None: TRY_SEEDS."""
+    held_out: float | None
+    """With `try_`: samples set apart, or a share below 1; None: a fifth, at most 2,000."""
+    readings: int | None
+    """With `try_`: how often the held-out data are read; None: TRY_READINGS, or each of fewer steps."""
 
 
 @dataclass(kw_only=True, slots=True)
-class ScheduleConfig(TaskConfig):
-    """The config of `lrfind schedule`."""
+class ScheduleConfig(RangeConfig):
+    """The config of `lrfind schedule`, and of the range test that can find a peak for a trial."""
 
     schedule: ScheduleSettings
     """The policies."""
@@ -90,6 +110,23 @@ def policies_of(settings: ScheduleSettings) -> list[Policy]:
     return policies
 
 
+def tried_policies(settings: ScheduleSettings) -> list[Policy]:
+    """The policies that are worked out: those asked for, and for a trial of a single one the baseline.
+
+    Raises:
+        ValueError: As `policies_of`; or only the baseline is to be tried.
+    """
+    policies = policies_of(settings)
+    if not settings.try_ or len(policies) > 1:
+        return policies
+    if policies == [BASELINE]:
+        raise ValueError(
+            f"a trial compares policies, and {BASELINE.value} is the baseline itself: name another, such as "
+            f"schedule.policy=cosine, or several, schedule.policy=[{BASELINE.value},cosine,one_cycle]."
+        )
+    return [BASELINE, *policies]
+
+
 def parameters_of(settings: ScheduleSettings) -> dict[str, Any]:
     """The parameters of policies as they are given, None where not."""
     known = {name for names in PARAMETERS.values() for name in names}
@@ -99,16 +136,16 @@ def parameters_of(settings: ScheduleSettings) -> dict[str, Any]:
 def schedule_problems(settings: ScheduleSettings) -> list[str]:
     """What is wrong with the settings; what hangs on an earlier run's rate is left to `rate_problems`."""
     try:
-        policies = policies_of(settings)
+        policies = tried_policies(settings)
     except ValueError as error:
         return [f"schedule.policy={_spelled(settings.policy)}: {error}"]
-    problems = _unused(settings, policies)
+    problems = _unused(settings, policies) + _trial_problems(settings)
     if settings.lr is not None and settings.from_ is not None:
         problems.append(
             f"schedule.lr={settings.lr:g} and schedule.from={settings.from_} both say the peak rate: give "
             "one of them."
         )
-    elif settings.lr is None and settings.from_ is None:
+    elif settings.lr is None and settings.from_ is None and not settings.try_:
         problems.append(
             "schedule.lr is required: give the peak rate, schedule.lr=0.1, or the run directory of an "
             "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
@@ -133,6 +170,33 @@ def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[st
         )
     ]
     return list(dict.fromkeys(found))
+
+
+def _trial_problems(settings: ScheduleSettings) -> list[str]:
+    """What is wrong with the numbers of a trial."""
+    given = [name for name in _TRY_ONLY if getattr(settings, name) is not None]
+    if not settings.try_:
+        return [
+            f"schedule.{name} belongs to a trial: add --try (schedule.try=true), or leave it out."
+            for name in given
+        ]
+    problems = []
+    for name in ("seeds", "readings"):
+        count = getattr(settings, name)
+        if count is not None and count < 1:
+            problems.append(f"schedule.{name} must be at least 1, got {count}.")
+    if settings.readings is not None and settings.readings > settings.num_steps >= 1:
+        problems.append(
+            f"schedule.readings must be at most schedule.num_steps={settings.num_steps}, got "
+            f"{settings.readings}."
+        )
+    share = settings.held_out
+    if share is not None and not (0 < share < 1 or (1 <= share < math.inf and share.is_integer())):
+        problems.append(
+            "schedule.held_out must be a number of samples, a share between 0 and 1, or null for a fifth, "
+            f"got {share:g}."
+        )
+    return problems
 
 
 def _unused(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:

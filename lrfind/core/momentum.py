@@ -1,4 +1,4 @@
-"""How much of its past gradients an optimizer carries along."""
+"""How much of its past gradients an optimizer carries along: read, and set."""
 
 from __future__ import annotations
 
@@ -24,3 +24,12 @@ def _of_group(group: Mapping[str, Any]) -> float:
     first = betas[0] if isinstance(betas, (tuple, list)) and betas else None
     known = [float(value) for value in (group.get("momentum"), first) if isinstance(value, (int, float))]
     return max(known, default=0.0)
+
+
+def set_momentum(optimizer: Optimizer, momentum: float) -> None:
+    """Sets `momentum`, or else the first of the `betas`, of every parameter group that has one."""
+    for group in optimizer.param_groups:
+        if "momentum" in group:
+            group["momentum"] = momentum
+        elif "betas" in group:
+            group["betas"] = (momentum, *group["betas"][1:])

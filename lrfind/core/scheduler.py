@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
+from lrfind.core.momentum import set_momentum
 from lrfind.core.schedules import Schedule, schedule
 
 if TYPE_CHECKING:
@@ -37,11 +38,8 @@ class PolicyLR(LRScheduler):
         fastest = max(float(base) for base in self.base_lrs)
         rate = self.schedule.rate(self.last_epoch)
         momentum = self.schedule.momentum(self.last_epoch)
-        for group in self.optimizer.param_groups if momentum is not None else ():
-            if "momentum" in group:
-                group["momentum"] = momentum
-            elif "betas" in group:
-                group["betas"] = (momentum, *group["betas"][1:])
+        if momentum is not None:
+            set_momentum(self.optimizer, momentum)
         return [rate * (base / fastest) for base in self.base_lrs]
 
     def state_dict(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from lrfind.report.schedule_figure import ScheduleFigure, SchedulePanel
 
-_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
-_STYLES: tuple[Any, ...] = ("-", (0, (7, 1.5)), (0, (4, 1.5)), (0, (6, 1.2, 1.2, 1.2)), (0, (1.5, 1.2)))
+COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
+STYLES: tuple[Any, ...] = ("-", (0, (7, 1.5)), (0, (4, 1.5)), (0, (6, 1.2, 1.2, 1.2)), (0, (1.5, 1.2)))
 """Through the gaps of the later ones the earlier ones show where they lie on each other."""
 
 
@@ -41,8 +41,8 @@ def _draw_panel(figure: Figure, data: SchedulePanel) -> None:
             line.series.x,
             line.series.y,
             drawstyle=style,
-            color=_COLOURS[line.colour],
-            linestyle=_STYLES[line.colour] if not data.heading else "-",
+            color=COLOURS[line.colour],
+            linestyle=STYLES[line.colour] if not data.heading else "-",
             linewidth=1.6,
             marker="o" if few else "",
             markersize=3,
@@ -58,7 +58,7 @@ def _draw_panel(figure: Figure, data: SchedulePanel) -> None:
             line.series.y,
             data.upright.limits[0],
             step=step,
-            color=_COLOURS[line.colour],
+            color=COLOURS[line.colour],
             alpha=0.1,
             linewidth=0,
         )
@@ -74,8 +74,8 @@ def _draw_key(figure: Figure, text: str, colour: int, at: tuple[float, float]) -
         Line2D(
             [left, left + 0.036],
             [height, height],
-            color=_COLOURS[colour],
-            linestyle=_STYLES[colour],
+            color=COLOURS[colour],
+            linestyle=STYLES[colour],
             linewidth=1.8,
         )
     )

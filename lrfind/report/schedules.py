@@ -80,7 +80,12 @@ def _words(course: Course) -> str:
 
 
 def schedule_lines(
-    courses: Sequence[Course], suggestion: Suggestion, source: str, files: Sequence[Path]
+    courses: Sequence[Course],
+    suggestion: Suggestion,
+    source: str,
+    files: Sequence[Path],
+    *,
+    trial: Sequence[Paragraph] = (),
 ) -> list[Paragraph]:
     """Works out what is written to stdout: rates at a few steps, the code of each policy, the files.
 
@@ -89,6 +94,7 @@ def schedule_lines(
         suggestion: The peak rate.
         source: Where it comes from; empty where it was given.
         files: Paths of the files.
+        trial: What was measured under the policies, where they were tried.
     """
     steps = table_steps(courses[0].schedule.num_steps)
     lines = [Paragraph(_row("at step", [f"{step}" for step in steps]), "bold")]
@@ -107,6 +113,8 @@ def schedule_lines(
         peak += f", {source} (bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)})"
     after = "scheduler.step() belongs after every optimizer.step(): the steps are updates, not epochs."
     lines += [Paragraph(""), Paragraph(peak, "bold green"), Paragraph(after), Paragraph("")]
+    if trial:
+        lines += [*trial, Paragraph("")]
     return lines + [Paragraph(shortest(file), "dim") for file in files]
 
 

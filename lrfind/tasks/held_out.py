@@ -25,7 +25,7 @@ def is_counted(data: Data) -> bool:
     return source_of(data.dataset) in (Source.TENSORS, Source.MAP)
 
 
-def held_out_samples(data: Data, asked: float | None, *, batch_size: int) -> int:
+def held_out_samples(data: Data, asked: float | None, *, batch_size: int, key: str) -> int:
     """The number of samples to set apart.
 
     Args:
@@ -33,6 +33,7 @@ def held_out_samples(data: Data, asked: float | None, *, batch_size: int) -> int
         asked: A number of samples, a share below 1, or None: a fifth, at most 2,000 and at most what leaves a
             batch; 512 where the data has no index.
         batch_size: Samples a batch of training.
+        key: The dotted key that asks for it, for messages.
 
     Raises:
         ConfigError: It leaves less than one batch, or is a share of nobody knows how many samples.
@@ -40,7 +41,7 @@ def held_out_samples(data: Data, asked: float | None, *, batch_size: int) -> int
     if not is_counted(data):
         if asked is not None and asked < 1:
             raise ConfigError(
-                f"verify.held_out={asked:g} is a share, and data={data.name} does not say how many samples "
+                f"{key}={asked:g} is a share, and data={data.name} does not say how many samples "
                 "it holds: give a number of samples."
             )
         return _OF_A_STREAM if asked is None else int(asked)
@@ -56,7 +57,7 @@ def held_out_samples(data: Data, asked: float | None, *, batch_size: int) -> int
     samples = max(1, round(asked * count)) if asked < 1 else int(asked)
     if samples > most:
         raise ConfigError(
-            f"verify.held_out={asked:g} leaves less than one batch of batch_size={batch_size} of the {count} "
+            f"{key}={asked:g} leaves less than one batch of batch_size={batch_size} of the {count} "
             f"samples of data={data.name} for training. Choose {most} or less."
         )
     return samples

@@ -34,6 +34,7 @@ NUMBERS_ONLY = (
     "comparison",
     "scaling",
     "advice",
+    "tried",
 )
 NEVER_IN = {
     "core": {"hydra", "omegaconf", "rich", "matplotlib", "lrfind.config", "lrfind.tasks", "lrfind.report"},
