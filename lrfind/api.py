@@ -21,6 +21,7 @@ from lrfind.core.suggest import DEFAULT_RULE, Rule, read, repeats_of
 from lrfind.errors import UserError
 from lrfind.report.records import range_csv
 from lrfind.report.repeats import repeats_csv, repeats_record
+from lrfind.report.worth import measured_worth
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -195,7 +196,7 @@ def range_test(
         seeds = torch.randint(2**31, (repeats,)).tolist() if repeats > 1 else [0]
         while len(curves) < repeats:
             # Within, without the loader: its generators go on, so that the next sweep meets another order.
-            with preserved(model, optimizer, scaler=task.scaler):
+            with preserved(model, optimizer, criterion=criterion, scaler=task.scaler):
                 if curves:
                     torch.manual_seed(seeds[len(curves)])
                 batches = task.batches()
@@ -215,7 +216,9 @@ def range_test(
     curve = median_curve(curves, beta=beta)
     reading = read(curve, rule=rule)
     several = repeats_of(curves, range(repeats), rule=rule) if repeats > 1 else None
-    content = repeats_record(several) | content_of(
+    chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
+    worth = {"measured": measured_worth(arguments | chosen)}
+    content = content_of(
         command="range",
         status=curve.status,
         suggestion=reading.suggestion,
@@ -226,4 +229,5 @@ def range_test(
         device=task.device,
         arguments={"range_test": arguments},
     )
+    content |= worth | repeats_record(several)
     return RangeTestResult(curve, reading, several, task.title, content)

@@ -75,7 +75,13 @@ class OwnTask:
 
     def preserved(self) -> AbstractContextManager[None]:
         """Inside, everything may be disturbed; afterwards it is as it was."""
-        return preserved(self.model, self.optimizer, scaler=self.scaler, loader=self.loader)
+        return preserved(
+            self.model,
+            self.optimizer,
+            criterion=self.objective.criterion,
+            scaler=self.scaler,
+            loader=self.loader,
+        )
 
 
 def own_task(

@@ -72,22 +72,19 @@ def record_of(config: RangeConfig, found: Swept, directory: Path, seconds: float
     from lrfind.tasks.devices import name_of, resolve
 
     settings = plain(dataclasses.asdict(config.range))
-    return (
-        repeats_record(found.repeats)
-        | {"measured": measured_worth(settings)}
-        | record(
-            command="range",
-            status=found.curve.status,
-            suggestion=found.reading.suggestion,
-            rules=found.reading.rules,
-            verdict=found.reading.verdict,
-            steps=found.steps,
-            seconds=seconds,
-            seed=config.seed,
-            device=found.device,
-            config=dataclasses.asdict(config),
-            environment=environment(name_of(resolve(config.device))),
-            files=[directory / name for name in ("range.csv", "range.png", "range.json")],
-            warnings=found.notes + warnings_of(found.skipped),
-        )
+    content = record(
+        command="range",
+        status=found.curve.status,
+        suggestion=found.reading.suggestion,
+        rules=found.reading.rules,
+        verdict=found.reading.verdict,
+        steps=found.steps,
+        seconds=seconds,
+        seed=config.seed,
+        device=found.device,
+        config=dataclasses.asdict(config),
+        environment=environment(name_of(resolve(config.device))),
+        files=[directory / name for name in ("range.csv", "range.png", "range.json")],
+        warnings=found.notes + warnings_of(found.skipped),
     )
+    return content | {"measured": measured_worth(settings)} | repeats_record(found.repeats)

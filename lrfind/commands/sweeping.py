@@ -50,6 +50,15 @@ class Swept:
     skipped: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is kept of the first task."""
+
+    title: str
+    device: str
+    notes: list[str]
+
+
 def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
     """Builds the task of a config, sweeps it, as often as `range.repeats` says, and reads the curve.
 
@@ -61,35 +70,51 @@ def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
         UserError: Something cannot be used as given.
     """
     settings = config.range
-    tasks: list[Task] = []
+    about: _About | None = None
+    skipped: dict[str, None] = {}
     curves: list[Curve] = []
+    interrupted = False
     with console.progress(settings.num_steps * settings.repeats) as shown:
         for i in range(settings.repeats):
-            task = build(
-                dataclasses.replace(config, seed=config.seed + i),
-                accuracy=settings.metric is Metric.ACCURACY,
-                validation_samples=settings.validation.samples,
-                single_batch=settings.single_batch,
-                data=tasks[0].data if tasks else data,
-            )
-            tasks.append(task)
-            with closing(task.loaders):
-                told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
-                curves.append(measured(task, config, told))
-            if curves[-1].status is Status.INTERRUPTED:
+            try:
+                task = build(
+                    dataclasses.replace(config, seed=config.seed + i),
+                    accuracy=settings.metric is Metric.ACCURACY,
+                    validation_samples=settings.validation.samples,
+                    single_batch=settings.single_batch,
+                    data=data,
+                )
+                about = about or _About(task.title, str(task.device), task.notes)
+                data = task.data
+                with closing(task.loaders):
+                    told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
+                    curve = measured(task, config, told)
+            except KeyboardInterrupt:
+                if not curves:
+                    raise
+                interrupted = True
                 break
+            skipped |= dict.fromkeys(task.loaders.skipped)
+            del task  # of several, one model at a time
+            interrupted = curve.status is Status.INTERRUPTED
+            if len(curve) or not curves:
+                curves.append(curve)
+            if interrupted:
+                break
+    assert about is not None
     curve = median_curve(curves, beta=settings.beta)
-    first = tasks[0]
+    if interrupted:
+        curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
     seeds = range(config.seed, config.seed + settings.repeats)
     return Swept(
         curve=curve,
         reading=read(curve, rule=settings.rule),
         repeats=repeats_of(curves, seeds, rule=settings.rule) if settings.repeats > 1 else None,
         steps=sum(len(each) for each in curves),
-        title=first.title,
-        device=str(first.device),
-        notes=first.notes,
-        skipped=list(dict.fromkeys(path for task in tasks for path in task.loaders.skipped)),
+        title=about.title,
+        device=about.device,
+        notes=about.notes,
+        skipped=list(skipped),
     )
 
 

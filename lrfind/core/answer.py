@@ -85,7 +85,8 @@ def conclude(rounds: Sequence[Measured], *, interrupted: bool = False) -> Answer
 def _told(seen: Valley, last: Measured, first_lr: float) -> str:
     said = f"was lowest at {seen.lowest:g}, with a loss of {seen.loss:.3g}, {last.level:.3g} at the start"
     if seen.at_end:
-        return f"{said}; that is its last rate, and a larger one may be better still."
+        where = "that is" if seen.lowest == last.lrs[-1] else f"it is as good up to {last.lrs[-1]:g},"
+        return f"{said}; {where} its last rate, and a larger one may be better still."
     if seen.at_start:
         return f"{said}; that is its first rate, and a smaller one may be better still."
     bad = ~np.isfinite(last.losses)

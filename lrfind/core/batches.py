@@ -65,6 +65,36 @@ def on_device(batch: Any, device: torch.device) -> Any:
     return batch
 
 
+def own_batch(batch: Any, *, clone: bool) -> Any:
+    """The batch in containers of its own, so that taking it apart leaves the original whole.
+
+    Args:
+        batch: Tuples, lists and dicts recursively; whatever else there is stays as it is.
+        clone: Also copy the tensors.
+    """
+    if isinstance(batch, Tensor):
+        return batch.clone() if clone else batch
+    if isinstance(batch, dict):
+        own = batch.copy()
+        own.update({key: own_batch(item, clone=clone) for key, item in batch.items()})
+        return own
+    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
+        return type(batch)(*(own_batch(item, clone=clone) for item in batch))
+    if isinstance(batch, (list, tuple)):
+        return type(batch)(own_batch(item, clone=clone) for item in batch)
+    return batch
+
+
+def tensors_in(batch: Any) -> list[Tensor]:
+    """Every tensor in a batch."""
+    if isinstance(batch, Tensor):
+        return [batch]
+    items = (
+        batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, (list, tuple)) else ()
+    )
+    return [tensor for item in items for tensor in tensors_in(item)]
+
+
 def num_samples(batch: Any) -> int:
     """Number of samples in a batch: the length of the first tensor in it, 1 where there is none."""
     return _first_length(batch) or 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -10,6 +11,9 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+SAME = 1e-3
+"""Relative difference up to which two losses of one model on one batch are the same: kernels may round."""
 
 
 class Status(str, Enum):
@@ -67,6 +71,19 @@ class Curve:
     def __len__(self) -> int:
         """Steps taken."""
         return len(self.lrs)
+
+    @property
+    def paired(self) -> bool:
+        """Whether what the batch did can be told from what training did.
+
+        Before the first update both models are the same, so the first two losses must be. Where they are not,
+        the model keeps random numbers or a state of its own that the one as it was at the start disturbs, and
+        the difference of the two would mean nothing.
+        """
+        if self.start_losses is None or len(self) == 0:
+            return False
+        loss, start = float(self.losses[0]), float(self.start_losses[0])
+        return not math.isfinite(loss) or abs(loss - start) <= SAME * max(abs(loss), abs(start), 1e-6)
 
     @property
     def causes(self) -> NDArray[np.float64]:

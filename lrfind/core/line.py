@@ -57,6 +57,7 @@ class Line:
         start: Mean loss of the model as it was at the start, where the losses are paired, else None.
         momentum: Of the optimizer, in [0, 1).
         reach: Points that `evidence` looks at.
+        noise_grows: Whether the noise of paired measurements grows with the rate, as that of losses does.
     """
 
     lrs: NDArray[np.float64]
@@ -69,6 +70,7 @@ class Line:
     start: float | None = None
     momentum: float = 0.0
     reach: int = 1
+    noise_grows: bool = True
 
     def __len__(self) -> int:
         """Number of points."""
@@ -107,18 +109,24 @@ class Line:
     def evidence(self) -> float:
         """How consistently the paired losses lie below the start on the way to the lowest point.
 
-        The sum of the falls there, each over its rate, divided by the root of the sum of their squares.
-        Where training does nothing but wander, their signs are random, and the variance of this is 1 however
-        fast the noise grows; where every one of n is a fall, it is about sqrt(n).
+        The sum of the falls there, each over its rate (which is how their noise grows; that of accuracies
+        does not), divided by the root of the sum of their squares. Where training does nothing but wander,
+        their signs are random, and the variance of this is 1 however fast the noise grows; where every one of
+        n is a fall, it is about sqrt(n).
 
         Source: the self-normalized sum (de la Peña, Lai and Shao 2009, chapter 2).
         """
         lowest = self.lowest
         level = self.plateau
         on_the_way = slice(max(0, lowest + 1 - self.reach), lowest + 1)
-        falls = (level - self.raw[on_the_way]) / self.lrs[on_the_way]
-        size = float(np.sqrt((falls**2).sum()))
-        return float(falls.sum()) / size if size > 0 else 0.0
+        falls = level - self.raw[on_the_way]
+        if self.noise_grows:
+            falls = falls / self.lrs[on_the_way]
+        largest = float(np.abs(falls).max())
+        if largest == 0:
+            return 0.0
+        falls = falls / largest  # whose squares cannot overflow
+        return float(falls.sum() / np.sqrt((falls**2).sum()))
 
     @property
     def fall(self) -> tuple[float, float]:
@@ -130,12 +138,12 @@ class Line:
         lowest = self.lowest
         before = self.falls.start
         if self.start is not None:
-            level, variance = self.start, 0.0
+            level, deviation = self.start, 0.0
         elif before > 0:
-            level, variance = float(self.raw[:before].mean()), self.noise**2 / before
+            level, deviation = float(self.raw[:before].mean()), self.noise / math.sqrt(before)
         else:
-            level, variance = float(self.values[0]), float(self.smoothed_noise[0]) ** 2
-        deviation = math.sqrt(variance + float(self.smoothed_noise[lowest]) ** 2)
+            level, deviation = float(self.values[0]), float(self.smoothed_noise[0])
+        deviation = math.hypot(deviation, float(self.smoothed_noise[lowest]))
         return level - float(self.values[lowest]), deviation
 
 
@@ -149,7 +157,7 @@ def line(curve: Curve) -> Line:
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
     read = slice(first + 1, max(first + 1, last))
     one_batch = batch_noise(measured[read])
-    start, raw = _paired(curve, measured, read)
+    start, raw = without_batches(curve, measured, read)
     noise = np.full(len(raw), one_batch) if start is None else growing_deviation(raw, start)
     # A paired loss that is back below the start after a divergence has learnt something: it is read on.
     points = left_for_good(raw, noise) if start is None else len(raw)
@@ -171,28 +179,56 @@ def line(curve: Curve) -> Line:
         turned=turned,
         start=start,
         momentum=curve.momentum,
+        noise_grows=curve.accuracies is None,
         reach=max(8, round(curve.planned_steps * EVIDENCE_SHARE)),
     )
 
 
-def _paired(
+def without_batches(
     curve: Curve, measured: NDArray[np.float64], read: slice
 ) -> tuple[float | None, NDArray[np.float64]]:
-    """The mean of what was measured on the model as it was at the start, and the losses without the batch."""
-    at_start = curve.start_losses
+    """The mean of what was measured on the model as it was at the start, and the losses without the batch.
+
+    Args:
+        curve: A sweep.
+        measured: Its losses, or shares of wrong answers, shape (steps,).
+        read: The steps to look at; all their values are finite.
+
+    Returns:
+        None and the losses as they are where the sweep is not paired.
+    """
+    at_start = curve.start_losses if curve.paired else None
     if curve.accuracies is not None:
-        at_start = None if curve.start_accuracies is None else 1 - curve.start_accuracies
+        at_start = None if at_start is None or curve.start_accuracies is None else 1 - curve.start_accuracies
     raw = measured[read]
     if at_start is None or len(raw) == 0 or not np.isfinite(at_start[read]).all():
         return None, raw
     start = float(at_start[read].mean())
-    return start, start + (raw - at_start[read])
+    if curve.accuracies is not None or min(raw.min(), at_start[read].min()) < 0:
+        return start, start + (raw - at_start[read])
+    return start, _without_the_batch(raw, at_start[read], start, max(1.0, _width(curve)))
+
+
+def _without_the_batch(
+    raw: NDArray[np.float64], at_start: NDArray[np.float64], start: float, width: float
+) -> NDArray[np.float64]:
+    """Losses with the batch taken out, for losses that are never negative, shape (points,).
+
+    A batch that is hard for the untrained model is hard for the trained one too, in proportion: where the
+    loss has fallen to a tenth, so has what the batch adds to it. The start's loss is therefore subtracted
+    with the share of the start level that is left, at most 1: the whole of it as long as nothing is learnt,
+    and next to nothing where the loss is near zero, where the whole of it would put the batch back in.
+    """
+    # The same batches in both, so that their ratio knows nothing of them.
+    now, before = (centred(np.minimum(losses, 2 * at_start), width)[0] for losses in (raw, at_start))
+    left = np.clip(np.divide(now, before, out=np.ones_like(now), where=before > 0), 0, 1)
+    return np.maximum(raw - left * (at_start - start), 0)
 
 
 def _width(curve: Curve) -> float:
     """Standard deviation of the smoothing in steps."""
     steps = curve.planned_steps
-    if curve.start_losses is None:
+    if not curve.paired:
         return steps * SMOOTHING_SHARE
     width = steps * PAIRED_SHARE
     lrs = curve.lrs

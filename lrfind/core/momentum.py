@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from torch import Tensor
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -15,15 +17,22 @@ def momentum_of(optimizer: Optimizer) -> float:
 
     It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, and 0 for an optimizer that has neither.
     """
-    found = max((_of_group(group) for group in optimizer.param_groups), default=0.0)
+    groups = [group for group in optimizer.param_groups if any(p.requires_grad for p in group["params"])]
+    found = max((_of_group(group) for group in groups), default=0.0)
     return found if 0 <= found < 1 else 0.0
 
 
 def _of_group(group: Mapping[str, Any]) -> float:
     betas = group.get("betas")
     first = betas[0] if isinstance(betas, (tuple, list)) and betas else None
-    known = [float(value) for value in (group.get("momentum"), first) if isinstance(value, (int, float))]
-    return max(known, default=0.0)
+    return max(_number(group.get("momentum")), _number(first))
+
+
+def _number(value: Any) -> float:
+    """A number, or a tensor that holds one; 0 for anything else."""
+    if isinstance(value, Tensor):
+        return float(value) if value.numel() == 1 else 0.0
+    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def set_momentum(optimizer: Optimizer, momentum: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -60,6 +60,12 @@ class Objective:
         self._autocast = autocast
         self._highest_label = -1 if highest_label is None else highest_label
         self._check_labels = _takes_labels(criterion)
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module of the model and of the criterion."""
+        yield from self.model.modules()
+        if isinstance(self.criterion, nn.Module):
+            yield from self.criterion.modules()
 
     def __call__(self, batch: Any) -> tuple[Tensor, Tensor | None]:
         """The loss on a batch, without axes, and the share of right answers or None.

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from lrfind.core.batches import own_batch, tensors_in
+from lrfind.core.streams import RandomStreams
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -24,32 +27,38 @@ if TYPE_CHECKING:
 class StartModel:
     """The model as it is when this is made, while the same module object is trained on.
 
-    It keeps a copy of the parameters that the optimizer moves and of all buffers, on their devices: what is
-    frozen is not copied. To compute with the copy, it is swapped in behind the same tensors, which moves no
-    numbers, so any module will do, also a compiled one. Its random numbers are those that the model under
-    training will draw next, and no random stream is moved by it.
+    It keeps a copy of the parameters that the optimizer moves, of those that a forward pass turns out to
+    write to, and of all buffers, on their devices: what is frozen is not copied. To compute with the copy, it
+    is swapped in behind the same tensors, which moves no numbers, so any module will do, also a compiled one.
+    Its random numbers (torch's, Python's and NumPy's global ones) are those that the model under training
+    draws next, and no random stream is moved by it. It gets batches of its own, so a model may take its batch
+    apart.
 
-    What a module keeps in plain Python attributes is shared by both.
+    What a module keeps in plain Python attributes, a generator of its own among it, is shared by both. At the
+    first step the two models are one, and a curve on which their losses differ there is not read as paired.
 
     Args:
-        objective: The loss on a batch; it holds the model.
+        objective: The loss on a batch; it holds the model and the criterion.
         optimizer: Moves the parameters.
     """
 
     def __init__(self, objective: Objective, optimizer: Optimizer) -> None:
         self._objective = objective
-        storages: dict[int, torch.UntypedStorage] = {}
+        self._modules = list(objective.modules())
+        self._storages: dict[int, torch.UntypedStorage] = {}
         moved = {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
-        self._parameters = [(p, _copy(p, storages)) for p in moved.values()]
+        self._parameters = [(p, _copy(p, self._storages)) for p in moved.values()]
+        still = {id(p): p for module in self._modules for p in module.parameters() if id(p) not in moved}
+        self._still: list[Tensor] | None = list(still.values())
         shared: dict[int, Tensor] = {}
         self._buffers: list[tuple[nn.Module, str, Tensor]] = []
-        for module in objective.model.modules():
+        for module in self._modules:
             for name, buffer in module._buffers.items():
                 if buffer is not None:
                     copy = shared.setdefault(id(buffer), buffer.detach().clone())
                     self._buffers.append((module, name, copy))
-        self._devices = {p.device for p in moved.values() if p.device.type == "cuda"}
-        self._mps = any(p.device.type == "mps" for p in moved.values())
+        self._streams = RandomStreams({p.device for p in moved.values()})
+        self._clones = True
 
     @torch.no_grad()
     def measure(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor | None]:
@@ -58,8 +67,18 @@ class StartModel:
         Raises:
             UserError: Model or loss cannot take a batch.
         """
-        with self._same_random_numbers(), self._swapped_in():
-            measured = [self._objective(batch) for batch in batches]
+        versions = None if self._still is None else [p._version for p in self._still]
+        own = [own_batch(batch, clone=self._clones) for batch in batches]
+        tensors = tensors_in(own)
+        before = [tensor._version for tensor in tensors]
+        with self._streams.kept(), self._swapped_in():
+            measured = [self._objective(batch) for batch in own]
+        if versions is not None and self._still is not None:
+            # After the first pass it is known what a forward pass writes to.
+            written = [p for p, v in zip(self._still, versions, strict=True) if p._version != v]
+            self._parameters += [(p, _copy(p, self._storages)) for p in written]
+            self._clones = [tensor._version for tensor in tensors] != before
+            self._still = None
         losses = torch.stack([loss for loss, _ in measured])
         rights = [right for _, right in measured if right is not None]
         return losses.mean(), torch.stack(rights).mean() if rights else None
@@ -75,24 +94,16 @@ class StartModel:
                 module._buffers[name] = copy
             yield
         finally:
+            # What the pass has put in their place, a running mean for one, is the start model's own.
+            self._parameters = [(p, p.data) for p, _ in self._parameters]
+            self._buffers = [
+                (module, name, now if (now := module._buffers.get(name)) is not None else copy)
+                for module, name, copy in self._buffers
+            ]
             for (p, _), data in zip(self._parameters, under_training, strict=True):
                 p.data = data
             for buffers, name, buffer in live:
                 buffers[name] = buffer
-
-    @contextmanager
-    def _same_random_numbers(self) -> Iterator[None]:
-        state = torch.get_rng_state()
-        cuda = [(device, torch.cuda.get_rng_state(device)) for device in self._devices]
-        mps = torch.mps.get_rng_state() if self._mps else None
-        try:
-            yield
-        finally:
-            torch.set_rng_state(state)
-            for device, saved in cuda:
-                torch.cuda.set_rng_state(saved, device)
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
 
 
 def _copy(parameter: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:

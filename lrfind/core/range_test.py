@@ -169,11 +169,13 @@ def sweep(
             measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:
                 measured["validation_losses"] = evaluate(objective, validation)
-            drawn = [next(batches) for _ in range(options.accumulation_steps)]
+            source = batches
             if start is not None:
+                drawn = [next(batches) for _ in range(options.accumulation_steps)]
                 measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
+                source = iter(drawn)
             set_lr(lr)
-            loss, measured["accuracies"] = train_step(objective, optimizer, iter(drawn), options)
+            loss, measured["accuracies"] = train_step(objective, optimizer, source, options)
             if readback is None:
                 columns = [name for name, value in measured.items() if value is not None]
                 readback = Readback(device, len(lrs), 1 + len(columns))

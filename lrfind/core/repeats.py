@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.core.curve import Curve, Status
+from lrfind.core.line import without_batches
 from lrfind.core.smoothing import exponential_average
 
 if TYPE_CHECKING:
@@ -51,13 +52,15 @@ def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
     """
     first = curves[0]
     status = _status([curve.status for curve in curves])
-    if len(curves) == 1:
+    nowhere = all(curve.status is Status.NONFINITE and len(curve) <= 1 for curve in curves)
+    if len(curves) == 1 or nowhere:
         return first
     steps = max(len(curve) for curve in curves)
     lrs = next(curve.lrs for curve in curves if len(curve) == steps)
-    starts = _starts(curves, steps, [curve.start_losses for curve in curves])
+    paired = all(curve.paired for curve in curves)
+    starts = _starts(curves, steps, [curve.start_losses if paired else None for curve in curves])
     losses = _median(curves, steps, [curve.losses for curve in curves], starts, worst=math.inf)
-    right_at_start = _starts(curves, steps, [curve.start_accuracies for curve in curves])
+    right_at_start = _starts(curves, steps, [curve.start_accuracies if paired else None for curve in curves])
     accuracies = None
     if first.accuracies is not None:
         right = [curve.accuracies for curve in curves]
@@ -103,7 +106,8 @@ def _starts(
     known = [column for column in columns if column is not None]
     if len(known) < len(curves):
         return None
-    return np.full(steps, float(np.median(np.concatenate(known))))
+    every = np.concatenate(known)
+    return np.full(steps, float(np.median(every[np.isfinite(every)])))
 
 
 def _median(
@@ -117,8 +121,12 @@ def _median(
     table = np.full((len(curves), steps), worst)
     for row, curve, column in zip(table, curves, columns, strict=True):
         assert column is not None
-        own = curve.start_losses if worst > 0 else curve.start_accuracies
-        did = column if own is None or starts is None else column - own
-        row[: len(column)] = np.where(np.isfinite(did), did, worst)
+        finite = np.isfinite(column) & (True if starts is None else np.isfinite(curve.start_losses))  # type: ignore[arg-type]
+        steps_read = len(column) if finite.all() else int(np.argmin(finite))
+        did = column[:steps_read]
+        if starts is not None:
+            own, did = without_batches(curve, column if worst > 0 else 1 - column, slice(0, steps_read))
+            did = (did - (own or 0.0)) * (1 if worst > 0 else -1)
+        row[:steps_read] = did
     middle: NDArray[np.float64] = np.median(table, axis=0)
     return middle if starts is None else np.asarray(starts + middle)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrfind.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch.optim import Optimizer
 
@@ -32,19 +32,26 @@ class Snapshot:
     Args:
         model: The model; none of its parameters may be uninitialized (lazy).
         optimizer: Its optimizer.
+        criterion: The loss, where it is a module, which may have parameters and buffers too.
         scaler: The gradient scaler, where one is used.
         loader: Where batches come from.
     """
 
     def __init__(
-        self, model: nn.Module, optimizer: Optimizer, *, scaler: Any = None, loader: Any = None
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        *,
+        criterion: Any = None,
+        scaler: Any = None,
+        loader: Any = None,
     ) -> None:
         self._optimizer = optimizer
         self._scaler = scaler
-        parameters = _all_parameters(model, optimizer)
+        modules = [*model.modules(), *(criterion.modules() if isinstance(criterion, nn.Module) else ())]
+        parameters = _all_parameters(modules, optimizer)
         self._parameters = [
-            (p, p.detach().clone(), p.requires_grad, p.grad, None if p.grad is None else p.grad.clone())
-            for p in parameters
+            (p, p.data, p.detach().clone(), p.requires_grad, p.grad, _clone(p.grad)) for p in parameters
         ]
         self._modules = [
             (
@@ -55,7 +62,7 @@ class Snapshot:
                     for name, buffer in module._buffers.items()
                 },
             )
-            for module in model.modules()
+            for module in modules
         ]
         self._state = [(key, _copied(value)) for key, value in optimizer.state.items()]
         self._groups = [
@@ -78,7 +85,8 @@ class Snapshot:
     def restore(self) -> None:
         """Puts everything back as it was."""
         with torch.no_grad():
-            for parameter, value, requires_grad, grad, grad_value in self._parameters:
+            for parameter, data, value, requires_grad, grad, grad_value in self._parameters:
+                parameter.data = data  # its own storage, which others may share
                 parameter.copy_(value)
                 parameter.requires_grad_(requires_grad)
                 if grad is not None and grad_value is not None:
@@ -144,19 +152,30 @@ class Snapshot:
 
 @contextmanager
 def preserved(
-    model: nn.Module, optimizer: Optimizer, *, scaler: Any = None, loader: Any = None
+    model: nn.Module,
+    optimizer: Optimizer,
+    *,
+    criterion: Any = None,
+    scaler: Any = None,
+    loader: Any = None,
 ) -> Iterator[None]:
     """Whatever happens inside, everything is afterwards as it was before; see `Snapshot`."""
-    snapshot = Snapshot(model, optimizer, scaler=scaler, loader=loader)
+    snapshot = Snapshot(model, optimizer, criterion=criterion, scaler=scaler, loader=loader)
     try:
         yield
     finally:
         snapshot.restore_to_the_end()
 
 
-def _all_parameters(model: nn.Module, optimizer: Optimizer) -> list[nn.Parameter]:
-    """The parameters of the model and whatever else the optimizer moves, each once."""
-    found: dict[int, nn.Parameter] = {id(p): p for p in model.parameters()}
+def _clone(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.clone()
+
+
+def _all_parameters(modules: Iterable[nn.Module], optimizer: Optimizer) -> list[nn.Parameter]:
+    """The parameters of modules and whatever else the optimizer moves, each once."""
+    found: dict[int, nn.Parameter] = {
+        id(p): p for module in modules for p in module._parameters.values() if p is not None
+    }
     for group in optimizer.param_groups:
         found.update({id(p): p for p in group["params"]})
     for parameter in found.values():

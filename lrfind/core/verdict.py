@@ -47,6 +47,8 @@ class Shape(str, Enum):
     """It moves less than its noise, and the noise is large."""
     TOO_FEW_STEPS = "too few steps"
     """There are not enough points to read."""
+    BAD_BATCH = "a bad batch"
+    """A batch on which the model as it was at the start has no finite loss either."""
     NEVER_FINITE = "never finite"
     """The loss was NaN or infinite from the start."""
     INTERRUPTED = "interrupted"
@@ -55,30 +57,45 @@ class Shape(str, Enum):
     @property
     def answers(self) -> bool:
         """Whether a learning rate can be read from it."""
-        return self in (Shape.HEALTHY, Shape.FALLS_TO_END)
+        return self is Shape.HEALTHY
 
 
 def shape_of(curve: Curve, seen: Line) -> Shape:
     """The shape of a curve, read from its line."""
     if curve.status is Status.INTERRUPTED:
         return Shape.INTERRUPTED
+    bad = curve.status is Status.NONFINITE and curve.start_losses is not None
+    if bad and len(curve) > 1 and not np.isfinite(curve.start_losses[-1]):  # type: ignore[index]
+        return Shape.BAD_BATCH
     if curve.status is Status.NONFINITE and len(curve) <= 2:
         return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
     if len(seen) < FEWEST_POINTS:
         return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
     if _fell(seen):
         # The last two points of a smoothed line cannot tell a turn from noise.
-        turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY
+        turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY or _settled(seen)
         return Shape.HEALTHY if turns else Shape.FALLS_TO_END
     level = seen.plateau + max(SIGNIFICANT * seen.noise, 1e-6 * abs(seen.plateau))
     within = np.flatnonzero(seen.raw <= level)
     rises_after = int(within[-1]) + 1 if len(within) else 0
     if rises_after < len(seen) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
         return Shape.DIVERGES_AT_ONCE
-    if rises_after < len(seen) or _shot_up(curve):
+    if rises_after < len(seen) or _shot_up(curve) or curve.status in STOPPED_EARLY:
         return Shape.NEVER_FALLS
     noise = seen.noise if seen.start is None else float(seen.smoothed_noise[seen.lowest])
     return Shape.TOO_NOISY if noise > NOISY * abs(seen.plateau) else Shape.FLAT
+
+
+def _settled(seen: Line) -> bool:
+    """Whether the line, though lowest at its end, has risen on the way or falls there no more.
+
+    That is: by a tenth of its fall, or, over its last twentieth, by less than that.
+    """
+    points = max(3, len(seen) // 20)
+    values, tenth = seen.values, 0.1 * seen.fall[0]
+    rise = float((values - np.minimum.accumulate(values)).max())
+    end = values[-points:]
+    return rise > tenth or (len(seen) > points and float(end[0] - end.min()) < tenth)
 
 
 def _fell(seen: Line) -> bool:
@@ -91,6 +108,16 @@ def _fell(seen: Line) -> bool:
 
 def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
     """What the curve shows and what to do about it, in plain language."""
+    said = _said(curve, seen, shape)
+    if curve.start_losses is not None and len(curve) and not curve.paired:
+        said += (
+            " The untrained model's loss on the first batch came out differently the second time (random "
+            "numbers or a state of the model's own), so the losses were read as if range.paired were false."
+        )
+    return said
+
+
+def _said(curve: Curve, seen: Line, shape: Shape) -> str:
     steps = len(curve)
     last_lr = f"{curve.lrs[-1]:.3g}" if steps else "none"
     if shape is Shape.HEALTHY:
@@ -114,14 +141,20 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
         return (
             f"The loss never fell by more than its noise ({_share(seen.noise, seen.plateau)} of its value "
             f"from batch to batch): it stayed near {seen.plateau:.3g}, and then rose. Give it more "
-            "range.num_steps (100 or more) or a larger batch_size to show a fall; a model that is trained "
-            "already has nowhere to fall."
+            "range.num_steps (100 or more) or a larger batch_size to show a fall, or lower range.start_lr "
+            "where the first rates are too high already; a model that is trained already has nowhere to fall."
         )
     if shape is Shape.TOO_NOISY:
         return (
             f"Too noisy: from batch to batch the loss varies by {_share(seen.noise, seen.plateau)} of its "
             "value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
             "range.num_steps."
+        )
+    if shape is Shape.BAD_BATCH:
+        return (
+            f"The loss was not finite at step {steps - 1}, and the untrained model has no finite loss on "
+            "that batch either, so it is not the learning rate: look for NaN or infinities in the data, a "
+            "loss outside its domain (log of 0), or try precision=fp32."
         )
     if shape is Shape.NEVER_FINITE:
         return (
@@ -135,9 +168,10 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
             f"The test ended after {steps} of {curve.planned_steps} steps, before there was a curve to read: "
             "the rates rise too fast. Lower range.end_lr, or raise range.num_steps."
         )
+    lower = ", or lower range.skip_start and range.skip_end" if curve.skip_start or curve.skip_end else ""
     return (
         f"Too few steps: {steps} were taken, and what is left of them to read is {len(seen)}. Raise "
-        "range.num_steps (100 is usual), or lower range.skip_start and range.skip_end."
+        f"range.num_steps (60 is the default){lower}."
     )
 
 

@@ -229,9 +229,7 @@ def range_figure(
         rate_upright=upright,
         read=Series("each batch", causes[seen & ~unread], values[seen & ~unread]),
         skipped=Series("not read", causes[seen & unread], values[seen & unread]),
-        line=Series(
-            "smoothed" if curve.start_losses is None else "smoothed, batch noise cancelled", line_x, line_y
-        ),
+        line=Series("smoothed" if not curve.paired else "smoothed, batch noise cancelled", line_x, line_y),
         band=band,
         validation=Series("validation", causes[checked], check_y),
         above=Series("above the frame", causes[above], np.full(int(above.sum()), top)),

@@ -25,6 +25,10 @@ _DEFAULT = {
     "paired": True,
     "metric": "loss",
     "single_batch": False,
+    "beta": 0.98,
+    "stop_factor": 4.0,
+    "skip_start": None,
+    "skip_end": None,
     "rule": "centre",
     "repeats": 1,
 }

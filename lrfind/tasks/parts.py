@@ -41,6 +41,11 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
             f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "
             f"{type(model).__name__}."
         )
+    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        raise ModelError(
+            f"model: {node_name(config.model)} has parameters whose shape is not known yet (a lazy module, "
+            "such as LazyLinear): give the sizes, or let what makes the model call it once on a batch."
+        )
     if not any(parameter.requires_grad for parameter in model.parameters()):
         raise ModelError(
             f"model: {node_name(config.model)} has no trainable parameters, so no learning rate can matter: "

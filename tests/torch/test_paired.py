@@ -1,6 +1,7 @@
 """The model as it was at the start meets the same batch in the same mode, and training does not notice."""
 
 import copy
+import random
 
 import numpy as np
 import pytest
@@ -193,3 +194,118 @@ def test_of_several_groups_the_largest_momentum_counts():
     one, two = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
     groups = [{"params": [one]}, {"params": [two], "momentum": 0.6}]
     assert momentum_of(torch.optim.SGD(groups, lr=1)) == 0.6
+
+
+class Drawing(nn.Module):
+    """Draws from Python's and NumPy's global streams in its forward pass."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.linear(x) * (1 + 0.1 * random.random() + 0.1 * float(np.random.rand()))
+
+
+def test_both_draw_the_same_from_python_and_numpy():
+    random.seed(1)
+    np.random.seed(1)
+    curve, _ = run(Drawing, paired=True)
+    after = random.random(), np.random.rand()
+    assert curve.paired
+    random.seed(1)
+    np.random.seed(1)
+    alone, _ = run(Drawing, paired=False)
+    assert np.array_equal(curve.losses, alone.losses)
+    assert after == (random.random(), np.random.rand())
+
+
+class Halving(nn.Module):
+    """Changes its input in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(6, 4)
+
+    def forward(self, x):
+        return self.linear(x.mul_(0.5))
+
+
+def test_a_model_that_changes_its_input_meets_it_unchanged():
+    paired, _ = run(Halving, paired=True)
+    alone, _ = run(Halving, paired=False)
+    assert np.array_equal(paired.losses, alone.losses)
+    assert paired.start_losses[0] == paired.losses[0]
+
+
+def test_a_batch_that_is_taken_apart_is_whole_for_training():
+    def forward(model, batch):
+        return nn.functional.cross_entropy(model(batch["x"]), batch.pop("y"))
+
+    torch.manual_seed(0)
+    model = MODELS["mlp"]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    stream = ({"x": x, "y": y} for x, y in batches())
+    objective = Objective(model, None, forward=forward)
+    curve = sweep(objective, optimizer, stream, LRS, options=SweepOptions(paired=True), device=CPU)
+    assert curve.paired
+    assert len(curve) == len(LRS)
+
+
+class Teacher(nn.Module):
+    """Follows its own weights with a slow copy that no optimizer moves."""
+
+    def __init__(self):
+        super().__init__()
+        self.linear, self.slow = nn.Linear(6, 4), nn.Linear(6, 4).requires_grad_(False)
+
+    def forward(self, x):
+        with torch.no_grad():
+            self.slow.weight.lerp_(self.linear.weight, 0.1)
+        return self.linear(x) + self.slow(x)
+
+
+def test_what_a_forward_pass_writes_to_is_kept_apart_from_the_second_step_on():
+    torch.manual_seed(7)
+    model = Teacher()
+    optimizer = torch.optim.SGD(model.linear.parameters(), lr=0.1)
+    start = StartModel(Objective(model, nn.functional.cross_entropy), optimizer)
+    stream = batches()
+    start.measure([next(stream)])
+    slow = model.slow.weight.clone()
+    start.measure([next(stream)])
+    assert torch.equal(model.slow.weight, slow)
+
+
+class Loss(nn.Module):
+    """A loss that counts."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+
+    def forward(self, outputs, target):
+        self.seen += 1
+        return nn.functional.cross_entropy(outputs, target)
+
+
+def test_buffers_of_the_loss_are_counted_once_and_put_back():
+    from lrfind import range_test
+
+    loss = Loss()
+    model = MODELS["mlp"]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    objective = Objective(model, loss)
+    sweep(objective, optimizer, batches(), LRS, options=SweepOptions(paired=True), device=CPU)
+    assert loss.seen == len(LRS)
+    data = [batch for batch, _ in zip(batches(), range(20), strict=False)]
+    range_test(model, optimizer, loss, data, num_steps=12)
+    assert loss.seen == len(LRS)
+
+
+def test_momentum_is_read_from_a_tensor_and_not_from_groups_that_train_nothing():
+    one, frozen = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2), requires_grad=False)
+    adam = torch.optim.Adam([one], betas=(torch.tensor(0.7), torch.tensor(0.99)), foreach=False)
+    assert momentum_of(adam) == pytest.approx(0.7)
+    groups = [{"params": [one]}, {"params": [frozen], "momentum": 0.99}]
+    assert momentum_of(torch.optim.SGD(groups, lr=1)) == 0.0

@@ -154,3 +154,58 @@ def test_a_curve_that_stops_at_its_first_steps_is_read_without_a_crash():
         reading = read(curve(effects, np.full(steps, 2.0), status=Status.DIVERGED), rule=Rule.CENTRE)
         assert reading.suggestion is None
         assert reading.verdict
+
+
+def test_a_loss_that_reaches_zero_is_never_read_as_negative_and_its_batches_do_not_come_back():
+    # A regression learnt to nothing: the loss of a batch is its start loss times what is left.
+    rng = np.random.default_rng(4)
+    start = 5.0 * np.exp(rng.normal(0, 0.5, 60))
+    left = np.concatenate([[1.0], np.interp(LOG, [-5, -3, -1, 0, 1], [1.0, 1.0, 0.0, 0.0, 3.0])])[:60]
+    losses = start * left
+    smoothed = exponential_average(losses, 0.98)
+    seen = line(Curve(LRS, losses, smoothed, Status.COMPLETED, 60, start_losses=start))
+    assert (seen.raw >= 0).all()
+    assert (seen.values >= 0).all()
+    flat = (seen.lrs > 0.2) & (seen.lrs < 0.6)
+    assert seen.raw[flat].max() < 0.02 * seen.start
+
+
+def test_a_batch_that_is_not_finite_for_the_untrained_model_either_is_the_datas_fault():
+    start = np.full(30, 5.0)
+    start[-1] = math.nan
+    effects = (VEE - 2)[:30]
+    reading = read(curve(effects, start, status=Status.NONFINITE), rule=Rule.CENTRE)
+    assert reading.shape is Shape.BAD_BATCH
+    assert reading.suggestion is None
+    assert "not the learning rate: look for NaN or infinities in the data" in reading.verdict
+
+
+def test_losses_whose_first_two_differ_are_read_without_pairing_and_it_is_said():
+    noisy = 5 + np.random.default_rng(5).normal(0, 0.5, 60)
+    losses = np.concatenate([[5.3], noisy[1:]])
+    pair = Curve(LRS, losses, losses, Status.COMPLETED, 60, start_losses=noisy)
+    assert not pair.paired
+    reading = read(pair, rule=Rule.CENTRE)
+    assert reading.line.start is None
+    assert "as if range.paired were false" in reading.verdict
+
+
+def test_a_fall_that_goes_on_to_the_end_of_the_ladder_answers_nothing():
+    effects = np.interp(LOG, [-5, -1, 1], [0.0, 0.0, -2.0])
+    reading = read(curve(effects, np.full(60, 5.0)), rule=Rule.CENTRE)
+    assert reading.shape is Shape.FALLS_TO_END
+    assert reading.suggestion is None
+    assert "Raise range.end_lr" in reading.verdict
+
+
+def test_a_fall_that_has_ended_before_the_ladder_did_answers():
+    effects = np.interp(LOG, [-5, -2, 0, 1], [0.0, 0.0, -2.0, -2.0]) - 1e-6 * np.arange(60)
+    reading = read(curve(effects, np.full(60, 5.0)), rule=Rule.CENTRE)
+    assert reading.shape is Shape.HEALTHY
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e150])
+def test_the_scale_of_the_loss_does_not_matter(scale):
+    plain_one = read(curve(VEE - 2, np.full(60, 5.0)), rule=Rule.CENTRE).suggestion
+    scaled = read(curve(scale * (VEE - 2), scale * np.full(60, 5.0)), rule=Rule.CENTRE).suggestion
+    assert scaled == plain_one

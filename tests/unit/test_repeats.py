@@ -35,9 +35,9 @@ def test_the_median_is_taken_step_by_step():
 
 def test_of_paired_sweeps_it_is_the_median_of_what_training_did():
     # What training did: -1, -2 and -6 at the second step, whatever the levels.
-    curves = [curve([10, 9], start=[10, 10]), curve([1, 0], start=[1, 2]), curve([5, 0], start=[5, 6])]
+    curves = [curve([10, 9], start=[10, 10]), curve([2, 0], start=[2, 2]), curve([7, 1], start=[7, 7])]
     found = median_curve(curves, beta=0.9)
-    level = np.median([10, 10, 1, 2, 5, 6])
+    level = np.median([10, 10, 2, 2, 7, 7])
     assert found.start_losses.tolist() == [level, level]
     assert found.losses.tolist() == [level, level - 2]
 

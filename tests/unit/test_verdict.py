@@ -101,7 +101,7 @@ def test_an_interrupted_sweep_is_interrupted_whatever_it_shows():
 
 
 def test_only_a_fall_answers():
-    assert {each for each in Shape if each.answers} == {Shape.HEALTHY, Shape.FALLS_TO_END}
+    assert {each for each in Shape if each.answers} == {Shape.HEALTHY}
 
 
 # --- false alarms, over seeds
