@@ -44,4 +44,6 @@ def repeats_line(repeats: Repeats | None) -> str:
     said = f"{len(found)} of {count} sweeps alone" if len(found) < count else f"{count} sweeps, each alone,"
     said += f" answer {rate_text(found[0])} to {rate_text(found[-1])}"
     factor = repeats.factor
-    return said + (f": times or divided by {factor:.2g}." if factor is not None else ".")
+    if factor is None:
+        return f"{said}."
+    return f"{said}; one standard deviation is times or divided by {factor:.2g}."

@@ -8,11 +8,11 @@ MEASURED: dict[str, Any] = {
     "rule": "centre",
     "benchmark": "benchmarks/truth: 300 steps at the suggested rate against the best of 25, on held-out loss",
     "tasks": 34,
-    "mean_regret": 0.080,
+    "mean_regret": 0.086,
     "mean_regret_where_answered": 0.029,
     "worst_task_regret": 1.0,
-    "within_0_05": 0.82,
-    "no_answer": 0.05,
+    "within_0_05": 0.81,
+    "no_answer": 0.06,
 }
 """Of the default rule on the default ladder. A regret of 0 is the best rate there is, 1 has learnt nothing,
 and no answer counts as 1. The figures are those of benchmarks/truth/results, to which a test holds them."""
