@@ -38,6 +38,7 @@ class Checked:
         interrupted: Whether the user stopped the range test.
         title: What was trained, where something was.
         warnings: What a reader of the answer should know.
+        skipped: Pictures that could not be read.
     """
 
     lr: float | None
@@ -50,6 +51,7 @@ class Checked:
     interrupted: bool = False
     title: str = ""
     warnings: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
 
 
 def checked_rate(config: VerifyConfig, data: Data) -> Checked:
@@ -79,6 +81,7 @@ def checked_rate(config: VerifyConfig, data: Data) -> Checked:
             steps=found.steps,
             title=found.title,
             warnings=found.warnings,
+            skipped=found.skipped,
         )
     return found
 
@@ -101,6 +104,8 @@ def _of_range_test(config: VerifyConfig, data: Data) -> Checked:
         found.steps,
         found.curve.status is Status.INTERRUPTED,
         found.title,
+        tuple(found.notes),
+        tuple(found.skipped),
     )
 
 

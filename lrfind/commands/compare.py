@@ -56,7 +56,8 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     study = Study(config, directory)
     study.run()
     comparison = study.comparison
-    advice = advise(comparison, config.batch_size)
+    trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)
+    advice = advise(comparison, config.batch_size, starts_finite=trained or study.starts_finite())
     status = Status.INTERRUPTED if comparison.interrupted else Status.COMPLETED
     if status is Status.COMPLETED and advice.suggestion is None:
         status = Status.DIVERGED

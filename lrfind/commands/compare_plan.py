@@ -20,6 +20,8 @@ from lrfind.report import console
 from lrfind.report.format import rate_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lrfind.commands.compare_setting import Setting
     from lrfind.config.compare import CompareConfig
 
@@ -55,13 +57,14 @@ class _Planned:
     """Of a run."""
 
 
-def plan(setting: Setting, found: dict[str, Any]) -> list[Cost]:
+def plan(setting: Setting, found: dict[str, Any], keep: Callable[[], None] = lambda: None) -> list[Cost]:
     """All runs: a seed of everything before the next one, its longest run first, so that no core waits.
 
     Args:
         setting: What is compared.
         found: What an earlier plan of the same comparison found out, rates and ways of running them; it is
             used again, and what is missing is added.
+        keep: Called each time that something was added.
 
     Raises:
         ConfigError: No rate was found, or the rates cannot be stacked as asked for.
@@ -69,7 +72,7 @@ def plan(setting: Setting, found: dict[str, Any]) -> list[Cost]:
     """
     settings = setting.config.compare
     with threads(setting.threads):
-        cells = _cells(setting, found)
+        cells = _cells(setting, found, keep)
     first = setting.config.seed
     return [
         Cost(
@@ -90,7 +93,7 @@ def plan(setting: Setting, found: dict[str, Any]) -> list[Cost]:
     ]
 
 
-def _cells(setting: Setting, found: dict[str, Any]) -> list[_Planned]:
+def _cells(setting: Setting, found: dict[str, Any], keep: Callable[[], None]) -> list[_Planned]:
     """Each optimizer at each batch size: its rates, and how they are trained best."""
     grids: dict[str, list[float]] = found.setdefault("lrs", {})
     forms: dict[str, bool] = found.setdefault("stacked", {})
@@ -102,6 +105,7 @@ def _cells(setting: Setting, found: dict[str, Any]) -> list[_Planned]:
             place = f"{name} {size}"
             if place not in grids:
                 grids[place] = _rates(setting, config, name, centres)
+                keep()
             lrs = tuple(grids[place])
             strategy = _STRATEGIES[config.compare.stacked]
             if place in forms:
@@ -119,7 +123,9 @@ def _cells(setting: Setting, found: dict[str, Any]) -> list[_Planned]:
                     strategy=strategy,
                     options=options_of(task),
                 )
-            forms[place] = form.stacked
+            if place not in forms:
+                forms[place] = form.stacked
+                keep()
             cells.append(_Planned(config, name, lrs, form.stacked, form.seconds * steps))
     return cells
 

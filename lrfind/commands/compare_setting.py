@@ -14,9 +14,10 @@ from lrfind.config.optimizers import with_optimizers
 from lrfind.core.budget import Budget
 from lrfind.core.comparison import Judge
 from lrfind.core.training import judged
-from lrfind.errors import BatchError, ConfigError, DataError
+from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
 from lrfind.tasks.build import data_of
+from lrfind.tasks.held_out import held_out_samples, is_counted
 from lrfind.tasks.sources import Source, source_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class Setting:
         self.accuracy = not config.criterion.get("from_model")
         task = self.task(config)
         with closing(task.loaders):
-            if not _indexed(self.data):
+            if not is_counted(self.data):
                 self.notes.append(
                     "The held-out samples were drawn first; a later pass over the data may bring them again."
                 )
@@ -109,11 +110,6 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _indexed(data: Data) -> bool:
-    """Whether samples have an index, so that some can be kept apart for good."""
-    return source_of(data.dataset) in (Source.TENSORS, Source.MAP)
 
 
 def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
@@ -138,27 +134,17 @@ def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int,
     """How many samples are set apart, and how many are left; None where that is not known.
 
     Raises:
-        DataError: It cannot be done.
+        ConfigError: It cannot be done.
     """
-    wanted = config.compare.held_out
-    if not _indexed(data):
-        if wanted < 1:
-            raise DataError(
-                f"compare.held_out={wanted:g} is a share, and data={data.name} does not say how many samples "
-                "it holds: give a number of samples, such as compare.held_out=1000, and compare.samples for "
-                "how long to train."
-            )
-        return int(wanted), None
-    count = len(data.dataset)
-    apart = int(wanted) if wanted >= 1 else max(1, round(wanted * count))
-    largest = max(sizes)
-    if count - apart < largest:
-        raise DataError(
-            f"compare.batch_sizes: data={data.name} holds {count} samples, of which compare.held_out sets "
-            f"{apart} apart, so a batch of {largest} cannot be filled. Choose {max(count - apart, 1)} or "
-            "less, or hold fewer out."
-        )
-    return apart, count - apart
+    settings = config.compare
+    apart = held_out_samples(
+        data,
+        settings.held_out,
+        batch_size=max(sizes),
+        key="compare.held_out",
+        size_key="batch_size" if settings.batch_sizes is None else "compare.batch_sizes",
+    )
+    return apart, len(data.dataset) - apart if is_counted(data) else None
 
 
 def _threads(config: CompareConfig, runs: int) -> int:

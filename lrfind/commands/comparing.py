@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from contextlib import closing, suppress
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrfind.commands.compare_plan import plan
-from lrfind.commands.compare_run import Job, Progress, Reading, Trainer, unfinished
+from lrfind.commands.compare_run import Job, Progress, Reading, Trainer, threads, unfinished
 from lrfind.commands.compare_setting import Setting, cores
 from lrfind.commands.resumption import comparable, differing
 from lrfind.commands.workers import work_through
 from lrfind.core.comparison import Comparison, Run
+from lrfind.core.training import evaluate
 from lrfind.errors import ConfigError
 from lrfind.report import compare_state, console
 from lrfind.report.compare import announced
@@ -34,6 +38,10 @@ _UNITS = 1000
 
 _WORTH_PROCESSES = 15.0
 """Seconds of training below which other processes would take longer to start than they save."""
+
+
+_LOOKED_AT = 20
+"""Batches of training on which a loss is looked for that is not finite to begin with."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -78,24 +86,38 @@ class Study:
 
     def run(self) -> None:
         """Trains until all runs are finished or the user stops it."""
-        costs = plan(self.setting, self._found)
-        jobs = [cost.job for cost in costs]
-        self.planned = len(jobs)
-        left = [cost for cost in costs if cost.job.key not in self._done]
-        self._partial = {job.key: unfinished(job) for job in jobs}
-        processes = self._processes(left)
-        self._announce(jobs, left, processes)
-        self._save()
+        names = list(self.setting.configs)
+        self.planned = len(names) * len(self.setting.sizes) * self._config.compare.seeds
         try:
+            costs = plan(self.setting, self._found, self._save)
+            jobs = [cost.job for cost in costs]
+            left = [cost for cost in costs if cost.job.key not in self._done]
+            self._partial = {job.key: unfinished(job) for job in jobs}
+            processes = self._processes(left)
+            self._save()
+            self._announce(jobs, left, processes)
             self._train(left, processes)
         except KeyboardInterrupt:
-            console.note(f"{len(self._done)} of {len(jobs)} runs were finished.")
+            self._save()  # however little there is: what is told next is how to go on with it
+            console.note(f"{len(self._done)} of {self.planned} runs were finished.")
         else:
             self._path.unlink(missing_ok=True)
-        names = list(self.setting.configs)
-        keys = sorted((job.key for job in jobs), key=lambda key: (names.index(key[0]), *key[1:]))
-        found = [self._done.get(key, self._partial[key]) for key in keys]
-        self.runs = [run for run in found if run.finished or np.isfinite(run.losses).any()]
+        found = self._partial | self._done
+        keys = sorted(found, key=lambda key: (names.index(key[0]), *key[1:]))
+        runs = [found[key] for key in keys]
+        self.runs = [run for run in runs if run.finished or np.isfinite(run.losses).any()]
+
+    def starts_finite(self) -> bool:
+        """Whether the loss before training is finite, on what is held out and on the first batches."""
+        config = next(iter(self.setting.configs.values()))
+        with suppress(KeyboardInterrupt), threads(self.setting.threads):
+            task = self.setting.task(
+                dataclasses.replace(config, batch_size=self.setting.sizes[0]), accuracy=False
+            )
+            with closing(task.loaders):
+                batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
+                return math.isfinite(float(evaluate(task.objective, batches)))
+        return True  # stopped: all that was to be measured is there
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:
         console.note(

@@ -150,7 +150,8 @@ def record_of(
         config=plain(config),
         environment=environment(name_of(device)),
         files=[directory / name for name in ("verify.csv", "verify.png", "verify.json")],
-        warnings=[*checked.warnings, *runs.notes, *warnings_of(runs.skipped)],
+        warnings=list(dict.fromkeys((*checked.warnings, *runs.notes)))  # the task is the same in both
+        + warnings_of(list(dict.fromkeys((*checked.skipped, *runs.skipped)))),
     )
     about = {"lr": checked.lr, "source": checked.source}
     return content | verified(

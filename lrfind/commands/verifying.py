@@ -75,12 +75,14 @@ class Runs:
         """Trains at the rates around one, until the user stops it."""
         assert checked.lr is not None
         settings = self._config.verify
-        task = self._task(0)
-        self.title = task.title
-        self.notes += task.notes
-        tried = candidates(checked.lr, checked.role, pinned=settings.lr, config=self._configured(task))
+        task: Task | None = None
+        tried = candidates(checked.lr, checked.role, pinned=settings.lr)
         trials: list[SeedTrial] = []
         try:
+            task = self._task(0)
+            self.title = task.title
+            self.notes += task.notes
+            tried = candidates(checked.lr, checked.role, pinned=settings.lr, config=self._configured(task))
             self._announce(task, tried)
             with console.progress(len(tried) * settings.seeds * settings.num_steps, self._words) as shown:
                 for seed in range(settings.seeds):
@@ -93,7 +95,8 @@ class Runs:
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
-            task.loaders.close()
+            if task is not None:
+                task.loaders.close()
         return Trials(tried, settings.num_steps, tuple(trials))
 
     def _one_seed(

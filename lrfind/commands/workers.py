@@ -10,6 +10,7 @@ import traceback
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +64,10 @@ def work_through(
     try:
         for _ in range(min(processes, len(jobs))):
             index, job = next(waiting)
-            connection, process = _hired(work)
-            crew[connection] = (process, index)
-            connection.send(job)
+            with _interrupts_held():  # until the process is one of those that are dismissed
+                connection, process = _hired(work)
+                crew[connection] = (process, index)
+            _tell(connection, process, job)
         while crew:
             for connection in typing.cast("list[Connection]", wait(list(crew))):
                 process, index = crew[connection]
@@ -78,12 +80,13 @@ def work_through(
                 on_result(index, content)
                 following = next(waiting, None)
                 if following is None:
-                    connection.send(None)
+                    with contextlib.suppress(OSError):  # one that is gone already has nothing left to do
+                        connection.send(None)
                     process.join(_GRACE)
                     del crew[connection]
                 else:
                     crew[connection] = (process, following[0])
-                    connection.send(following[1])
+                    _tell(connection, process, following[1])
     finally:
         _dismissed(crew)
 
@@ -92,27 +95,47 @@ def _hired(work: Work) -> tuple[Connection, SpawnProcess]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(target=_serve, args=(there, work))
-    with _interrupts_ignored():  # inherited: Ctrl-C in a terminal is sent to every process of the group
-        process.start()
+    process.start()
     there.close()
     return here, process
 
 
 @contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait until the end; a process that is started meanwhile knows nothing of Ctrl-C.
+
+    In a terminal Ctrl-C is sent to every process of the group. A new one inherits what is blocked, and so is
+    not ended by it before `_serve` ignores it; what reaches this one is kept, not lost.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    masked = hasattr(signal, "pthread_sigmask")
+    if masked:
+        resource_tracker.ensure_running()  # starting it would let signals through
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    before: dict[int, Any] = {
+        number: signal.signal(number, lambda number, frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if callable(signal.getsignal(number))
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if masked:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what was blocked comes now
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
 
 
 def _serve(connection: Connection, work: Work) -> None:
     """What a process does: job after job until there is none, or nobody who asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as it was held when this began
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while (job := connection.recv()) is not None:
             try:
@@ -131,13 +154,24 @@ def _heard(connection: Connection, process: SpawnProcess) -> tuple[str, Any]:
     try:
         kind, content = connection.recv()
     except (EOFError, ConnectionResetError) as error:
-        process.join(_GRACE)
-        raise UserError(
-            f"compare.processes: a process ended with exit status {process.exitcode} before its run was "
-            "finished. If the machine ran out of memory, try compare.processes=1; what is finished is kept, "
-            "and compare.resume goes on with it."
-        ) from error
+        raise _lost(process) from error
     return kind, content
+
+
+def _tell(connection: Connection, process: SpawnProcess, job: Any) -> None:
+    try:
+        connection.send(job)
+    except OSError as error:  # a pipe that nobody reads any more
+        raise _lost(process) from error
+
+
+def _lost(process: SpawnProcess) -> UserError:
+    process.join(_GRACE)
+    return UserError(
+        f"compare.processes: a process ended with exit status {process.exitcode} before its run was "
+        "finished. If the machine ran out of memory, try compare.processes=1; what is finished is kept, "
+        "and compare.resume goes on with it."
+    )
 
 
 def _dismissed(crew: dict[Any, tuple[SpawnProcess, int]]) -> None:

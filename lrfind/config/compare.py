@@ -72,6 +72,11 @@ def problems_of_compare(config: CompareConfig) -> list[str]:
     """All that is wrong with the settings, a sentence or two each."""
     settings = config.compare
     problems = _rates(settings.lrs) + _sizes(settings.batch_sizes)
+    if settings.lrs == AUTO and config.range.repeats > 1:
+        problems.append(
+            f"range.repeats={config.range.repeats}: the range test of compare.lrs=auto is one sweep. Leave "
+            "range.repeats at 1, or give compare.lrs around what lrfind range with repeats suggests."
+        )
     if settings.num_lrs < 2:
         problems.append(f"compare.num_lrs must be at least 2, got {settings.num_lrs}.")
     if not 1 < settings.factor < math.inf:

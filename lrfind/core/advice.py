@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.core.comparison import Edge, Judge
-from lrfind.core.scaling import scaling_of
+from lrfind.core.scaling import FEWEST_RATES, scaling_of
 from lrfind.core.suggest import Suggestion, rounded
 
 if TYPE_CHECKING:
@@ -39,13 +39,14 @@ class Advice:
     scalings: dict[str, Scaling]
 
 
-def advise(comparison: Comparison, batch_size: int) -> Advice:
+def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = True) -> Advice:
     """Reads a comparison.
 
     Args:
         comparison: What was measured.
         batch_size: The one the task is configured with. If it was tried, the suggestion is for it; else for
             the batch size, and with several optimizers the optimizer, that came out best of all.
+        starts_finite: Whether the loss before training is finite; asked for where every rate diverged.
     """
     none: dict[str, float | None] = {judge.value: None for judge in Judge}
     scalings = {name: scaling_of(comparison.of(name)) for name in comparison.optimizers}
@@ -58,6 +59,12 @@ def advise(comparison: Comparison, batch_size: int) -> Advice:
         return Advice(None, None, none, verdict, scalings)
     trained = [cell for cell in comparison.cells if cell.best is not None]
     cells = [cell for cell in trained if cell.batch_size == batch_size] or trained
+    if not cells and not starts_finite:
+        verdict = (
+            "Nothing can be said: the loss was not finite before any update. Look for NaN in the data or a "
+            "loss outside its domain (log of 0), or try precision=fp32."
+        )
+        return Advice(None, None, none, verdict, scalings)
     if not cells:
         tried = sorted({lr for cell in comparison.cells for lr in cell.lrs})
         verdict = (
@@ -105,16 +112,19 @@ def _error(cell: Cell) -> float:
 
 def _reason(cell: Cell, best: Best, comparison: Comparison) -> str:
     with_optimizer = f" with {cell.optimizer}" if len(comparison.optimizers) > 1 else ""
-    text = (
-        f"Of the {len(cell.lrs)} rates tried{with_optimizer} at batch size {cell.batch_size} it came out "
-        f"best after {comparison.budget.words}: {score_words(cell, best.index)}."
-    )
+    where = f"tried{with_optimizer} at batch size {cell.batch_size}"
+    score = f"after {comparison.budget.words}: {score_words(cell, best.index)}."
+    text = f"Of the {len(cell.lrs)} rates {where} it came out best {score}"
+    if len(cell.lrs) == 1:
+        text = f"It is the only rate {where}; {score}"
     if len(cell.runs) == 1:
         text += " One seed cannot say how much of that is luck."
     return text
 
 
 def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
+    if len(cell.lrs) == 1:
+        return "Only one rate was tried."
     rival = _rival(cell, best)
     text = ""
     if rival is not None:
@@ -169,9 +179,12 @@ def _scaling_words(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list
         return []
     sentences = []
     if scaling.exponent is None:
-        text = (
-            "how the best rate moves with the batch size cannot be said, for fewer than two batch sizes have "
-            "their best inside what was tried: widen compare.lrs."
+        few = any(len(cell.lrs) < FEWEST_RATES for cell in cells)
+        text = "how the best rate moves with the batch size cannot be said, for "
+        text += (
+            f"that takes {FEWEST_RATES} rates at least: widen compare.lrs."
+            if few
+            else "fewer than two batch sizes have their best inside what was tried: widen compare.lrs."
         )
         sentences.append(prefix + (text if prefix else text[0].upper() + text[1:]))
     else:
@@ -189,9 +202,9 @@ def _exponent_words(exponent: Exponent) -> list[str]:
     power, spread = exponent.words
     first, last = exponent.batch_sizes[0], exponent.batch_sizes[-1]
     says = f"between {low:.2g} and {high:.2g} fit"
-    if low > 1:
+    if round(exponent.low, 2) > 0:  # as it is shown
         says += ", so it does rise with the batch"
-    elif high < 1:
+    elif round(exponent.high, 2) < 0:
         says += ", so it falls as the batch grows"
     else:
         says += ", so it may as well not move"

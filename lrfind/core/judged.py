@@ -92,10 +92,9 @@ class _Teller:
         if judged.holds:
             return f"{name} holds: {lr:g} {ended}{self._over(judged.checked)}, {self._no_better()}"
         if judged.recommended is None:
-            smaller = rounded(self._lrs[0] / _FAR)
             return (
                 f"{name} does not hold: {lr:g} {ended}, and no other rate that was tried can be recommended. "
-                f"Try far smaller ones: lrfind verify {smaller:g}."
+                f"{self._elsewhere()}"
             )
         better = judged.recommended
         there = f"{self._lrs[better]:g}"
@@ -139,6 +138,19 @@ class _Teller:
         if judged.pinned_in_doubt:
             return f"{said} in the mean, but the seeds do not agree on it. Raise verify.seeds to tell."
         return f"{said}; verify.margin={judged.margin:g} allows {judged.margin:.0%}."
+
+    def _elsewhere(self) -> str:
+        """Where to look if the checked rate diverged and none of the others can be recommended."""
+        judged = self._judged
+        checked = self._lrs[judged.checked]
+        idle = [lr for lr, gone in zip(self._lrs, judged.diverged, strict=True) if lr < checked and not gone]
+        if not idle:
+            return f"Try far smaller ones: lrfind verify {rounded(self._lrs[0] / _FAR):g}."
+        between = rounded(math.sqrt(idle[-1] * checked))
+        return (
+            f"{idle[-1]:g} did not diverge, but within {self._num_steps} steps it lowered the loss by no "
+            f"more than the margin. Try one between, lrfind verify {between:g}, or raise verify.num_steps."
+        )
 
     def _no_better(self) -> str:
         """That no other rate is clearly better than the checked one."""

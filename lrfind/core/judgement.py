@@ -9,8 +9,8 @@ noise, and the margin decides alone.
 
 A loss above the one a seed began at counts as that one: a run that lost everything has lost everything, and
 how far it went beyond is an accident that would drown the other seeds. A rate that diverged on any seed is
-never better than another, and worse than each that diverged on none: a rate that trains on two seeds of three
-is none to use.
+never better than another, and worse than each that diverged on none and lowered the loss by more than the
+margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ class Judgement:
         better: The rates clearly better than the checked one, best first.
         doubtful: Those that are better by more than the margin, but not by more than the noise.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
-            not diverge, but no rate lowered the loss, so that nothing can be said.
+            not diverge, but no rate lowered the loss, or the loss was not finite before training, so that
+            nothing can be said.
         recommended: The rate to take: the checked one where it holds, else the best of those clearly better;
             None where there is none.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
@@ -123,7 +124,8 @@ def judge(
         if drop == 0 or diverged[one] or one == other:
             return False, False
         if diverged[other]:
-            return True, True
+            learnt = start - float(lost[one]) > margin * drop
+            return learnt, learnt
         difference = capped[:, other] - capped[:, one]
         more = float(difference.mean()) > margin * drop
         return more, more and float(difference.mean()) > noise(difference)
@@ -131,11 +133,11 @@ def judge(
     better = sorted((i for i in rates if against(i, checked)[1]), key=lambda i: (float(lost[i]), i))
     doubtful = [i for i in rates if against(i, checked) == (True, False)]
     holds: bool | None = not (better or diverged[checked])
-    if drop == 0 and not diverged[checked]:
-        holds = None
+    if not math.isfinite(start) or (drop == 0 and not diverged[checked]):
+        holds = None  # a loss that is not finite before training is not the rate's doing
     recommended = checked if holds else better[0] if better else None
     sensible, in_doubt = None, False
-    if pinned is not None and diverged[pinned]:
+    if pinned is not None and math.isfinite(start) and diverged[pinned]:
         sensible = False
     elif pinned is not None and recommended is not None:
         more, clearly = against(recommended, pinned)

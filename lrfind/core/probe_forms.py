@@ -104,8 +104,9 @@ class Watch:
 
     After `GRACE` steps, or a fifth of them, it fires when smoothed > start + (stop_factor - 1) * scale, where
     `start` is the mean loss of the untrained model and scale = |start|, or the fall since then if that is
-    more (a loss that goes below zero). A range test compares with the lowest loss; here the rate stays what
-    it is, and one that spikes below its start may still win.
+    more (a loss that goes below zero). A start of exactly 0 gives no scale: from there it fires for a
+    loss that is not finite alone. A range test compares with the lowest loss; here the rate stays what it is,
+    and one that spikes below its start may still win.
     """
 
     __slots__ = ("_average", "_factor", "_grace", "_lowest", "_start", "_steps")
@@ -124,7 +125,7 @@ class Watch:
         self._steps += 1
         smoothed = self._average.update(loss)
         self._lowest = min(self._lowest, smoothed)
-        if self._factor is None or self._steps <= self._grace:
+        if self._factor is None or self._start == 0 or self._steps <= self._grace:
             return False
         return smoothed > self._start + (self._factor - 1) * max(abs(self._start), self._start - self._lowest)
 

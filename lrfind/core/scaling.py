@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 _TAIL = 0.05
 
+FEWEST_RATES = 3
+"""Rates a batch size: of fewer none has a neighbour on either side, and the best of them says nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exponent:
@@ -95,8 +98,8 @@ class Scaling:
 
 
 def scaling_of(cells: Sequence[Cell]) -> Scaling:
-    """Reads the cells of one optimizer, batch sizes rising."""
-    known = [(cell, cell.best) for cell in cells]
+    """Reads the cells of one optimizer, batch sizes rising; those of fewer than three rates are left out."""
+    known = [(cell, cell.best) for cell in cells if len(cell.lrs) >= FEWEST_RATES]
     inside = [cell for cell, best in known if best is not None and best.edge is Edge.NONE]
     exponent = _exponent(inside) if len(inside) >= 2 else None
     rules: tuple[Rule, ...] = ()

@@ -25,7 +25,9 @@ def is_counted(data: Data) -> bool:
     return source_of(data.dataset) in (Source.TENSORS, Source.MAP)
 
 
-def held_out_samples(data: Data, asked: float | None, *, batch_size: int, key: str) -> int:
+def held_out_samples(
+    data: Data, asked: float | None, *, batch_size: int, key: str, size_key: str = "batch_size"
+) -> int:
     """The number of samples to set apart.
 
     Args:
@@ -34,6 +36,7 @@ def held_out_samples(data: Data, asked: float | None, *, batch_size: int, key: s
             batch; 512 where the data has no index.
         batch_size: Samples a batch of training.
         key: The dotted key that asks for it, for messages.
+        size_key: The one that asks for the batch size.
 
     Raises:
         ConfigError: It leaves less than one batch, or is a share of nobody knows how many samples.
@@ -42,22 +45,23 @@ def held_out_samples(data: Data, asked: float | None, *, batch_size: int, key: s
         if asked is not None and asked < 1:
             raise ConfigError(
                 f"{key}={asked:g} is a share, and data={data.name} does not say how many samples "
-                "it holds: give a number of samples."
+                f"it holds: give a number of samples, such as {key}=1000."
             )
         return _OF_A_STREAM if asked is None else int(asked)
     count = len(data.dataset)
     most = count - batch_size
+    size = f"{size_key}={batch_size}" if size_key == "batch_size" else f"{batch_size} (of {size_key})"
     if most < 1:
         raise ConfigError(
-            f"batch_size={batch_size} leaves none of the {count} samples of data={data.name} to read a "
-            f"held-out loss on. Choose a batch_size of {max(count // 2, 1)} or less."
+            f"{size} leaves none of the {count} samples of data={data.name} to read a "
+            f"held-out loss on. Choose a batch size of {max(count // 2, 1)} or less."
         )
     if asked is None:
         return max(1, min(round(_SHARE * count), _MOST, most))
     samples = max(1, round(asked * count)) if asked < 1 else int(asked)
     if samples > most:
         raise ConfigError(
-            f"{key}={asked:g} leaves less than one batch of batch_size={batch_size} of the {count} "
-            f"samples of data={data.name} for training. Choose {most} or less."
+            f"{key}={asked:g} leaves less than one batch of {size} of the {count} samples of "
+            f"data={data.name} for training. Choose {most} or less, or a smaller batch."
         )
     return samples

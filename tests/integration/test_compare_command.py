@@ -12,7 +12,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from lrfind.commands import compare_run, comparing
+from lrfind.commands import compare_plan, compare_run, comparing
 from lrfind.report import compare_state, records
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +37,14 @@ class Endless(torch.utils.data.IterableDataset):
         while True:
             x = torch.randn(4, generator=generator)
             yield x, (x.sum() > 0).long()
+def net(): return torch.nn.Linear(4, 2)
+"""
+
+HOLES = """
+import torch
+def data():
+    x = torch.full((100, 4), float("nan"))
+    return torch.utils.data.TensorDataset(x, torch.zeros(100, dtype=torch.long))
 def net(): return torch.nn.Linear(4, 2)
 """
 
@@ -154,17 +162,23 @@ def test_data_without_an_end_are_compared_by_samples(lrfind, own):
         (["compare.lrs=automatic"], "compare.lrs must be auto or a list such as [0.1,0.3], got 'automatic'"),
         (["compare.lrs=0.1"], "compare.lrs must be a list or a word, got 0.1"),
         (["compare.batch_sizes=[0]"], "compare.batch_sizes must be whole numbers of at least 1"),
-        (["compare.batch_sizes=[16,5000]"], "so a batch of 5000 cannot be filled. Choose 1617 or less"),
+        (["compare.batch_sizes=[16,5000]"], "5000 (of compare.batch_sizes) leaves none of the 1797 samples"),
         (["compare.epochs=0"], "compare.epochs must be greater than 0, got 0"),
         (["compare.epochs=null"], "compare.epochs or compare.samples must say how long to train"),
         (["compare.epochs=0.01"], "compare.readings=1 is more than the steps"),
         (["compare.held_out=1.5"], "compare.held_out must be a share between 0 and 1, or a whole number"),
         (["compare.held_out=0"], "compare.held_out must be"),
-        (["compare.held_out=5000"], "cannot be filled"),
+        (["compare.held_out=5000"], "compare.held_out=5000 leaves less than one batch of batch_size=64"),
         (["compare.optimizers=[sgd,adamm]"], "compare.optimizers: adamm is no optimizer. Did you mean adam"),
         (["compare.optimizers=[]"], "compare.optimizers must name one optimizer or more"),
         (["compare.optimizers=[custom]"], "custom leaves optimizer._target_ open"),
         (["compare.optimizers=[sgd,adam]", "optimizer.momentum=0.5"], "adam cannot be composed with"),
+        (["batch_size=1797"], "batch_size=1797 leaves none of the 1797 samples"),
+        (
+            ["compare.batch_sizes=[8,1500]", "compare.held_out=300"],
+            "held_out=300 leaves less than one batch of 1500 (of compare.batch_sizes) of the 1797 samples",
+        ),
+        (["range.repeats=3"], "range.repeats=3: the range test of compare.lrs=auto is one sweep"),
         (["compare.seeds=0"], "compare.seeds must be at least 1, got 0"),
         (["compare.factor=1"], "compare.factor must be greater than 1"),
         (["compare.judge=speed"], "compare.judge must be one of accuracy, loss or null"),
@@ -218,6 +232,62 @@ def test_a_comparison_goes_on_where_it_was_cut_off_and_comes_to_the_same(lrfind,
     assert (resumed.folder / "compare.csv").read_bytes() == (whole.folder / "compare.csv").read_bytes()
     assert resumed.out == whole.out
     assert not (resumed.folder / compare_state.NAME).exists()
+
+
+def stop(*words, **named):
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_after_the_announcement_leaves_files_and_a_state_to_go_on_with(lrfind, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(comparing.Study, "_announce", stop)
+        cut = lrfind("compare", "-q", *SHORT, folder="cut")
+    assert cut.code == 130, cut.err
+    jsonschema.validate(cut.record, SCHEMA)
+    assert cut.record["comparison"]["runs"] == {"planned": 2, "finished": 0}
+    assert (cut.folder / "compare.png").exists()
+    assert (cut.folder / compare_state.NAME).exists()
+
+
+def test_ctrl_c_while_rates_are_looked_for_keeps_those_that_were_found(lrfind, monkeypatch):
+    words = ("compare", "-q", "compare.num_lrs=2", "compare.batch_sizes=[32,64]", *SHORT[1:])
+    measured = compare_plan.measured
+    sizes = []
+
+    def counted(task, config, on_step):
+        sizes.append(config.batch_size)
+        return stop() if sizes == [32, 64] else measured(task, config, on_step)
+
+    monkeypatch.setattr(compare_plan, "measured", counted)
+    cut = lrfind(*words, folder="cut")
+    assert cut.code == 130, cut.err
+    assert cut.record["comparison"]["runs"] == {"planned": 4, "finished": 0}
+    _, found, _ = compare_state.read_state(cut.folder / compare_state.NAME)
+    assert list(found["lrs"]) == ["SGD 32"]
+    resumed = lrfind(*words, f"compare.resume={cut.folder}", folder="resumed")
+    assert resumed.code == 0, resumed.err
+    assert sizes == [32, 64, 64]
+
+
+def test_ctrl_c_before_anything_was_found_can_be_gone_on_with_too(lrfind, monkeypatch):
+    words = ("compare", "-q", "compare.num_lrs=2", *SHORT[1:])
+    with monkeypatch.context() as patched:
+        patched.setattr(compare_plan, "measured", stop)
+        cut = lrfind(*words, folder="cut")
+    assert cut.code == 130, cut.err
+    assert "compare.resume with this run directory goes on" in cut.err
+    assert lrfind(*words, f"compare.resume={cut.folder}", folder="resumed").code == 0
+
+
+def test_data_that_hold_nan_are_blamed_and_not_the_rates(lrfind, own):
+    own("holes", HOLES)
+    ran = lrfind(
+        "compare", "model=custom", "model._target_=holes.net", "data=custom", "data._target_=holes.data",
+        "trust=[holes]", "batch_size=8", "compare.held_out=20", *SHORT,
+    )  # fmt: skip
+    assert ran.code == 3
+    assert "the loss was not finite before any update. Look for NaN in the data" in ran.record["verdict"]
+    assert "lower ones" not in ran.out + ran.err
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")

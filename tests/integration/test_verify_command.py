@@ -1,5 +1,6 @@
 """`lrfind verify` from the command line: what it prints, writes and returns."""
 
+import dataclasses
 import json
 import math
 import os
@@ -10,6 +11,7 @@ import jsonschema
 import pytest
 
 from lrfind.cli import main
+from lrfind.commands import checked, verifying
 from lrfind.report import records
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
@@ -252,7 +254,10 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
         (["verify.num_steps=0"], "verify.num_steps must be at least 1, got 0."),
         (["verify.seeds=0"], "verify.seeds must be at least 1, got 0."),
         (["verify.held_out=1790"], "verify.held_out=1790 leaves less than one batch of batch_size=64"),
-        (["verify.held_out=0.999"], "of the 1797 samples of data=digits for training. Choose 1733 or less."),
+        (
+            ["verify.held_out=0.999"],
+            "of the 1797 samples of data=digits for training. Choose 1733 or less, or a smaller",
+        ),
         (["batch_size=1797"], "batch_size=1797 leaves none of the 1797 samples"),
         (["verify.from=nowhere"], "verify.from=nowhere is not there"),
         (["0.1", "verify.from=."], "verify.around and verify.from both name the rate to check"),
@@ -332,6 +337,54 @@ def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
     assert record["runs"][2]["seeds"][1]["loss"] is None
     assert record["runs"][2]["status"] == "interrupted"
     assert (ran.folder / "verify.png").exists()
+
+
+def test_ctrl_c_while_the_runs_are_built_keeps_the_range_test(on_bowl, monkeypatch):
+    def stop(self, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying.Runs, "_task", stop)
+    ran = on_bowl("range.num_steps=60")
+    assert ran.code == 130, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert (ran.record["status"], ran.record["holds"]) == ("interrupted", None)
+    assert ran.record["checked"]["source"] == "the range test"
+    assert ran.record["steps"] > 10
+    assert (ran.folder / "verify.png").exists()
+
+
+HOLES = """
+import torch
+def data():
+    x = torch.full((100, 4), float("nan"))
+    return torch.utils.data.TensorDataset(x, torch.zeros(100, dtype=torch.long))
+def net(): return torch.nn.Linear(4, 2)
+"""
+
+
+def test_data_that_hold_nan_are_blamed_and_not_the_pinned_rate(lrfind, own):
+    own("holes", HOLES)
+    ran = lrfind(
+        "verify", "--lr", "0.1", "model=custom", "model._target_=holes.net", "data=custom",
+        "data._target_=holes.data", "trust=[holes]", "batch_size=8",
+    )  # fmt: skip
+    assert ran.code == 3, ran.err
+    assert (ran.record["holds"], ran.record["pinned"]["sensible"]) == (None, None)
+    assert "not finite before any update" in ran.record["verdict"]
+    assert "no longer a sensible" not in ran.err
+
+
+def test_what_the_range_test_says_of_the_data_is_passed_on_once(on_bowl, monkeypatch):
+    swept = checked.swept
+
+    def with_notes(config, **named):
+        found = swept(config, **named)
+        return dataclasses.replace(found, notes=["Mind that."], skipped=["a.png", "b.png"])
+
+    monkeypatch.setattr(checked, "swept", with_notes)
+    ran = on_bowl("range.num_steps=60")
+    said = "2 pictures could not be read and were skipped: a.png, b.png"
+    assert [ran.record["warnings"].count(each) for each in ("Mind that.", said)] == [1, 1]
 
 
 def test_ctrl_c_in_the_range_test_leaves_a_record_too(lrfind, own):

@@ -2,9 +2,13 @@
 
 import importlib
 import multiprocessing
+import os
+import signal
+from multiprocessing.context import SpawnProcess
 
 import pytest
 
+from lrfind.commands import workers
 from lrfind.commands.workers import work_through
 from lrfind.errors import ConfigError, UserError
 
@@ -65,6 +69,43 @@ def test_a_defect_keeps_its_traceback(work):
 def test_a_process_that_is_ended_from_outside_is_told(work):
     with pytest.raises(UserError, match=r"compare\.processes: a process ended with exit status 9 before"):
         done(work, [1, "die"], 2)
+
+
+def test_a_process_that_dies_before_it_is_told_its_next_job_is_told(work, monkeypatch):
+    told = workers._tell
+
+    def late(connection, process, job):
+        if job == "late":
+            process.kill()
+            process.join()
+        told(connection, process, job)
+
+    monkeypatch.setattr(workers, "_tell", late)
+    with pytest.raises(UserError, match=r"compare\.processes: a process ended with exit status -9 before"):
+        done(work, [1, 2, "late"], 2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("others", [False, True], ids=["masked", "taken by another thread"])
+def test_an_interrupt_while_a_process_is_started_is_not_lost(work, monkeypatch, others):
+    start = SpawnProcess.start
+    crew = []
+
+    def interrupted(process):
+        start(process)
+        crew.append(process)
+        if not others:
+            os.kill(os.getpid(), signal.SIGINT)
+        elif callable(handling := signal.getsignal(signal.SIGINT)):
+            handling(signal.SIGINT, None)
+
+    monkeypatch.setattr(SpawnProcess, "start", interrupted)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        done(work, [1, 2, 3], 2)
+    assert len(crew) == 1
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_an_interrupt_in_between_leaves_no_process_behind(work):

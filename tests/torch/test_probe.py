@@ -1,6 +1,7 @@
 """Several rates from one start: against closed forms and plain loops, and everything put back."""
 
 import itertools
+import math
 import random
 
 import numpy as np
@@ -12,6 +13,7 @@ from lrfind.core import probe_trial
 from lrfind.core.halving import Halving
 from lrfind.core.objective import Objective
 from lrfind.core.probe import probe
+from lrfind.core.probe_forms import Watch
 from lrfind.core.probe_trial import Strategy
 from lrfind.core.range_test import SweepOptions
 from lrfind.core.training import evaluate
@@ -128,6 +130,12 @@ def test_a_loss_that_goes_below_zero_has_not_diverged(strategy):
     found = probe_quadratic([0.01, 1.0], model=Linear(start=0.1), num_steps=30, strategy=strategy)
     assert not found.diverged.any()
     np.testing.assert_allclose(found.finals, [0.1 - 29 * 0.01, 0.1 - 29])
+
+
+def test_a_loss_of_exactly_zero_at_the_start_gives_no_scale_to_diverge_on():
+    watch = Watch(0.0, 10, SweepOptions(stop_factor=4.0))
+    assert not any(watch.fires(loss) for loss in [0.0, *[1e-3] * 50, *[-1e-3, 2.0] * 20])
+    assert watch.fires(math.inf)
 
 
 def test_a_single_rate_is_a_plain_loop_to_the_last_bit():

@@ -6,11 +6,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lrfind.core.advice import advise
+from lrfind.core.advice import _exponent_words, advise
 from lrfind.core.budget import Budget
 from lrfind.core.comparison import Comparison, Edge, Judge, Run, boundaries, winners
 from lrfind.core.grid import grid_around
-from lrfind.core.scaling import scaling_of
+from lrfind.core.scaling import Exponent, scaling_of
 from lrfind.errors import ConfigError
 
 BUDGET = Budget(1000, 1, 100)
@@ -147,6 +147,37 @@ def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
     advice = advise(measured, 64)
     assert "1.6 is the highest rate tried" in advice.verdict
     assert "widen compare.lrs, to 3.2 at least" in advice.verdict
+
+
+@pytest.mark.parametrize("lrs", [(0.1,), (0.1, 0.2)])
+def test_fewer_than_three_rates_say_nothing_of_how_the_best_one_moves(lrs):
+    runs = [bowl(0.1, size=size, seed=seed, lrs=lrs) for size in (16, 32, 64) for seed in range(2)]
+    advice = advise(comparison(*runs), 16)
+    assert (advice.scalings["SGD"].exponent, advice.scalings["SGD"].rules) == (None, ())
+    assert "cannot be said, for that takes 3 rates at least: widen compare.lrs." in advice.verdict
+    assert "as far as was measured" not in advice.verdict
+    assert ("Only one rate was tried." in advice.verdict) is (len(lrs) == 1)
+    assert ("It is the only rate tried at batch size 16" in advice.suggestion.reason) is (len(lrs) == 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (1e-9, 0.5, "may as well not move"),
+        (0.006, 0.5, "does rise with the batch"),
+        (-0.5, -1e-9, "may as well not move"),
+        (-0.5, -0.006, "falls as the batch grows"),
+    ],
+)
+def test_an_exponent_is_told_from_zero_as_it_is_shown(low, high, says):
+    assert says in _exponent_words(Exponent((low + high) / 2, low, high, (16, 32)))[1]
+
+
+def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
+    gone = comparison(run_of([math.nan] * 5))
+    assert "Every rate diverged, down to 0.1" in advise(gone, 16).verdict
+    verdict = advise(gone, 16, starts_finite=False).verdict
+    assert verdict.startswith("Nothing can be said: the loss was not finite before any update. Look for NaN")
 
 
 def test_the_suggestion_is_for_the_configured_batch_size_or_else_the_best_of_all():

@@ -68,6 +68,13 @@ def test_a_rate_that_diverged_on_one_seed_loses_to_any_that_did_on_none(bad):
     assert judge([[0.9, 0.1], [0.9, bad], [0.9, 0.1]], [1.0] * 3, checked=0, margin=0.1).holds is True
 
 
+def test_a_rate_that_learnt_nothing_is_no_better_than_one_that_diverged_once():
+    finals = [[2.1, INF, INF, INF], [2.2, 0.5, 0.4, 0.4], [2.1, 0.5, 0.4, 0.4]]
+    judged = judge(finals, [2.0] * 3, checked=1, margin=0.05, pinned=3)
+    assert judged.better == ()
+    assert (judged.holds, judged.recommended, judged.sensible) == (False, None, False)
+
+
 def test_how_far_a_loss_rises_above_its_start_does_not_drown_the_other_seeds():
     # Uncapped, the differences 1, 9, 40 have a standard error of 12, and a mean of 17 would be within 35.
     judged = judge([[0.0, 1.0], [0.0, 9.0], [0.0, 40.0]], [1.0] * 3, checked=0, margin=0.1, pinned=1)
@@ -90,7 +97,8 @@ def test_where_every_rate_diverged_nothing_is_recommended():
 
 def test_an_initial_loss_that_is_not_finite_leaves_nothing_to_judge():
     judged = judge([[NAN, NAN]], [NAN], checked=0, margin=0.1)
-    assert (judged.holds, judged.recommended) == (False, None)
+    assert (judged.holds, judged.recommended) == (None, None)
+    assert judge([[NAN, 0.1]], [NAN], checked=1, margin=0.1, pinned=0).sensible is None
 
 
 def test_a_pinned_rate_is_compared_with_the_one_that_is_recommended():
@@ -165,6 +173,17 @@ def test_a_suggestion_that_holds_stays_as_it_was():
     )
     close = told([[0.18, 0.2, 0.9]] * 3).verdict
     assert "the best of the others, 0.0333, is better by 2.4% of the drop, within verify.margin=0.1." in close
+
+
+def test_where_a_lower_rate_learnt_nothing_one_between_is_named():
+    said = told([[1.0, INF, INF], [1.1, 0.2, 0.2], [1.0, 0.2, 0.2]])
+    assert said.suggestion is None
+    assert said.verdict.startswith(
+        "The suggestion does not hold: 0.1 diverged on 1 of 3 seeds, and no other rate that was tried can be "
+        "recommended. 0.0333 did not diverge, but within 4 steps it lowered the loss by no more than the "
+        "margin. Try one between, lrfind verify 0.0577,"
+    )
+    assert "Try far smaller ones: lrfind verify 0.000333." in told([[INF, INF, INF]] * 3).verdict
 
 
 def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by():
