@@ -260,15 +260,18 @@ def started_and_stopped(folder, words, number, *, after):
 @pytest.mark.parametrize(
     ("kind", "number", "after"),
     [
-        *(("one after another", n, 0.7) for n in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)),
-        ("side by side", signal.SIGKILL, 0.5),
-        ("side by side", signal.SIGTERM, 0.5),
+        ("one after another", signal.SIGKILL, 0.7),
         ("side by side, recorded", signal.SIGKILL, 0.5),
         ("restarted", signal.SIGKILL, 0.3),
-        ("restarted", signal.SIGTERM, 0.3),
-        ("restarted, rates side by side", signal.SIGKILL, 0.1),
         ("both", signal.SIGKILL, 0.2),
-        ("both", signal.SIGKILL, 1.4),
+        # Each is three processes of seconds.
+        pytest.param("one after another", signal.SIGTERM, 0.7, marks=pytest.mark.slow),
+        pytest.param("one after another", signal.SIGINT, 0.7, marks=pytest.mark.slow),
+        pytest.param("side by side", signal.SIGKILL, 0.5, marks=pytest.mark.slow),
+        pytest.param("side by side", signal.SIGTERM, 0.5, marks=pytest.mark.slow),
+        pytest.param("restarted", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
+        pytest.param("restarted, rates side by side", signal.SIGKILL, 0.1, marks=pytest.mark.slow),
+        pytest.param("both", signal.SIGKILL, 1.4, marks=pytest.mark.slow),
     ],
 )
 def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(
