@@ -10,7 +10,7 @@ from torch import Tensor
 from lrfind.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable
 
     import torch
 
@@ -53,16 +53,9 @@ def on_device(batch: Any, device: torch.device) -> Any:
         if isinstance(batch, Tensor):
             return batch.to(device, non_blocking=device.type == "cuda")
         return batch.to(device)
-    if isinstance(batch, Mapping):
-        # A copy keeps what kind of dict it is; other mappings have no constructor that could be relied on.
-        moved = batch.copy() if isinstance(batch, dict) else {}
-        moved.update({key: on_device(item, device) for key, item in batch.items()})
-        return moved
-    if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(on_device(item, device) for item in batch))
-    if isinstance(batch, (list, tuple)):
-        return type(batch)(on_device(item, device) for item in batch)
-    return batch
+    if isinstance(batch, Mapping) and not isinstance(batch, dict):
+        batch = dict(batch)  # other mappings have no constructor that could be relied on
+    return _rebuilt(batch, lambda item: on_device(item, device))
 
 
 def own_batch(batch: Any, *, clone: bool) -> Any:
@@ -74,14 +67,19 @@ def own_batch(batch: Any, *, clone: bool) -> Any:
     """
     if isinstance(batch, Tensor):
         return batch.clone() if clone else batch
+    return _rebuilt(batch, lambda item: own_batch(item, clone=clone))
+
+
+def _rebuilt(batch: Any, change: Callable[[Any], Any]) -> Any:
+    """The same dict, named tuple, list or tuple, with every item changed; whatever else there is as it is."""
     if isinstance(batch, dict):
-        own = batch.copy()
-        own.update({key: own_batch(item, clone=clone) for key, item in batch.items()})
+        own = batch.copy()  # which keeps what kind of dict it is
+        own.update({key: change(item) for key, item in batch.items()})
         return own
     if isinstance(batch, tuple) and hasattr(batch, "_fields"):
-        return type(batch)(*(own_batch(item, clone=clone) for item in batch))
+        return type(batch)(*map(change, batch))
     if isinstance(batch, (list, tuple)):
-        return type(batch)(own_batch(item, clone=clone) for item in batch)
+        return type(batch)(map(change, batch))
     return batch
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrfind.core.streams import StreamState
 from lrfind.errors import ModelError
 
 if TYPE_CHECKING:
@@ -74,12 +73,7 @@ class Snapshot:
             key: value for key, value in vars(optimizer).items() if key not in ("state", "param_groups")
         }
         self._scaler_state = None if scaler is None else _copied(vars(scaler))
-        self._python = random.getstate()
-        self._numpy = np.random.get_state()
-        self._torch = torch.get_rng_state()
-        devices = {p.device for p in parameters}
-        self._cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
-        self._mps = torch.mps.get_rng_state() if any(d.type == "mps" for d in devices) else None
+        self._streams = StreamState({p.device for p in parameters})
         self._generators = [(generator, generator.get_state()) for generator in generators_of(loader)]
 
     def restore(self) -> None:
@@ -103,13 +97,7 @@ class Snapshot:
             self._restore_optimizer()
         if self._scaler is not None:
             vars(self._scaler).update(_copied(self._scaler_state))
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)
-        torch.set_rng_state(self._torch)
-        for device, state in self._cuda.items():
-            torch.cuda.set_rng_state(state, device)
-        if self._mps is not None:
-            torch.mps.set_rng_state(self._mps)
+        self._streams.restore()
         self.restore_loader()
 
     def restore_loader(self) -> None:

@@ -13,41 +13,63 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 
-class RandomStreams:
-    """Torch's global streams on the CPU and on some devices, Python's and NumPy's.
+class StreamState:
+    """Where the global streams are now: torch's on the CPU and on some devices, Python's and NumPy's.
 
-    Saving the last two costs as much as a small network's forward pass. They are saved the first time, and
-    from then on only where they were moved.
+    Args:
+        devices: Where else torch draws from.
+        others: Also keep Python's and NumPy's.
+    """
+
+    def __init__(self, devices: Collection[torch.device], *, others: bool = True) -> None:
+        self._torch = torch.get_rng_state()
+        self._cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
+        self._mps = torch.mps.get_rng_state() if any(d.type == "mps" for d in devices) else None
+        self._others = (random.getstate(), np.random.get_state()) if others else None
+
+    def restore(self) -> None:
+        """Puts the streams back there."""
+        torch.set_rng_state(self._torch)
+        for device, state in self._cuda.items():
+            torch.cuda.set_rng_state(state, device)
+        if self._mps is not None:
+            torch.mps.set_rng_state(self._mps)
+        if self._others is not None:
+            random.setstate(self._others[0])
+            np.random.set_state(self._others[1])
+
+    @property
+    def others_moved(self) -> bool:
+        """Whether Python's or NumPy's stream, where they are kept, is elsewhere by now."""
+        if self._others is None:
+            return False
+        python, numpy = self._others
+        return random.getstate() != python or _told(np.random.get_state()) != _told(numpy)
+
+
+class RandomStreams:
+    """The global streams around something that is done again and again.
+
+    Saving Python's and NumPy's costs as much as a small network's forward pass. They are saved the first
+    time, and from then on only where they were moved.
 
     Args:
         devices: Where else torch draws from.
     """
 
     def __init__(self, devices: Collection[torch.device]) -> None:
-        self._cuda = [device for device in devices if device.type == "cuda"]
-        self._mps = any(device.type == "mps" for device in devices)
+        self._devices = devices
         self._others = True
 
     @contextmanager
     def kept(self) -> Iterator[None]:
         """Whatever is drawn inside is drawn again afterwards."""
-        state = torch.get_rng_state()
-        cuda = [(device, torch.cuda.get_rng_state(device)) for device in self._cuda]
-        mps = torch.mps.get_rng_state() if self._mps else None
-        others = (random.getstate(), np.random.get_state()) if self._others else None
+        before = StreamState(self._devices, others=self._others)
         try:
             yield
         finally:
-            torch.set_rng_state(state)
-            for device, saved in cuda:
-                torch.cuda.set_rng_state(saved, device)
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
-            if others is not None:
-                python, numpy = others
-                self._others = random.getstate() != python or _told(np.random.get_state()) != _told(numpy)
-                random.setstate(python)
-                np.random.set_state(numpy)
+            self._others = before.others_moved
+            before.restore()
 
 
 def _told(state: Any) -> tuple[Any, ...]:

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.drawing import BLUE, GREEN, VERMILLION, VERMILLION_TEXT, on_paper, panel, plot, write_above
+from lrfind.report.drawing import (
+    BLUE,
+    GREEN,
+    VERMILLION,
+    VERMILLION_TEXT,
+    on_paper,
+    panel,
+    plot,
+    write_above,
+    write_title,
+)
 from lrfind.report.figures import FONT_SIZE
 
 if TYPE_CHECKING:
@@ -43,7 +53,7 @@ def draw_scaling(data: ScalingFigure) -> Figure:
 
 
 def _title(figure: Figure, title: str, size: tuple[float, float]) -> None:
-    figure.text(0.62 / size[0], 1 - 0.08 / size[1], title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+    write_title(figure, title, left=0.62 / size[0], height=size[1])
 
 
 def _draw_legend(figure: Figure, data: Legend) -> None:

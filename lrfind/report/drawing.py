@@ -44,8 +44,7 @@ _SETTINGS: Any = {
 def draw(data: RangeFigure) -> Figure:
     """Draws the picture on a figure of its own: no window, and nothing to close."""
     with on_paper(data.size) as figure:
-        top = 1 - 0.08 / data.size[1]
-        figure.text(data.left_panel[0], top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+        write_title(figure, data.title, left=data.left_panel[0], height=data.size[1])
         _draw_curve(figure, data)
         _draw_ladder(figure, data)
     return figure
@@ -149,6 +148,11 @@ def plot(axes: Axes, series: Series, style: str, **looks: Any) -> None:
     """Plots points that there are; an empty series leaves no trace in a legend."""
     if len(series.x):
         axes.plot(series.x, series.y, style, label=series.name, **looks)
+
+
+def write_title(figure: Figure, title: str, *, left: float, height: float) -> None:
+    """Writes the title at the top, from a share `left` of the width on; `height` is in inches."""
+    figure.text(left, 1 - 0.08 / height, title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
 
 
 def write_above(axes: Axes, text: str, *, at: float = 0.5, row: int = 0, **looks: Any) -> None:

@@ -16,8 +16,8 @@ from lrfind.report.drawing import (
     panel,
     plot,
     write_above,
+    write_title,
 )
-from lrfind.report.figures import FONT_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,8 +29,7 @@ def draw_rounds(data: RoundsFigure) -> Figure:
     """Draws the picture on a figure of its own: no window, and nothing to close."""
     with on_paper(data.size) as figure:
         left = data.panels[0].box[0] if data.panels else 0.05
-        top = 1 - 0.08 / data.size[1]
-        figure.text(left, top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+        write_title(figure, data.title, left=left, height=data.size[1])
         for each in data.panels:
             _draw_panel(figure, each)
     return figure

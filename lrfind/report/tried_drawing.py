@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.drawing import on_paper, panel
-from lrfind.report.figures import FONT_SIZE
+from lrfind.report.drawing import on_paper, panel, write_title
 from lrfind.report.schedule_drawing import COLOURS, STYLES
 
 if TYPE_CHECKING:
@@ -21,8 +20,7 @@ def draw_tried(data: TriedFigure) -> Figure:
     """Draws the picture on a figure of its own: no window, and nothing to close."""
     with on_paper(data.size) as figure:
         left = data.panels[0].box[0]
-        top = 1 - 0.08 / data.size[1]
-        figure.text(left, top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+        write_title(figure, data.title, left=left, height=data.size[1])
         for each in data.panels:
             _draw_panel(figure, each)
         for i, text in enumerate(data.key):

@@ -16,6 +16,7 @@ from lrfind.report.drawing import (
     panel,
     plot,
     write_above,
+    write_title,
 )
 from lrfind.report.figures import FONT_SIZE
 
@@ -35,8 +36,7 @@ def draw_verify(data: VerifyFigure) -> Figure:
     others = iter(_OTHERS)
     colours = [VERMILLION if rate.checked else next(others) for rate in data.rates]
     with on_paper(data.size) as figure:
-        top = 1 - 0.08 / data.size[1]
-        figure.text(data.left_panel[0], top, data.title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+        write_title(figure, data.title, left=data.left_panel[0], height=data.size[1])
         axes = panel(figure, data.left_panel, data.step, data.loss)
         for rate, colour in zip(data.rates, colours, strict=True):
             _draw_run(axes, rate, colour)

@@ -97,7 +97,7 @@ def test_a_stream_that_knows_ascii_only_still_gets_the_result(monkeypatch):
 
 
 @pytest.mark.parametrize("gone", [None, "closed"])
-def test_an_error_without_a_stderr_does_not_raise(monkeypatch, gone):
+def test_an_error_without_a_stderr_does_not_raise(monkeypatch, capsys, gone):
     stream = None if gone is None else io.StringIO()
     if stream is not None:
         stream.close()
@@ -105,6 +105,7 @@ def test_an_error_without_a_stderr_does_not_raise(monkeypatch, gone):
     console.error("no one reads this.")
     with console.progress(10) as on_step:
         on_step(a_step(0))
+    assert capsys.readouterr().out == ""  # and stdout is no way out
 
 
 def test_the_result_names_every_rule_the_suggestion_the_verdict_and_the_files(capsys, tmp_path, monkeypatch):
