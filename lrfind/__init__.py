@@ -5,7 +5,9 @@ The public names are loaded on first use, so that `import lrfind` costs nothing.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from lrfind.version import __version__
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
     from lrfind import policies
     from lrfind.api import RangeTestResult, range_test
     from lrfind.api_refine import RefineResult, refine
-    from lrfind.core.curve import Curve, Status
-    from lrfind.core.suggest import Suggestion
     from lrfind.errors import UserError
+    from lrfind.range_test.curve import Curve, Status
+    from lrfind.range_test.reading import Suggestion
 
 __all__ = [
     "Curve",
@@ -32,11 +34,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Curve": "lrfind.core.curve",
+    "Curve": "lrfind.range_test.curve",
     "RangeTestResult": "lrfind.api",
     "RefineResult": "lrfind.api_refine",
-    "Status": "lrfind.core.curve",
-    "Suggestion": "lrfind.core.suggest",
+    "Status": "lrfind.range_test.curve",
+    "Suggestion": "lrfind.range_test.reading",
     "UserError": "lrfind.errors",
     "range_test": "lrfind.api",
     "refine": "lrfind.api_refine",
@@ -44,6 +46,21 @@ _HOMES = {
 
 
 _MODULES = {"policies": "lrfind.policies"}
+
+
+class _Package(ModuleType):
+    """The package, in which a public function is found under its name although a room is called the same.
+
+    The import system sets every room that is imported, `lrfind.refine` for one, as an attribute of the
+    package. Left to itself, that would hide the function of the same name from then on.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:

@@ -1,5 +1,5 @@
 """`python -m lrfind` is `lrfind`."""
 
-from lrfind.cli import entry_point
+from lrfind.cli.main import entry_point
 
 entry_point()

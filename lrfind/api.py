@@ -12,16 +12,16 @@ import torch
 from lrfind.api_objects import one_of, own_task, plain_arguments
 from lrfind.api_result import Result, content_of
 from lrfind.config.schema import Metric, Precision
-from lrfind.core.curve import Status
-from lrfind.core.ladder import Spacing, ladder
-from lrfind.core.range_test import SweepOptions, sweep
-from lrfind.core.repeats import median_curve
-from lrfind.core.snapshot import preserved
-from lrfind.core.suggest import DEFAULT_RULE, Rule, read, repeats_of
 from lrfind.errors import UserError
-from lrfind.report.records import range_csv
-from lrfind.report.repeats import repeats_csv, repeats_record
-from lrfind.report.worth import measured_worth
+from lrfind.range_test.curve import Status
+from lrfind.range_test.ladder import Spacing, ladder
+from lrfind.range_test.measured_regret import measured_worth
+from lrfind.range_test.reading import DEFAULT_RULE, Rule, read, repeats_of
+from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.repeats_report import repeats_csv, repeats_record
+from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.report.record import range_csv
+from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from lrfind.core.curve import Curve
-    from lrfind.core.objective import Criterion, Forward
-    from lrfind.core.range_test import OnStep
-    from lrfind.core.repeats import Repeats
-    from lrfind.core.suggest import Reading, Suggestion
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.reading import Reading, Suggestion
+    from lrfind.range_test.repeats import Repeats
+    from lrfind.range_test.sweep import OnStep
+    from lrfind.training.objective import Criterion, Forward
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -76,8 +76,8 @@ class RangeTestResult(Result):
         return self.reading.verdict
 
     def _figure(self) -> Figure:
-        from lrfind.report.drawing import draw
-        from lrfind.report.figures import picture_of
+        from lrfind.plotting.draw import draw
+        from lrfind.range_test.plot import picture_of
 
         return draw(picture_of(self.curve, self.reading, self.title, self.repeats))
 

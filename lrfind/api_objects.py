@@ -7,11 +7,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lrfind.config.schema import Precision
-from lrfind.core.batches import endless, on_device
-from lrfind.core.objective import Objective
-from lrfind.core.snapshot import preserved
 from lrfind.errors import ModelError, OptimizerError, UserError
 from lrfind.tasks.precision import autocast, gradient_scaler
+from lrfind.training.batch import endless, on_device
+from lrfind.training.objective import Objective
+from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from lrfind.core.objective import Criterion, Forward
+    from lrfind.training.objective import Criterion, Forward
 
 Choice = TypeVar("Choice", bound=Enum)
 

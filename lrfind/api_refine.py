@@ -10,15 +10,15 @@ from lrfind.api_objects import own_task, plain_arguments
 from lrfind.api_result import Result, content_of
 from lrfind.api_sweep import OnRefineStep, OwnSweep
 from lrfind.config.schema import Precision
-from lrfind.core.answer import conclude
-from lrfind.core.continued import Reading
-from lrfind.core.measured import Measured, Plan
-from lrfind.core.rounds import explore
-from lrfind.core.segments import DEFAULT_ITERATIONS, around, rounds_of, table
-from lrfind.core.snapshot import Snapshot
-from lrfind.core.training import StepOptions
 from lrfind.errors import UserError
-from lrfind.report.rounds import refine_csv
+from lrfind.refine.continued import Reading
+from lrfind.refine.report import refine_csv
+from lrfind.refine.results import Measured, Plan
+from lrfind.refine.rounds import explore
+from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
+from lrfind.refine.verdict import conclude
+from lrfind.training.snapshot import Snapshot
+from lrfind.training.step import StepOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from lrfind.core.answer import Answer
-    from lrfind.core.objective import Criterion, Forward
-    from lrfind.core.suggest import Suggestion
+    from lrfind.range_test.reading import Suggestion
+    from lrfind.refine.verdict import Answer
+    from lrfind.training.objective import Criterion, Forward
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,8 +60,8 @@ class RefineResult(Result):
         return self.answer.verdict
 
     def _figure(self) -> Figure:
-        from lrfind.report.rounds_drawing import draw_rounds
-        from lrfind.report.rounds_figure import rounds_figure
+        from lrfind.plotting.rounds_drawing import draw_rounds
+        from lrfind.refine.plot import rounds_figure
 
         return draw_rounds(rounds_figure([[each] for each in self.rounds], self.answer, self.title))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.report.environment import environment
 from lrfind.report.files import write_whole
-from lrfind.report.records import record, to_json
+from lrfind.report.record import record, to_json
 from lrfind.tasks.devices import name_of
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-    from lrfind.core.curve import Status
-    from lrfind.core.suggest import Suggestion
+    from lrfind.range_test.curve import Status
+    from lrfind.range_test.reading import Suggestion
 
 
 class Result(ABC):
@@ -43,7 +43,7 @@ class Result(ABC):
         Raises:
             OutputError: It cannot be written there.
         """
-        from lrfind.report.drawing import png
+        from lrfind.plotting.draw import png
 
         figure = self._figure()
         if path is not None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lrfind.core.continued import Reading, Trainee, continued
-from lrfind.core.curve import Status
-from lrfind.core.measured import Measured, Plan
-from lrfind.core.restarted import planned_steps, restarted
-from lrfind.core.segments import rungs
-from lrfind.core.snapshot import Snapshot, generators_of
-from lrfind.core.tapes import Tape
+from lrfind.range_test.curve import Status
+from lrfind.refine.continued import Reading, Trainee, continued
+from lrfind.refine.loss_log import Tape
+from lrfind.refine.restarted import planned_steps, restarted
+from lrfind.refine.results import Measured, Plan
+from lrfind.refine.segments import rungs
+from lrfind.training.snapshot import Snapshot, generators_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from lrfind.api_objects import OwnTask
-    from lrfind.core.continued import Point
-    from lrfind.core.measured import Track
-    from lrfind.core.training import StepOptions
+    from lrfind.refine.continued import Point
+    from lrfind.refine.results import Track
+    from lrfind.training.step import StepOptions
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lrfind.core.policies import (
+from lrfind.schedule.code import torch_code
+from lrfind.schedule.policies import (
     Policy,
     cosine,
     cyclic,
@@ -30,12 +31,11 @@ from lrfind.core.policies import (
     step,
     wsd,
 )
-from lrfind.core.policy_parameters import PARAMETERS
-from lrfind.core.schedule_code import torch_code
-from lrfind.core.schedules import Schedule, schedule
+from lrfind.schedule.policy_parameters import PARAMETERS
+from lrfind.schedule.schedule import Schedule, schedule
 
 if TYPE_CHECKING:
-    from lrfind.core.scheduler import PolicyLR, scheduler
+    from lrfind.schedule.scheduler import PolicyLR, scheduler
 
 __all__ = [
     "PARAMETERS",
@@ -64,7 +64,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("PolicyLR", "scheduler"):
-        return getattr(import_module("lrfind.core.scheduler"), name)
+        return getattr(import_module("lrfind.schedule.scheduler"), name)
     raise AttributeError(f"module 'lrfind.policies' has no attribute {name!r}")
 
 

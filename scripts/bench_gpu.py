@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from lrfind.config.door import validated
 from lrfind.config.schema import RangeConfig
-from lrfind.core.ladder import geometric
-from lrfind.core.range_test import SweepOptions, sweep
+from lrfind.config.validate import validated
+from lrfind.range_test.ladder import geometric
+from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.tasks.build import build
 
 

@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lrfind.core.objective import Objective
-from lrfind.core.probe import probe
-from lrfind.core.probe_trial import Strategy
+from lrfind.training.objective import Objective
+from lrfind.training.probe import probe
+from lrfind.training.stacking.autotune import Strategy
 
 
 def mlp():

@@ -19,14 +19,14 @@ import time
 
 import torch
 
-from lrfind.core.continued import Reading, Trainee, along, continued
-from lrfind.core.objective import Objective
-from lrfind.core.side_by_side import Team
-from lrfind.core.tapes import Tape
-from lrfind.tasks.data import curve
-from lrfind.tasks.loaders import make_batches
+from lrfind.refine.continued import Reading, Trainee, along, continued
+from lrfind.refine.loss_log import Tape
+from lrfind.tasks.data.dataset import curve
+from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
-from lrfind.tasks.models import curve_mlp
+from lrfind.tasks.models.networks import curve_mlp
+from lrfind.training.objective import Objective
+from lrfind.training.stacking.seeds import Team
 
 BATCH_SIZE = 10
 LR = 0.5

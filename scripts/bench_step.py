@@ -23,12 +23,12 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from lrfind.core.batches import endless
-from lrfind.core.ladder import geometric
-from lrfind.core.objective import Objective
-from lrfind.core.range_test import SweepOptions, sweep
-from lrfind.tasks.data import Data, Normalisation
-from lrfind.tasks.loaders import make_batches
+from lrfind.range_test.ladder import geometric
+from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.tasks.data.dataset import Data, Normalisation
+from lrfind.tasks.data.loader import make_batches
+from lrfind.training.batch import endless
+from lrfind.training.objective import Objective
 
 os.environ["TQDM_DISABLE"] = "1"  # the bars of peers
 

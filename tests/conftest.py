@@ -1,6 +1,8 @@
 """What every folder of tests shares."""
 
+import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 # The networks of the tests are too small for threads to pay, and threads that wait for each other on a busy
@@ -8,6 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+
+from lrfind.cli.main import COMMANDS, main
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +25,49 @@ def shared_data() -> Path:
     if missing:
         pytest.skip(f"LRFIND_DATA={folder} lacks {', '.join(missing)}")
     return folder
+
+
+@dataclass
+class Ran:
+    """How a run of the command ended."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+    command: str = "range"
+
+    @property
+    def record(self):
+        return json.loads((self.folder / f"{self.command}.json").read_text())
+
+    @property
+    def rows(self):
+        header, *lines = (self.folder / f"{self.command}.csv").read_text().splitlines()
+        return [dict(zip(header.split(","), line.split(","), strict=True)) for line in lines]
+
+
+@pytest.fixture
+def lrfind(capfd, tmp_path, monkeypatch):
+    """Runs `lrfind` with the words given, in an empty working directory, results in `run/` there."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, folder: str = "run") -> Ran:
+        capfd.readouterr()
+        code = main([*words, f"hydra.run.dir={tmp_path / folder}"])
+        out, err = capfd.readouterr()
+        command = next((word for word in words if word in COMMANDS), "range")
+        return Ran(code, out, err, tmp_path / folder, command)
+
+    return run
+
+
+@pytest.fixture
+def own(tmp_path):
+    """Writes a module of a stranger's into the working directory and returns its name."""
+
+    def write(name: str, source: str) -> str:
+        (tmp_path / f"{name}.py").write_text(source)
+        return name
+
+    return write

@@ -19,9 +19,10 @@ from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.tasks import BUDGET, TASKS, Role, config_of, with_seed
-from lrfind.commands.sweeping import measured
-from lrfind.core import centre, line
-from lrfind.core.suggest import Rule, read
+from lrfind.range_test import centre
+from lrfind.range_test import smoothed_curve as line
+from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.run import measured
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.truth.oracles import Oracle
-    from lrfind.core.curve import Curve
+    from lrfind.range_test.curve import Curve
 
 PAGE = Path(__file__).parent / "results" / "choice.md"
 SEEDS = range(100, 108)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from lrfind.tasks.data import Data
-from lrfind.tasks.digits import read_digits
+from lrfind.tasks.data.dataset import Data
+from lrfind.tasks.data.optdigits import read_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,7 +91,7 @@ def turned_mnist(root: str, degrees: float = 30) -> Data:
     """MNIST's images 10,000 to 20,000, turned; inputs of shape (1, 28, 28), normalised as lrfind does."""
     from torchvision.transforms.functional import InterpolationMode, rotate
 
-    from lrfind.tasks.downloads import read_mnist
+    from lrfind.tasks.data.readers import read_mnist
 
     images, y = (part[10_000:20_000] for part in read_mnist("MNIST", root, False))
     x = images.float().view(-1, 1, 28, 28) / 255

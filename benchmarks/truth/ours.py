@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
-from lrfind.commands.sweeping import measured
 from lrfind.config.schema import Metric
-from lrfind.core.suggest import read
+from lrfind.range_test.reading import read
+from lrfind.range_test.run import measured
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
     from benchmarks.truth.training import Trainer
-    from lrfind.core.suggest import Reading
+    from lrfind.range_test.reading import Reading
 
 HABITS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1}
 """What people type without a test; 0.001 for the rest."""
@@ -41,7 +41,7 @@ def habit(trainer: Trainer, seed: int) -> Answer:
 
 
 def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
-    """What `lrfind.commands.sweeping.swept` does, short of writing files."""
+    """What `lrfind.range_test.run.swept` does, short of writing files."""
     config = with_seed(trainer.config, seed)
     settings = config.range
     task = build(

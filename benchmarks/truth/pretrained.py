@@ -42,7 +42,7 @@ def _first_digits() -> tuple[Tensor, Tensor]:
 
 
 def _mnist() -> tuple[Tensor, Tensor]:
-    from lrfind.tasks.downloads import read_mnist
+    from lrfind.tasks.data.readers import read_mnist
 
     images, labels = read_mnist("MNIST", str(Path(os.environ["LRFIND_DATA"]) / "mnist"), False)
     return (images[:10_000].float().view(-1, 1, 28, 28) / 255 - 0.1307) / 0.3081, labels[:10_000]

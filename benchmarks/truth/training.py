@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from benchmarks.truth.tasks import TASKS, config_of, with_seed
-from lrfind.core.training import LearningRate, evaluate
 from lrfind.tasks.build import build, data_of
+from lrfind.training.step import LearningRate, evaluate
 
 if TYPE_CHECKING:
     from lrfind.config.schema import RangeConfig
     from lrfind.tasks.build import Task as Built
-    from lrfind.tasks.data import Data
+    from lrfind.tasks.data.dataset import Data
 
 CHECK_EVERY = 20
 """Steps from one look at the loss to the next; a run whose loss is not finite ends there."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from lrfind.core.ladder import Spacing
-from lrfind.core.suggest import Rule
+from lrfind.range_test.ladder import Spacing
+from lrfind.range_test.reading import Rule
 
 
 class Precision(str, Enum):

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from lrfind.report.files import output_error
-from lrfind.report.format import rate_text
+from lrfind.report.formatting import rate_text
 from lrfind.report.progress import BarProgress, LineProgress, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.core.suggest import Reading, Suggestion
+    from lrfind.range_test.reading import Reading, Suggestion
 
 
 def write(text: str) -> None:
@@ -94,7 +94,7 @@ class Paragraph:
 
 def result_lines(reading: Reading, files: Sequence[Path], *, spread: str = "") -> list[Paragraph]:
     """Works out what `show_result` writes."""
-    from lrfind.core.suggest import LOOKS_AT
+    from lrfind.range_test.reading import LOOKS_AT
 
     suggestion = reading.suggestion
     if suggestion is None:

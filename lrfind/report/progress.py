@@ -7,13 +7,13 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, TextIO
 
-from lrfind.report.format import duration_text, rate_text
+from lrfind.report.formatting import duration_text, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from lrfind.core.range_test import Step
+    from lrfind.range_test.sweep import Step
 
     Words = Callable[[Any], str]
 

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lrfind.core.objective import Objective
-from lrfind.tasks import devices, parts, precision
-from lrfind.tasks.layout import Mapped, channels_last
-from lrfind.tasks.loaders import Loaders, make_batches
-from lrfind.tasks.reading import fixed_batches
+from lrfind.tasks import components as parts
+from lrfind.tasks import devices, precision
+from lrfind.tasks.data.fixed_batches import fixed_batches
+from lrfind.tasks.data.layout import Mapped, channels_last
+from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.title import title_of
+from lrfind.training.objective import Objective
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from lrfind.config.schema import TaskConfig
-    from lrfind.tasks.data import Data
+    from lrfind.tasks.data.dataset import Data
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +77,7 @@ class Task:
             loaders.close()
 
     def fixed_batches(self, samples: int | None) -> Iterable[Any]:
-        """The same samples again and again, on the device; see `lrfind.tasks.reading.fixed_batches`."""
+        """The same samples again and again, on the device; see `fixed_batches`."""
         found = fixed_batches(
             self.data,
             samples,

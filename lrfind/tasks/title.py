@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lrfind.tasks.sources import Source, source_of
+from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
     from lrfind.config.schema import TaskConfig
-    from lrfind.tasks.data import Data
+    from lrfind.tasks.data.dataset import Data
 
 
 def title_of(config: TaskConfig, data: Data) -> str:

@@ -6,7 +6,7 @@ from benchmarks.truth import oracle
 from benchmarks.truth.lines import append_line, read_lines
 from benchmarks.truth.oracle import grid, kept, plan, search
 from benchmarks.truth.training import Trainer, joined, one_cycle_of
-from lrfind.core.training import evaluate
+from lrfind.training.step import evaluate
 
 
 @pytest.fixture

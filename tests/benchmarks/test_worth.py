@@ -10,8 +10,8 @@ from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.scores import by_task, score
 from benchmarks.truth.tasks import BUDGET, TASKS, config_of
-from lrfind.report.records import plain
-from lrfind.report.worth import MEASURED, measured_worth
+from lrfind.range_test.measured_regret import MEASURED, measured_worth
+from lrfind.report.record import plain
 
 
 def test_the_figures_in_a_record_are_those_of_the_benchmark():

@@ -22,10 +22,10 @@ def loaded(code: str) -> set[str]:
     "code",
     [
         "import lrfind",
-        "from lrfind.cli import main; main(['--help'])",
-        "from lrfind.cli import main; main(['range', '--help'])",
-        "from lrfind.cli import main; main(['--version'])",
-        "from lrfind.cli import main; main(['nonsense'])",
+        "from lrfind.cli.main import main; main(['--help'])",
+        "from lrfind.cli.main import main; main(['range', '--help'])",
+        "from lrfind.cli.main import main; main(['--version'])",
+        "from lrfind.cli.main import main; main(['nonsense'])",
     ],
 )
 def test_nothing_heavy_is_loaded_by(code):
@@ -40,17 +40,17 @@ def test_nothing_heavy_is_loaded_by(code):
 
 
 def test_config_and_its_checks_load_no_torch():
-    assert "torch" not in loaded("import lrfind.config.door")
+    assert "torch" not in loaded("import lrfind.config.validate")
 
 
 def test_report_loads_neither_torch_nor_matplotlib_nor_rich():
-    code = "import lrfind.report.records, lrfind.report.figures, lrfind.report.console"
+    code = "import lrfind.report.record, lrfind.range_test.plot, lrfind.report.console"
     assert loaded(code) & {"torch", "matplotlib", "rich"} == set()
 
 
 def test_default_job_loads_no_torchvision(tmp_path):
     code = (
-        "from lrfind.cli import main; "
+        "from lrfind.cli.main import main; "
         f"code = main(['-q', 'hydra.run.dir={tmp_path}', 'range.num_steps=20']); assert code == 0, code"
     )
     watch = f"import sys; {code}; assert 'torchvision' not in sys.modules"
@@ -66,7 +66,7 @@ def test_the_formulas_of_the_policies_load_no_torch():
 
 @pytest.mark.parametrize("words", ["'schedule.lr=0.1', 'schedule.policy=all'", "'schedule.lr=-1'"])
 def test_a_schedule_loads_no_torch(tmp_path, words):
-    code = f"from lrfind.cli import main; main(['schedule', '-q', {words}, 'hydra.run.dir={tmp_path}'])"
+    code = f"from lrfind.cli.main import main; main(['schedule', '-q', {words}, 'hydra.run.dir={tmp_path}'])"
     watch = f"import sys; {code}; assert 'torch' not in sys.modules"
     run = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr

@@ -47,7 +47,7 @@ def test_wheel_holds_every_yaml_and_every_data_file(wheel):
     yamls = {f"lrfind/configs/{p.relative_to(ROOT / 'configs')}" for p in (ROOT / "configs").rglob("*.yaml")}
     assert len(yamls) > 20
     assert yamls <= names
-    assert {"lrfind/tasks/optdigits.npz", "lrfind/report/record.schema.json", "lrfind/py.typed"} <= names
+    assert {"lrfind/tasks/data/optdigits.npz", "lrfind/report/record.schema.json", "lrfind/py.typed"} <= names
 
 
 def test_wheel_holds_every_module(wheel):
@@ -63,8 +63,7 @@ def test_installed_command_works_far_from_the_checkout(wheel, tmp_path):
     far = tmp_path / "far"
     far.mkdir()
     run = subprocess.run(
-        [sys.executable, "-c", "import sys; from lrfind.cli import main; sys.exit(main(sys.argv[1:]))", "-q",
-         "range.num_steps=30"],
+        [sys.executable, "-m", "lrfind", "-q", "range.num_steps=30"],
         cwd=far, env={**os.environ, "PYTHONPATH": str(site)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr

@@ -1,0 +1,1 @@
+"""The command line: words, flags and exit codes; which room a command is in."""

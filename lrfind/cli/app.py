@@ -1,0 +1,261 @@
+"""Runs a command under Hydra: composition, signals, and what becomes of an error.
+
+Hydra composes the config, makes the run directory and calls the job; this module turns everything that can
+happen on the way into a message and the exit code of the contract.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
+from lrfind.report.output import Outcome
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+Job = Callable[["DictConfig", Path], Outcome]
+"""Called with the composed config and the run directory."""
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, treated as an interrupt."""
+
+
+def launch(command: str, arguments: Sequence[str], job: Job) -> int:
+    """Composes the config of a command, runs its job and returns the exit code of the process.
+
+    Args:
+        command: Name of the command and of its primary config.
+        arguments: Overrides and Hydra's own flags.
+        job: What to do with the composed config.
+    """
+    from lrfind.report import console
+
+    verbose = "hydra.verbose=true" in (argument.lower() for argument in arguments)
+    with _sigterm_as_interrupt() as terminated:
+        try:
+            code = _under_hydra(command, arguments, job)
+        except UserError as error:
+            if verbose:
+                traceback.print_exc()
+            console.error(str(error))
+            code = error.exit_code
+        except KeyboardInterrupt:
+            console.error("interrupted.")
+            code = ExitCode.INTERRUPTED
+        except Exception:
+            traceback.print_exc()
+            console.error(
+                "this is a defect of lrfind. Please report it with the lines above and the command."
+            )
+            code = ExitCode.DEFECT
+        if code is ExitCode.INTERRUPTED and terminated:
+            code = ExitCode.TERMINATED
+    return int(code)
+
+
+def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    from lrfind.cli.multirun import MultirunSummary, forget_failure, report_failure
+
+    ended: dict[str, Any] = {}
+    job = _with_memory_told(job)
+
+    def run(composed: DictConfig) -> float:
+        ended["started"] = True
+        about = HydraConfig.get()
+        directory = Path(about.runtime.output_dir)
+        if about.mode != RunMode.MULTIRUN:
+            try:
+                outcome = job(composed, directory)
+            except UserError as error:
+                ended["error"] = error  # raised below: Hydra would print a line of its own first
+                return math.nan
+        else:
+            forget_failure(directory)
+            try:
+                outcome = job(composed, directory)
+            except Exception as error:  # the other jobs go on, whatever happened to this one
+                report_failure(error, about.job, directory)
+                return math.nan
+            if outcome.code is ExitCode.INTERRUPTED:
+                raise KeyboardInterrupt
+        ended["code"] = outcome.code
+        return math.nan if outcome.lr is None else outcome.lr
+
+    app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
+    with _as_arguments(arguments), _plain_exceptions(), _root_logger_kept():
+        try:
+            app()
+        except SystemExit as error:
+            if "started" in ended:
+                raise ConfigError(
+                    f"Something named by a _target_ ended the process with exit status {error.code}."
+                ) from error
+            # Hydra's own flags, and its parser.
+            return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED
+        except UserError:
+            raise
+        except Exception as error:
+            explained = None if "started" in ended else _explained(error, command, arguments)
+            if explained is None:
+                raise
+            raise explained from error
+        finally:
+            code = MultirunSummary.finish()
+    if "error" in ended:
+        raise ended["error"]
+    if code is None:
+        code = ended.get("code", ExitCode.SUGGESTED)
+    assert isinstance(code, ExitCode)
+    return code
+
+
+def _with_memory_told(job: Job) -> Job:
+    """The job, with memory that runs out anywhere in it told as the user's to mend."""
+
+    def run(composed: DictConfig, directory: Path) -> Outcome:
+        try:
+            return job(composed, directory)
+        except UserError:
+            raise
+        except Exception as error:
+            from lrfind.training.objective import no_memory_left, out_of_memory
+
+            if not out_of_memory(error):
+                raise
+            raise no_memory_left(error, f"with batch_size={composed.get('batch_size')}") from error
+
+    return run
+
+
+def _explained(error: Exception, command: str, arguments: Sequence[str]) -> UserError | None:
+    """What went wrong before the job, as a message; None where it is no mistake of the user."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from lrfind.cli.hydra_errors import composition_error
+
+    # Hydra checks some of what it is given with plain exceptions.
+    if isinstance(error, (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)):
+        return composition_error(error, command, arguments)
+    if type(error).__module__.startswith("yaml"):
+        return ConfigError(f"A config file is not valid YAML: {' '.join(str(error).split())}")
+    if isinstance(error, OSError):
+        where = error.filename or "The run directory"
+        return OutputError(
+            f"{where}: the run directory cannot be made: {error.strerror or error}. Choose another with "
+            "hydra.run.dir=FOLDER."
+        )
+    return None
+
+
+OWN_OVERRIDES = {
+    # Hydra's loggers write to stdout, where only results may go.
+    "hydra/job_logging=": "hydra/job_logging=none",
+    "hydra/hydra_logging=": "hydra/hydra_logging=none",
+    "++hydra.callbacks.lrfind=": "++hydra.callbacks.lrfind._target_=lrfind.cli.multirun.MultirunSummary",
+}
+"""What is added to every command line, whatever the primary config, unless it says otherwise itself."""
+
+
+FLAGS_WITH_VALUE = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
+    *("--config-dir", "-cd", "--experimental-rerun"),
+}
+INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
+
+
+def ordered(arguments: Sequence[str]) -> list[str]:
+    """The arguments as Hydra's parser takes them: all overrides first, ours among them, then all flags.
+
+    argparse wants its positional words in one place; to a user an override is right wherever it stands.
+    """
+    if any(argument in ("-sc", "--shell-completion") for argument in arguments):
+        return list(arguments)
+    overrides: list[str] = []
+    flags: list[str] = []
+    for before, word in zip(["", *arguments], arguments, strict=False):
+        is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
+        (flags if is_value or word.startswith("-") else overrides).append(word)
+    own = dict(OWN_OVERRIDES)
+    if any(word.rstrip("/").endswith(".hydra") for word in flags):
+        # The config of an earlier run knows nothing of ours, and Hydra's own directory is one a second.
+        own["hydra.run.dir="] = "hydra.run.dir=outputs/${now:%Y-%m-%d}/${now:%H-%M-%S-%f}"
+    overrides += [
+        override
+        for key, override in own.items()
+        if not any(argument.startswith(key) for argument in arguments)
+    ]
+    return overrides + flags
+
+
+@contextmanager
+def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
+    """The process's arguments as Hydra reads them."""
+    before = sys.argv
+    sys.argv = ["lrfind", *ordered(arguments)]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def _plain_exceptions() -> Iterator[None]:
+    """Hydra raises what went wrong instead of printing it and leaving with exit code 1."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def _root_logger_kept() -> Iterator[None]:
+    """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@contextmanager
+def _sigterm_as_interrupt() -> Iterator[list[int]]:
+    """SIGTERM raises `Terminated`; the list it yields holds the signal once it came."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def handle(number: int, frame: object) -> None:
+        came.append(number)
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, handle)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""Learning curves over learning rates, batch sizes and optimizers."""

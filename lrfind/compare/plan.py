@@ -1,0 +1,162 @@
+"""The runs of a comparison before they are trained: their learning rates, and what each will cost."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+from lrfind.compare.config import AUTO, Stacking
+from lrfind.compare.grid import grid_around
+from lrfind.compare.job import Job, options_of, threads
+from lrfind.config.schema import Metric
+from lrfind.errors import ConfigError
+from lrfind.range_test.curve import Status
+from lrfind.range_test.reading import read
+from lrfind.range_test.run import measured
+from lrfind.report import console
+from lrfind.report.formatting import rate_text
+from lrfind.training.runs import faster_form
+from lrfind.training.stacking.autotune import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lrfind.compare.config import CompareConfig
+    from lrfind.compare.setup import Setting
+
+_STRATEGIES = {
+    Stacking.AUTO: Strategy.AUTO,
+    Stacking.TRUE: Strategy.STACKED,
+    Stacking.FALSE: Strategy.SEQUENTIAL,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Cost:
+    """A run and about how long it takes.
+
+    Attributes:
+        job: The run.
+        seconds: Of training.
+    """
+
+    job: Job
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Planned:
+    """An optimizer at a batch size."""
+
+    config: CompareConfig
+    optimizer: str
+    lrs: tuple[float, ...]
+    stacked: bool
+    seconds: float
+    """Of a run."""
+
+
+def plan(setting: Setting, found: dict[str, Any], keep: Callable[[], None] = lambda: None) -> list[Cost]:
+    """All runs: a seed of everything before the next one, its longest run first, so that no core waits.
+
+    Args:
+        setting: What is compared.
+        found: What an earlier plan of the same comparison found out, rates and ways of running them; it is
+            used again, and what is missing is added.
+        keep: Called each time that something was added.
+
+    Raises:
+        ConfigError: No rate was found, or the rates cannot be stacked as asked for.
+        KeyboardInterrupt: As it came.
+    """
+    settings = setting.config.compare
+    with threads(setting.threads):
+        cells = _cells(setting, found, keep)
+    first = setting.config.seed
+    return [
+        Cost(
+            Job(
+                config=dataclasses.replace(cell.config, seed=seed),
+                optimizer=cell.optimizer,
+                lrs=cell.lrs,
+                steps=setting.steps(cell.config.batch_size),
+                held_out=setting.held_out,
+                accuracy=setting.accuracy,
+                stacked=cell.stacked,
+                threads=setting.threads,
+            ),
+            cell.seconds,
+        )
+        for seed in range(first, first + settings.seeds)
+        for cell in sorted(cells, key=lambda cell: -cell.seconds)
+    ]
+
+
+def _cells(setting: Setting, found: dict[str, Any], keep: Callable[[], None]) -> list[_Planned]:
+    """Each optimizer at each batch size: its rates, and how they are trained best."""
+    grids: dict[str, list[float]] = found.setdefault("lrs", {})
+    forms: dict[str, bool] = found.setdefault("stacked", {})
+    centres: dict[str, float] = found.setdefault("centres", {})
+    cells = []
+    for name, base in setting.configs.items():
+        for size in setting.sizes:
+            config = dataclasses.replace(base, batch_size=size)
+            place = f"{name} {size}"
+            if place not in grids:
+                grids[place] = _rates(setting, config, name, centres)
+                keep()
+            lrs = tuple(grids[place])
+            strategy = _STRATEGIES[config.compare.stacked]
+            if place in forms:
+                strategy = Strategy.STACKED if forms[place] else Strategy.SEQUENTIAL
+            steps = setting.steps(size)[-1]
+            task = setting.task(config)
+            with closing(task.loaders):
+                form = faster_form(
+                    task.objective,
+                    task.optimizer,
+                    task.afresh,
+                    lrs,
+                    num_steps=steps,
+                    device=task.device,
+                    strategy=strategy,
+                    options=options_of(task),
+                )
+            if place not in forms:
+                forms[place] = form.stacked
+                keep()
+            cells.append(_Planned(config, name, lrs, form.stacked, form.seconds * steps))
+    return cells
+
+
+def _rates(setting: Setting, config: CompareConfig, name: str, centres: dict[str, float]) -> list[float]:
+    """Those given, rising; else a grid around what a range test suggests.
+
+    The first centre of an optimizer is kept: the grids of its other batch sizes have rates in common with it.
+    """
+    settings = config.compare
+    if settings.lrs != AUTO:
+        return sorted(float(lr) for lr in settings.lrs)
+    task = setting.task(config, accuracy=config.range.metric is Metric.ACCURACY)
+    # What is held out is only kept from being trained on here.
+    alone = dataclasses.replace(task, validation=None)
+    with closing(task.loaders), console.progress(config.range.num_steps) as on_step:
+        curve = measured(alone, config, on_step)
+    if curve.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
+    reading = read(curve, rule=config.range.rule)
+    if reading.suggestion is None:
+        raise ConfigError(
+            f"compare.lrs=auto: the range test at batch size {config.batch_size} suggests no rate. "
+            f"{reading.verdict} Or give the rates yourself: compare.lrs=[0.01,0.03,0.1,0.3]."
+        )
+    centre = reading.suggestion.lr
+    through = centres.setdefault(name, centre)
+    lrs = grid_around(centre, count=settings.num_lrs, factor=settings.factor, through=through)
+    among = f"{name}, " if settings.optimizers is not None else ""
+    console.note(
+        f"{among}batch size {config.batch_size}: a range test suggests {rate_text(centre)}; tried are "
+        f"{', '.join(rate_text(lr) for lr in lrs)}."
+    )
+    return lrs

@@ -1,0 +1,245 @@
+"""What was measured over learning rates, batch sizes and seeds, and which rate came out best where."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from functools import cached_property
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lrfind.compare.budget import Budget
+
+    Floats = NDArray[np.float64]
+
+RESAMPLES = 2000
+"""How often the seeds are drawn anew, with replacement, to see how far the best rate hangs on them."""
+
+_TAIL = 0.05
+"""Share of the resamples left out at either end: what is between holds nine tenths of them."""
+
+
+class Judge(str, Enum):
+    """By what a rate is judged, on held-out data at the end of the budget."""
+
+    ACCURACY = "accuracy"
+    """The share of right answers; of equals the one with the lower loss."""
+    LOSS = "loss"
+    """The loss."""
+
+
+class Edge(str, Enum):
+    """Whether the best rate is the first or last of those tried, so that a better one may lie beyond."""
+
+    NONE = ""
+    LOW = "lowest"
+    HIGH = "highest"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """All rates of one optimizer, batch size and seed: the same start, the same batches.
+
+    Attributes:
+        optimizer: Its name.
+        batch_size: Samples a step.
+        seed: Of initial weights, order of the batches and choice of the held-out samples.
+        lrs: The rates, rising.
+        steps: Updates before each reading.
+        losses: Held-out losses, shape (rates, readings); NaN where a rate was not read.
+        accuracies: Held-out accuracies, same shape, NaN also where not measured.
+        diverged: Rates that were dropped.
+        steps_taken: Updates of all rates together.
+        finished: Whether it came to its end.
+        stacked: Whether its rates ran side by side.
+    """
+
+    optimizer: str
+    batch_size: int
+    seed: int
+    lrs: tuple[float, ...]
+    steps: tuple[int, ...]
+    losses: Floats
+    accuracies: Floats
+    diverged: tuple[bool, ...]
+    steps_taken: int
+    finished: bool = True
+    stacked: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One optimizer at one batch size, over its seeds.
+
+    Attributes:
+        optimizer: Its name.
+        batch_size: Samples a step.
+        runs: One a seed, all of the same rates; at least one.
+        judge: By what a rate is judged.
+    """
+
+    optimizer: str
+    batch_size: int
+    runs: tuple[Run, ...]
+    judge: Judge
+
+    @property
+    def lrs(self) -> tuple[float, ...]:
+        """The rates that were tried, rising."""
+        return self.runs[0].lrs
+
+    @cached_property
+    def losses(self) -> Floats:
+        """Held-out loss at the end, shape (seeds, rates); infinite where there is none."""
+        return _or_infinite(np.array([run.losses[:, -1] for run in self.runs]))
+
+    @cached_property
+    def accuracies(self) -> Floats:
+        """Held-out accuracy at the end, shape (seeds, rates); 0 for a rate that was dropped."""
+        found = np.array([run.accuracies[:, -1] for run in self.runs])
+        return np.where(np.isfinite(found), found, 0.0)
+
+    @cached_property
+    def errors(self) -> Floats:
+        """What is to be small, shape (seeds, rates): the share of wrong answers, or the loss.
+
+        Equal accuracies are told apart by the loss, which is added so small that it can do nothing else.
+        """
+        if self.judge is Judge.LOSS:
+            return self.losses
+        dropped = ~np.isfinite(self.losses)
+        nudge = np.minimum(np.where(dropped, 0.0, self.losses), 1e3) * 1e-12
+        return np.where(dropped, np.inf, 1 - self.accuracies + nudge)
+
+    @cached_property
+    def best(self) -> Best | None:
+        """The rate that came out best, or None where all of them diverged."""
+        means = self.errors.mean(axis=0)
+        if not np.isfinite(means).any():
+            return None
+        index = int(np.argmin(means))
+        won = winners(self.errors)
+        low, high = (int(i) for i in np.quantile(won, [_TAIL, 1 - _TAIL], method="nearest"))
+        bounds = boundaries(self.lrs)
+        only = len(self.lrs) == 1
+        edge = Edge.NONE if only else Edge.LOW if index == 0 else Edge.NONE
+        if not only and index == len(self.lrs) - 1:
+            edge = Edge.HIGH
+        return Best(
+            index=index,
+            lr=self.lrs[index],
+            low=bounds[min(low, index)],
+            high=bounds[max(high, index) + 1],
+            edge=edge,
+            open_below=min(low, index) == 0,
+            open_above=max(high, index) == len(self.lrs) - 1,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best of the rates tried, and between what a better one may lie.
+
+    Attributes:
+        index: Which of the rates.
+        lr: The rate.
+        low: Half way, on a log axis, from the lowest rate that wins in nine tenths of the resampled seeds to
+            the next lower one that was tried; that rate itself where none was.
+        high: The same upwards.
+        edge: Whether it is the first or last rate tried.
+        open_below: Whether `low` is the end of what was tried, so that nothing is known below it.
+        open_above: The same upwards.
+    """
+
+    index: int
+    lr: float
+    low: float
+    high: float
+    edge: Edge
+    open_below: bool
+    open_above: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """All that was measured.
+
+    Attributes:
+        runs: In the order in which they were planned; unfinished ones among them.
+        budget: How long each trained.
+        judge: By what a rate is judged.
+        planned: Runs that were planned.
+    """
+
+    runs: tuple[Run, ...]
+    budget: Budget
+    judge: Judge
+    planned: int
+
+    @cached_property
+    def cells(self) -> tuple[Cell, ...]:
+        """Optimizers in the order given, their batch sizes rising; of finished runs alone."""
+        found: dict[tuple[str, int], list[Run]] = {}
+        for run in self.runs:
+            if run.finished:
+                found.setdefault((run.optimizer, run.batch_size), []).append(run)
+        order = list(dict.fromkeys(run.optimizer for run in self.runs))
+        keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
+        return tuple(Cell(*key, tuple(found[key]), self.judge) for key in keys)
+
+    @cached_property
+    def optimizers(self) -> tuple[str, ...]:
+        """The optimizers, in the order given."""
+        return tuple(dict.fromkeys(cell.optimizer for cell in self.cells))
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether a planned run is missing."""
+        return sum(run.finished for run in self.runs) < self.planned
+
+    @cached_property
+    def accuracies(self) -> bool:
+        """Whether the share of right answers was measured."""
+        return any(bool(np.isfinite(run.accuracies).any()) for run in self.runs)
+
+    def of(self, optimizer: str) -> tuple[Cell, ...]:
+        """The cells of one optimizer, batch sizes rising."""
+        return tuple(cell for cell in self.cells if cell.optimizer == optimizer)
+
+
+def winners(errors: Floats) -> NDArray[np.int64]:
+    """Which rate is best when the seeds are drawn anew, with replacement: the bootstrap.
+
+    The draws are those of a fixed generator, so that the same measurements always give the same answer, and
+    the same seeds are drawn for every batch size.
+
+    Args:
+        errors: Shape (seeds, rates), to be small; infinite where a rate diverged.
+
+    Returns:
+        Indices of rates, shape (RESAMPLES,).
+
+    Source: Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1979).
+    """
+    seeds = len(errors)
+    drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
+    won: NDArray[np.int64] = np.argmin(errors[drawn].mean(axis=1), axis=1)
+    return won
+
+
+def boundaries(lrs: Sequence[float]) -> tuple[float, ...]:
+    """Half way between neighbours on a log axis, and both ends: one more than there are rates."""
+    between = [math.sqrt(a * b) for a, b in pairwise(lrs)]
+    return (lrs[0], *between, lrs[-1])
+
+
+def _or_infinite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.inf)

@@ -1,0 +1,150 @@
+"""From a composed config to a validated dataclass, with all that is wrong said at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from enum import Enum
+from typing import Any, TypeVar
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from lrfind.config.bounds import problems_of
+from lrfind.config.targets import check_targets
+from lrfind.errors import ConfigError
+
+Config = TypeVar("Config")
+
+_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+
+
+def validated(composed: DictConfig, schema: type[Config]) -> Config:
+    """The config as an instance of `schema`.
+
+    Raises:
+        ConfigError: A key is missing or unknown, a value has the wrong type or lies outside its range, or a
+            `_target_` is not trusted; every problem is named.
+    """
+    try:
+        plain = OmegaConf.to_container(composed, resolve=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key or 'config'}: {_first_line(error)}") from error
+    assert isinstance(plain, dict)
+    missing = sorted(OmegaConf.missing_keys(composed))
+    problems = [
+        f"{key} is required: give it as {key}=VALUE"
+        + (" (with trust=[PACKAGE] for a class of yours)." if key.endswith("_target_") else ".")
+        for key in missing
+    ]
+    if not problems:
+        config = _built(schema, {str(key): value for key, value in plain.items()}, "", problems)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    problems = problems_of(config) + check_targets(config)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return typing.cast("Config", config)
+
+
+def nearest(word: str, words: typing.Iterable[str]) -> str:
+    """A clause naming the words nearest to a misspelt one, or nothing."""
+    close = difflib.get_close_matches(word, dict.fromkeys(words), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(close)}?" if close else ""
+
+
+def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: list[str]) -> Any:
+    """An instance of a dataclass from plain values; problems are added to the list."""
+    hints = typing.get_type_hints(schema)
+    # A key that is a word of Python's, such as from, is a field with an underscore after it.
+    fields = {field.name.removesuffix("_"): field for field in dataclasses.fields(schema)}
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        dotted = f"{prefix}{key}"
+        if key not in fields:
+            problems.append(f"{dotted} is no key of this command.{nearest(key, fields)}")
+            continue
+        name = fields[key].name
+        hint = hints[name]
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            if isinstance(value, dict):
+                arguments[name] = _built(hint, value, f"{dotted}.", problems)
+            else:
+                problems.append(f"{dotted} must be a group of keys, got {value!r}.")
+            continue
+        try:
+            arguments[name] = _converted(hint, value)
+        except ValueError:
+            problems.append(f"{dotted} must be {_wanted(hint)}, got {value!r}.")
+    needed = {
+        name
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+    problems += [f"{prefix}{name} is missing." for name in sorted(needed - values.keys())]
+    return None if problems else schema(**arguments)
+
+
+def _converted(hint: Any, value: Any) -> Any:
+    """A value as its type wants it; OmegaConf does the conversion of scalars.
+
+    Raises:
+        ValueError: It cannot be converted.
+    """
+    if hint is Any:
+        return value
+    options = typing.get_args(hint)
+    if options == (list[Any], str):
+        if not isinstance(value, (list, str)):
+            raise ValueError
+        return value
+    if type(None) in options:
+        if value is None:
+            return None
+        (hint,) = (option for option in options if option is not type(None))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        # YAML reads a plain true as a truth value, and some options are called so.
+        return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
+    if hint == list[Any]:
+        if not isinstance(value, list):
+            raise ValueError
+        return value
+    if typing.get_origin(hint) is list:
+        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+            raise ValueError
+        return value
+    if typing.get_origin(hint) is dict:
+        if not isinstance(value, dict):
+            raise ValueError
+        return value
+    if value is None or isinstance(value, (dict, list)) or (hint in (int, float) and isinstance(value, bool)):
+        raise ValueError
+    if hint is int and isinstance(value, float) and value.is_integer():
+        return int(value)  # 1e3 is a whole number to everyone but YAML
+    try:
+        return OmegaConf.structured(dataclasses.make_dataclass("Leaf", [("value", hint, value)])).value
+    except OmegaConfBaseException as error:
+        raise ValueError from error
+
+
+def _wanted(hint: Any) -> str:
+    options = typing.get_args(hint)
+    if options == (list[Any], str):
+        return "a list or a word"
+    if type(None) in options:
+        (hint,) = (option for option in options if option is not type(None))
+        return f"{_wanted(hint)} or null"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "one of " + ", ".join(str(member.value) for member in hint)
+    if hint == list[Any]:
+        return "a list"
+    if typing.get_origin(hint) is list:
+        return "a list of names, such as [mypackage]"
+    if typing.get_origin(hint) is dict:
+        return "a group of keys"
+    return _WORDS[hint]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0]

@@ -1,1 +1,0 @@
-"""The method: numbers and torch. Nothing here sees a config, a file or a screen."""

@@ -1,0 +1,1 @@
+"""Where independent runs are executed; nothing else knows of processes."""

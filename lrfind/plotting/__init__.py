@@ -1,0 +1,1 @@
+"""Figures: axes, panels and the drawing of them."""

@@ -1,0 +1,152 @@
+"""What is read from a curve: every rule's answer, the suggestion that one of them makes, and why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from lrfind.range_test.centre import centre, middle_half, valley_sides
+from lrfind.range_test.repeats import Repeats
+from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
+from lrfind.range_test.smoothed_curve import line
+from lrfind.range_test.verdict import Shape, shape_of, verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.smoothed_curve import Line
+
+
+class Rule(str, Enum):
+    """The rules by name."""
+
+    CENTRE = "centre"
+    STEEPEST = "steepest"
+    MINIMUM = "minimum"
+    VALLEY = "valley"
+    SLIDE = "slide"
+    GUGGER = "gugger"
+
+
+DEFAULT_RULE = Rule.CENTRE
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A learning rate to train with at a constant rate, and the bracket it stands in.
+
+    Attributes:
+        lr: The suggested rate, three significant digits.
+        low: The lowest rate that should do nearly as well; for the rules of others, where the loss begins to
+            fall.
+        high: The highest such rate; for the rules of others, the last rate before the loss turns.
+        rule: Name of the rule that chose `lr`.
+        reason: Why, in a sentence.
+    """
+
+    lr: float
+    low: float
+    high: float
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What was read from a curve.
+
+    Attributes:
+        suggestion: None where the curve does not show one.
+        rules: Every rule's own answer, three significant digits, or None.
+        shape: What kind of curve it is.
+        verdict: What the curve shows and what to do about it, in plain language.
+        line: What the rules read.
+    """
+
+    suggestion: Suggestion | None
+    rules: dict[str, float | None]
+    shape: Shape
+    verdict: str
+    line: Line
+
+
+def read(curve: Curve, *, rule: Rule) -> Reading:
+    """Reads a curve with every rule; `rule` makes the suggestion."""
+    seen = line(curve)
+    shape = shape_of(curve, seen)
+    rules: dict[str, float | None] = {each.value: None for each in Rule}
+    suggestion = None
+    if shape.answers:
+        answers = {each: RULES[each](seen) for each in Rule}
+        rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
+        what = "loss" if curve.accuracies is None else "share of wrong answers"
+        suggestion = _suggestion(seen, rule, answers[rule], what)
+    return Reading(suggestion, rules, shape, verdict(curve, seen, shape), seen)
+
+
+RULES: dict[Rule, Callable[[Line], float | None]] = {
+    Rule.CENTRE: centre,
+    Rule.STEEPEST: steepest,
+    Rule.MINIMUM: minimum,
+    Rule.VALLEY: valley,
+    Rule.SLIDE: slide,
+    Rule.GUGGER: gugger,
+}
+
+LOOKS_AT = {
+    Rule.CENTRE: "the middle of the valley, less for momentum",
+    Rule.STEEPEST: "where the loss falls fastest",
+    Rule.MINIMUM: "a tenth of the rate at the lowest loss",
+    Rule.VALLEY: "the middle of the longest fall (fastai)",
+    Rule.SLIDE: "where the slope settles, from the right (fastai)",
+    Rule.GUGGER: "the last rate at which it still falls at half its fastest",
+}
+"""What each rule looks at, for a person."""
+
+
+def repeats_of(curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule) -> Repeats:
+    """Several sweeps of one task, each read alone."""
+    found = [read(curve, rule=rule).suggestion for curve in curves]
+    lrs = tuple(None if suggestion is None else suggestion.lr for suggestion in found)
+    return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs)
+
+
+def rounded(lr: float) -> float:
+    """Three significant digits: a range test knows no more."""
+    return float(f"{lr:.3g}")
+
+
+def _suggestion(seen: Line, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
+    if answer is None:
+        return None
+    between = middle_half(seen) if rule is Rule.CENTRE else falling(seen)
+    if between is None:
+        return None
+    lr = rounded(min(max(answer, between[0]), between[1]))
+    low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
+    if rule is Rule.CENTRE:
+        said = _valley_in_words(seen, lr, what)
+    else:
+        moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
+        said = (
+            f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
+            f"{LOOKS_AT[rule].replace('loss', what)}{moved}."
+        )
+    reason = f"{said} It is meant for training at a constant rate."
+    return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
+
+
+def _valley_in_words(seen: Line, lr: float, what: str) -> str:
+    sides = valley_sides(seen)
+    assert sides is not None
+    left, right = (rounded(side) for side in sides)
+    said = (
+        f"From {left:g} to {right:g} the {what} is down by at least three quarters of its whole fall; {lr:g} "
+        "is the middle of that valley"
+    )
+    if seen.momentum:
+        said += f", times {math.sqrt(1 - seen.momentum):.2g} for a momentum of {seen.momentum:g}"
+    return f"{said}."

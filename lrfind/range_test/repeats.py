@@ -1,0 +1,132 @@
+"""Several sweeps of one task, each from another seed: their median, and how far their answers spread."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.smoothed_curve import without_batches
+from lrfind.training.smoothing import exponential_average
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeats:
+    """Sweeps of one task and what each of them alone answers.
+
+    Attributes:
+        seeds: The seed of each.
+        curves: What each measured.
+        lrs: What each suggests, three significant digits, or None.
+    """
+
+    seeds: tuple[int, ...]
+    curves: tuple[Curve, ...]
+    lrs: tuple[float | None, ...]
+
+    @property
+    def factor(self) -> float | None:
+        """The spread of the answers as a factor; see `spread`."""
+        return spread([lr for lr in self.lrs if lr is not None])
+
+
+def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
+    """The median of sweeps along one ladder, step by step.
+
+    Where the losses are paired, it is the median of what training did to them, on top of the median loss of
+    the untrained models. A sweep that has stopped early counts as infinitely bad from there on, so the median
+    ends where half of the sweeps have. Validation losses are left out.
+
+    Args:
+        curves: At least one, all along the same ladder and with the same things measured.
+        beta: Weight of the past in the smoothed loss.
+    """
+    first = curves[0]
+    status = _status([curve.status for curve in curves])
+    nowhere = all(curve.status is Status.NONFINITE and len(curve) <= 1 for curve in curves)
+    if len(curves) == 1 or nowhere:
+        return first
+    steps = max(len(curve) for curve in curves)
+    lrs = next(curve.lrs for curve in curves if len(curve) == steps)
+    paired = all(curve.paired for curve in curves)
+    starts = _starts(curves, steps, [curve.start_losses if paired else None for curve in curves])
+    losses = _median(curves, steps, [curve.losses for curve in curves], starts, worst=math.inf)
+    right_at_start = _starts(curves, steps, [curve.start_accuracies if paired else None for curve in curves])
+    accuracies = None
+    if first.accuracies is not None:
+        right = [curve.accuracies for curve in curves]
+        accuracies = _median(curves, steps, right, right_at_start, worst=-math.inf)
+    kept = int(np.argmin(np.isfinite(losses))) if not np.isfinite(losses).all() else steps
+    return Curve(
+        lrs=lrs[:kept],
+        losses=losses[:kept],
+        smoothed=exponential_average(losses[:kept], beta),
+        status=status,
+        planned_steps=first.planned_steps,
+        accuracies=None if accuracies is None else accuracies[:kept],
+        start_losses=None if starts is None else starts[:kept],
+        start_accuracies=None if right_at_start is None else right_at_start[:kept],
+        momentum=first.momentum,
+        skip_start=first.skip_start,
+        skip_end=first.skip_end,
+    )
+
+
+def spread(lrs: Sequence[float]) -> float | None:
+    """The geometric standard deviation of rates, a factor of at least 1; None of fewer than two.
+
+    Two thirds of further sweeps are expected to answer within that factor of the middle one.
+    """
+    if len(lrs) < 2:
+        return None
+    return math.exp(float(np.std(np.log(lrs), ddof=1)))
+
+
+def _status(found: Sequence[Status]) -> Status:
+    """That of most sweeps; interrupted where one was."""
+    if Status.INTERRUPTED in found:
+        return Status.INTERRUPTED
+    counted = Counter(Status.DIVERGED if status is Status.NONFINITE else status for status in found)
+    return counted.most_common(1)[0][0]
+
+
+def _starts(
+    curves: Sequence[Curve], steps: int, columns: Sequence[NDArray[np.float64] | None]
+) -> NDArray[np.float64] | None:
+    """One level for the whole ladder: the median over all sweeps and steps."""
+    known = [column for column in columns if column is not None]
+    if len(known) < len(curves):
+        return None
+    every = np.concatenate(known)
+    return np.full(steps, float(np.median(every[np.isfinite(every)])))
+
+
+def _median(
+    curves: Sequence[Curve],
+    steps: int,
+    columns: Sequence[NDArray[np.float64] | None],
+    starts: NDArray[np.float64] | None,
+    *,
+    worst: float,
+) -> NDArray[np.float64]:
+    table = np.full((len(curves), steps), worst)
+    for row, curve, column in zip(table, curves, columns, strict=True):
+        assert column is not None
+        finite = np.isfinite(column) & (True if starts is None else np.isfinite(curve.start_losses))  # type: ignore[arg-type]
+        steps_read = len(column) if finite.all() else int(np.argmin(finite))
+        did = column[:steps_read]
+        if starts is not None:
+            own, did = without_batches(curve, column if worst > 0 else 1 - column, slice(0, steps_read))
+            did = (did - (own or 0.0)) * (1 if worst > 0 else -1)
+        row[:steps_read] = did
+    middle: NDArray[np.float64] = np.median(table, axis=0)
+    return middle if starts is None else np.asarray(starts + middle)

@@ -1,0 +1,148 @@
+"""The range test of a config, run and read: what `range` writes down and other commands start from."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lrfind.config.schema import Metric
+from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.ladder import ladder
+from lrfind.range_test.reading import Reading, read, repeats_of
+from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.report import console
+from lrfind.tasks.build import build
+
+if TYPE_CHECKING:
+    from lrfind.config.schema import RangeConfig
+    from lrfind.range_test.repeats import Repeats
+    from lrfind.range_test.sweep import OnStep, Step
+    from lrfind.tasks.build import Task
+    from lrfind.tasks.data.dataset import Data
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Swept:
+    """A range test and what was read from it.
+
+    Attributes:
+        curve: What was measured; of several sweeps the median.
+        reading: What was read from it.
+        repeats: The several sweeps, or None for one.
+        steps: Training steps taken.
+        title: What was trained on what and how.
+        device: Where, as torch spells it.
+        notes: What the user should know of the task.
+        skipped: Pictures that could not be read.
+    """
+
+    curve: Curve
+    reading: Reading
+    repeats: Repeats | None
+    steps: int
+    title: str
+    device: str
+    notes: list[str]
+    skipped: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    """What is kept of the first task."""
+
+    title: str
+    device: str
+    notes: list[str]
+
+
+def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
+    """Builds the task of a config, sweeps it, as often as `range.repeats` says, and reads the curve.
+
+    Args:
+        config: Validated.
+        data: The data, where it has been read already.
+
+    Raises:
+        UserError: Something cannot be used as given.
+    """
+    settings = config.range
+    about: _About | None = None
+    skipped: dict[str, None] = {}
+    curves: list[Curve] = []
+    interrupted = False
+    with console.progress(settings.num_steps * settings.repeats) as shown:
+        for i in range(settings.repeats):
+            try:
+                task = build(
+                    dataclasses.replace(config, seed=config.seed + i),
+                    accuracy=settings.metric is Metric.ACCURACY,
+                    validation_samples=settings.validation.samples,
+                    single_batch=settings.single_batch,
+                    data=data,
+                )
+                about = about or _About(task.title, str(task.device), task.notes)
+                data = task.data
+                with closing(task.loaders):
+                    told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
+                    curve = measured(task, config, told)
+            except KeyboardInterrupt:
+                if not curves:
+                    raise
+                interrupted = True
+                break
+            skipped |= dict.fromkeys(task.loaders.skipped)
+            del task  # of several, one model at a time
+            interrupted = curve.status is Status.INTERRUPTED
+            if len(curve) or not curves:
+                curves.append(curve)
+            if interrupted:
+                break
+    assert about is not None
+    curve = median_curve(curves, beta=settings.beta)
+    if interrupted:
+        curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
+    seeds = range(config.seed, config.seed + settings.repeats)
+    return Swept(
+        curve=curve,
+        reading=read(curve, rule=settings.rule),
+        repeats=repeats_of(curves, seeds, rule=settings.rule) if settings.repeats > 1 else None,
+        steps=sum(len(each) for each in curves),
+        title=about.title,
+        device=about.device,
+        notes=about.notes,
+        skipped=list(skipped),
+    )
+
+
+def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
+    """The curve of a task under the settings of a config."""
+    settings = config.range
+    return sweep(
+        task.objective,
+        task.optimizer,
+        task.batches,
+        ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps),
+        options=SweepOptions.of(
+            num_steps=settings.num_steps,
+            beta=settings.beta,
+            stop_factor=settings.stop_factor,
+            paired=settings.paired,
+            skip_start=settings.skip_start,
+            skip_end=settings.skip_end,
+            accumulation_steps=config.accumulation_steps,
+            clip_grad_norm=config.clip_grad_norm,
+            scaler=task.scaler,
+            validation_every=settings.validation.every,
+        ),
+        device=task.device,
+        validation=task.validation,
+        on_step=on_step,
+    )
+
+
+def _shown_later(shown: OnStep, offset: int, step: Step) -> None:
+    shown(dataclasses.replace(step, index=step.index + offset))

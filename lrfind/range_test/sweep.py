@@ -1,0 +1,246 @@
+"""The learning-rate range test: the loop.
+
+Source: Smith, arXiv 1506.01186, section 3.3; Gugger, "How Do You Find A Good Learning Rate".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lrfind.errors import BatchError, UserError
+from lrfind.range_test.curve import Curve, Status
+from lrfind.training.initial_model import StartModel
+from lrfind.training.momentum import momentum_of
+from lrfind.training.readback import Readback
+from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
+from lrfind.training.step import LearningRate, StepOptions, evaluate, train_step
+
+if TYPE_CHECKING:
+    import torch
+    from numpy.typing import NDArray
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from lrfind.training.objective import Objective
+
+
+GRACE = 10
+"""Steps at the start that cannot stop a sweep, a fifth of a short ladder: with fewer the smoothed loss is the
+mean of a few batches, and noise alone ends one test in ten."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step, as `on_step` is told of it once its loss is known.
+
+    Attributes:
+        index: Counted from 0.
+        lr: The rate of the update that follows the loss.
+        loss: Raw training loss before that update.
+        smoothed: Bias-corrected exponential average of the losses so far.
+    """
+
+    index: int
+    lr: float
+    loss: float
+    smoothed: float
+
+
+OnStep = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOptions(StepOptions):
+    """How a sweep trains and when it stops; and how each step is made, as `StepOptions` says.
+
+    Attributes:
+        beta: Weight of the past in the smoothed loss.
+        stop_factor: Stop when the smoothed loss passes this many times its lowest; None: never.
+        skip_start: Steps at the start that are not read, and that cannot stop the test (see also `GRACE`).
+        skip_end: Steps at the end that are not read, where the sweep stopped early.
+        validation_every: Steps from one validation to the next.
+        paired: Also measure, at each step, the loss of the model as it was at the start on the same batch;
+            see `StartModel`. It costs a forward pass a step, and a copy of what is trained.
+    """
+
+    beta: float = 0.98
+    stop_factor: float | None = 4.0
+    skip_start: int = 0
+    skip_end: int = 0
+    validation_every: int = 10
+    paired: bool = False
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            UserError: One cannot be used; the message names it.
+        """
+        StepOptions.__post_init__(self)
+        for name, least in (
+            ("skip_start", 0),
+            ("skip_end", 0),
+            ("validation_every", 1),
+        ):
+            count = getattr(self, name)
+            if not isinstance(count, int) or count < least:
+                raise UserError(f"{name} must be a whole number of at least {least}, got {count!r}.")
+        if not (isinstance(self.beta, (int, float)) and 0 <= self.beta < 1):
+            raise UserError(f"beta must be at least 0 and below 1, got {self.beta!r}.")
+        limit = self.stop_factor
+        if limit is not None and not (isinstance(limit, (int, float)) and limit > 1):
+            raise UserError(f"stop_factor must be greater than 1, or None, got {limit!r}.")
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        num_steps: int,
+        paired: bool = False,
+        skip_start: int | None,
+        skip_end: int | None,
+        **others: Any,
+    ) -> SweepOptions:
+        """Options for a ladder of that length.
+
+        Args:
+            num_steps: Length of the ladder.
+            paired: As the attribute.
+            skip_start: As the attribute; None: none where paired, else a tenth of the ladder, at most 10.
+            skip_end: As the attribute; None: none where paired, else a twentieth of the ladder, at most 5.
+            others: The other attributes.
+        """
+        tenth, twentieth = (0, 0) if paired else (min(10, num_steps // 10), min(5, num_steps // 20))
+        return cls(
+            paired=paired,
+            skip_start=tenth if skip_start is None else skip_start,
+            skip_end=twentieth if skip_end is None else skip_end,
+            **others,
+        )
+
+
+def sweep(
+    objective: Objective,
+    optimizer: Optimizer,
+    batches: Iterator[Any],
+    lrs: NDArray[np.float64],
+    *,
+    options: SweepOptions,
+    device: torch.device,
+    validation: Sequence[Any] | None = None,
+    on_step: OnStep | None = None,
+) -> Curve:
+    """Trains along a ladder of rates and returns what was measured. The model is left as trained.
+
+    At step i the loss of the next batch is measured, then the update is made with `lrs[i]`.
+
+    Args:
+        objective: The loss on a batch.
+        optimizer: Moves the parameters; several groups keep the ratio of their rates.
+        batches: Endless; each batch on the device.
+        lrs: The ladder, shape (steps,); `lrs[i]` is the rate of the group with the largest rate.
+        options: How to train and when to stop.
+        device: Where the losses are computed.
+        validation: Fixed batches whose loss is measured every `options.validation_every` steps.
+        on_step: Told of every step, in order, once its loss is known. On a GPU that is a few steps later.
+
+    Returns:
+        The curve. A KeyboardInterrupt ends the sweep with status `interrupted` and is not raised again.
+
+    Raises:
+        UserError: Model, loss, optimizer or data cannot be used as given.
+    """
+    model = objective.model
+    set_lr = LearningRate(optimizer)
+    record = _Record(lrs, options, on_step)
+    columns: list[str] = []
+    readback: Readback | None = None
+    status = Status.COMPLETED
+    if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
+        model.train()
+    try:
+        start = StartModel(objective, optimizer) if options.paired else None
+        for i, lr in enumerate(lrs.tolist()):
+            measured: dict[str, Tensor | None] = {}
+            if validation is not None and i % options.validation_every == 0:
+                measured["validation_losses"] = evaluate(objective, validation)
+            source = batches
+            if start is not None:
+                drawn = [next(batches) for _ in range(options.accumulation_steps)]
+                measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
+                source = iter(drawn)
+            set_lr(lr)
+            loss, measured["accuracies"] = train_step(objective, optimizer, source, options)
+            if readback is None:
+                columns = [name for name, value in measured.items() if value is not None]
+                readback = Readback(device, len(lrs), 1 + len(columns))
+            rest = [measured.get(name) for name in columns]
+            nan = loss.new_full((), float("nan")) if any(value is None for value in rest) else loss
+            readback.push(loss, *(nan if value is None else value for value in rest))
+            if any(record.take(values) for values in readback.ready()):
+                break
+        else:
+            if readback is not None:
+                any(record.take(values) for values in readback.ready(all_of_them=True))
+    except KeyboardInterrupt:
+        if readback is not None:
+            any(record.take(values) for values in readback.ready(all_of_them=True))
+        status = Status.INTERRUPTED
+    except RuntimeError as error:
+        # What a kernel was given wrongly comes out at some later call.
+        if "CUDA error" not in str(error) or isinstance(error, UserError):
+            raise
+        raise BatchError(
+            f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
+            "its range is the usual cause: device=cpu names it."
+        ) from error
+    return record.curve(record.ended or status, columns, momentum_of(optimizer))
+
+
+class _Record:
+    """The steps whose losses are known so far, and whether one of them ends the sweep."""
+
+    def __init__(self, lrs: NDArray[np.float64], options: SweepOptions, on_step: OnStep | None) -> None:
+        self.ended: Status | None = None
+        self._lrs = lrs
+        self._options = options
+        self._on_step = on_step
+        self._average = ExponentialAverage(options.beta)
+        grace = max(options.skip_start, min(GRACE, len(lrs) // 5))
+        self._diverged = DivergenceTest(options.stop_factor, grace=grace)
+        self._rows: list[tuple[float, ...]] = []  # smoothed loss, then the values as measured
+
+    def take(self, values: tuple[float, ...]) -> bool:
+        """Takes the next step's values; True where the sweep ends with it."""
+        loss = values[0]
+        index = len(self._rows)
+        smoothed = self._average.update(loss)
+        self._rows.append((smoothed, *values))
+        if self._on_step is not None:
+            self._on_step(Step(index, float(self._lrs[index]), loss, smoothed))
+        if not math.isfinite(loss):
+            self.ended = Status.NONFINITE
+        elif self._diverged.update(loss, smoothed):
+            self.ended = Status.DIVERGED
+        return self.ended is not None
+
+    def curve(self, status: Status, names: Sequence[str], momentum: float) -> Curve:
+        """All of it as a curve; `names` are its fields that were measured beside the loss, in order."""
+        steps = len(self._rows)
+        columns = np.array(self._rows, dtype=np.float64).T
+        return Curve(
+            lrs=self._lrs[:steps],
+            losses=columns[1] if steps else np.empty(0),
+            smoothed=columns[0] if steps else np.empty(0),
+            status=status,
+            planned_steps=len(self._lrs),
+            momentum=momentum,
+            skip_start=self._options.skip_start,
+            skip_end=self._options.skip_end,
+            **(dict(zip(names, columns[2:], strict=True)) if steps else {}),
+        )

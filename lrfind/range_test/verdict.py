@@ -1,0 +1,208 @@
+"""What kind of curve it is, and what to say about it."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.range_test.curve import Status
+from lrfind.range_test.smoothed_curve import STOPPED_EARLY
+
+if TYPE_CHECKING:
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.smoothed_curve import Line
+
+FEWEST_POINTS = 5
+"""Points below which a curve has no shape."""
+
+SIGNIFICANT = 4.0
+"""Standard deviations that make a fall: of the lowest of a hundred values, chosen for being lowest, from the
+mean before it. Of flat curves with normal noise this takes about one in a hundred for a fall."""
+
+
+EVIDENT = 2.0
+"""What `Line.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn hardly
+ever reach it (docs/method.md)."""
+
+NOISY = 0.075
+"""Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
+
+
+class Shape(str, Enum):
+    """What a curve shows."""
+
+    HEALTHY = "healthy"
+    """It falls and turns."""
+    FALLS_TO_END = "falls to the end"
+    """It falls and the ladder ends before it turns."""
+    FLAT = "flat"
+    """It does not move."""
+    DIVERGES_AT_ONCE = "diverges at once"
+    """It rises from the start."""
+    NEVER_FALLS = "never falls"
+    """It stays level and then rises."""
+    TOO_NOISY = "too noisy"
+    """It moves less than its noise, and the noise is large."""
+    TOO_FEW_STEPS = "too few steps"
+    """There are not enough points to read."""
+    BAD_BATCH = "a bad batch"
+    """A batch on which the model as it was at the start has no finite loss either."""
+    NEVER_FINITE = "never finite"
+    """The loss was NaN or infinite from the start."""
+    INTERRUPTED = "interrupted"
+    """The user stopped it."""
+
+    @property
+    def answers(self) -> bool:
+        """Whether a learning rate can be read from it."""
+        return self is Shape.HEALTHY
+
+
+def shape_of(curve: Curve, seen: Line) -> Shape:
+    """The shape of a curve, read from its line."""
+    if curve.status is Status.INTERRUPTED:
+        return Shape.INTERRUPTED
+    bad = curve.status is Status.NONFINITE and curve.start_losses is not None
+    if bad and len(curve) > 1 and not np.isfinite(curve.start_losses[-1]):  # type: ignore[index]
+        return Shape.BAD_BATCH
+    if curve.status is Status.NONFINITE and len(curve) <= 2:
+        return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
+    if len(seen) < FEWEST_POINTS:
+        return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
+    if _fell(seen):
+        # The last two points of a smoothed line cannot tell a turn from noise.
+        turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY or _settled(seen)
+        return Shape.HEALTHY if turns else Shape.FALLS_TO_END
+    level = seen.plateau + max(SIGNIFICANT * seen.noise, 1e-6 * abs(seen.plateau))
+    within = np.flatnonzero(seen.raw <= level)
+    rises_after = int(within[-1]) + 1 if len(within) else 0
+    if rises_after < len(seen) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
+        return Shape.DIVERGES_AT_ONCE
+    if rises_after < len(seen) or _shot_up(curve) or curve.status in STOPPED_EARLY:
+        return Shape.NEVER_FALLS
+    noise = seen.noise if seen.start is None else float(seen.smoothed_noise[seen.lowest])
+    return Shape.TOO_NOISY if noise > NOISY * abs(seen.plateau) else Shape.FLAT
+
+
+def _settled(seen: Line) -> bool:
+    """Whether the line, though lowest at its end, has risen on the way or falls there no more.
+
+    That is: by a tenth of its fall, or, over its last twentieth, by less than that.
+    """
+    points = max(3, len(seen) // 20)
+    values, tenth = seen.values, 0.1 * seen.fall[0]
+    rise = float((values - np.minimum.accumulate(values)).max())
+    end = values[-points:]
+    return rise > tenth or (len(seen) > points and float(end[0] - end.min()) < tenth)
+
+
+def _fell(seen: Line) -> bool:
+    """Whether the loss fell by more than chance would make it seem to."""
+    fall, deviation = seen.fall
+    if fall <= 1e-6 * abs(seen.plateau):
+        return False
+    return fall > SIGNIFICANT * deviation if seen.start is None else seen.evidence > EVIDENT
+
+
+def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
+    """What the curve shows and what to do about it, in plain language."""
+    said = _said(curve, seen, shape)
+    if curve.start_losses is not None and len(curve) and not curve.paired:
+        said += (
+            " The untrained model's loss on the first batch came out differently the second time (random "
+            "numbers or a state of the model's own), so the losses were read as if range.paired were false."
+        )
+    return said
+
+
+def _said(curve: Curve, seen: Line, shape: Shape) -> str:
+    steps = len(curve)
+    last_lr = f"{curve.lrs[-1]:.3g}" if steps else "none"
+    if shape is Shape.HEALTHY:
+        return _healthy(curve, seen)
+    if shape is Shape.FALLS_TO_END:
+        return (
+            f"The loss was still falling at the end of the ladder ({last_lr}): the best rate may lie beyond "
+            "it. Raise range.end_lr, by a factor of 10 or more, until the loss turns."
+        )
+    if shape is Shape.FLAT:
+        return (
+            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr; if it stays flat, the model "
+            "does not learn from this data (is anything frozen, is the loss connected to the parameters?)."
+        )
+    if shape is Shape.DIVERGES_AT_ONCE:
+        return (
+            "The loss rose from the start and never fell: even the first rates are too high. Lower "
+            "range.start_lr, by a factor of 100 or more."
+        )
+    if shape is Shape.NEVER_FALLS:
+        return (
+            f"The loss never fell by more than its noise ({_share(seen.noise, seen.plateau)} of its value "
+            f"from batch to batch): it stayed near {seen.plateau:.3g}, and then rose. Give it more "
+            "range.num_steps (100 or more) or a larger batch_size to show a fall, or lower range.start_lr "
+            "where the first rates are too high already; a model that is trained already has nowhere to fall."
+        )
+    if shape is Shape.TOO_NOISY:
+        return (
+            f"Too noisy: from batch to batch the loss varies by {_share(seen.noise, seen.plateau)} of its "
+            "value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
+            "range.num_steps."
+        )
+    if shape is Shape.BAD_BATCH:
+        return (
+            f"The loss was not finite at step {steps - 1}, and the untrained model has no finite loss on "
+            "that batch either, so it is not the learning rate: look for NaN or infinities in the data, a "
+            "loss outside its domain (log of 0), or try precision=fp32."
+        )
+    if shape is Shape.NEVER_FINITE:
+        return (
+            "The loss was not finite from the start, before any update: look for NaN in the data, a loss "
+            "outside its domain (log of 0), or try precision=fp32."
+        )
+    if shape is Shape.INTERRUPTED:
+        return f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."
+    if steps < curve.planned_steps:
+        return (
+            f"The test ended after {steps} of {curve.planned_steps} steps, before there was a curve to read: "
+            "the rates rise too fast. Lower range.end_lr, or raise range.num_steps."
+        )
+    lower = ", or lower range.skip_start and range.skip_end" if curve.skip_start or curve.skip_end else ""
+    return (
+        f"Too few steps: {steps} were taken, and what is left of them to read is {len(seen)}. Raise "
+        f"range.num_steps (60 is the default){lower}."
+    )
+
+
+def _healthy(curve: Curve, seen: Line) -> str:
+    lowest = seen.lowest
+    end = {
+        Status.DIVERGED: f"and diverged at {curve.lrs[-1]:.3g}",
+        Status.NONFINITE: f"and was no longer finite at {curve.lrs[-1]:.3g}",
+    }.get(curve.status, "and rose again after it")
+    what = "The loss" if curve.accuracies is None else "The share of wrong answers"
+    said = (
+        f"Healthy: {what.lower()} fell from {seen.plateau:.3g} to {seen.values[lowest]:.3g}, lowest near "
+        f"{seen.lrs[lowest]:.3g}, {end}."
+    )
+    fall, deviation = seen.fall
+    weak = fall < 1.5 * SIGNIFICANT * deviation if seen.start is None else seen.evidence < 1.25 * EVIDENT
+    if weak:
+        said += (
+            " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
+            "batch_size or more range.num_steps would steady it."
+        )
+    return said
+
+
+def _shot_up(curve: Curve) -> bool:
+    """Whether the loss left its start upwards without ever having been lower by more than a tenth."""
+    if curve.status not in STOPPED_EARLY or len(curve) < 2:
+        return False
+    finite = curve.losses[np.isfinite(curve.losses)]
+    return len(finite) > 0 and float(finite.min()) > float(finite[0]) - 0.1 * abs(float(finite[0]))
+
+
+def _share(noise: float, level: float) -> str:
+    return f"{noise / abs(level):.0%}" if level else f"{noise:.3g}, against a level of 0"

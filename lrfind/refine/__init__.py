@@ -1,0 +1,1 @@
+"""The coarse-to-fine sweep."""

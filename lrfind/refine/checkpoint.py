@@ -1,0 +1,167 @@
+"""A refined sweep that is cut off and goes on: what it keeps while it runs, and how that is taken up."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import ConfigError
+from lrfind.refine import state
+from lrfind.report import console
+from lrfind.report.resume import comparable, differing
+from lrfind.training import state as checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from lrfind.config.schema import RefineConfig
+    from lrfind.refine.results import Measured
+    from lrfind.refine.state import Part
+    from lrfind.tasks.build import Task
+    from lrfind.training.stacking.seeds import Team
+
+    Arrays = Mapping[str, NDArray[Any]]
+
+_FREE = ("refine.resume", "refine.save_every", "num_workers", "trust")
+"""Keys that a sweep may go on with otherwise than it began."""
+
+
+class Ledger:
+    """What a sweep has measured, saved now and then as it grows.
+
+    Args:
+        config: Of the sweep.
+        directory: Where it is saved.
+        saved: The sweep that goes on, or None.
+
+    Attributes:
+        rounds: The rounds that are finished, as they are read.
+        others: With `refine.restart=both` the continued sweep of each round, that of the round under way
+            included once it is finished.
+        steps: Training steps taken, those before a resumption included.
+    """
+
+    def __init__(self, config: RefineConfig, directory: Path, saved: Saved | None) -> None:
+        self.rounds: list[Measured] = []
+        self.others: list[Measured] = []
+        self.steps = 0
+        self._config = config
+        self._file = state.StateFile(directory / state.NAME, config.refine.save_every)
+        if saved is not None:
+            self.rounds, self.others = saved.rounds, saved.others
+            self.steps = saved.about["steps"]
+            if config.refine.save_every is not None:
+                self._file.write(saved.arrays)  # so that it can be cut off again at once
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self._file.due
+
+    def save(self, part: Part, steps: int, packed: Callable[[dict[str, Any]], Arrays]) -> None:
+        """Saves everything.
+
+        Args:
+            part: What is under way.
+            steps: Training steps taken so far.
+            packed: Makes arrays of what is told of the sweep and of the training state that belongs to it.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        about = {
+            "config": comparable(self._config, free=_FREE),
+            "rounds": [state.round_as_plain(measured) for measured in self.rounds],
+            "others": [state.round_as_plain(measured) for measured in self.others],
+            "part": state.part_as_plain(part),
+            "steps": steps,
+        }
+        try:
+            arrays = packed(about)
+        except TypeError as error:
+            console.warn(f"{error}: this sweep could not be resumed if it were cut off.")
+            self._file.give_up()
+        else:
+            self._file.write(arrays)
+
+    def close(self) -> None:
+        """Takes the file away: the sweep is finished."""
+        self._file.remove()
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Saved:
+    """The state of a sweep that was cut off."""
+
+    arrays: Arrays
+    about: dict[str, Any]
+    where: str
+    part: Part
+    """What was under way."""
+
+    @classmethod
+    def of(cls, config: RefineConfig) -> Saved | None:
+        """Reads it from the directory that the config names; None where it names none.
+
+        Raises:
+            ConfigError: There is none, or it is of another experiment.
+        """
+        if config.refine.resume is None:
+            return None
+        where = config.refine.resume
+        key = f"refine.resume={where}"
+        if not Path(where).is_dir():
+            raise ConfigError(f"{key} is no directory: give the run directory of the sweep to go on with.")
+        try:
+            arrays = state.read_state(Path(where) / state.NAME)
+            about = checkpoint.about(arrays)
+            part = state.part_from_plain(about.get("part", {}))
+        except ValueError as error:
+            raise ConfigError(
+                f"{key} cannot go on: {error}. A sweep that was finished leaves none, and one that was cut "
+                "off before the first saving (refine.save_every) has none yet: run it again without "
+                "refine.resume."
+            ) from error
+        other = differing(about["config"], comparable(config, free=_FREE))
+        if other:
+            raise ConfigError(
+                f"{key} is another experiment: {'; '.join(other[:4])}"
+                f"{'; ...' if len(other) > 4 else ''}. Give the overrides it was started with (they are "
+                f"in {Path(where) / '.hydra' / 'overrides.yaml'})."
+            )
+        return cls(arrays, about, where, part)
+
+    @property
+    def rounds(self) -> list[Measured]:
+        """The rounds that were finished."""
+        return [state.round_from_plain(saved) for saved in self.about["rounds"]]
+
+    @property
+    def others(self) -> list[Measured]:
+        """The continued sweeps that were finished beside them."""
+        return [state.round_from_plain(saved) for saved in self.about["others"]]
+
+    def put_back(self, task: Task) -> None:
+        """Puts weights, optimizer and random streams of a seed back as they were.
+
+        Raises:
+            ConfigError: They do not fit.
+        """
+        self._fitting(lambda: checkpoint.unpack(self.arrays, task.model, task.optimizer, scaler=task.scaler))
+
+    def put_back_team(self, team: Team) -> None:
+        """Puts weights and optimizers of seeds side by side back as they were.
+
+        Raises:
+            ConfigError: They do not fit.
+        """
+        self._fitting(lambda: team.load(checkpoint.values_of(self.arrays, team.device)))
+
+    def _fitting(self, put_back: Callable[[], None]) -> None:
+        try:
+            put_back()
+        except (ValueError, KeyError) as error:
+            raise ConfigError(f"refine.resume={self.where} cannot go on: {error}.") from error

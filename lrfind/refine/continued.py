@@ -1,0 +1,232 @@
+"""The sweep in which training goes on from rate to rate, as the chapter does it: the loop.
+
+What it drives is one model, or several side by side (`lrfind.training.stacking.seeds`).
+
+Source: ai-edu, chapter 12.3.2. What a rate shows depends on all the training before it; `restarted` takes
+that away.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lrfind.range_test.curve import Status
+from lrfind.refine.loss_log import Tape, Writer
+from lrfind.training.step import LearningRate, StepOptions, evaluate, train_step
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+    from torch import Tensor
+    from torch.optim import Optimizer
+
+    from lrfind.training.objective import Objective
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trainee:
+    """What a sweep trains, at its start.
+
+    Attributes:
+        objective: The loss on a batch; it holds the model.
+        optimizer: Moves the parameters; several groups keep the ratio of their rates.
+        batches: Endless; each batch on the device.
+        device: Where the losses are computed.
+        options: How a step is made.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    batches: Iterator[Any]
+    device: torch.device
+    options: StepOptions = field(default_factory=StepOptions)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """What one iteration is, and on what its loss is read.
+
+    Attributes:
+        steps: Training steps an iteration.
+        on: Fixed batches on which the loss is read after each iteration, in eval mode; None: the loss of an
+            iteration is the mean training loss of its steps, each before its update.
+    """
+
+    steps: int = 1
+    on: Iterable[Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One iteration, as `on_iteration` is told of it.
+
+    Attributes:
+        index: Counted from 0 over the round.
+        rate: Which rate, counted from 0.
+        lr: The rate.
+        loss: The last loss that is known; on a GPU that of a few iterations before.
+    """
+
+    index: int
+    rate: int
+    lr: float
+    loss: float
+
+
+OnIteration = Callable[[Point, Callable[[], None]], None]
+"""Called after each iteration with where it is and a function that brings the tape up to date."""
+
+
+class Runner(Protocol):
+    """What is trained along the rates: one seed, or several."""
+
+    inside: list[int]
+    """The seeds that still train, counted from 0."""
+    device: torch.device
+    """Where the losses are computed."""
+
+    def set_lr(self, lr: float) -> None:
+        """Goes on at this rate."""
+
+    def step(self) -> Tensor:
+        """One update; returns the losses before it, shape (seeds inside,), or () of one seed alone."""
+
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        """The losses on fixed batches in eval mode, of the same shape."""
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        """Goes on with these seeds of those inside."""
+
+
+def continued(
+    trainee: Trainee,
+    rungs: Sequence[tuple[float, int]],
+    *,
+    reading: Reading,
+    tape: Tape,
+    on_iteration: OnIteration | None = None,
+) -> Status:
+    """Trains along the rates without a reset; what it measures is on the tape. The model is left as trained.
+
+    Args:
+        trainee: What is trained. Where the tape holds iterations, as it was after them.
+        rungs: Rates, and for how many iterations each is held.
+        reading: What an iteration is and on what its loss is read.
+        tape: Takes the losses; a sweep goes on after what is on it.
+        on_iteration: Told of every iteration.
+
+    Returns:
+        Why it ended. The first loss that is not finite ends it, and so does a KeyboardInterrupt, which is not
+        raised again.
+
+    Raises:
+        UserError: Model, loss, optimizer or data cannot be used as given.
+    """
+    return along(_Alone(trainee), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration)[0]
+
+
+def along(
+    runner: Runner,
+    rungs: Sequence[tuple[float, int]],
+    *,
+    reading: Reading,
+    tapes: Sequence[Tape],
+    on_iteration: OnIteration | None = None,
+) -> list[Status]:
+    """Trains every seed along the rates without a reset.
+
+    Args:
+        runner: The seeds. Where the tapes hold iterations, as they were after them.
+        rungs: As `continued` takes them.
+        reading: What an iteration is and on what its loss is read.
+        tapes: One a seed, also for those that are not inside any more; they take the losses.
+        on_iteration: Told of every iteration of all seeds; its loss is that of the first one inside.
+
+    Returns:
+        Why each seed ended. The first loss that is not finite ends its seed, and the others go on; a
+        KeyboardInterrupt ends those that are inside, and is not raised again.
+
+    Raises:
+        UserError: Model, loss, optimizer or data cannot be used as given.
+    """
+    statuses = [Status.NONFINITE] * len(tapes)
+    if not runner.inside:
+        return statuses
+    lengths = [iterations for _, iterations in rungs]
+    done = tapes[runner.inside[0]].iterations
+    writer = Writer(runner, tapes, lengths)
+    ended = Status.COMPLETED
+    try:
+        if not writer.take():
+            return statuses
+        if done == 0 and reading.on is not None:
+            _level(runner.read(reading.on), runner, tapes)
+            if not writer.goes_on_with([s for s in runner.inside if math.isfinite(tapes[s].level)]):
+                return statuses
+        before = 0
+        for rate, (lr, iterations) in enumerate(rungs):
+            first = max(done - before, 0)
+            if first < iterations:
+                runner.set_lr(lr)
+            for i in range(first, iterations):
+                writer.push(_iteration(runner, reading, tapes if before + i == 0 else None))
+                if not writer.take():
+                    return statuses
+                if on_iteration is not None:
+                    on_iteration(Point(before + i, rate, lr, writer.last), writer.catch_up)
+            before += iterations
+        writer.catch_up()
+    except KeyboardInterrupt:
+        writer.catch_up()
+        ended = Status.INTERRUPTED
+    for seed in runner.inside:
+        if ended is Status.INTERRUPTED or seed not in writer.ended:
+            statuses[seed] = ended
+    return statuses
+
+
+class _Alone:
+    """A single model."""
+
+    def __init__(self, trainee: Trainee) -> None:
+        self.inside = [0]
+        self.device = trainee.device
+        self.set_lr = LearningRate(trainee.optimizer)
+        self._trainee = trainee
+        if not trainee.objective.model.training:
+            trainee.objective.model.train()
+
+    def step(self) -> Tensor:
+        trainee = self._trainee
+        return train_step(trainee.objective, trainee.optimizer, trainee.batches, trainee.options)[0]
+
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        return evaluate(self._trainee.objective, batches)
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        self.inside = [seed for seed in self.inside if seed in seeds]
+
+
+def _iteration(runner: Runner, reading: Reading, first: Sequence[Tape] | None) -> Tensor:
+    """One iteration's training; returns its losses. Those of the very first step are the tapes' level."""
+    if reading.on is not None:
+        for _ in range(reading.steps):
+            runner.step()
+        return runner.read(reading.on)
+    total = runner.step()
+    if first is not None:
+        _level(total, runner, first)
+    if reading.steps == 1:
+        return total
+    for _ in range(reading.steps - 1):
+        total = total + runner.step()
+    return total / reading.steps
+
+
+def _level(losses: Tensor, runner: Runner, tapes: Sequence[Tape]) -> None:
+    for seed, loss in zip(runner.inside, losses.reshape(-1).tolist(), strict=True):
+        tapes[seed].level = loss

@@ -1,0 +1,221 @@
+"""A round of the continued sweep: its seeds one after another, or side by side."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing, suppress
+from dataclasses import asdict, dataclass, replace
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from lrfind.errors import ConfigError
+from lrfind.range_test.curve import Status
+from lrfind.refine.continued import along, continued
+from lrfind.refine.loss_log import Tape
+from lrfind.refine.results import Measured
+from lrfind.refine.segments import rungs
+from lrfind.refine.state import Part
+from lrfind.report import console
+from lrfind.report.formatting import rate_text
+from lrfind.training import state as checkpoint
+from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.stacking.seeds import Team
+from lrfind.training.stacking.seeds_trial import Form, chosen_form
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lrfind.refine.checkpoint import Ledger, Saved
+    from lrfind.refine.continued import Point, Trainee
+    from lrfind.refine.results import Plan, Track
+    from lrfind.refine.seeds import Seeds
+
+    Ladder = list[tuple[float, int]]
+
+_ALONE = Form(False, False, "one after another")
+
+
+@dataclass(slots=True)
+class Shown:
+    """What the progress bar is told."""
+
+    index: int
+    rate: int
+    lr: float
+    loss: float
+
+
+class Continuing:
+    """Measures rounds in which training goes on from rate to rate.
+
+    Args:
+        seeds: Builds what is trained.
+        ledger: Keeps what was measured.
+        accumulation_steps: Batches a step.
+        strategy: How several seeds are to be trained.
+    """
+
+    def __init__(self, seeds: Seeds, ledger: Ledger, *, accumulation_steps: int, strategy: Strategy) -> None:
+        self._seeds = seeds
+        self._ledger = ledger
+        self._parts = accumulation_steps
+        self._strategy = strategy
+        self._said: bool | None = None
+
+    def measure(self, plan: Plan, saved: Saved | None) -> Measured:
+        """One round, every seed of it.
+
+        Args:
+            plan: Its rates.
+            saved: The sweep that goes on, where it was cut off in this round.
+        """
+        ladder = [(lr, iterations) for _, lr, iterations in rungs(plan.segments)]
+        form = Form(**saved.part.form) if saved is not None else self._form(plan, ladder)
+        count = self._seeds.count
+        words = _words(len(self._ledger.rounds) + 1, len(ladder))
+        with console.progress(plan.iterations * count, words) as shown:
+            run = self._side_by_side if form.side_by_side else self._one_by_one
+            tracks, statuses = run(ladder, form, saved, shown)
+        worst = (Status.INTERRUPTED, Status.NONFINITE)
+        status = next((each for each in worst if each in statuses), Status.COMPLETED)
+        return Measured(plan, tuple(tracks), status)
+
+    def _form(self, plan: Plan, ladder: Ladder) -> Form:
+        """How the seeds of a round are trained."""
+        if self._seeds.count == 1 or self._strategy is Strategy.SEQUENTIAL:
+            return _ALONE
+        if not self._seeds.in_memory:
+            if self._strategy is Strategy.STACKED:
+                raise ConfigError(
+                    "refine.strategy=stacked needs data in memory, so that every seed can have its own "
+                    "batches: use refine.strategy=auto."
+                )
+            return _ALONE
+        with ExitStack() as open_:
+            first = self._open(0, open_)  # the steps of an iteration are known from the first one on
+            others = (self._open(seed, open_) for seed in range(1, self._seeds.count))
+            form = chosen_form(
+                chain([first], others),
+                ladder[0][0],
+                count=self._seeds.count,
+                steps=plan.iterations * self._seeds.reading.steps,
+                strategy=self._strategy,
+            )
+        if form.side_by_side is not self._said:
+            self._said = form.side_by_side
+            how = "side by side" if form.side_by_side else "one after another"
+            console.note(f"{self._seeds.count} seeds {how}: {form.reason}.")
+        return form
+
+    def _one_by_one(
+        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
+    ) -> tuple[list[Track], list[Status]]:
+        tracks: list[Track] = []
+        statuses: list[Status] = []
+        if saved is not None:
+            tracks, statuses = list(saved.part.tracks), list(saved.part.statuses)
+        for seed in range(len(tracks), self._seeds.count):
+            tape = _tapes(saved)[0] if saved is not None else Tape()
+            try:
+                ended = self._one(seed, tape, Part("continued", tracks, statuses), ladder, saved, shown)
+            except KeyboardInterrupt:  # while the seed was built: what was measured is kept
+                if not tracks and not tape.losses:
+                    raise
+                ended = Status.INTERRUPTED
+            statuses.append(ended)
+            if tape.losses or ended is not Status.INTERRUPTED:
+                tracks.append(tape.track())
+            saved = None
+            if ended is Status.INTERRUPTED:
+                break
+        return tracks, statuses
+
+    def _one(
+        self,
+        seed: int,
+        tape: Tape,
+        part: Part,
+        ladder: Ladder,
+        saved: Saved | None,
+        shown: Callable[[Shown], None],
+    ) -> Status:
+        """One seed; `part` is what the others have left."""
+        seeds, ledger = self._seeds, self._ledger
+        task, trainee = seeds.task(seed, skip=0 if saved is None else saved.part.batches)
+        if saved is not None:
+            saved.put_back(task)
+        steps = seeds.reading.steps
+        before = ledger.steps - tape.iterations * steps
+        offset = seed * sum(iterations for _, iterations in ladder)
+
+        def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
+            shown(Shown(point.index + offset, point.rate, point.lr, point.loss))
+            if not ledger.due:
+                return
+            catch_up()
+            taken = tape.iterations * steps
+            ledger.save(
+                replace(part, tapes=[tape.track()], batches=taken * self._parts, form=asdict(_ALONE)),
+                before + taken,
+                lambda about: checkpoint.packed(task.model, task.optimizer, scaler=task.scaler, about=about),
+            )
+
+        with closing(task.loaders):
+            ended = continued(trainee, ladder, reading=seeds.reading, tape=tape, on_iteration=on_iteration)
+        ledger.steps = before + tape.iterations * steps
+        seeds.note_skipped(task)
+        return ended
+
+    def _side_by_side(
+        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
+    ) -> tuple[list[Track], list[Status]]:
+        seeds, ledger = self._seeds, self._ledger
+        tapes = [Tape() for _ in range(seeds.count)] if saved is None else _tapes(saved)
+        statuses = [Status.INTERRUPTED]
+        skip = 0 if saved is None else saved.part.batches
+        with suppress(KeyboardInterrupt), ExitStack() as open_:  # while the seeds were built
+            trainees = [self._open(seed, open_, skip=skip) for seed in range(seeds.count)]
+            team = Team(trainees, record=form.record)
+            del trainees
+            if saved is not None:
+                saved.put_back_team(team)
+            steps = seeds.reading.steps
+            before = ledger.steps - _taken(tapes, steps)
+
+            def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
+                shown(Shown((point.index + 1) * seeds.count - 1, point.rate, point.lr, point.loss))
+                if not ledger.due:
+                    return
+                catch_up()
+                batches = (point.index + 1) * steps * self._parts
+                tracks = [tape.track() for tape in tapes]
+                ledger.save(
+                    Part("continued", tapes=tracks, batches=batches, form=asdict(form)),
+                    before + _taken(tapes, steps),
+                    lambda about: checkpoint.packed_values(team.state(), about=about),
+                )
+
+            statuses = along(team, ladder, reading=seeds.reading, tapes=tapes, on_iteration=on_iteration)
+            ledger.steps = before + _taken(tapes, steps)
+        return [tape.track() for tape in tapes], statuses
+
+    def _open(self, seed: int, open_: ExitStack, *, skip: int = 0) -> Trainee:
+        """A seed whose loaders are closed at the end."""
+        task, trainee = self._seeds.task(seed, skip=skip)
+        open_.enter_context(closing(task.loaders))
+        return trainee
+
+
+def _taken(tapes: Sequence[Tape], steps: int) -> int:
+    return sum(tape.iterations for tape in tapes) * steps
+
+
+def _tapes(saved: Saved) -> list[Tape]:
+    return [Tape(track.level, [list(losses) for losses in track.losses]) for track in saved.part.tapes]
+
+
+def _words(number: int, rates: int) -> Callable[[Shown], str]:
+    def words(shown: Shown) -> str:
+        where = f"round {number}, rate {shown.rate + 1} of {rates}: {rate_text(shown.lr)}"
+        return f"{where}, loss {rate_text(shown.loss)}"
+
+    return words

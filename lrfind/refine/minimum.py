@@ -1,0 +1,119 @@
+"""Where a round was lowest, and which rates were as good.
+
+Source: ai-edu, chapter 12.3.2: everything the curve was still falling at is too small.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.refine.segments import rungs
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from lrfind.refine.results import Measured
+
+    Floats = NDArray[np.float64]
+
+AS_GOOD = 0.05
+"""Share of a round's fall within which a loss is as good as the lowest, as it is within twice its noise."""
+
+WIDE = 2.0
+"""Rates that differ by more than this factor and are equally good do not locate a turn."""
+
+SIGNIFICANT = 4.0
+"""Standard deviations of the noise that make a fall."""
+
+
+@dataclass(frozen=True, slots=True)
+class Valley:
+    """Where a round was lowest, and the rates that were as good.
+
+    Attributes:
+        lowest: The rate at the lowest loss.
+        loss: That loss.
+        low: The first rate as good as the lowest.
+        high: The last one.
+        falling: The last rate at which the loss was still falling; `low` where there is none.
+        beyond: The first rate after `high`; `high` where there is none.
+        at_start: Whether the first rate of the round is the lowest.
+        at_end: Whether the last planned rate was as good as the lowest, and only those just before it were.
+        learned: Whether the loss fell at all, by more than its noise.
+    """
+
+    lowest: float
+    loss: float
+    low: float
+    high: float
+    falling: float
+    beyond: float
+    at_start: bool
+    at_end: bool
+    learned: bool
+
+
+def valley(measured: Measured) -> Valley | None:
+    """Reads a round by its running median of three, which takes away a single lucky or unlucky rate.
+
+    Rates from the first loss that is not finite on are not read. None where there is no finite loss.
+    """
+    losses, lrs = measured.losses, measured.lrs
+    bad = np.flatnonzero(~np.isfinite(losses))
+    ended = len(bad) > 0
+    if ended:
+        losses, lrs = losses[: bad[0]], lrs[: bad[0]]
+    if len(losses) == 0:
+        return None
+    seen = _median_of_three(losses)
+    noise = _noise(losses, measured.spread, len(measured.tracks))
+    near = int(np.argmin(seen))
+    around_it = slice(max(near - 1, 0), near + 2)
+    # The median takes a dip of a single rate away, and with it the very bottom of a sharp valley.
+    lowest = around_it.start + int(np.argmin(losses[around_it]))
+    loss = float(losses[lowest])
+    bottom = float(seen[near])
+    within = max(AS_GOOD * (float(seen[: near + 1].max()) - bottom), 2 * noise)
+    low = high = lowest
+    while low > 0 and seen[low - 1] <= bottom + within:
+        low -= 1
+    while high < len(seen) - 1 and seen[high + 1] <= bottom + within:
+        high += 1
+    level = measured.level if math.isfinite(measured.level) else float(losses[0])
+    last = len(seen) - 1
+    planned = len(rungs(measured.plan.segments))
+    return Valley(
+        lowest=float(lrs[lowest]),
+        loss=loss,
+        low=float(lrs[low]),
+        high=float(lrs[high]),
+        falling=float(lrs[max(low - 1, 0)]),
+        beyond=float(lrs[min(high + 1, last)]),
+        at_start=lowest == 0 and last > 0,
+        at_end=high == last and lrs[high] <= WIDE * lrs[low] and not ended and len(lrs) == planned,
+        learned=level - bottom > max(SIGNIFICANT * noise, 1e-6 * abs(level)),
+    )
+
+
+def _median_of_three(values: Floats) -> Floats:
+    """Monotone stretches stay as they are; the ends, too."""
+    if len(values) < 3:
+        return values.copy()
+    middle = np.median(np.stack([values[:-2], values[1:-1], values[2:]]), axis=0)
+    return np.concatenate([values[:1], middle, values[-1:]])
+
+
+def _noise(losses: Floats, spread: Floats | None, seeds: int) -> float:
+    """Standard deviation of a loss about a smooth curve: from its second differences, or over the seeds."""
+    noise = 0.0
+    if len(losses) >= 5:
+        bends = losses[2:] - 2 * losses[1:-1] + losses[:-2]
+        noise = 1.4826 * float(np.median(np.abs(bends))) / math.sqrt(6)
+    if spread is not None:
+        known = spread[: len(losses)]
+        noise = max(noise, float(np.median(known)) / math.sqrt(seeds))
+    return noise

@@ -1,0 +1,137 @@
+"""A round of the sweep without the confound: every rate from the same start, seed after seed."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lrfind.errors import ConfigError
+from lrfind.range_test.curve import Status
+from lrfind.refine.continued_round import Shown
+from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
+from lrfind.refine.results import Measured
+from lrfind.refine.segments import rungs
+from lrfind.refine.state import Part
+from lrfind.report import console
+from lrfind.report.formatting import duration_text
+from lrfind.training import state as checkpoint
+from lrfind.training.stacking.autotune import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lrfind.refine.checkpoint import Ledger, Saved
+    from lrfind.refine.results import Plan, Track
+    from lrfind.refine.seeds import Seeds
+
+
+class Restarting:
+    """Measures rounds in which every rate begins at the same start.
+
+    Args:
+        seeds: Builds what is trained.
+        ledger: Keeps what was measured; it is saved between two seeds.
+        halving: Whether rates that fall behind are dropped.
+        strategy: How the rates are to be run.
+    """
+
+    def __init__(self, seeds: Seeds, ledger: Ledger, *, halving: bool, strategy: Strategy) -> None:
+        self._seeds = seeds
+        self._ledger = ledger
+        self._halving = halving
+        self._strategy = strategy
+
+    def measure(self, plan: Plan, saved: Saved | None) -> Measured:
+        """One round, every seed of it.
+
+        Args:
+            plan: Its rates.
+            saved: The sweep that goes on, where it was cut off in this round.
+        """
+        lrs = [lr for _, lr, _ in rungs(plan.segments)]
+        iterations = max(segment.iterations for segment in plan.segments)
+        most = self._announced(lrs, iterations)
+        tracks: list[Track] = []
+        # All seeds of a round are measured in the form that suited the first one.
+        strategy = self._strategy
+        if saved is not None:
+            tracks = list(saved.part.tracks)
+            strategy = Strategy(saved.part.form["strategy"])
+        done = len(tracks) * most
+        number = len(self._ledger.rounds) + 1
+        status = Status.COMPLETED
+        count = self._seeds.count
+
+        def words(shown: Shown) -> str:
+            seed = f", seed {min(len(tracks) + 1, count)} of {count}" if count > 1 else ""
+            return f"round {number}{seed}, every rate from the same start"
+
+        with console.progress(most * count, words) as shown:
+
+            def on_step(rates: int, step: int) -> None:
+                nonlocal done
+                done += rates
+                shown(Shown(done - 1, 0, lrs[0], 0.0))
+
+            try:
+                while len(tracks) < count:
+                    done = len(tracks) * most
+                    track, strategy = self._one(len(tracks), lrs, iterations, strategy, on_step)
+                    tracks.append(track)
+                    if self._ledger.due:
+                        self._save(tracks, strategy)
+            except KeyboardInterrupt:
+                status = Status.INTERRUPTED
+        return Measured(plan, tuple(tracks), status, restarted=True)
+
+    def _one(
+        self,
+        seed: int,
+        lrs: list[float],
+        iterations: int,
+        strategy: Strategy,
+        on_step: Callable[[int, int], None],
+    ) -> tuple[Track, Strategy]:
+        """One seed, and the form it was measured in."""
+        task, trainee = self._seeds.task(seed)
+        measure = partial(
+            restarted,
+            trainee,
+            task.afresh,
+            lrs,
+            iterations=iterations,
+            reading=self._seeds.reading,
+            halving=self._halving,
+            on_step=on_step,
+        )
+        with closing(task.loaders):
+            try:
+                found = measure(strategy=strategy)
+            except ConfigError:
+                # What could be stacked for one seed may come out differently for another.
+                if self._strategy is not Strategy.AUTO or strategy is not Strategy.STACKED:
+                    raise
+                found = measure(strategy=Strategy.SEQUENTIAL)
+        self._ledger.steps += found.steps
+        self._seeds.note_skipped(task)
+        return found.track, Strategy.STACKED if found.stacked else Strategy.SEQUENTIAL
+
+    def _save(self, tracks: list[Track], strategy: Strategy) -> None:
+        part = Part("restarted", list(tracks), form={"strategy": strategy.value})
+        self._ledger.save(part, self._ledger.steps, lambda about: checkpoint.packed_values({}, about=about))
+
+    def _announced(self, lrs: list[float], iterations: int) -> int:
+        """Says what the round is going to cost; returns the most steps of one seed."""
+        task, trainee = self._seeds.task(0)
+        with closing(task.loaders):
+            num_steps = iterations * self._seeds.reading.steps
+            most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
+            seconds = most * self._seeds.count * seconds_a_step(trainee, task.afresh, lrs[0])
+        count = self._seeds.count
+        console.note(
+            f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
+            + (f"{most * count:,} with halving, " if self._halving else "")
+            + f"about {duration_text(seconds)} one after another."
+        )
+        return most

@@ -1,0 +1,127 @@
+"""What a round was planned to be, and what was measured in it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.range_test.curve import Status
+from lrfind.refine.segments import rungs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lrfind.refine.segments import Segments
+
+    Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The rates of one round and why they are these.
+
+    Attributes:
+        segments: The rates, rising.
+        reason: Why, in a sentence.
+        kind: `table` (coarse), `fine` (a finer step over a stretch), `closing` (about one rate) or `given`.
+    """
+
+    segments: Segments
+    reason: str
+    kind: str = "given"
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The first and the last rate."""
+        return self.segments[0].rates[0], self.segments[-1].rates[-1]
+
+    @property
+    def iterations(self) -> int:
+        """Iterations over all rates."""
+        return sum(iterations for _, _, iterations in rungs(self.segments))
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one seed measured in a round.
+
+    Attributes:
+        level: The loss before the first update; NaN where it is not known.
+        losses: For each rate reached, in order, the losses of its iterations.
+    """
+
+    level: float
+    losses: tuple[tuple[float, ...], ...]
+
+    def at_rates(self) -> Floats:
+        """One loss a rate, shape (rates reached,): the mean over the second half of its iterations."""
+        return np.array([_settled(losses) for losses in self.losses], dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """One round as it was measured.
+
+    Attributes:
+        plan: What was planned.
+        tracks: One a seed.
+        status: Why the round ended.
+        restarted: Whether every rate began from the same start, rather than where the one before it ended.
+    """
+
+    plan: Plan
+    tracks: tuple[Track, ...]
+    status: Status = Status.COMPLETED
+    restarted: bool = False
+
+    @property
+    def lrs(self) -> Floats:
+        """The rates reached by any seed, shape (rates,)."""
+        reached = max((len(track.losses) for track in self.tracks), default=0)
+        return np.array([lr for _, lr, _ in rungs(self.plan.segments)[:reached]], dtype=np.float64)
+
+    @property
+    def by_seed(self) -> Floats:
+        """One loss a seed and rate, shape (seeds, rates); NaN where a seed did not get so far."""
+        lrs = self.lrs
+        table = np.full((len(self.tracks), len(lrs)), np.nan)
+        for row, track in zip(table, self.tracks, strict=True):
+            row[: len(track.losses)] = track.at_rates()
+        return table
+
+    @property
+    def losses(self) -> Floats:
+        """The mean over the seeds at each rate, shape (rates,); not finite where that of one seed is not."""
+        return _over_seeds(self.by_seed)
+
+    @property
+    def spread(self) -> Floats | None:
+        """The standard deviation over the seeds at each rate, shape (rates,); None for a single seed."""
+        if len(self.tracks) < 2:
+            return None
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviations: Floats = self.by_seed.std(axis=0, ddof=1)
+        return deviations
+
+    @property
+    def level(self) -> float:
+        """The mean loss before the first update."""
+        levels = [track.level for track in self.tracks]
+        return math.fsum(levels) / len(levels) if levels and all(map(math.isfinite, levels)) else math.nan
+
+
+def _settled(losses: Sequence[float]) -> float:
+    later = losses[len(losses) // 2 :]
+    if not all(map(math.isfinite, losses)):
+        return math.nan
+    return math.fsum(later) / len(later) if later else math.nan
+
+
+def _over_seeds(by_seed: Floats) -> Floats:
+    with np.errstate(invalid="ignore", over="ignore"):
+        return by_seed.mean(axis=0) if len(by_seed) else np.empty(0)

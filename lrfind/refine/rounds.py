@@ -1,0 +1,146 @@
+"""Coarse to fine: what a round showed, the next round's rates, and when to stop.
+
+Source: ai-edu, chapter 12.3.2: everything the curve was still falling at is too small; go on from there with
+a finer step; close in on the rates around the turn.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lrfind.range_test.curve import Status
+from lrfind.refine.minimum import WIDE, valley
+from lrfind.refine.results import Plan
+from lrfind.refine.segments import around, by_table, evenly, exact, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from lrfind.refine.results import Measured
+
+MOST_ROUNDS = 6
+"""Rounds after which the search ends where it is."""
+
+MOST_FINE_RATES = 40
+"""Rates of a finer round: the chapter's second one, 0.4 to 1.1, has the step 0.02."""
+
+HIGHEST, LOWEST = 1e3, 1e-9
+"""Rates beyond which nothing is looked for."""
+
+
+def follow(rounds: Sequence[Measured], *, iterations: int) -> Plan | None:
+    """The round that follows from those measured, or None where the search ends.
+
+    Args:
+        rounds: At least one, in order.
+        iterations: How long each of its rates is held.
+    """
+    last = rounds[-1]
+    first_lr, last_lr = last.plan.span
+    seen = valley(last)
+    if seen is None:
+        if not math.isfinite(last.level):
+            return None
+        return _lower(first_lr, iterations, f"The loss was not finite at {first_lr:g} already")
+    if not seen.learned:
+        if last.plan.kind == "closing":
+            return None
+        if last.status is Status.NONFINITE or seen.high < last_lr:
+            return _lower(first_lr, iterations, "The loss never fell before it rose")
+        return _higher(last_lr, iterations, f"No rate up to {last_lr:g} moved the loss")
+    if last.plan.kind == "closing":
+        # An earlier round has seen the turn; a rate that the user named may be off by more.
+        if len(rounds) > 1 or not (seen.at_start or seen.at_end):
+            return None
+        side = (
+            f"rising from its first rate, {first_lr:g}" if seen.at_start else f"still as low at {last_lr:g}"
+        )
+        return Plan(
+            around(seen.lowest, iterations),
+            f"The loss was {side}, the end of the round: close in around its lowest point, {seen.lowest:g}.",
+            "closing",
+        )
+    if seen.at_end:
+        return _higher(last_lr, iterations, f"The loss was still falling at {last_lr:g}")
+    if seen.at_start:
+        return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {first_lr:g}")
+    if last.plan.kind != "fine" and seen.high > WIDE * seen.low and seen.beyond > seen.falling:
+        return Plan(
+            evenly(seen.falling, seen.beyond, iterations, most=MOST_FINE_RATES),
+            f"The loss was still falling at {seen.falling:g}, so all rates up to it are too small, and from "
+            f"{seen.low:g} to {seen.high:g} one is as good as another: go on from {seen.falling:g} with a "
+            "finer step.",
+            "fine",
+        )
+    centre = float(nearest(exact(seen.lowest)))
+    return Plan(
+        around(seen.lowest, iterations),
+        f"The loss turned at about {seen.lowest:g}: close in around {centre:g}.",
+        "closing",
+    )
+
+
+def explore(
+    measure: Callable[[Plan], Measured],
+    given: Sequence[Plan],
+    *,
+    limit: int | None,
+    iterations: int,
+    before: Sequence[Measured] = (),
+) -> Iterator[list[Measured]]:
+    """Measures round after round, and gives all rounds so far after each.
+
+    Args:
+        measure: Measures one round.
+        given: The rounds that are known from the start, at least one.
+        limit: Number of rounds; None: those that are given where there are several, else as many as the rule
+            asks for, at most `MOST_ROUNDS`.
+        iterations: How long rates of derived rounds are held.
+        before: Rounds that are measured already.
+    """
+    rounds = list(before)
+    while True:
+        plan = _next(rounds, given, limit, iterations)
+        if plan is None:
+            return
+        rounds.append(measure(plan))
+        yield list(rounds)
+        if rounds[-1].status is Status.INTERRUPTED:
+            return
+
+
+def _next(
+    rounds: Sequence[Measured], given: Sequence[Plan], limit: int | None, iterations: int
+) -> Plan | None:
+    count = len(rounds)
+    if limit is None:
+        limit = len(given) if len(given) > 1 else MOST_ROUNDS
+    if count >= limit:
+        return None
+    return given[count] if count < len(given) else follow(rounds, iterations=iterations)
+
+
+def _higher(last_lr: float, iterations: int, why: str) -> Plan | None:
+    start = exact(last_lr)
+    unit = start.scaleb(-start.adjusted()).to_integral_value(rounding="ROUND_FLOOR") + 1
+    above = float(unit.scaleb(start.adjusted()))
+    if above > HIGHEST:
+        return None
+    return Plan(
+        by_table(above, 10 * above, iterations),
+        f"{why}: all of these are too small, go on above them, from {above:g} to {10 * above:g}.",
+        "table",
+    )
+
+
+def _lower(first_lr: float, iterations: int, why: str) -> Plan | None:
+    top = nearest(exact(first_lr))
+    bottom = float(top / 100)
+    if bottom < LOWEST:
+        return None
+    return Plan(
+        by_table(bottom, float(top), iterations),
+        f"{why}: all of these are too large, go on below them, from {bottom:g} to {float(top):g}.",
+        "table",
+    )

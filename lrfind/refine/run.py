@@ -1,0 +1,98 @@
+"""The rounds of `lrfind refine`: which are measured, in which way, until the answer is found."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrfind.config.schema import Restart
+from lrfind.range_test.curve import Status
+from lrfind.refine.checkpoint import Ledger, Saved
+from lrfind.refine.continued_round import Continuing
+from lrfind.refine.report import announced
+from lrfind.refine.restarted_round import Restarting
+from lrfind.refine.rounds import explore
+from lrfind.refine.seeds import Seeds
+from lrfind.report import console
+from lrfind.training.stacking.autotune import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lrfind.config.schema import RefineConfig
+    from lrfind.refine.results import Measured, Plan
+
+
+class Sweep:
+    """All rounds of one run.
+
+    Attributes:
+        rounds: What was measured, and is read; with `refine.restart` every rate from the same start.
+        interrupted: Whether the user stopped it.
+        seeds: What was trained.
+    """
+
+    def __init__(self, config: RefineConfig, given: Sequence[Plan], directory: Path) -> None:
+        settings = config.refine
+        self._config = config
+        self._given = given
+        self._saved = Saved.of(config)
+        self.seeds = Seeds(config)
+        self._ledger = Ledger(config, directory, self._saved)
+        self.rounds = self._ledger.rounds
+        self.interrupted = False
+        strategy = Strategy(settings.strategy.value)
+        if config.deterministic and strategy is Strategy.AUTO:
+            strategy = Strategy.SEQUENTIAL  # a trial by the clock may end otherwise another time
+        self._continuing = Continuing(
+            self.seeds, self._ledger, accumulation_steps=config.accumulation_steps, strategy=strategy
+        )
+        self._restarting = Restarting(self.seeds, self._ledger, halving=settings.halving, strategy=strategy)
+
+    @property
+    def others(self) -> list[Measured]:
+        """With `refine.restart=both` the continued sweep of each round, to be compared."""
+        return self._ledger.others
+
+    @property
+    def steps(self) -> int:
+        """Training steps taken, those before a resumption included."""
+        return self._ledger.steps
+
+    def run(self) -> None:
+        """Measures until the answer is found, the rounds are used up or the user stops it."""
+        settings = self._config.refine
+        try:
+            found = explore(
+                self._measure,
+                self._given,
+                limit=settings.rounds,
+                iterations=settings.iterations,
+                before=self.rounds,
+            )
+            for rounds in found:
+                self.rounds = self._ledger.rounds = rounds
+                self.interrupted = rounds[-1].status is Status.INTERRUPTED
+        except KeyboardInterrupt:
+            if not self.seeds.begun:
+                raise
+            self.interrupted = True
+        if not self.interrupted:
+            self._ledger.close()
+
+    def _measure(self, plan: Plan) -> Measured:
+        """One round, every seed of it."""
+        saved, self._saved = self._saved, None
+        restart = self._config.refine.restart
+        if saved is not None:
+            console.note(f"resumed from {saved.where} in round {len(self.rounds) + 1}.")
+        console.note(announced(len(self.rounds) + 1, plan, seeds=self.seeds.count))
+        if restart is Restart.FALSE:
+            return self._continuing.measure(plan, saved)
+        if restart is Restart.BOTH and (saved is None or saved.part.kind == "continued"):
+            other = self._continuing.measure(plan, saved)
+            self.others.append(other)
+            if other.status is Status.INTERRUPTED:
+                raise KeyboardInterrupt
+            saved = None
+        return self._restarting.measure(plan, saved)

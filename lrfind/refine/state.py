@@ -1,0 +1,175 @@
+"""The state of a sweep that can go on: one file, whole or not at all, without pickles."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lrfind.range_test.curve import Status
+from lrfind.refine.results import Measured, Plan, Track
+from lrfind.refine.segments import Segment, exact, plain
+from lrfind.report.files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+NAME = "refine.state.npz"
+"""Beside the results of a sweep, while it runs."""
+
+_SHARE = 0.05
+"""Share of the time that may go into saving."""
+
+
+class StateFile:
+    """Says when the state is to be saved, and saves it.
+
+    Args:
+        path: The file.
+        every: Least time between two savings in seconds; None: never. A saving that takes long comes less
+            often.
+    """
+
+    def __init__(self, path: Path, every: float | None) -> None:
+        self._path = path
+        self._every = every
+        self._due = np.inf if every is None else perf_counter() + every
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time."""
+        return perf_counter() >= self._due
+
+    def write(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Saves the state in place of the one before.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        began = perf_counter()
+        stream = io.BytesIO()
+        np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
+        write_whole(self._path, stream.getvalue())
+        took = perf_counter() - began
+        self._due = perf_counter() + (max(self._every, took / _SHARE) if self._every else 0.0)
+
+    def give_up(self) -> None:
+        """Never saves again."""
+        self._due = np.inf
+
+    def remove(self) -> None:
+        """Takes the file away: there is nothing left to go on with."""
+        self._path.unlink(missing_ok=True)
+
+
+def read_state(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a state file.
+
+    Raises:
+        ValueError: It is not there, or is none.
+    """
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except FileNotFoundError:
+        raise ValueError("it holds no saved state") from None
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise ValueError(f"{path.name} cannot be read: {error}") from error
+
+
+def plan_as_plain(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON says it."""
+    segments = [[plain(s.start), plain(s.stop), plain(s.step), s.iterations] for s in plan.segments]
+    return {"segments": segments, "reason": plan.reason, "kind": plan.kind}
+
+
+def plan_from_plain(saved: Mapping[str, Any]) -> Plan:
+    """The plan that `plan_as_plain` wrote."""
+    segments = tuple(Segment(exact(a), exact(b), exact(c), n) for a, b, c, n in saved["segments"])
+    return Plan(segments, saved["reason"], saved["kind"])
+
+
+def track_as_plain(track: Track) -> dict[str, Any]:
+    """A track as JSON says it."""
+    return {"level": track.level, "losses": [list(losses) for losses in track.losses]}
+
+
+def track_from_plain(saved: Mapping[str, Any]) -> Track:
+    """The track that `track_as_plain` wrote."""
+    return Track(saved["level"], tuple(tuple(losses) for losses in saved["losses"]))
+
+
+def round_as_plain(measured: Measured) -> dict[str, Any]:
+    """A round as JSON says it."""
+    return {
+        "plan": plan_as_plain(measured.plan),
+        "tracks": [track_as_plain(track) for track in measured.tracks],
+        "status": measured.status.value,
+        "restarted": measured.restarted,
+    }
+
+
+def round_from_plain(saved: Mapping[str, Any]) -> Measured:
+    """The round that `round_as_plain` wrote."""
+    tracks = tuple(track_from_plain(track) for track in saved["tracks"])
+    status = Status(saved["status"])
+    return Measured(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a round that is under way.
+
+    Attributes:
+        kind: `continued` or `restarted`.
+        tracks: The seeds that are finished.
+        statuses: Why each of them ended.
+        tapes: What the seeds under way have measured: of one, or of all where they are trained side by side.
+        batches: Batches that each of these has drawn.
+        form: How the round is measured, side by side or not, so that it goes on in the same way.
+    """
+
+    kind: str
+    tracks: Sequence[Track] = ()
+    statuses: Sequence[Status] = ()
+    tapes: Sequence[Track] = ()
+    batches: int = 0
+    form: Mapping[str, Any] = field(default_factory=dict)
+
+
+def part_as_plain(part: Part) -> dict[str, Any]:
+    """The part as JSON says it."""
+    return {
+        "kind": part.kind,
+        "tracks": [track_as_plain(track) for track in part.tracks],
+        "statuses": [status.value for status in part.statuses],
+        "tapes": [track_as_plain(track) for track in part.tapes],
+        "batches": part.batches,
+        "form": dict(part.form),
+    }
+
+
+def part_from_plain(saved: Mapping[str, Any]) -> Part:
+    """The part that `part_as_plain` wrote.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        return Part(
+            kind=saved["kind"],
+            tracks=[track_from_plain(track) for track in saved["tracks"]],
+            statuses=[Status(status) for status in saved["statuses"]],
+            tapes=[track_from_plain(track) for track in saved["tapes"]],
+            batches=saved["batches"],
+            form=saved["form"],
+        )
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"it was saved by another version of lrfind ({error} is missing)") from error

@@ -1,0 +1,116 @@
+"""What an earlier run found, read back from its record."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import ConfigError
+from lrfind.range_test.reading import Suggestion
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RECORDS = ("range.json", "refine.json", "verify.json", "compare.json")
+"""The records in a run directory that a suggestion can be taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier run.
+
+    Attributes:
+        command: Which command it was.
+        path: Its record.
+        suggestion: What it suggests, or None.
+        rules: Every rule's own answer.
+        verdict: What it showed.
+        config: The whole composed config.
+    """
+
+    command: str
+    path: Path
+    suggestion: Suggestion | None
+    rules: Mapping[str, float | None]
+    verdict: str
+    config: Mapping[str, Any]
+
+    @property
+    def task(self) -> str:
+        """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
+        return _task(self.config)
+
+
+def earlier_run(given: str, key: str) -> Earlier:
+    """Reads the record of an earlier run.
+
+    Args:
+        given: Its run directory, or the record itself.
+        key: The dotted key that named it, for messages.
+
+    Raises:
+        ConfigError: It is not there, or is no record.
+    """
+    path = _record_path(Path(given).expanduser(), f"{key}={given}")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{key}: {path} cannot be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise ConfigError(f"{key}: {path} is no JSON record of lrfind: {error}.") from error
+    if not isinstance(record, dict) or not {"command", "suggestion", "verdict"} <= record.keys():
+        raise ConfigError(f"{key}: {path} is no record of lrfind: it has no suggestion.")
+    found = record["suggestion"]
+    rules, config = record.get("rules"), record.get("config")
+    return Earlier(
+        command=str(record["command"]),
+        path=path,
+        suggestion=None if found is None else _suggestion(found, key, path),
+        rules=rules if isinstance(rules, dict) else {},
+        verdict=str(record["verdict"]),
+        config=config if isinstance(config, dict) else {},
+    )
+
+
+def _record_path(given: Path, said: str) -> Path:
+    if not given.exists():
+        raise ConfigError(
+            f"{said} is not there: give the run directory of lrfind range or lrfind refine, or the JSON "
+            "record in it."
+        )
+    if not given.is_dir():
+        return given
+    found = [name for name in RECORDS if (given / name).is_file()]
+    if not found:
+        raise ConfigError(
+            f"{said} holds no record of a run ({', '.join(RECORDS[:2])}): give the folder that lrfind named "
+            "at the end of that run, or the JSON file itself."
+        )
+    if len(found) > 1:
+        raise ConfigError(f"{said} holds {' and '.join(found)}: name the one that is meant.")
+    return given / found[0]
+
+
+def _suggestion(content: Any, key: str, path: Path) -> Suggestion:
+    try:
+        lr, low, high = (float(content[name]) for name in ("lr", "low", "high"))
+        suggestion = Suggestion(lr, low, high, str(content["rule"]), str(content["reason"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"{key}: the suggestion in {path} is not one of lrfind's.") from error
+    if not all(0 < rate < math.inf for rate in (lr, low, high)):
+        raise ConfigError(f"{key}: the rates suggested in {path} must be greater than 0 and finite.")
+    return suggestion
+
+
+def _task(config: Mapping[str, Any]) -> str:
+    try:
+        names = [
+            str(config[group].get("name") or config[group]["_target_"]).rsplit(".", 1)[-1]
+            for group in ("model", "data", "optimizer")
+        ]
+        return f"{names[0]} on {names[1]}, {names[2]}, batch size {config['batch_size']}"
+    except (AttributeError, KeyError, TypeError):
+        return ""

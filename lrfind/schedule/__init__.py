@@ -1,0 +1,1 @@
+"""Learning-rate policies: their curves, their code, and trials of them."""

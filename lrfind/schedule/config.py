@@ -1,0 +1,219 @@
+"""The config of `lrfind schedule`, and what its values must satisfy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any
+
+from lrfind.config.schema import RangeConfig
+from lrfind.schedule.policies import Policy
+from lrfind.schedule.policy_parameters import PARAMETERS, problems_of
+from lrfind.schedule.schedule import policy_of
+
+ALL = "all"
+"""What asks for every policy."""
+
+BASELINE = Policy.FIXED
+"""What a single policy is tried against."""
+
+TRY_SEEDS, TRY_READINGS = 3, 20
+"""Seeds of a trial, and how often it is read, where nothing else is asked for."""
+
+_TRY_ONLY = ("seeds", "held_out", "readings")
+
+
+@dataclass(kw_only=True, slots=True)
+class ScheduleSettings:
+    """The policies and what they are made of; None: as `lrfind.schedule.policy_parameters.defaults` says.
+
+    A field that ends in an underscore is a key without it: `from` and `try` are words of Python.
+    """
+
+    policy: Any
+    """The name of a policy, a list of names, or `all`."""
+    lr: float | None
+    """The peak rate; None with `from_`, or where a range test is to find it for `try_`."""
+    from_: str | None
+    """An earlier run, or its record, that the peak rate is taken from."""
+    num_steps: int
+    """Updates of the training."""
+    gamma: float | None
+    """Factor of a drop."""
+    step_size: int | None
+    """Steps from one drop to the next."""
+    milestones: list[Any] | None
+    """The steps of the drops."""
+    power: float | None
+    """Exponent of `inv` and `poly`."""
+    warmup_steps: int | None
+    """Steps of the rise."""
+    start_factor: float | None
+    """Share of the peak at which the rise begins."""
+    eta_min: float | None
+    """The last rate of `cosine`."""
+    decay_steps: int | None
+    """Steps of the fall of `wsd`."""
+    end_factor: float | None
+    """Share of the peak at which the fall ends."""
+    pct_start: float | None
+    """Share of the steps of `one_cycle` that rise."""
+    anneal_strategy: str | None
+    """cos or linear."""
+    div_factor: float | None
+    """Peak over first rate."""
+    final_div_factor: float | None
+    """First over last rate."""
+    base_momentum: float | None
+    """Momentum at the peak."""
+    max_momentum: float | None
+    """Momentum at both ends."""
+    base_lr: float | None
+    """Lowest rate of `cyclic`."""
+    max_lr: float | None
+    """Highest rate of `cyclic`."""
+    step_size_up: int | None
+    """Steps from `base_lr` to `max_lr`."""
+    try_: bool
+    """Whether to train the task under each of the policies and compare them."""
+    seeds: int | None
+    """With `try_`: number of seeds, counted on from `seed`; None: TRY_SEEDS."""
+    held_out: float | None
+    """With `try_`: samples set apart, or a share below 1; None: a fifth, at most 2,000."""
+    readings: int | None
+    """With `try_`: how often the held-out data are read; None: TRY_READINGS, or each of fewer steps."""
+
+
+@dataclass(kw_only=True, slots=True)
+class ScheduleConfig(RangeConfig):
+    """The config of `lrfind schedule`, and of the range test that can find a peak for a trial."""
+
+    schedule: ScheduleSettings
+    """The policies."""
+
+
+def policies_of(settings: ScheduleSettings) -> list[Policy]:
+    """The policies that are asked for, in their order.
+
+    Raises:
+        ValueError: There is none, one of them does not exist, or comes twice.
+    """
+    if settings.policy == ALL:
+        return list(Policy)
+    names = settings.policy if isinstance(settings.policy, list) else [settings.policy]
+    if not names or settings.policy is None:
+        raise ValueError(f"name a policy, a list of them, or {ALL}.")
+    policies = [policy_of(name) for name in names]
+    twice = [policy.value for i, policy in enumerate(policies) if policy in policies[:i]]
+    if twice:
+        raise ValueError(f"{twice[0]} is named twice.")
+    return policies
+
+
+def tried_policies(settings: ScheduleSettings) -> list[Policy]:
+    """The policies that are worked out: those asked for, and for a trial of a single one the baseline.
+
+    Raises:
+        ValueError: As `policies_of`; or only the baseline is to be tried.
+    """
+    policies = policies_of(settings)
+    if not settings.try_ or len(policies) > 1:
+        return policies
+    if policies == [BASELINE]:
+        raise ValueError(
+            f"a trial compares policies, and {BASELINE.value} is the baseline itself: name another, such as "
+            f"schedule.policy=cosine, or several, schedule.policy=[{BASELINE.value},cosine,one_cycle]."
+        )
+    return [BASELINE, *policies]
+
+
+def parameters_of(settings: ScheduleSettings) -> dict[str, Any]:
+    """The parameters of policies as they are given, None where not."""
+    known = {name for names in PARAMETERS.values() for name in names}
+    return {field.name: getattr(settings, field.name) for field in fields(settings) if field.name in known}
+
+
+def schedule_problems(settings: ScheduleSettings) -> list[str]:
+    """What is wrong with the settings; what hangs on an earlier run's rate is left to `rate_problems`."""
+    try:
+        policies = tried_policies(settings)
+    except ValueError as error:
+        return [f"schedule.policy={_spelled(settings.policy)}: {error}"]
+    problems = _unused(settings, policies) + _trial_problems(settings)
+    if settings.lr is not None and settings.from_ is not None:
+        problems.append(
+            f"schedule.lr={settings.lr:g} and schedule.from={settings.from_} both say the peak rate: give "
+            "one of them."
+        )
+    elif settings.lr is None and settings.from_ is None and not settings.try_:
+        problems.append(
+            "schedule.lr is required: give the peak rate, schedule.lr=0.1, or the run directory of an "
+            "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
+        )
+    elif settings.lr is not None:
+        problems += rate_problems(settings, policies)
+    return problems
+
+
+def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:
+    """What is wrong with the numbers, once `lr` is known; each problem once."""
+    assert settings.lr is not None
+    found = [
+        problem
+        for policy in policies
+        for problem in problems_of(
+            policy,
+            lr=settings.lr,
+            num_steps=settings.num_steps,
+            given=parameters_of(settings),
+            prefix="schedule.",
+        )
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _trial_problems(settings: ScheduleSettings) -> list[str]:
+    """What is wrong with the numbers of a trial."""
+    given = [name for name in _TRY_ONLY if getattr(settings, name) is not None]
+    if not settings.try_:
+        return [
+            f"schedule.{name} belongs to a trial: add --try (schedule.try=true), or leave it out."
+            for name in given
+        ]
+    problems = []
+    for name in ("seeds", "readings"):
+        count = getattr(settings, name)
+        if count is not None and count < 1:
+            problems.append(f"schedule.{name} must be at least 1, got {count}.")
+    if settings.readings is not None and settings.readings > settings.num_steps >= 1:
+        problems.append(
+            f"schedule.readings must be at most schedule.num_steps={settings.num_steps}, got "
+            f"{settings.readings}."
+        )
+    share = settings.held_out
+    if share is not None and not (0 < share < 1 or (1 <= share < math.inf and share.is_integer())):
+        problems.append(
+            "schedule.held_out must be a number of samples, a share between 0 and 1, or null for a fifth, "
+            f"got {share:g}."
+        )
+    return problems
+
+
+def _unused(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:
+    """Parameters that are given and that no policy asked for takes."""
+    problems = []
+    taken = {name for policy in policies for name in PARAMETERS[policy]}
+    for name, value in parameters_of(settings).items():
+        if value is not None and name not in taken:
+            takers = [policy.value for policy, names in PARAMETERS.items() if name in names]
+            problems.append(
+                f"schedule.{name} belongs to {', '.join(takers)}, and schedule.policy is "
+                f"{_spelled(settings.policy)}: leave it out, or choose another policy."
+            )
+    return problems
+
+
+def _spelled(policy: Any) -> str:
+    if isinstance(policy, list):
+        return f"[{','.join(map(str, policy))}]"
+    return str(policy)

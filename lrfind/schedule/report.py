@@ -1,0 +1,128 @@
+"""What a schedule leaves for programs, and what it says on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lrfind.report.console import Paragraph, shortest
+from lrfind.report.files import csv_text
+from lrfind.report.formatting import rate_text
+from lrfind.schedule.code import torch_code
+from lrfind.schedule.policies import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from lrfind.range_test.reading import Suggestion
+    from lrfind.report.files import Cell
+    from lrfind.schedule.schedule import Course
+
+_COLUMNS = 6
+"""Intervals between the steps of the table on the screen."""
+
+
+def schedule_csv(courses: Sequence[Course]) -> str:
+    """Makes the text of `schedule.csv`: a row a step, policy after policy.
+
+    Step i is the rate of update i, counted from 0; the last row, step `num_steps`, is where the policy has
+    arrived after the last update. The column `momentum` is there where a policy moves it, its cells empty for
+    the others.
+    """
+    moved = any(course.momenta is not None for course in courses)
+    return csv_text(["policy", "step", "lr", *(["momentum"] if moved else [])], _rows(courses, moved=moved))
+
+
+def _rows(courses: Sequence[Course], *, moved: bool) -> Iterator[Sequence[Cell]]:
+    for course in courses:
+        name = course.schedule.policy.value
+        rates = course.rates.tolist()
+        momenta = [None] * len(rates) if course.momenta is None else course.momenta.tolist()
+        for step, (rate, momentum) in enumerate(zip(rates, momenta, strict=True)):
+            yield [name, step, rate, momentum] if moved else [name, step, rate]
+
+
+def policy_records(courses: Sequence[Course]) -> list[dict[str, Any]]:
+    """The record's `policies`: what each is made of, and the PyTorch code that gives its rates."""
+    return [
+        {
+            "policy": course.schedule.policy,
+            "lr": course.schedule.lr,
+            "num_steps": course.schedule.num_steps,
+            "parameters": dict(course.schedule.parameters),
+            "code": torch_code(course.schedule),
+        }
+        for course in courses
+    ]
+
+
+def schedule_verdict(courses: Sequence[Course]) -> str:
+    """What the rates do, in a sentence."""
+    steps = courses[0].schedule.num_steps
+    return f"Over {steps:,} {'step' if steps == 1 else 'steps'}: {'; '.join(map(_words, courses))}."
+
+
+def _words(course: Course) -> str:
+    rates = course.rates
+    first, last = rate_text(float(rates[0])), rate_text(float(rates[-1]))
+    highest = int(np.argmax(rates))
+    name = course.schedule.policy.value
+    if rates.min() == rates.max():
+        return f"{name} stays at {first}"
+    if course.schedule.policy is Policy.CYCLIC:
+        return f"{name} goes between {rate_text(float(rates.min()))} and {rate_text(float(rates.max()))}"
+    if highest == 0:
+        return f"{name} falls from {first} to {last}"
+    peak = rate_text(float(rates[highest]))
+    return f"{name} rises from {first} to {peak} at step {highest:,}, then falls to {last}"
+
+
+def schedule_lines(
+    courses: Sequence[Course],
+    suggestion: Suggestion,
+    source: str,
+    files: Sequence[Path],
+    *,
+    trial: Sequence[Paragraph] = (),
+) -> list[Paragraph]:
+    """Works out what is written to stdout: rates at a few steps, the code of each policy, the files.
+
+    Args:
+        courses: The schedules, all of as many steps.
+        suggestion: The peak rate.
+        source: Where it comes from; empty where it was given.
+        files: Paths of the files.
+        trial: What was measured under the policies, where they were tried.
+    """
+    steps = table_steps(courses[0].schedule.num_steps)
+    lines = [Paragraph(_row("at step", [f"{step}" for step in steps]), "bold")]
+    for course in courses:
+        rates = [rate_text(float(course.rates[step]), 4) for step in steps]
+        lines.append(Paragraph(_row(course.schedule.policy.value, rates)))
+        if course.momenta is not None:
+            momenta = [f"{course.momenta[step]:.4g}" for step in steps]
+            lines.append(Paragraph(_row(" momentum", momenta), "dim"))
+    for course in courses:
+        # Not indented, so that it can be pasted.
+        lines += [Paragraph(""), Paragraph(f"{course.schedule.policy.value} in PyTorch:", "bold")]
+        lines += [Paragraph(line) for line in torch_code(course.schedule).splitlines()]
+    peak = f"Peak learning rate: {rate_text(suggestion.lr)}"
+    if source:
+        peak += f", {source} (bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)})"
+    after = "scheduler.step() belongs after every optimizer.step(): the steps are updates, not epochs."
+    lines += [Paragraph(""), Paragraph(peak, "bold green"), Paragraph(after), Paragraph("")]
+    if trial:
+        lines += [*trial, Paragraph("")]
+    return lines + [Paragraph(shortest(file), "dim") for file in files]
+
+
+def table_steps(num_steps: int) -> list[int]:
+    """A handful of steps, evenly spread, from the first to where the training ends."""
+    return sorted({round(k * num_steps / _COLUMNS) for k in range(_COLUMNS + 1)})
+
+
+def _row(name: str, cells: Sequence[str]) -> str:
+    # 80 columns: what most terminals have.
+    return f"{name:10}" + "".join(f"{cell:>10}" for cell in cells)

@@ -1,0 +1,124 @@
+"""What a trial of policies leaves for programs, and what it says on the screen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lrfind.report.console import Paragraph
+from lrfind.report.files import csv_text
+from lrfind.report.formatting import duration_text
+from lrfind.report.record import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lrfind.report.files import Cell
+    from lrfind.schedule.results import Outcome, Tried
+
+
+def tried_csv(tried: Tried) -> str:
+    """Makes the text of `schedule_try.csv`: one row a reading, policy after policy, seed after seed.
+
+    `step` is the number of updates made, `lr` the rate of the last of them. A run that diverged, or was cut
+    off, has no rows from there on. `accuracy` is a column only where it was measured.
+    """
+    accuracy = tried.measures_accuracy
+    header = ["policy", "seed", "step", "lr", "loss", *(["accuracy"] if accuracy else [])]
+    return csv_text(header, _rows(tried, accuracy=accuracy))
+
+
+def _rows(tried: Tried, *, accuracy: bool) -> Iterator[Sequence[Cell]]:
+    for i, policy in enumerate(tried.policies):
+        rates = tried.courses[i].rates
+        for seed in tried.seeds:
+            for j, step in enumerate(tried.read_at):
+                loss, right = float(seed.losses[i, j]), float(seed.accuracies[i, j])
+                if math.isnan(loss) and math.isnan(right):
+                    break
+                row: list[Cell] = [policy, seed.seed, step, float(rates[step - 1]), loss]
+                yield row + ([right] if accuracy else [])
+
+
+def tried_record(tried: Tried) -> list[dict[str, Any]]:
+    """The record's `tried`."""
+    return [
+        {
+            "policy": outcome.policy,
+            "lr": float(course.rates[:-1].max()),
+            "status": outcome.status.value,
+            "best": None if tried.interrupted else outcome.best,
+            "clearly_worse": None if tried.best is None else tried.clearly_worse(i),
+            "loss": plain(outcome.loss),
+            "spread": plain(outcome.loss_spread),
+            "accuracy": plain(outcome.accuracy),
+            "accuracy_spread": plain(outcome.accuracy_spread),
+            "diverged": outcome.diverged,
+            "seeds": [
+                {"seed": seed.seed, "loss": plain(float(loss))}
+                for seed, loss in zip(tried.finished, tried.finals[:, i], strict=True)
+            ],
+        }
+        for i, (outcome, course) in enumerate(zip(tried.outcomes, tried.courses, strict=True))
+    ]
+
+
+def announced(policies: Sequence[str], *, seeds: int, num_steps: int, seconds: float, held_out: int) -> str:
+    """What is going to be trained, before it is.
+
+    Args:
+        policies: Their names.
+        seeds: How many.
+        num_steps: Updates a run.
+        seconds: How long all of it is going to take.
+        held_out: Samples set apart.
+    """
+    total = len(policies) * seeds * num_steps
+    return (
+        f"{len(policies)} policies ({', '.join(policies)}) x {seeds} {'seed' if seeds == 1 else 'seeds'} x "
+        f"{num_steps:,} {'step' if num_steps == 1 else 'steps'} = {total:,}, about {duration_text(seconds)}; "
+        f"{held_out:,} samples held out."
+    )
+
+
+def tried_lines(tried: Tried) -> list[Paragraph]:
+    """Works out what is written to stdout: a line a policy, and which ended lowest."""
+    accuracy = tried.measures_accuracy
+    count = len(tried.finished)
+    head = f"  {'tried':10}{'held-out loss':>18}" + (f"{'accuracy':>17}" if accuracy else "")
+    head += f"{'above the best':>22}" if tried.best is not None else ""
+    over = f"   (± over {count} seeds)" if count > 1 else ""
+    lines = [Paragraph(head + over, "bold")]
+    for i, outcome in enumerate(tried.outcomes):
+        text = f"{'*' if outcome.best else ' '} {outcome.policy:10}{loss_text(outcome, count):>18}"
+        text += f"{accuracy_text(outcome):>17}" if accuracy else ""
+        text += f"{_behind_text(tried, i):>22}"
+        lines.append(Paragraph(text.rstrip(), "green" if outcome.best else ""))
+    return [*lines, Paragraph(tried.verdict)]
+
+
+def _behind_text(tried: Tried, index: int) -> str:
+    """How much above the best a policy ended, compared seed by seed."""
+    apart = tried.behind(index)
+    if apart is None or index == tried.best:
+        return ""
+    spread = f" ± {apart.std(ddof=1):.2g}" if len(apart) > 1 else ""
+    return f"{apart.mean():.2g}{spread}"
+
+
+def loss_text(outcome: Outcome, count: int) -> str:
+    """Mean and spread of the held-out loss at the end, or what became of it; `count` seeds were finished."""
+    if outcome.diverged:
+        return "diverged" if outcome.diverged == count else f"diverged, {outcome.diverged} of {count}"
+    if outcome.loss is None:
+        return "cut off"
+    spread = f" ± {outcome.loss_spread:.2g}" if outcome.loss_spread is not None else ""
+    return f"{outcome.loss:.4g}{spread}"
+
+
+def accuracy_text(outcome: Outcome) -> str:
+    """Mean and spread of the held-out accuracy at the end; empty where there is none."""
+    if outcome.accuracy is None:
+        return ""
+    spread = f" ± {100 * outcome.accuracy_spread:.2f}" if outcome.accuracy_spread is not None else ""
+    return f"{100 * outcome.accuracy:.2f}%{spread}"

@@ -1,0 +1,117 @@
+"""The parts of a task from a config: data, model, optimizer and loss, each checked to be one."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.optim import Optimizer
+
+from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
+from lrfind.tasks.data.dataset import Data, wrap
+from lrfind.tasks.instantiate import callable_of, called, made
+from lrfind.tasks.title import node_name
+from lrfind.training.objective import out_of_memory
+
+if TYPE_CHECKING:
+    from lrfind.config.schema import TaskConfig
+
+OWN = "lrfind."
+"""Names that begin so are ours: our model factories are told of the data."""
+
+
+def data_of(config: TaskConfig) -> Data:
+    """The data of a config, wrapped where it is a stranger's."""
+    obj = made("data", config.data, config.trust, error=DataError)
+    return obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
+
+
+def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
+    """The model of a config on its device.
+
+    Raises:
+        ModelError: It is none, trains nothing or cannot be moved there.
+    """
+    about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
+    model = made("model", config.model, config.trust, error=ModelError, **about_data)
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "
+            f"{type(model).__name__}."
+        )
+    if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
+        raise ModelError(
+            f"model: {node_name(config.model)} has parameters whose shape is not known yet (a lazy module, "
+            "such as LazyLinear): give the sizes, or let what makes the model call it once on a batch."
+        )
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ModelError(
+            f"model: {node_name(config.model)} has no trainable parameters, so no learning rate can matter: "
+            "is everything frozen (requires_grad=False), or is it a module without weights?"
+        )
+    try:
+        model.to(device)
+        if config.channels_last:
+            model.to(memory_format=torch.channels_last)
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise ModelError(
+            f"model: {node_name(config.model)} cannot be moved to device={device}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    return model
+
+
+def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
+    """The optimizer over the model's own groups where it names some, else over all that trains.
+
+    A model may have a method `parameter_groups()`, which returns groups as torch's optimizers take them; a
+    function whose first argument is called `model` is given the model instead of parameters.
+    """
+    make = callable_of("optimizer", config.optimizer, config.trust)
+    groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    if _wants_model(make.func):
+        groups = model
+    elif callable(getattr(model, "parameter_groups", None)):
+        groups = model.parameter_groups()  # type: ignore[operator]
+    optimizer = called("optimizer", config.optimizer, make, groups, error=OptimizerError)
+    if not isinstance(optimizer, Optimizer):
+        raise OptimizerError(
+            f"optimizer: {config.optimizer['_target_']} must make a torch.optim.Optimizer, and made a "
+            f"{type(optimizer).__name__}."
+        )
+    return optimizer
+
+
+def _wants_model(function: Any) -> bool:
+    if isinstance(function, type):
+        return False
+    try:
+        return next(iter(inspect.signature(function).parameters), None) == "model"
+    except (TypeError, ValueError):
+        return False
+
+
+def criterion_of(config: TaskConfig) -> Any:
+    """The loss of a config; None where the model returns its own."""
+    node = config.criterion
+    if node.get("from_model"):
+        return None
+    if node.get("_partial_"):
+        return callable_of("criterion", node, config.trust)
+    try:
+        criterion = made("criterion", node, config.trust)
+    except UserError as error:
+        raise ConfigError(
+            f"{error} If {node['_target_']} is the loss itself rather than a class that makes one, add "
+            "+criterion._partial_=true."
+        ) from error
+    if not callable(criterion):
+        raise ConfigError(
+            f"criterion: {node['_target_']} must make something to call as criterion(outputs, target), and "
+            f"made a {type(criterion).__name__}. A bare function is named with +criterion._partial_=true."
+        )
+    return criterion

@@ -1,0 +1,215 @@
+"""Batches out of a stranger's data, with whatever goes wrong there told as an error in the data."""
+
+from __future__ import annotations
+
+import pickle
+import random
+import signal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+
+from lrfind.errors import DataError, UserError
+from lrfind.tasks.data.images import PictureFolder
+from lrfind.tasks.data.machine import num_cores, shared_bytes
+from lrfind.training.batch import endless
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator
+
+
+_BATCHES_PER_WORKER = 3
+"""Batches a worker process has under way at most: two prefetched and one in the making."""
+
+
+_WORKERS_TRACEBACK = "Original Traceback"
+"""What torch writes into the message of an exception that it carried out of a worker process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception on its way out of a worker process, in which it would only survive as a traceback in text.
+
+    Attributes:
+        message: What the user is told.
+        error: The exception itself, where it can travel.
+    """
+
+    message: str
+    error: Exception | None
+
+
+def unwrapped(batches: Iterator[Any]) -> Iterator[Any]:
+    """Pass batches on; raise what a `Failure` holds, and every exception, as a `DataError` with its cause.
+
+    Raises:
+        DataError: With the type and the message of the stranger's exception, in one paragraph.
+    """
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:
+            del batches
+            if isinstance(error, DataError):
+                raise
+            if _WORKERS_TRACEBACK in str(error):
+                # The text tells where it happened; the frames here would only keep the loader.
+                error.__traceback__ = None
+            raise DataError(_explained(error)) from error
+        if isinstance(batch, Failure):
+            # A loader still held by this frame, and so by the traceback, takes five seconds to end workers
+            # once the garbage collector finds it.
+            del batches
+            raise DataError(batch.message) from batch.error
+        yield batch
+
+
+class BatchedMap(Dataset[Any]):
+    """A map-style data set that gives collated batches, or a `Failure`, and never raises."""
+
+    def __init__(self, dataset: Any) -> None:
+        self.dataset = dataset
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        """The batch of these samples."""
+        try:
+            if isinstance(self.dataset, PictureFolder):
+                return self.dataset.__getitems__(indices)
+            if callable(getattr(self.dataset, "__getitems__", None)):
+                return default_collate(self.dataset.__getitems__(indices))
+            return default_collate([self.dataset[index] for index in indices])
+        except Exception as error:
+            return _failure(error)
+
+
+class GuardedStream(IterableDataset[Any]):
+    """A stream of samples that ends with a `Failure` where the stranger's stream raises."""
+
+    def __init__(self, dataset: Iterable[Any]) -> None:
+        self.dataset = dataset
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self.dataset
+        except Exception as error:
+            # Again and again, since an incomplete batch would be dropped with the failure in it.
+            failure = _failure(error)
+            while True:
+                yield failure
+
+
+def map_loader(
+    dataset: Any, indices: Iterable[list[int]], *, seed: int, num_workers: int, pin_memory: bool
+) -> DataLoader[Any]:
+    """Make a loader of the batches at `indices`, which may go on for ever: workers then know no epochs."""
+    return DataLoader(
+        BatchedMap(dataset),
+        batch_sampler=indices,
+        collate_fn=_as_it_is,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_start_worker if num_workers else None,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def stream_loader(
+    dataset: Iterable[Any], *, batch_size: int, seed: int, num_workers: int, pin_memory: bool
+) -> DataLoader[Any]:
+    """Make a loader of one pass through an `IterableDataset`, without the last incomplete batch."""
+    return DataLoader(
+        GuardedStream(dataset),
+        batch_size=batch_size,
+        drop_last=True,
+        collate_fn=_collated_stream,
+        num_workers=num_workers,
+        pin_memory=pin_memory,
+        worker_init_fn=_start_worker if num_workers else None,
+        generator=torch.Generator().manual_seed(seed),
+    )
+
+
+def restarted(source: Iterable[Any], *, name: str, hint: str = "") -> Generator[Any]:
+    """Give the batches of a source, and begin again whenever it ends; see `lrfind.training.batch.endless`.
+
+    Raises:
+        DataError: Where it gives no batch, raises, or is an iterator that ended and cannot begin again.
+    """
+    return endless(_Guarded(source), name=f"data={name}", hint=hint)
+
+
+class _Guarded:
+    """A source of batches whose exceptions come as `DataError`."""
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        return unwrapped(_begin(self._source))
+
+
+def suitable_workers(dataset: Any, *, batch_size: int, device: torch.device) -> int:
+    """Number of worker processes for a map-style data set, where the user gives none."""
+    cores = num_cores()
+    if not isinstance(dataset, PictureFolder):
+        return min(4, cores) if device.type == "cuda" else 0
+    # On the CPU the training itself wants the cores; on a device there is little else for them to do.
+    wanted = min(16, cores) if device.type == "cuda" else min(4, cores // 2)
+    under_way = _BATCHES_PER_WORKER * batch_size * dataset.bytes_per_picture
+    return min(wanted, int(0.8 * shared_bytes()) // under_way)
+
+
+def _begin(source: Iterable[Any]) -> Iterator[Any]:
+    # Inside a generator, so that an exception out of __iter__ meets the same guard as one out of __next__.
+    yield from source
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch
+
+
+def _collated_stream(samples: list[Any]) -> Any:
+    for sample in samples:
+        if isinstance(sample, Failure):
+            return sample
+    try:
+        return default_collate(samples)
+    except Exception as error:
+        return _failure(error)
+
+
+def _start_worker(worker_id: int) -> None:
+    # Ctrl-C reaches the whole process group; the main process ends its workers in its own time.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    seed = torch.initial_seed()
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+
+
+def _failure(error: Exception) -> Failure:
+    message = _explained(error)
+    try:
+        # Exceptions with arguments of their own often pickle well and fail to come back.
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return Failure(message, None)
+    return Failure(message, error)
+
+
+def _explained(error: Exception) -> str:
+    if isinstance(error, UserError) and "Traceback" not in str(error):
+        return str(error)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and _WORKERS_TRACEBACK in str(error):
+        # A stranger's DataLoader with workers: the exception is the last line of the text.
+        what = lines[-1]
+    else:
+        what = f"{type(error).__name__}: {' '.join(lines)}"
+    return (
+        f"data: the data set raised {what.rstrip('.')}. Repair the data set, or leave such samples out of it."
+    )

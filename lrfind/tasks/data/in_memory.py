@@ -1,0 +1,72 @@
+"""Batches of tensors in memory, gathered by index without a look at single samples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lrfind.tasks.data.order import index_batches, index_epochs
+from lrfind.tasks.data.prefetch import moved
+from lrfind.training.batch import on_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_RESIDENT_FRACTION = 0.25
+"""Part of the free device memory that a data set may take."""
+
+_SHUFFLED_WHOLE = 1 << 20
+"""Bytes up to which a data set is gathered an epoch at a time."""
+
+
+def gathered(
+    tensors: tuple[Tensor, ...],
+    pool: Tensor,
+    apart: Tensor | None,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    finish: Callable[[Any], Any],
+    skip: int,
+) -> tuple[Iterator[Any], list[Any] | None]:
+    """Endless batches, and the fixed ones that are set apart, where some are."""
+    home = device
+    if device.type == "cuda":
+        needed = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+        if needed > _RESIDENT_FRACTION * torch.cuda.mem_get_info(device)[0]:
+            home = torch.device("cpu")
+    tensors = tuple(tensor.to(home) for tensor in tensors)
+
+    def gather(index: Tensor) -> tuple[Tensor, ...]:
+        return tuple(tensor.index_select(0, index) for tensor in tensors)
+
+    validation = None
+    if apart is not None:
+        validation = [
+            finish(on_device(gather(index), device)) for index in torch.split(apart.to(home), batch_size)
+        ]
+    pool = pool.to(home)
+    size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    batches: Iterator[Any]
+    if size <= _SHUFFLED_WHOLE:
+        batches = _shuffled_whole(tensors, pool, batch_size=batch_size, seed=seed, skip=skip)
+    else:
+        batches = map(gather, index_batches(pool, batch_size=batch_size, seed=seed, skip=skip))
+    if home != device:
+        pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
+        batches = moved(pinned, device)
+    return map(finish, batches), validation
+
+
+def _shuffled_whole(
+    tensors: tuple[Tensor, ...], pool: Tensor, *, batch_size: int, seed: int, skip: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """The same batches, gathered an epoch at a time: a batch is then a view, which costs next to nothing."""
+    per_epoch = len(pool) // batch_size
+    epochs, first = divmod(skip, per_epoch)
+    for order in index_epochs(pool, seed=seed, skip=epochs):
+        order = order[first * batch_size : per_epoch * batch_size]
+        yield from zip(*(torch.split(t.index_select(0, order), batch_size) for t in tensors), strict=True)
+        first = 0

@@ -1,0 +1,213 @@
+"""Endless batches on the device, from any kind of data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from lrfind.errors import DataError
+from lrfind.tasks.data.fetching import (
+    BatchedMap,
+    map_loader,
+    restarted,
+    stream_loader,
+    suitable_workers,
+    unwrapped,
+)
+from lrfind.tasks.data.images import PictureFolder
+from lrfind.tasks.data.in_memory import gathered
+from lrfind.tasks.data.order import index_batches
+from lrfind.tasks.data.prefetch import moved, normaliser
+from lrfind.tasks.data.skipping import none_readable, without_skipped
+from lrfind.tasks.data.sources import Source, source_of
+from lrfind.training.batch import on_device
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from lrfind.tasks.data.dataset import Data
+
+
+@dataclass(slots=True)
+class Loaders:
+    """Where training gets its batches.
+
+    Attributes:
+        batches: Batches on the device, without end.
+        validation: Fixed batches on the device that training never sees (or, where samples have no index,
+            that were drawn first); None where none were asked for.
+        skipped: Paths of the pictures left out so far; grows as batches are drawn.
+        per_epoch: Batches an epoch; None where that is not known.
+    """
+
+    batches: Iterator[Any]
+    validation: list[Any] | None = None
+    skipped: list[str] = field(default_factory=list)
+    per_epoch: int | None = None
+    _stop: Callable[[], None] = field(default=lambda: None, repr=False)
+
+    def close(self) -> None:
+        """Stop worker processes. No more batches can be drawn."""
+        self._stop()
+
+
+def make_batches(
+    data: Data,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    num_workers: int | None,
+    validation_samples: int = 0,
+    skip: int = 0,
+) -> Loaders:
+    """Make endless batches of a data set, shuffled anew each epoch where samples have an index.
+
+    The order depends on `seed` alone, and no global random stream is read or moved by it. (Random changes
+    that a data set itself makes to its samples come from wherever it takes them: from the global streams in
+    this process, from streams seeded by `seed` in workers.) The last incomplete batch of an epoch is dropped.
+
+    Args:
+        data: What to draw from.
+        batch_size: Samples a batch; of no effect on a `DataLoader` or an iterable of batches.
+        seed: Of the order, of the validation subset and of worker processes.
+        device: Where batches are to lie.
+        num_workers: Worker processes; None chooses: none for data in memory and for streams, none on the
+            CPU for strangers' data sets, and a number that suits the machine for pictures.
+        validation_samples: Samples set apart; in an iterable, the first batches that hold so many.
+        skip: Batches to leave out at the start, as a run that goes on has drawn them already. Where samples
+            have an index, they are not read.
+
+    Raises:
+        DataError: Where the data set cannot fill a batch; while drawing, whatever is wrong with the data.
+    """
+    source = source_of(data.dataset)
+    if source in (Source.TENSORS, Source.MAP):
+        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples, skip)
+    stream: Iterable[Any] = data.dataset
+    hint = ""
+    if source is Source.STREAM:
+        stream = stream_loader(
+            data.dataset,
+            batch_size=batch_size,
+            seed=seed,
+            num_workers=num_workers or 0,
+            pin_memory=device.type == "cuda",
+        )
+        hint = f" A batch takes batch_size={batch_size} samples."
+    endless = restarted(stream, name=data.name, hint=hint)
+    finish = normaliser(data.normalisation, device)
+    validation = None
+    if validation_samples:
+        validation = [finish(on_device(b, device)) for b in _first_batches(endless, validation_samples)]
+    for _ in range(skip):
+        next(endless)
+    return Loaders(
+        map(finish, moved(endless, device)), validation, per_epoch=_length(stream), _stop=endless.close
+    )
+
+
+def _indexed(
+    data: Data,
+    source: Source,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+    num_workers: int | None,
+    validation_samples: int,
+    skip: int,
+) -> Loaders:
+    count = len(data.dataset)
+    left = count - validation_samples
+    if left < batch_size:
+        if count >= batch_size:
+            raise DataError(
+                f"range.validation.samples={validation_samples} leaves less than one batch of "
+                f"batch_size={batch_size} of the {count} samples of data={data.name} for training. Choose "
+                f"{count - batch_size} or less."
+            )
+        raise DataError(
+            f"batch_size={batch_size} is more than data={data.name} can fill: it holds {count} samples. "
+            f"Choose batch_size={count} or less."
+        )
+    pool, apart_indices = torch.arange(count), None
+    if validation_samples:
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        # Sorted, so that pictures are read in the order in which they lie on the disk.
+        apart_indices, pool = (
+            order[:validation_samples].sort().values,
+            order[validation_samples:].sort().values,
+        )
+    finish = normaliser(data.normalisation, device)
+
+    tensors = data.dataset.tensors if source is Source.TENSORS else None
+    if tensors is None and isinstance(data.dataset, PictureFolder) and (cached := data.dataset.cached()):
+        # A view that gathers whole rows and then looks like any other batch of pictures.
+        tensors, finish = cached, _then(_channels_first, finish)
+    if tensors is not None:
+        batches, validation = gathered(tensors, pool, apart_indices, batch_size, seed, device, finish, skip)
+        return Loaders(batches, validation, per_epoch=len(pool) // batch_size)
+
+    if num_workers is None:
+        num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
+    loader = map_loader(
+        data.dataset,
+        (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed, skip=skip)),
+        seed=seed,
+        num_workers=num_workers,
+        pin_memory=device.type == "cuda",
+    )
+    drawn = _drawn(loader)
+    skipped: list[str] = []
+    per_epoch = len(pool) // batch_size
+    batches = moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
+    validation = None
+    if apart_indices is not None:
+        fetched = (
+            BatchedMap(data.dataset).__getitems__(i.tolist()) for i in torch.split(apart_indices, batch_size)
+        )
+        kept = without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
+        validation = [finish(on_device(batch, device)) for batch in kept]
+        if not validation:
+            raise none_readable(data.name, skipped)
+    return Loaders(map(finish, batches), validation, skipped, per_epoch, drawn.close)
+
+
+def _length(stream: Any) -> int | None:
+    try:
+        return len(stream)
+    except TypeError:
+        return None
+
+
+def _drawn(loader: Iterable[Any]) -> Generator[Any]:
+    # The only holder of the loader's iterator: closing this generator drops it, which ends the workers.
+    yield from unwrapped(iter(loader))
+
+
+def _first_batches(batches: Iterator[Any], samples: int) -> Iterator[Any]:
+    drawn = 0
+    while drawn < samples:
+        batch = next(batches)
+        yield batch
+        drawn += _samples_in(batch)
+
+
+def _samples_in(batch: Any) -> int:
+    """Length of the first tensor in a batch, 1 where there is none."""
+    if isinstance(batch, Tensor):
+        return len(batch) if batch.ndim else 1
+    values = batch.values() if hasattr(batch, "values") else batch if isinstance(batch, (tuple, list)) else ()
+    return next((_samples_in(value) for value in values), 1)
+
+
+def _channels_first(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    images, labels = batch
+    return images.permute(0, 3, 1, 2), labels
+
+
+def _then(first: Callable[[Any], Any], second: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda batch: second(first(batch))

@@ -1,0 +1,168 @@
+"""Known data sets in torchvision's layout, read into memory; torchvision is loaded only to fetch them."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from lrfind.errors import DataError
+from lrfind.tasks.data.machine import available_bytes
+
+_IMAGES, _LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
+_UNSIGNED_BYTE = 8
+
+
+def read_mnist(folder: str, root: str, download: bool) -> tuple[Tensor, Tensor]:
+    """Read the training part of MNIST or of a data set in its format.
+
+    The files are read here and not by torchvision, whose import takes longer than a whole range test.
+
+    Args:
+        folder: `MNIST` or `FashionMNIST`, the name of the folder and of torchvision's class.
+        root: The folder that holds it.
+        download: Whether to fetch missing files.
+
+    Returns:
+        Images of shape (samples, 1, height, width), uint8, and labels of shape (samples,), int64.
+
+    Raises:
+        DataError: Where files are missing or corrupt, or cannot be fetched.
+    """
+    raw = Path(root).expanduser() / folder / "raw"
+    missing = [name for name in (_IMAGES, _LABELS) if _existing(raw / name) is None]
+    if missing and download:
+        _fetch(folder, root)
+    elif missing:
+        raise DataError(
+            f"data.root={root}: there is no {raw / missing[0]} (nor the same with .gz). Give the folder that "
+            f"holds {folder}/raw as data.root, or fetch the data with data.download=true."
+        )
+    images = _read_idx(raw / _IMAGES, num_axes=3)
+    labels = _read_idx(raw / _LABELS, num_axes=1)
+    if len(images) != len(labels):
+        raise DataError(
+            f"data.root={root}: {raw} holds {len(images)} images and {len(labels)} labels, which do "
+            "not belong together. Delete the folder and fetch the data with data.download=true."
+        )
+    return images.unsqueeze(1), labels.long()
+
+
+def read_cifar10(root: str, download: bool) -> tuple[Tensor, Tensor]:
+    """Read the training part of CIFAR-10 through torchvision, which checks the files against their sums.
+
+    Returns:
+        Images of shape (50000, 3, 32, 32), uint8, and labels of shape (50000,), int64.
+
+    Raises:
+        DataError: Where files are missing or corrupt, or cannot be fetched.
+    """
+    dataset = _fetch("CIFAR10", root, download)
+    images = torch.from_numpy(dataset.data).permute(0, 3, 1, 2).contiguous()
+    return images, torch.tensor(dataset.targets, dtype=torch.int64)
+
+
+def check_channels(channels: int | None, *, have: int) -> None:
+    """Refuse a number of channels that pictures of `have` channels cannot be given.
+
+    Raises:
+        DataError: Where it is neither `have` nor 3.
+    """
+    if channels not in (None, have, 3):
+        raise DataError(
+            f"data.channels must be null, {have} or 3, got {channels}."
+            if have != 3
+            else f"data.channels must be null or 3 for pictures in colour, got {channels}."
+        )
+
+
+def resize_all(images: Tensor, image_size: int | None) -> Tensor:
+    """Resize all pictures once, with antialias.
+
+    Args:
+        images: Shape (samples, channels, height, width), uint8.
+        image_size: The new height and width; None leaves the pictures as they are.
+
+    Raises:
+        DataError: Where the size is no size, or the result does not fit into memory.
+    """
+    if image_size is None or images.shape[-2:] == (image_size, image_size):
+        return images
+    if image_size < 1:
+        raise DataError(f"data.image_size must be null or at least 1, got {image_size}.")
+    num_samples, channels = images.shape[:2]
+    needed = num_samples * channels * image_size**2
+    if needed > available_bytes() // 2:
+        raise DataError(
+            f"data.image_size={image_size}: {num_samples} pictures of this size take "
+            f"{needed / 2**30:.1f} GiB, more than half of the {available_bytes() / 2**30:.1f} GiB that "
+            "are free. Choose a smaller size."
+        )
+    resized = torch.empty(num_samples, channels, image_size, image_size, dtype=torch.uint8)
+    for old, new in zip(torch.split(images, 1000), torch.split(resized, 1000), strict=True):
+        new.copy_(interpolate(old, size=(image_size, image_size), mode="bilinear", antialias=True))
+    return resized
+
+
+def _existing(path: Path) -> Path | None:
+    for candidate in (path, path.with_name(path.name + ".gz")):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _read_idx(path: Path, *, num_axes: int) -> Tensor:
+    """Read a file of unsigned bytes in MNIST's format: big-endian magic number and sizes, then the values."""
+    found = _existing(path) or path
+    try:
+        content = gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
+    except (OSError, EOFError, ValueError) as error:
+        raise _corrupt(found, str(error)) from error
+    start = 4 * (num_axes + 1)
+    if len(content) < start or content[:4] != bytes((0, 0, _UNSIGNED_BYTE, num_axes)):
+        raise _corrupt(found, "it does not begin as a file of this format must")
+    shape = [int(size) for size in np.frombuffer(content, ">u4", num_axes, offset=4)]
+    expected = start + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        raise _corrupt(found, f"it promises {expected} bytes and holds {len(content)}")
+    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).view(shape)
+
+
+def _corrupt(path: Path, why: str) -> DataError:
+    return DataError(
+        f"{path} cannot be read: {why}. Delete the file and fetch it anew with data.download=true."
+    )
+
+
+def _fetch(name: str, root: str, download: bool = True) -> Any:
+    """Make torchvision's data set, which fetches what is missing.
+
+    Raises:
+        DataError: In place of all that torchvision raises.
+    """
+    from torchvision import datasets
+
+    try:
+        # Older versions print to stdout, where only results may go; NumPy 2.4 warns of CIFAR's old pickles.
+        with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return getattr(datasets, name)(Path(root).expanduser(), train=True, download=download)
+    except Exception as error:
+        why = " ".join(f"{type(error).__name__}: {error}".split())[:400]
+        if download:
+            raise DataError(
+                f"data.download=true: {name} could not be fetched into data.root={root} ({why}). Check the "
+                "network and that the folder can be written, or copy the files there by hand."
+            ) from error
+        raise DataError(
+            f"data.root={root}: {name} is missing or corrupt in {Path(root).expanduser()} ({why}). Give the "
+            "folder that holds it as data.root, or fetch the data with data.download=true."
+        ) from error

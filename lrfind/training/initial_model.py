@@ -1,0 +1,118 @@
+"""The loss of the model as it was at the start, on the batch that is about to be trained on.
+
+Most of the noise in a range test is the batch, not the rate. The model as it was at the start meets the same
+batch, with the same dropout and in the same batch-norm mode; subtracted from the loss of the model under
+training, what the batch does to both cancels, and what training did is left.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lrfind.training.batch import own_batch, tensors_in
+from lrfind.training.rng import RandomStreams
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch.optim import Optimizer
+
+    from lrfind.training.objective import Objective
+
+
+class StartModel:
+    """The model as it is when this is made, while the same module object is trained on.
+
+    It keeps a copy of the parameters that the optimizer moves, of those that a forward pass turns out to
+    write to, and of all buffers, on their devices: what is frozen is not copied. To compute with the copy, it
+    is swapped in behind the same tensors, which moves no numbers, so any module will do, also a compiled one.
+    Its random numbers (torch's, Python's and NumPy's global ones) are those that the model under training
+    draws next, and no random stream is moved by it. It gets batches of its own, so a model may take its batch
+    apart.
+
+    What a module keeps in plain Python attributes, a generator of its own among it, is shared by both. At the
+    first step the two models are one, and a curve on which their losses differ there is not read as paired.
+
+    Args:
+        objective: The loss on a batch; it holds the model and the criterion.
+        optimizer: Moves the parameters.
+    """
+
+    def __init__(self, objective: Objective, optimizer: Optimizer) -> None:
+        self._objective = objective
+        self._modules = list(objective.modules())
+        self._storages: dict[int, torch.UntypedStorage] = {}
+        moved = {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+        self._parameters = [(p, _copy(p, self._storages)) for p in moved.values()]
+        still = {id(p): p for module in self._modules for p in module.parameters() if id(p) not in moved}
+        self._still: list[Tensor] | None = list(still.values())
+        shared: dict[int, Tensor] = {}
+        self._buffers: list[tuple[nn.Module, str, Tensor]] = []
+        for module in self._modules:
+            for name, buffer in module._buffers.items():
+                if buffer is not None:
+                    copy = shared.setdefault(id(buffer), buffer.detach().clone())
+                    self._buffers.append((module, name, copy))
+        self._streams = RandomStreams({p.device for p in moved.values()})
+        self._clones = True
+
+    @torch.no_grad()
+    def measure(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor | None]:
+        """The mean loss, and accuracy where the objective measures it, over batches; nothing is moved.
+
+        Raises:
+            UserError: Model or loss cannot take a batch.
+        """
+        versions = None if self._still is None else [p._version for p in self._still]
+        own = [own_batch(batch, clone=self._clones) for batch in batches]
+        tensors = tensors_in(own)
+        before = [tensor._version for tensor in tensors]
+        with self._streams.kept(), self._swapped_in():
+            measured = [self._objective(batch) for batch in own]
+        if versions is not None and self._still is not None:
+            # After the first pass it is known what a forward pass writes to.
+            written = [p for p, v in zip(self._still, versions, strict=True) if p._version != v]
+            self._parameters += [(p, _copy(p, self._storages)) for p in written]
+            self._clones = [tensor._version for tensor in tensors] != before
+            self._still = None
+        losses = torch.stack([loss for loss, _ in measured])
+        rights = [right for _, right in measured if right is not None]
+        return losses.mean(), torch.stack(rights).mean() if rights else None
+
+    @contextmanager
+    def _swapped_in(self) -> Iterator[None]:
+        under_training = [p.data for p, _ in self._parameters]
+        live = [(module._buffers, name, module._buffers.get(name)) for module, name, _ in self._buffers]
+        try:
+            for p, copy in self._parameters:
+                p.data = copy
+            for module, name, copy in self._buffers:
+                module._buffers[name] = copy
+            yield
+        finally:
+            # What the pass has put in their place, a running mean for one, is the start model's own.
+            self._parameters = [(p, p.data) for p, _ in self._parameters]
+            self._buffers = [
+                (module, name, now if (now := module._buffers.get(name)) is not None else copy)
+                for module, name, copy in self._buffers
+            ]
+            for (p, _), data in zip(self._parameters, under_training, strict=True):
+                p.data = data
+            for buffers, name, buffer in live:
+                buffers[name] = buffer
+
+
+def _copy(parameter: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:
+    """A copy laid out as the original is in its storage: cuDNN wants an RNN's weights in one piece."""
+    data = parameter.detach()
+    if data.layout is not torch.strided:
+        return data.clone()
+    storage = data.untyped_storage()
+    if storage.data_ptr() not in storages:
+        storages[storage.data_ptr()] = storage.clone()  # type: ignore[no-untyped-call]
+    copy = torch.empty(0, dtype=data.dtype, device=data.device)
+    return copy.set_(storages[storage.data_ptr()], data.storage_offset(), data.shape, data.stride())

@@ -1,0 +1,1 @@
+"""Several copies of a model trained as one stacked model."""

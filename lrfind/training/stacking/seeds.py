@@ -1,0 +1,97 @@
+"""Several seeds of a continued sweep at once: as many models as seeds in one stack, at the same rates.
+
+Each seed has its own initial weights and its own batches, so that what comes out is what each gives alone.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lrfind.training.stacking.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from lrfind.refine.continued import Trainee
+
+
+class Team:
+    """Seeds that train side by side; one whose loss is no longer finite leaves, and the others go on.
+
+    Args:
+        trainees: At their start; they stay as they are, but for their batches, each a tuple of tensors of the
+            same shapes in every seed.
+        record: See `Stack`.
+
+    Attributes:
+        inside: Which of the seeds still train, counted from 0.
+        device: Where the losses are computed.
+    """
+
+    def __init__(self, trainees: Sequence[Trainee], *, record: bool) -> None:
+        first = trainees[0]
+        self.inside = list(range(len(trainees)))
+        self.device = first.device
+        self._streams = [trainee.batches for trainee in trainees]
+        if not first.objective.model.training:
+            first.objective.model.train()
+        # The first loss of an objective is held against the labels, which has to happen outside of vmap.
+        batch = next(self._streams[0])
+        with torch.no_grad():
+            first.objective(batch)
+        self._streams[0] = chain([batch], self._streams[0])
+        others = [(trainee.objective.model, trainee.optimizer) for trainee in trainees[1:]]
+        self._stack = Stack(
+            first.objective,
+            first.optimizer,
+            np.zeros(len(trainees)),
+            options=first.options,
+            others=others,
+            record=record,
+        )
+        self._batches = self._stacked()
+
+    def set_lr(self, lr: float) -> None:
+        """Goes on at this rate."""
+        self._stack.set_lrs(lr)
+
+    def step(self) -> Tensor:
+        """One update of every seed; returns their losses before it, shape (seeds inside,)."""
+        return self._stack.step(self._batches)
+
+    def read(self, batches: Iterable[Any]) -> Tensor:
+        """The loss of every seed on the same fixed batches, shape (seeds inside,)."""
+        return self._stack.read(batches)
+
+    def keep(self, seeds: Sequence[int]) -> None:
+        """Goes on with these seeds, at least one, of those that are inside."""
+        positions = [k for k, seed in enumerate(self.inside) if seed in seeds]
+        if len(positions) == len(self.inside):
+            return
+        self.inside = [self.inside[k] for k in positions]
+        self._streams = [self._streams[k] for k in positions]
+        self._stack.keep(positions)
+
+    def state(self) -> dict[str, Any]:
+        """All that it needs beside its batches to go on where it is, as plain values and tensors."""
+        return {"inside": list(self.inside), "stack": self._stack.state()}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Goes on where `state` was taken.
+
+        Raises:
+            ValueError: It is another team's.
+        """
+        self.keep(state["inside"])
+        self._stack.load(state["stack"])
+
+    def _stacked(self) -> Iterator[tuple[Tensor, ...]]:
+        while True:
+            batches = [next(stream) for stream in self._streams]
+            yield tuple(torch.stack(column) for column in zip(*batches, strict=True))

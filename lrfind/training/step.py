@@ -1,0 +1,150 @@
+"""One training step, the learning rate it is made with, and the loss on fixed batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lrfind.errors import OptimizerError, UserError
+from lrfind.training.batch import num_samples
+from lrfind.training.objective import explained, out_of_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from torch.optim import Optimizer
+
+    from lrfind.training.objective import Objective
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepOptions:
+    """How a step is made.
+
+    Attributes:
+        accumulation_steps: Batches a step; the logged loss is the mean over them.
+        clip_grad_norm: Largest norm of the whole gradient, or None.
+        scaler: A `torch.amp.GradScaler` for fp16, or None.
+    """
+
+    accumulation_steps: int = 1
+    clip_grad_norm: float | None = None
+    scaler: Any = None
+
+    def __post_init__(self) -> None:
+        """Checks every value.
+
+        Raises:
+            UserError: One cannot be used; the message names it.
+        """
+        steps, limit = self.accumulation_steps, self.clip_grad_norm
+        if not isinstance(steps, int) or steps < 1:
+            raise UserError(f"accumulation_steps must be a whole number of at least 1, got {steps!r}.")
+        if limit is not None and not (isinstance(limit, (int, float)) and limit > 0):
+            raise UserError(f"clip_grad_norm must be greater than 0, or None, got {limit!r}.")
+
+
+def train_step(
+    objective: Objective, optimizer: Optimizer, batches: Iterator[Any], options: StepOptions
+) -> tuple[Tensor, Tensor | None]:
+    """One update; returns the mean loss, and accuracy, over its batches, detached."""
+    scaler = options.scaler
+    parts = options.accumulation_steps
+    total: Tensor | None = None
+    accuracy: Tensor | None = None
+    optimizer.zero_grad()
+    for _ in range(parts):
+        batch = next(batches)
+        loss, right = objective(batch)
+        if parts > 1:
+            loss = loss / parts
+            right = None if right is None else right / parts
+        try:
+            (loss if scaler is None else scaler.scale(loss)).backward()
+        except Exception as error:
+            raise explained(error, "backward", batch) from error
+        detached = loss.detach()
+        total = detached if total is None else total + detached
+        accuracy = right if accuracy is None or right is None else accuracy + right
+    assert total is not None
+    if options.clip_grad_norm is not None:
+        if scaler is not None:
+            scaler.unscale_(optimizer)
+        moved = [p for group in optimizer.param_groups for p in group["params"]]
+        nn.utils.clip_grad_norm_(moved, options.clip_grad_norm)
+    try:
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
+    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+        raise _explained_update(error, optimizer, batch) from error
+    return total, accuracy
+
+
+def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:
+    if out_of_memory(error):
+        return explained(error, "optimizer", batch)
+    return OptimizerError(
+        f"optimizer: {type(optimizer).__name__}.step() failed: {error} (An optimizer that needs a closure, "
+        "such as LBFGS, has no range test.)"
+    )
+
+
+class LearningRate:
+    """Sets the rates of an optimizer, keeping the ratio between its groups.
+
+    The group with the largest rate gets the rate itself, the others their share of it. A rate that is a
+    tensor is filled in place, so that a compiled step is not compiled again.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if any("lr" not in group for group in optimizer.param_groups):
+            raise OptimizerError(
+                f"optimizer: {type(optimizer).__name__} keeps no learning rate: its parameter groups need an "
+                "entry 'lr' for the range test to move."
+            )
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        largest = max(rates)
+        self._groups = [
+            (group, rate / largest if largest > 0 else 1.0)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True)
+        ]
+
+    def __call__(self, lr: float) -> None:
+        """Sets the rate of the fastest group to `lr` and the others in proportion."""
+        for group, share in self._groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr * share)
+            else:
+                group["lr"] = lr * share
+
+
+def evaluate(objective: Objective, batches: Iterable[Any]) -> Tensor:
+    """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back."""
+    return judged(objective, batches)[0]
+
+
+@torch.no_grad()
+def judged(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
+    """As `evaluate`, with the share of right answers where the objective measures it, else None."""
+    modes = [(module, module.training) for module in objective.model.modules()]
+    objective.model.eval()
+    try:
+        sizes, losses, shares = [], [], []
+        for batch in batches:
+            size = num_samples(batch)
+            loss, share = objective(batch)
+            sizes.append(size)
+            losses.append(loss * size)
+            if share is not None:
+                shares.append(share * size)
+        right = torch.stack(shares).sum() / sum(sizes) if shares else None
+        return torch.stack(losses).sum() / sum(sizes), right
+    finally:
+        for module, training in modes:
+            module.training = training

@@ -1,0 +1,1 @@
+"""Short runs around a learning rate: does it hold?"""

@@ -1,0 +1,143 @@
+"""What the runs around a rate leave for programs, and what is said of them on the screen."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from lrfind.report.console import Paragraph, answer_lines
+from lrfind.report.files import csv_text
+from lrfind.report.formatting import rate_text
+from lrfind.report.record import plain
+from lrfind.verify.candidates import FACTOR, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from lrfind.range_test.reading import Suggestion
+    from lrfind.report.files import Cell
+    from lrfind.verify.candidates import Candidate, Trials
+    from lrfind.verify.judge import Judgement
+
+ROLE_WORDS = {
+    Role.SUGGESTION: "suggestion",
+    Role.GIVEN: "given",
+    Role.PINNED: "verify.lr",
+    Role.CONFIG: "in the config",
+    Role.LOWER: f"1/{FACTOR:g} of it",
+    Role.HIGHER: f"{FACTOR:g} times it",
+}
+"""Why a rate is tried, for a person."""
+
+
+def roles_text(candidate: Candidate) -> str:
+    """Why a rate is tried."""
+    return ", ".join(ROLE_WORDS[role] for role in candidate.roles)
+
+
+def verify_csv(trials: Trials | None) -> str:
+    """Makes the text of `verify.csv`: one row a step, counted from 0, and one at the end of each run.
+
+    A step counts the updates made before it. `loss` is the training loss of its batch before its update, and
+    empty in the last row of a run; `held_out_loss` stands in the first row, before training, and in the last.
+    A run that was interrupted has no last row.
+    """
+    return csv_text(["lr", "seed", "step", "loss", "held_out_loss"], _rows(trials))
+
+
+def _rows(trials: Trials | None) -> Iterator[Sequence[Cell]]:
+    if trials is None:
+        return
+    for trial in trials.seeds:
+        for rate, candidate in enumerate(trials.candidates):
+            taken = int(trial.steps_taken[rate])
+            for step, loss in enumerate(trial.losses[rate, :taken].tolist()):
+                yield [candidate.lr, trial.seed, step, loss, None if step else trial.start]
+            final = float(trial.finals[rate])
+            if not math.isnan(final):
+                yield [candidate.lr, trial.seed, taken, None, final]
+
+
+def verified(
+    trials: Trials | None,
+    judgement: Judgement | None,
+    *,
+    checked: Mapping[str, Any],
+    pinned: float | None,
+    held_out: int,
+) -> dict[str, Any]:
+    """Makes what the record of `lrfind verify` has beside that of the other commands.
+
+    Args:
+        trials: What was measured; None where there was no rate to run.
+        judgement: What it says; None where it was cut off.
+        checked: Rate and source of what was checked.
+        pinned: The rate that a project has pinned.
+        held_out: Samples that the held-out loss was read on.
+    """
+    content: dict[str, Any] = {
+        "checked": dict(checked),
+        "holds": None if judgement is None else judgement.holds,
+        "start_loss": None if judgement is None else judgement.start,
+        "drop": None if judgement is None else judgement.drop,
+        "held_out_samples": held_out,
+        "runs": [] if trials is None else [_run(trials, judgement, i) for i in range(len(trials.candidates))],
+    }
+    if pinned is not None:
+        content["pinned"] = {"lr": pinned, "sensible": None if judgement is None else judgement.sensible}
+    return {key: plain(value) for key, value in content.items()}
+
+
+def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, Any]:
+    """One rate over all seeds."""
+    finals = [float(trial.finals[rate]) for trial in trials.seeds]
+    status = "completed"
+    if not finals or any(math.isnan(final) for final in finals):
+        status = "interrupted"
+    if any(math.isinf(final) for final in finals):
+        status = "diverged"
+    candidate = trials.candidates[rate]
+    return {
+        "lr": candidate.lr,
+        "roles": candidate.roles,
+        "status": status,
+        "loss": None if judgement is None else float(judgement.means[rate]),
+        "spread": None if judgement is None else float(judgement.spreads[rate]),
+        "worse_by": None if judgement is None else float(judgement.worse_by[rate]),
+        "seeds": [
+            {"seed": trial.seed, "start_loss": trial.start, "loss": final}
+            for trial, final in zip(trials.seeds, finals, strict=True)
+        ],
+    }
+
+
+def verify_lines(
+    trials: Trials | None,
+    judgement: Judgement | None,
+    suggestion: Suggestion | None,
+    verdict: str,
+    files: Sequence[Path],
+) -> list[Paragraph]:
+    """Works out what is written to stdout: a line a rate, then the answer."""
+    if trials is None or judgement is None:
+        return answer_lines(suggestion, verdict, files)
+    width = max(len("rate"), *(len(roles_text(each)) for each in trials.candidates))
+    lines = [
+        Paragraph(
+            f"  {'lr':>8}  {'rate':{width}}  {'held-out loss':>13}  {'spread':>7}  {'worse by':>8}", "bold"
+        )
+    ]
+    for i, candidate in enumerate(trials.candidates):
+        chosen = i == judgement.recommended
+        loss = "diverged" if judgement.diverged[i] else f"{judgement.means[i]:.4g}"
+        spread = f"{judgement.spreads[i]:.2g}" if math.isfinite(judgement.spreads[i]) else ""
+        worse = f"{judgement.worse_by[i]:.1%}" if math.isfinite(judgement.worse_by[i]) else ""
+        text = (
+            f"{'*' if chosen else ' '} {rate_text(candidate.lr):>8}  {roles_text(candidate):{width}}  "
+            f"{loss:>13}  {spread:>7}  {worse:>8}"
+        )
+        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
+    lines.append(Paragraph(f"  {'':8}  {'before training':{width}}  {judgement.start:>13.4g}", "dim"))
+    lines.append(Paragraph(""))
+    return lines + answer_lines(suggestion, verdict, files)

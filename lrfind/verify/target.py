@@ -1,0 +1,140 @@
+"""The rate that `lrfind verify` checks: of a range test, of a record, or given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lrfind.range_test.curve import Status
+from lrfind.range_test.run import swept
+from lrfind.report import console
+from lrfind.report.load import earlier_run
+from lrfind.report.record import plain
+from lrfind.verify.candidates import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lrfind.range_test.reading import Suggestion
+    from lrfind.tasks.data.dataset import Data
+    from lrfind.verify.config import VerifyConfig
+
+_TASK = ("model", "data", "optimizer", "criterion", "batch_size", "accumulation_steps", "precision")
+"""Keys that another answer may hang on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is checked, and where it comes from.
+
+    Attributes:
+        lr: The rate; None where nothing was suggested.
+        role: Why that.
+        suggestion: The suggestion it is of; None for a rate that was given.
+        rules: Every rule's own answer, where a curve was read.
+        source: Where it comes from, in words.
+        verdict: What the curve showed.
+        steps: Training steps that it took.
+        interrupted: Whether the user stopped the range test.
+        title: What was trained, where something was.
+        warnings: What a reader of the answer should know.
+        skipped: Pictures that could not be read.
+    """
+
+    lr: float | None
+    role: Role
+    suggestion: Suggestion | None = None
+    rules: Mapping[str, float | None] = field(default_factory=dict)
+    source: str = ""
+    verdict: str = ""
+    steps: int = 0
+    interrupted: bool = False
+    title: str = ""
+    warnings: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+
+
+def checked_rate(config: VerifyConfig, data: Data) -> Checked:
+    """Finds the rate to check.
+
+    Where nothing was suggested and a rate is pinned, that one is checked: then it is compared with a third
+    and three times of itself.
+
+    Raises:
+        ConfigError: The record that the config names cannot be used.
+        UserError: Something cannot be used as given.
+    """
+    settings = config.verify
+    if settings.around is not None:
+        return Checked(settings.around, Role.GIVEN, source="given as verify.around")
+    found = _of_range_test(config, data) if settings.from_ is None else _of_record(config)
+    if found.lr is None and not found.interrupted and settings.lr is not None:
+        console.warn(
+            f"no learning rate was suggested, so verify.lr={settings.lr:g} is compared with a third and "
+            f"three times of itself. {found.verdict}"
+        )
+        return Checked(
+            settings.lr,
+            Role.PINNED,
+            rules=found.rules,
+            source=f"given as verify.lr ({found.source} suggested none)",
+            steps=found.steps,
+            title=found.title,
+            warnings=found.warnings,
+            skipped=found.skipped,
+        )
+    return found
+
+
+def _of_range_test(config: VerifyConfig, data: Data) -> Checked:
+    """Exactly what `lrfind` would suggest: on all the data, with the settings of `range`."""
+    settings = config.range
+    console.note(
+        f"range test: {settings.num_steps:,} steps from {settings.start_lr:g} to {settings.end_lr:g}."
+    )
+    found = swept(config, data=data)
+    suggestion = found.reading.suggestion
+    return Checked(
+        None if suggestion is None else suggestion.lr,
+        Role.SUGGESTION,
+        suggestion,
+        found.reading.rules,
+        "the range test",
+        found.reading.verdict,
+        found.steps,
+        found.curve.status is Status.INTERRUPTED,
+        found.title,
+        tuple(found.notes),
+        tuple(found.skipped),
+    )
+
+
+def _of_record(config: VerifyConfig) -> Checked:
+    """What a run before this one suggested.
+
+    Raises:
+        ConfigError: There is no record, more than one, or it is none of lrfind.
+    """
+    earlier = earlier_run(str(config.verify.from_), "verify.from")
+    ours = plain(config)
+    differing = [key for key in _TASK if _without_lr(earlier.config.get(key)) != _without_lr(ours[key])]
+    warnings = []
+    if differing:
+        warnings.append(
+            f"{earlier.path} was made with another {', '.join(differing)}: its suggestion is checked on this "
+            "task all the same."
+        )
+    return Checked(
+        None if earlier.suggestion is None else earlier.suggestion.lr,
+        Role.SUGGESTION,
+        earlier.suggestion,
+        earlier.rules,
+        str(earlier.path),
+        earlier.verdict,
+        warnings=tuple(warnings),
+    )
+
+
+def _without_lr(node: Any) -> Any:
+    """The sweep moves the optimizer's rate, so it makes no other task."""
+    return {key: value for key, value in node.items() if key != "lr"} if isinstance(node, dict) else node

@@ -1,0 +1,111 @@
+"""Multirun: each job stands for itself, and all are summed up."""
+
+import csv
+
+import pytest
+
+from lrfind.cli.app import ordered
+from lrfind.cli.main import main
+
+FEW = "range.num_steps=40"
+
+
+@pytest.fixture
+def multirun(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        capfd.readouterr()
+        code = main([*words, FEW, f"hydra.sweep.dir={tmp_path / 'sweep'}"])
+        out, err = capfd.readouterr()
+        with (tmp_path / "sweep" / "multirun.csv").open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return code, out, err, rows
+
+    return run
+
+
+def test_it_goes_on_after_a_failure_says_it_at_once_and_sums_up(multirun):
+    code, out, err, rows = multirun("-m", "-q", "batch_size=16,100000,64")
+    assert code == 2
+    assert len(out.splitlines()) == 2
+    assert "job 1 (batch_size=100000" in err
+    assert [row["status"] == "failed" for row in rows] == [False, True, False]
+    assert "batch_size=100000 is more than" in rows[1]["message"]
+    assert [float(row["lr"]) for row in rows if row["lr"]] == [float(line) for line in out.splitlines()]
+
+
+def test_jobs_that_all_suggest_end_in_0_and_the_flag_may_stand_anywhere(multirun):
+    code, _, _, rows = multirun("seed=0,1", "-m", "batch_size=32", "-q")
+    assert code == 0
+    assert len(rows) == 2
+
+
+def test_a_job_that_succeeds_now_is_no_longer_listed_as_failed(multirun):
+    assert multirun("-m", "-q", "batch_size=100000")[0] == 2
+    code, _, _, rows = multirun("-m", "-q", "batch_size=32")
+    assert code == 0
+    assert [row["status"] for row in rows] != ["failed"]
+
+
+def test_deeper_job_folders_are_found(multirun):
+    code, _, _, rows = multirun(
+        "-m", "-q", "batch_size=100000,50000", "hydra.sweep.subdir=a/${hydra.job.num}"
+    )
+    assert code == 2
+    assert [row["job"] for row in rows] == ["a/0", "a/1"]
+
+
+def test_a_multirun_of_a_repeated_config_is_summed_up_too(multirun, tmp_path, capfd):
+    assert main(["-q", FEW, f"hydra.run.dir={tmp_path / 'first'}"]) == 0
+    code, _, _, rows = multirun(
+        "-m", "-q", "--config-dir", str(tmp_path / "first" / ".hydra"), "--config-name", "config",
+        "batch_size=100000",
+    )  # fmt: skip
+    assert code == 2
+    assert len(rows) == 1
+
+
+def test_a_defect_in_one_job_leaves_the_others_and_the_summary(multirun, monkeypatch):
+    from lrfind.range_test import run as sweeping
+
+    read, calls = sweeping.read, []
+
+    def broken_once(curve, *, rule):
+        calls.append(1)
+        if len(calls) == 1:
+            raise ZeroDivisionError("a defect")
+        return read(curve, rule=rule)
+
+    monkeypatch.setattr(sweeping, "read", broken_once)
+    code, out, err, rows = multirun("-m", "-q", "seed=0,1")
+    assert code == 1
+    assert len(out.splitlines()) == 1
+    assert "Traceback" in err
+    assert rows[0]["message"].startswith("A defect of lrfind: ZeroDivisionError")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["model=cnn", "--cfg", "job"],
+        ["--cfg", "job", "model=cnn"],
+        ["model=cnn", "--cfg", "job", "--resolve"],
+        ["--info", "config", "model=cnn"],
+        ["model=cnn", "--info", "config"],
+    ],
+    ids=" ".join,
+)
+def test_hydras_flags_work_on_either_side_of_an_override(capfd, words):
+    assert main(words) == 0
+    assert "lrfind.tasks.models.cnn" in capfd.readouterr().out
+
+
+def test_overrides_come_first_ours_last_among_them_and_flags_keep_their_values():
+    words = ordered(["a=1", "--config-dir", "D=E", "b=2", "-m", "--info", "config", "~c"])
+    assert words[:3] == ["a=1", "b=2", "~c"]
+    assert words[-5:] == ["--config-dir", "D=E", "-m", "--info", "config"]
+    assert "hydra/job_logging=none" in words[3:-5]
+    kept = ordered(["hydra/job_logging=default"])
+    assert kept[0] == "hydra/job_logging=default"
+    assert "hydra/job_logging=none" not in kept

@@ -1,0 +1,215 @@
+"""What is read from a comparison, against tables written by hand."""
+
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from lrfind.compare.budget import Budget
+from lrfind.compare.grid import grid_around
+from lrfind.compare.results import Comparison, Edge, Judge, Run, boundaries, winners
+from lrfind.compare.scaling import Exponent, scaling_of
+from lrfind.compare.verdict import _exponent_words, advise
+from lrfind.errors import ConfigError
+
+BUDGET = Budget(1000, 1, 100)
+LRS = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+
+def run_of(losses, *, size=16, seed=0, lrs=LRS, accuracies=None, optimizer="SGD", finished=True):
+    losses = np.array(losses, dtype=float)[:, None]
+    right = np.full_like(losses, np.nan) if accuracies is None else np.array(accuracies, dtype=float)[:, None]
+    diverged = tuple(bool(np.isnan(loss[-1])) for loss in losses)
+    steps = BUDGET.steps(size)
+    return Run(optimizer, size, seed, lrs, steps, losses, right, diverged, 10, finished=finished)
+
+
+def bowl(best, *, size, seed=0, noise=0.0, lrs=LRS, optimizer="SGD"):
+    """A loss with its minimum at a rate: the squared distance in log2."""
+    losses = [math.log2(lr / best) ** 2 + 1 + noise * (i % 2) for i, lr in enumerate(lrs)]
+    return run_of(losses, size=size, seed=seed, lrs=lrs, optimizer=optimizer)
+
+
+def comparison(*runs, judge=Judge.LOSS, planned=None):
+    return Comparison(runs, BUDGET, judge, len(runs) if planned is None else planned)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16, 128, 999])
+def test_every_batch_size_sees_the_same_samples_to_within_one_batch_at_each_reading(batch_size):
+    budget = Budget.of(epochs=10, samples=None, readings=None, pool=1617)
+    assert budget.readings == 10
+    for j, step in enumerate(budget.steps(batch_size), start=1):
+        assert 0 <= 1617 * j - step * batch_size < batch_size
+        assert budget.epoch(j - 1) == j
+
+
+def test_a_budget_in_samples_is_read_ten_times_and_knows_no_epochs_without_a_pool():
+    budget = Budget.of(epochs=10, samples=500, readings=None, pool=None)
+    assert budget.steps(10) == tuple(range(5, 51, 5))
+    assert budget.epoch(3) is None
+    assert budget.words == "500 samples"
+    assert Budget.of(epochs=1.5, samples=None, readings=None, pool=10).words == "1.5 epochs"
+
+
+def test_a_budget_that_cannot_be_is_refused():
+    with pytest.raises(
+        ConfigError, match=r"compare\.epochs needs data whose end is known.*compare\.samples="
+    ):
+        Budget.of(epochs=10, samples=None, readings=None, pool=None)
+    with pytest.raises(ConfigError, match=r"compare\.readings=10 is more than the steps"):
+        Budget.of(epochs=None, samples=100, readings=None, pool=None).steps(50)
+
+
+def test_a_grid_is_a_factor_apart_and_meets_the_rates_of_another():
+    assert grid_around(0.1, count=5, factor=2.0) == [0.025, 0.05, 0.1, 0.2, 0.4]
+    assert grid_around(0.1, count=4, factor=2.0) == [0.05, 0.1, 0.2, 0.4]
+    assert grid_around(0.35, count=3, factor=2.0, through=0.1) == [0.2, 0.4, 0.8]
+
+
+def test_the_best_rate_has_the_lowest_mean_and_lies_between_its_neighbours():
+    runs = [bowl(0.4, size=16, seed=seed) for seed in range(3)]
+    best = comparison(*runs).cells[0].best
+    assert (best.lr, best.edge) == (0.4, Edge.NONE)
+    assert (best.low, best.high) == pytest.approx((math.sqrt(0.08), math.sqrt(0.32)))
+
+
+def test_accuracy_judges_and_the_loss_decides_between_equals():
+    losses, right = [0.5, 0.3, 0.4, 0.6, 2.0], [0.9, 0.95, 0.95, 0.9, 0.96]
+    best = comparison(run_of(losses, accuracies=right), judge=Judge.ACCURACY).cells[0].best
+    assert best.lr == 1.6
+    assert best.edge is Edge.HIGH
+    best = (
+        comparison(run_of(losses, accuracies=[0.9, 0.95, 0.95, 0.9, 0.9]), judge=Judge.ACCURACY).cells[0].best
+    )
+    assert best.lr == 0.2
+
+
+def test_a_rate_that_diverged_with_one_seed_cannot_be_best():
+    runs = [run_of([3, 2, 1, 1.5, 3]), run_of([3, 2, math.nan, 1.5, 3], seed=1)]
+    assert comparison(*runs).cells[0].best.lr == 0.8
+    gone = [run_of([math.nan] * 5)]
+    assert comparison(*gone).cells[0].best is None
+    advice = advise(comparison(*gone), 16)
+    assert advice.suggestion is None
+    assert "compare.lrs=[0.001,0.00333,0.01]" in advice.verdict
+
+
+def test_resampled_winners_follow_the_seeds():
+    # With two seeds a quarter of the draws is the first alone, a quarter the second alone.
+    errors = np.array([[0.0, 1.0, 5.0], [2.0, 1.2, 5.0]])
+    won = winners(errors)
+    assert set(won.tolist()) == {0, 1}
+    assert np.mean(won == 1) == pytest.approx(0.25, abs=0.03)
+    assert winners(errors).tolist() == won.tolist()
+
+
+def test_boundaries_lie_half_way_on_a_log_axis():
+    assert boundaries((1.0, 4.0, 16.0)) == (1.0, 2.0, 8.0, 16.0)
+
+
+@pytest.mark.parametrize(("power", "right", "wrong"), [(1.0, 0, 1), (0.5, 1, 0)])
+def test_the_exponent_of_rates_that_follow_a_rule_is_that_of_the_rule(power, right, wrong):
+    lrs = tuple(0.01 * 2**k for k in range(10))
+    sizes = (4, 16, 64)
+    runs = [bowl(0.04 * (size / 4) ** power, size=size, lrs=lrs, seed=s) for size in sizes for s in range(3)]
+    scaling = scaling_of(comparison(*runs).of("SGD"))
+    assert scaling.exponent.value == pytest.approx(power)
+    assert scaling.exponent.low < power < scaling.exponent.high
+    assert scaling.exponent.doubling[0] == pytest.approx(2**power)
+    assert scaling.rules[right].holds == (16, 64)
+    assert scaling.rules[right].fails_at is None
+    assert scaling.rules[wrong].fails_at == 16
+    assert scaling.rules[wrong].predicted == pytest.approx(0.04 * 4 ** (1.5 - power))
+
+
+def test_a_grid_cannot_tell_rules_apart_that_differ_by_less_than_its_step():
+    # From batch size 4 to 5 the linear rule is a quarter more; the next rate that was tried is twice as much.
+    scaling = scaling_of(comparison(bowl(0.4, size=4), bowl(0.4, size=5)).of("SGD"))
+    assert [rule.fails_at for rule in scaling.rules] == [None, None]
+
+
+def test_one_accident_on_the_way_does_not_end_a_rule():
+    lrs = tuple(0.01 * 2**k for k in range(10))
+    runs = [bowl(best, size=size, lrs=lrs) for size, best in ((4, 0.04), (16, 0.64), (64, 0.16))]
+    linear, root = scaling_of(comparison(*runs).of("SGD")).rules
+    assert (root.holds, root.fails_at) == ((16, 64), None)
+    assert (linear.holds, linear.fails_at) == ((), 16)
+
+
+def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
+    runs = [bowl(0.2, size=4), bowl(0.4, size=8), bowl(9.0, size=64)]
+    measured = comparison(*runs)
+    scaling = scaling_of(measured.of("SGD"))
+    assert scaling.exponent.batch_sizes == (4, 8)
+    assert scaling.rules[0].fails_at is None
+    assert "left out of that" in advise(measured, 8).verdict
+    advice = advise(measured, 64)
+    assert "1.6 is the highest rate tried" in advice.verdict
+    assert "widen compare.lrs, to 3.2 at least" in advice.verdict
+
+
+@pytest.mark.parametrize("lrs", [(0.1,), (0.1, 0.2)])
+def test_fewer_than_three_rates_say_nothing_of_how_the_best_one_moves(lrs):
+    runs = [bowl(0.1, size=size, seed=seed, lrs=lrs) for size in (16, 32, 64) for seed in range(2)]
+    advice = advise(comparison(*runs), 16)
+    assert (advice.scalings["SGD"].exponent, advice.scalings["SGD"].rules) == (None, ())
+    assert "cannot be said, for that takes 3 rates at least: widen compare.lrs." in advice.verdict
+    assert "as far as was measured" not in advice.verdict
+    assert ("Only one rate was tried." in advice.verdict) is (len(lrs) == 1)
+    assert ("It is the only rate tried at batch size 16" in advice.suggestion.reason) is (len(lrs) == 1)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "says"),
+    [
+        (1e-9, 0.5, "may as well not move"),
+        (0.006, 0.5, "does rise with the batch"),
+        (-0.5, -1e-9, "may as well not move"),
+        (-0.5, -0.006, "falls as the batch grows"),
+    ],
+)
+def test_an_exponent_is_told_from_zero_as_it_is_shown(low, high, says):
+    assert says in _exponent_words(Exponent((low + high) / 2, low, high, (16, 32)))[1]
+
+
+def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
+    gone = comparison(run_of([math.nan] * 5))
+    assert "Every rate diverged, down to 0.1" in advise(gone, 16).verdict
+    verdict = advise(gone, 16, starts_finite=False).verdict
+    assert verdict.startswith("Nothing can be said: the loss was not finite before any update. Look for NaN")
+
+
+def test_the_suggestion_is_for_the_configured_batch_size_or_else_the_best_of_all():
+    runs = [run_of([3, 2, 1, 2, 3], size=4), run_of([3, 1.5, 2, 2, 3], size=16)]
+    assert advise(comparison(*runs), 16).suggestion.lr == 0.2
+    assert advise(comparison(*runs), 64).about == ("SGD", 4)
+
+
+def test_equal_rates_are_called_equal_and_one_seed_is_called_one_seed():
+    runs = [bowl(0.3, size=4, seed=s, noise=n) for s, n in enumerate((0.2, -0.2, 0.1))]
+    assert "take the two for equals" in advise(comparison(*runs), 4).verdict
+    assert "One seed cannot say" in advise(comparison(bowl(0.4, size=4)), 4).suggestion.reason
+
+
+def test_an_interrupted_comparison_suggests_nothing_and_says_how_to_go_on():
+    cut = run_of([1, 2, math.nan, math.nan, math.nan], seed=1, finished=False)
+    measured = comparison(bowl(0.4, size=4), cut, planned=4)
+    advice = advise(measured, 4)
+    assert advice.suggestion is None
+    assert "after 1 of 4 runs" in advice.verdict
+    assert "compare.resume" in advice.verdict
+    assert len(measured.cells) == 1
+
+
+def test_optimizers_are_told_apart():
+    runs = [bowl(0.4, size=4), bowl(0.2, size=4, optimizer="Adam", lrs=tuple(lr for lr in LRS))]
+    advice = advise(comparison(*runs), 4)
+    assert set(advice.scalings) == {"SGD", "Adam"}
+    assert "SGD at 0.4 comes to a held-out loss of 1" in advice.verdict
+    assert "Adam at 0.2" in advice.verdict
+
+
+def test_the_epoch_of_a_reading_is_exact():
+    budget = Budget(54000 * 10, 10, 54000)
+    assert [budget.epoch(j) for j in range(10)] == [float(Fraction(j + 1)) for j in range(10)]

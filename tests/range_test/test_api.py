@@ -1,0 +1,172 @@
+"""`from lrfind import range_test`, on plain PyTorch objects."""
+
+import copy
+import json
+
+import jsonschema
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lrfind import UserError, range_test
+
+
+@pytest.fixture
+def parts():
+    torch.manual_seed(0)
+    x = torch.randn(256, 6)
+    y = (x.sum(1) > 0).long()
+    model = nn.Sequential(nn.Linear(6, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.3)
+    loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+    return model, optimizer, nn.CrossEntropyLoss(), loader
+
+
+def test_contract_call_suggests_and_writes(parts, tmp_path):
+    result = range_test(*parts, start_lr=1e-7, end_lr=10, num_steps=100)
+    assert result.suggestion is not None
+    assert 1e-7 < result.suggestion.lr < 10
+    assert result.curve.lrs[0] == 1e-7
+    result.to_csv(tmp_path / "a.csv")
+    result.to_json(tmp_path / "a.json")
+    figure = result.plot(tmp_path / "a.png")
+    assert len((tmp_path / "a.csv").read_text().splitlines()) == len(result.curve) + 1
+    assert json.loads((tmp_path / "a.json").read_text())["suggestion"]["lr"] == result.suggestion.lr
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert figure.axes[0].get_xscale() == "log"
+    assert "Sequential, Adam, batch size 32" in "".join(t.get_text() for t in figure.texts)
+
+
+def test_record_keeps_to_the_schema(parts, tmp_path):
+    from pathlib import Path
+
+    from lrfind.report import record as records
+
+    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+    range_test(*parts, num_steps=20).to_json(tmp_path / "a.json")
+    jsonschema.validate(json.loads((tmp_path / "a.json").read_text()), schema)
+
+
+def test_everything_is_as_it_was_and_training_goes_on_as_without_the_test(parts):
+    def train(model, optimizer, criterion, loader, steps=12):
+        torch.manual_seed(7)
+        model.train()
+        batches = iter(loader)
+        for _ in range(steps):
+            try:
+                x, y = next(batches)
+            except StopIteration:
+                batches = iter(loader)
+                x, y = next(batches)
+            optimizer.zero_grad()
+            criterion(model(x), y).backward()
+            optimizer.step()
+        return [p.detach().clone() for p in model.parameters()]
+
+    model, optimizer, criterion, loader = parts
+    train(*parts)
+    twin = copy.deepcopy((model, optimizer))
+    twin[1].param_groups[0]["params"] = list(twin[0].parameters())
+    twin[1].state.clear()
+    for (_, state), p in zip(optimizer.state.items(), twin[0].parameters(), strict=True):
+        twin[1].state[p] = copy.deepcopy(state)
+    range_test(*parts, num_steps=40)
+    after = train(*parts)
+    expected = train(twin[0], twin[1], criterion, loader)
+    assert all(torch.equal(a, b) for a, b in zip(after, expected, strict=True))
+
+
+def test_exception_in_the_model_leaves_everything_as_it_was(parts):
+    model, optimizer, criterion, loader = parts
+    before = copy.deepcopy(model.state_dict())
+
+    def forward(model, batch):
+        forward.calls += 1
+        if forward.calls == 9:
+            raise RuntimeError("mine")
+        return model(batch[0])
+
+    forward.calls = 0
+    with pytest.raises(UserError, match="RuntimeError: mine"):
+        range_test(model, optimizer, criterion, loader, forward=forward)
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    assert optimizer.state == {}
+    assert optimizer.param_groups[0]["lr"] == 0.3
+
+
+def test_interrupt_is_raised_again_after_putting_back(parts):
+    def on_step(step):
+        if step.index == 6:
+            raise KeyboardInterrupt
+
+    before = copy.deepcopy(parts[0].state_dict())
+    with pytest.raises(KeyboardInterrupt):
+        range_test(*parts, on_step=on_step)
+    assert all(torch.equal(before[k], v) for k, v in parts[0].state_dict().items())
+
+
+def test_any_iterable_of_batches_and_a_loss_of_the_models_own(parts):
+    model, optimizer, _, loader = parts
+    batches = [{"x": x, "y": y} for x, y in loader]
+
+    def forward(model, batch):
+        return nn.functional.cross_entropy(model(batch["x"]), batch["y"])
+
+    result = range_test(model, optimizer, None, batches, forward=forward, num_steps=30)
+    assert len(result.curve) == 30
+
+
+def test_generator_that_ends_says_after_how_many_batches(parts):
+    model, optimizer, criterion, loader = parts
+    with pytest.raises(UserError, match="the loader ended after 8 batches and gave nothing"):
+        range_test(model, optimizer, criterion, (batch for batch in loader))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"num_steps": 1}, "at least 2 steps, got 1"),
+        ({"start_lr": 2.0, "end_lr": 1.0}, "start 2.0 is not below end 1.0"),
+        ({"beta": 1.0}, "beta must be at least 0 and below 1, got 1.0"),
+        ({"spacing": "cubic"}, "spacing must be one of geometric, linear, got 'cubic'"),
+        ({"rule": "magic"}, "rule must be one of"),
+        ({"stop_factor": 0.5}, "stop_factor must be greater than 1"),
+        ({"start_lr": "1e-5"}, "a ladder is made of numbers"),
+        ({"beta": "a"}, "beta must be at least 0 and below 1, got 'a'"),
+        ({"skip_start": 1.5}, "skip_start must be a whole number of at least 0, got 1.5"),
+        ({"validation": []}, "validation holds no batch"),
+        ({"accumulation_steps": 0}, "accumulation_steps must be a whole number of at least 1"),
+    ],
+)
+def test_bad_arguments_are_value_errors_that_name_them(parts, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        range_test(*parts, **arguments)
+
+
+def test_optimizer_of_another_model_is_refused(parts):
+    model, _, criterion, loader = parts
+    other = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=1)
+    with pytest.raises(UserError, match="made for another model"):
+        range_test(model, other, criterion, loader)
+
+
+def test_repeats_are_read_together_and_leave_everything_as_it_was():
+    torch.manual_seed(0)
+    data = TensorDataset(torch.randn(300, 6), torch.randn(300, 1))
+    loader = DataLoader(data, batch_size=10, shuffle=True)
+    model = nn.Sequential(nn.Linear(6, 1), nn.Dropout(0.1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    before = copy.deepcopy(model.state_dict()), torch.get_rng_state()
+    result = range_test(model, optimizer, nn.MSELoss(), loader, repeats=3)
+    assert torch.equal(torch.get_rng_state(), before[1])
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), before[0].values(), strict=True)
+    )
+    curves = result.repeats.curves
+    assert len(curves) == 3
+    assert curves[0].losses[0] != curves[1].losses[0]  # another order
+    assert result.content["steps"] == sum(len(curve) for curve in curves)
+    assert result.content["repeats"]["factor"] >= 1
+    with pytest.raises(UserError, match="repeats must be"):
+        range_test(model, optimizer, nn.MSELoss(), loader, repeats=0)

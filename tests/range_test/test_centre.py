@@ -1,0 +1,211 @@
+"""The project's own rule on lines whose valley is known, and on paired curves."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+
+from lrfind.range_test.centre import centre, middle_half, valley_sides
+from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.ladder import geometric
+from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.smoothed_curve import Line, line
+from lrfind.range_test.verdict import EVIDENT, Shape
+from lrfind.training.smoothing import exponential_average
+
+LRS = geometric(1e-5, 10.0, 60)
+LOG = np.log10(LRS)
+
+
+def plain(values, *, momentum=0.0):
+    """A line with those values, paired, that starts at 2."""
+    values = np.asarray(values, dtype=np.float64)
+    return Line(LRS[: len(values)], values, values, values, 0.0, 0 * values, start=2.0, momentum=momentum)
+
+
+# 2 up to 1e-3, down to 1 at 1e-1, up to 3 at 10: the fall is 1, and from 10**-1.5 to 10**-0.75 three quarters
+# of it are there.
+VEE = np.interp(LOG, [-5, -3, -1, 1], [2.0, 2.0, 1.0, 3.0])
+
+
+def test_the_valley_of_a_line_of_straight_pieces():
+    left, right = valley_sides(plain(VEE))
+    # Its lowest point is the one of the ladder next to 1e-1, not 1e-1 itself.
+    assert math.log10(left) == pytest.approx(-1.5, abs=0.06)
+    assert math.log10(right) == pytest.approx(-0.75, abs=0.06)
+
+
+def test_the_answer_is_the_middle_of_the_valley_and_the_bracket_its_middle_half():
+    seen = plain(VEE)
+    left, right = valley_sides(seen)
+    low, high = middle_half(seen)
+    assert centre(seen) == pytest.approx(math.sqrt(left * right))
+    assert low == pytest.approx(left**0.75 * right**0.25)
+    assert high == pytest.approx(left**0.25 * right**0.75)
+
+
+@pytest.mark.parametrize(("momentum", "factor"), [(0.0, 1.0), (0.5, math.sqrt(0.5)), (0.99, 0.1)])
+def test_momentum_moves_answer_and_bracket_down_by_the_root_of_what_it_forgets_a_step(momentum, factor):
+    still, moving = plain(VEE), plain(VEE, momentum=momentum)
+    assert centre(moving) == pytest.approx(factor * centre(still))
+    assert np.allclose(middle_half(moving), factor * np.array(middle_half(still)))
+
+
+def test_a_dip_before_the_fall_is_not_where_the_valley_begins():
+    dipped = VEE.copy()
+    dipped[5:8] = 1.2
+    assert valley_sides(plain(dipped)) == valley_sides(plain(VEE))
+
+
+def test_a_line_that_ends_before_it_turns_ends_the_valley():
+    assert valley_sides(plain(VEE[:35]))[1] == pytest.approx(LRS[34])
+
+
+@pytest.mark.parametrize("values", [np.full(20, 2.0), np.linspace(2, 3, 20), np.full(20, 2.5)])
+def test_where_nothing_falls_there_is_no_valley(values):
+    assert valley_sides(plain(values)) is None
+    assert centre(plain(values)) is None
+    assert middle_half(plain(values)) is None
+
+
+def curve(effects, start, *, status=Status.COMPLETED, **others):
+    """A paired curve: `effects[i]` is what the rate of step i did to the loss, `start` the untrained loss."""
+    did = np.concatenate([[0.0], effects])[: len(effects)]
+    losses = start + did
+    smoothed = exponential_average(losses, 0.98)
+    return Curve(LRS[: len(losses)], losses, smoothed, status, 60, start_losses=start, **others)
+
+
+def test_the_batch_cancels_to_the_last_digit_that_the_losses_hold():
+    rng = np.random.default_rng(0)
+    effects = VEE - 2
+    calm = line(curve(effects, np.full(60, 5.0)))
+    noisy = line(curve(effects, 5.0 + rng.normal(0, 3, 60)))
+    assert np.allclose(noisy.values - noisy.start, calm.values - calm.start, atol=1e-12)
+
+
+def test_with_noise_of_the_batch_larger_than_the_fall_the_answer_is_the_same():
+    rng = np.random.default_rng(1)
+    calm = read(curve(VEE - 2, np.full(60, 5.0)), rule=Rule.CENTRE)
+    noisy = read(curve(VEE - 2, 5.0 + rng.normal(0, 3, 60)), rule=Rule.CENTRE)
+    assert noisy.suggestion == calm.suggestion
+    assert noisy.shape is Shape.HEALTHY
+
+
+def test_the_reason_names_the_valley_and_the_momentum():
+    suggestion = read(curve(VEE - 2, np.full(60, 5.0), momentum=0.9), rule=Rule.CENTRE).suggestion
+    assert "middle of that valley, times 0.32 for a momentum of 0.9" in suggestion.reason
+    assert f"{suggestion.lr:g}" in suggestion.reason
+    assert suggestion.low < suggestion.lr < suggestion.high
+
+
+def test_accuracies_are_paired_too():
+    start = np.full(60, 0.1) + np.random.default_rng(2).choice([0, 0.1], 60)
+    did = np.concatenate([[0.0], 0.4 * (2 - VEE)])[:60]
+    losses = np.ones(60)
+    paired = Curve(
+        LRS,
+        losses,
+        losses,
+        Status.COMPLETED,
+        60,
+        accuracies=start + did,
+        start_losses=losses,
+        start_accuracies=start,
+    )
+    seen = line(paired)
+    assert seen.start == pytest.approx(1 - start[1:].mean())
+    assert np.allclose(seen.raw, seen.start - did[1 : len(seen) + 1])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_wandering_that_grows_with_the_rate_is_no_fall(seed):
+    # What a model with nothing to learn does: no mean, and a noise that grows as the two models part.
+    wandering = np.random.default_rng(seed).normal(0, 1, 60) * LRS
+    reading = read(curve(wandering, np.full(60, 5.0)), rule=Rule.CENTRE)
+    assert reading.suggestion is None or reading.line.evidence < 1.5 * EVIDENT
+
+
+def test_wandering_is_rarely_taken_for_a_fall():
+    answered = 0
+    for seed in range(300):
+        wandering = np.random.default_rng(1000 + seed).normal(0, 1, 60) * LRS
+        answered += read(curve(wandering, np.full(60, 5.0)), rule=Rule.CENTRE).suggestion is not None
+    assert answered <= 6
+
+
+def test_evidence_of_a_steady_fall_is_the_root_of_the_number_of_points():
+    # A fall in proportion to the rate: every term of the sum is the same.
+    seen = plain(2 - LRS[:40])
+    seen = dataclasses.replace(seen, reach=24)
+    assert seen.evidence == pytest.approx(math.sqrt(24))
+
+
+def test_flat_paired_losses_are_flat():
+    reading = read(curve(np.zeros(60), 5 + np.random.default_rng(3).normal(0, 1, 60)), rule=Rule.CENTRE)
+    assert reading.shape is Shape.FLAT
+    assert reading.suggestion is None
+
+
+def test_a_curve_that_stops_at_its_first_steps_is_read_without_a_crash():
+    for steps in range(1, 8):
+        effects = np.linspace(0, 5, steps)
+        reading = read(curve(effects, np.full(steps, 2.0), status=Status.DIVERGED), rule=Rule.CENTRE)
+        assert reading.suggestion is None
+        assert reading.verdict
+
+
+def test_a_loss_that_reaches_zero_is_never_read_as_negative_and_its_batches_do_not_come_back():
+    # A regression learnt to nothing: the loss of a batch is its start loss times what is left.
+    rng = np.random.default_rng(4)
+    start = 5.0 * np.exp(rng.normal(0, 0.5, 60))
+    left = np.concatenate([[1.0], np.interp(LOG, [-5, -3, -1, 0, 1], [1.0, 1.0, 0.0, 0.0, 3.0])])[:60]
+    losses = start * left
+    smoothed = exponential_average(losses, 0.98)
+    seen = line(Curve(LRS, losses, smoothed, Status.COMPLETED, 60, start_losses=start))
+    assert (seen.raw >= 0).all()
+    assert (seen.values >= 0).all()
+    flat = (seen.lrs > 0.2) & (seen.lrs < 0.6)
+    assert seen.raw[flat].max() < 0.02 * seen.start
+
+
+def test_a_batch_that_is_not_finite_for_the_untrained_model_either_is_the_datas_fault():
+    start = np.full(30, 5.0)
+    start[-1] = math.nan
+    effects = (VEE - 2)[:30]
+    reading = read(curve(effects, start, status=Status.NONFINITE), rule=Rule.CENTRE)
+    assert reading.shape is Shape.BAD_BATCH
+    assert reading.suggestion is None
+    assert "not the learning rate: look for NaN or infinities in the data" in reading.verdict
+
+
+def test_losses_whose_first_two_differ_are_read_without_pairing_and_it_is_said():
+    noisy = 5 + np.random.default_rng(5).normal(0, 0.5, 60)
+    losses = np.concatenate([[5.3], noisy[1:]])
+    pair = Curve(LRS, losses, losses, Status.COMPLETED, 60, start_losses=noisy)
+    assert not pair.paired
+    reading = read(pair, rule=Rule.CENTRE)
+    assert reading.line.start is None
+    assert "as if range.paired were false" in reading.verdict
+
+
+def test_a_fall_that_goes_on_to_the_end_of_the_ladder_answers_nothing():
+    effects = np.interp(LOG, [-5, -1, 1], [0.0, 0.0, -2.0])
+    reading = read(curve(effects, np.full(60, 5.0)), rule=Rule.CENTRE)
+    assert reading.shape is Shape.FALLS_TO_END
+    assert reading.suggestion is None
+    assert "Raise range.end_lr" in reading.verdict
+
+
+def test_a_fall_that_has_ended_before_the_ladder_did_answers():
+    effects = np.interp(LOG, [-5, -2, 0, 1], [0.0, 0.0, -2.0, -2.0]) - 1e-6 * np.arange(60)
+    reading = read(curve(effects, np.full(60, 5.0)), rule=Rule.CENTRE)
+    assert reading.shape is Shape.HEALTHY
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e30, 1e150])
+def test_the_scale_of_the_loss_does_not_matter(scale):
+    plain_one = read(curve(VEE - 2, np.full(60, 5.0)), rule=Rule.CENTRE).suggestion
+    scaled = read(curve(scale * (VEE - 2), scale * np.full(60, 5.0)), rule=Rule.CENTRE).suggestion
+    assert scaled == plain_one

@@ -1,0 +1,205 @@
+"""`lrfind range` from the command line: what it prints, writes and returns."""
+
+import hashlib
+import json
+import math
+import re
+from itertools import pairwise
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from lrfind.cli.main import main
+from lrfind.report import record as records
+
+NAN_LOSS = """
+import torch
+class Loss(torch.nn.Module):
+    def forward(self, outputs, target): return outputs.sum() * float('nan')
+"""
+SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+
+
+def test_default_job_suggests_a_rate_and_leaves_three_files(lrfind):
+    ran = lrfind()
+    assert ran.code == 0
+    assert {p.name for p in ran.folder.iterdir()} == {"range.csv", "range.json", "range.png", ".hydra"}
+    jsonschema.validate(ran.record, SCHEMA)
+    assert ran.record["status"] in ("completed", "diverged")
+    assert f"{ran.record['suggestion']['lr']:g}" in ran.out
+    assert "range.png" in ran.out
+    assert (ran.folder / "range.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_quiet_prints_the_number_of_the_record_and_nothing_else(lrfind):
+    ran = lrfind("-q")
+    assert ran.out == f"{ran.record['suggestion']['lr']!r}\n"
+
+
+def test_json_prints_the_record_as_written(lrfind):
+    ran = lrfind("range", "--json")
+    assert ran.out == (ran.folder / "range.json").read_text()
+
+
+def test_same_seed_gives_the_same_csv_byte_for_byte_and_another_seed_another(lrfind):
+    digests = [
+        hashlib.sha256((lrfind("-q", f"seed={seed}", folder=f"run{i}").folder / "range.csv").read_bytes())
+        for i, seed in enumerate((3, 3, 4))
+    ]
+    assert digests[0].digest() == digests[1].digest() != digests[2].digest()
+
+
+def test_a_run_is_repeated_from_its_hydra_folder(lrfind):
+    first = lrfind("-q", "optimizer=adam", "range.num_steps=40", "seed=5")
+    again = lrfind(
+        "-q", "--config-dir", str(first.folder / ".hydra"), "--config-name", "config", folder="again"
+    )
+    assert again.code == first.code == 0
+    assert (again.folder / "range.csv").read_bytes() == (first.folder / "range.csv").read_bytes()
+    assert again.out == first.out
+
+
+def test_csv_columns_and_full_precision(lrfind):
+    ran = lrfind("range.metric=accuracy", "range.validation.samples=100", "range.validation.every=4")
+    rows = ran.rows
+    measured = ["loss", "smoothed_loss", "start_loss", "accuracy", "start_accuracy", "validation_loss"]
+    assert list(rows[0]) == ["step", "lr", *measured]
+    assert rows[0]["start_loss"] == rows[0]["loss"]
+    assert rows[-1]["start_loss"] != rows[-1]["loss"]
+    assert [int(row["step"]) for row in rows] == list(range(len(rows)))
+    assert [row["validation_loss"] != "" for row in rows[:9]] == [i % 4 == 0 for i in range(9)]
+    assert all(0 <= float(row["accuracy"]) <= 1 for row in rows)
+    assert float(rows[0]["lr"]) == 1e-5
+    # Bias correction: the first smoothed loss is the first loss.
+    assert float(rows[0]["smoothed_loss"]) == pytest.approx(float(rows[0]["loss"]), rel=1e-12)
+
+
+def test_without_pairing_the_start_is_not_measured(lrfind):
+    ran = lrfind("range.paired=false", "range.num_steps=40")
+    assert list(ran.rows[0]) == ["step", "lr", "loss", "smoothed_loss"]
+    # Training itself is the same.
+    paired = lrfind("range.num_steps=40", folder="paired")
+    together = list(zip(ran.rows, paired.rows, strict=False))
+    assert len(together) > 30
+    assert all(one["loss"] == two["loss"] for one, two in together)
+
+
+def test_repeats_leave_every_sweep_their_median_and_their_spread(lrfind):
+    ran = lrfind("range.repeats=3", "seed=4", "range.num_steps=40")
+    assert ran.code == 0
+    assert [row["seed"] for row in ran.rows if row["step"] == "0"] == ["4", "5", "6"]
+    found = ran.record["repeats"]
+    assert found["seeds"] == [4, 5, 6]
+    assert ran.record["steps"] == len(ran.rows)
+    assert min(found["lrs"]) / 1.3 < ran.record["suggestion"]["lr"] < 1.3 * max(found["lrs"])
+    assert f"times or divided by {found['factor']:.2g}" in ran.out
+    alone = lrfind("seed=5", "range.num_steps=40", folder="alone")
+    assert alone.record["suggestion"]["lr"] == found["lrs"][1]
+    # The same sweep, step by step, but for the column that names it.
+    rows = [row for row in ran.rows if row.pop("seed") == "5"]
+    assert rows == alone.rows
+
+
+def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):
+    ran = lrfind("range.metric=accuracy", "range.spacing=linear", "range.start_lr=0", "range.end_lr=1")
+    assert ran.code == 0
+    lrs = [float(row["lr"]) for row in ran.rows]
+    assert lrs[0] == 0
+    differences = [b - a for a, b in pairwise(lrs)]
+    assert max(differences) - min(differences) < 1e-12
+
+
+def test_single_batch_trains_on_one_batch(lrfind):
+    ran = lrfind("range.single_batch=true", "range.end_lr=0.1")
+    losses = [float(row["loss"]) for row in ran.rows]
+    # Without batch noise, and with rates this small, every step lowers the loss.
+    assert all(b < a for a, b in pairwise(losses))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["optimizer=momentum", "clip_grad_norm=1"],
+        ["optimizer=nesterov", "accumulation_steps=2"],
+        ["optimizer=adamw", "precision=bf16"],
+        ["optimizer=rmsprop", "precision=fp16"],
+        ["optimizer=adagrad", "deterministic=true"],
+        ["optimizer=adam", "model=cnn", "channels_last=true"],
+        ["model=curve_mlp", "data=curve"],
+        ["model=mlp", "data=curve", "criterion=huber"],
+    ],
+    ids=" ".join,
+)
+def test_options_run_from_the_command_line(lrfind, words):
+    ran = lrfind(*words, "range.num_steps=40")
+    assert ran.code in (0, 3), ran.err
+    assert len(ran.rows) > 5
+    assert all(math.isfinite(float(row["loss"])) for row in ran.rows[:5])
+
+
+def test_no_suggestion_is_exit_code_3_with_files_and_reason(lrfind):
+    ran = lrfind("-q", "range.start_lr=1e-12", "range.end_lr=1e-10")
+    assert ran.code == 3
+    assert ran.out == ""
+    assert ran.record["suggestion"] is None
+    assert "range.end_lr" in ran.record["verdict"]
+    assert ran.record["verdict"] in ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+
+
+def test_a_loss_that_is_not_finite_from_the_start_is_exit_code_3(lrfind, own):
+    own("nanloss", NAN_LOSS)
+    ran = lrfind("criterion=custom", "criterion._target_=nanloss.Loss", "trust=[nanloss]")
+    assert ran.code == 3
+    assert ran.record["status"] == "nonfinite"
+    assert ran.rows[0]["loss"] == "nan"
+    assert "not finite from the start" in ran.err
+
+
+def test_gugger_recipe_is_his_to_the_letter(lrfind, shared_data):
+    ran = lrfind("experiment=gugger_mnist", f"data.root={shared_data / 'mnist'}")
+    assert ran.code == 0
+    settings = ran.record["config"]["range"]
+    assert (settings["start_lr"], settings["end_lr"], settings["beta"]) == (1e-8, 10, 0.98)
+    assert (settings["stop_factor"], settings["skip_start"], settings["skip_end"]) == (4, 10, 5)
+    rows = ran.rows
+    q = (10 / 1e-8) ** (1 / 936)
+    assert float(rows[100]["lr"]) == pytest.approx(1e-8 * q**100, rel=1e-12)
+    average = 0.0
+    best = math.inf
+    for i, row in enumerate(rows):
+        average = 0.98 * average + 0.02 * float(row["loss"])
+        smoothed = average / (1 - 0.98 ** (i + 1))
+        assert float(row["smoothed_loss"]) == pytest.approx(smoothed, rel=1e-9)
+        assert (i > 10 and smoothed > 4 * best) == (ran.record["status"] == "diverged" and i == len(rows) - 1)
+        best = min(best, smoothed) if i >= 10 else best
+    # In his figure the loss falls from about 1e-3 on and turns at about 1e-1; he takes 1e-2 by eye.
+    assert 1e-3 < ran.record["suggestion"]["low"] < 1e-2
+    assert 0.05 < ran.record["suggestion"]["high"] < 1
+
+
+def test_resnet_on_dog_breeds_from_class_folders(lrfind, shared_data):
+    ran = lrfind(
+        "model=resnet18", "data=dogbreed", f"data.root={shared_data / 'dogbreed'}", "data.image_size=32",
+        "batch_size=16", "range.num_steps=12", "num_workers=0",
+    )  # fmt: skip
+    assert ran.code in (0, 3), ran.err
+    assert len(ran.rows) >= 10
+    # Ten breeds: an untrained head knows nothing, and its loss is about ln 10.
+    assert float(ran.rows[0]["loss"]) == pytest.approx(math.log(10), abs=0.8)
+
+
+def test_cfg_job_prints_the_config_and_runs_nothing(lrfind):
+    ran = lrfind("--cfg", "job", "range.num_steps=7")
+    assert ran.code == 0
+    assert re.search(r"num_steps: 7", ran.out)
+    assert not ran.folder.exists()
+
+
+def test_completion_knows_the_groups_after_a_command_word(capfd, monkeypatch):
+    line = "lrfind range model=res"
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    assert main(["-sc", "query=bash"]) == 0
+    assert set(capfd.readouterr().out.split()) == {"model=resnet18", "model=resnet50"}

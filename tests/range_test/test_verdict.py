@@ -1,0 +1,187 @@
+"""What a curve shows, in words: each shape on curves made for it, and how often noise is taken for one."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.ladder import geometric
+from lrfind.range_test.smoothed_curve import line
+from lrfind.range_test.verdict import Shape, shape_of, verdict
+from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
+
+LOG = np.linspace(-5, 1, 100)
+
+
+def sweep_of(losses, *, beta=0.98, factor=4.0, skip_start=10, skip_end=5):
+    """The curve that the sweep would have made of these losses, stops and all."""
+    average, diverged = ExponentialAverage(beta), DivergenceTest(factor, grace=skip_start)
+    smoothed, status = [], Status.COMPLETED
+    for loss in losses:
+        smoothed.append(average.update(float(loss)))
+        if not math.isfinite(loss):
+            status = Status.NONFINITE
+            break
+        if diverged.update(float(loss), smoothed[-1]):
+            status = Status.DIVERGED
+            break
+    taken = len(smoothed)
+    return Curve(
+        geometric(1e-5, 10.0, len(losses))[:taken],
+        np.asarray(losses[:taken], dtype=np.float64),
+        np.array(smoothed),
+        status,
+        len(losses),
+        skip_start=skip_start,
+        skip_end=skip_end,
+    )
+
+
+def shape(losses, **options):
+    curve = sweep_of(losses, **options)
+    return shape_of(curve, line(curve))
+
+
+def said(losses, **options):
+    curve = sweep_of(losses, **options)
+    seen = line(curve)
+    return verdict(curve, seen, shape_of(curve, seen))
+
+
+def healthy(seed=None, noise=0.05):
+    fall = 2.3 - 2 / (1 + np.exp(-(LOG + 2) / 0.35)) + np.exp(6 * np.maximum(LOG, 0)) - 1
+    return fall if seed is None else fall + np.random.default_rng(seed).normal(0, noise, 100)
+
+
+def logistic(centre):
+    return 2.3 - 2 / (1 + np.exp(-(LOG - centre) / 0.35))
+
+
+FLAT = np.full(100, 2.3)
+SHOOTING_UP = 2.3 * np.exp(np.linspace(0, 30, 100))
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        (healthy(), Shape.HEALTHY),
+        (logistic(0.5), Shape.FALLS_TO_END),
+        (FLAT, Shape.FLAT),
+        (np.zeros(100), Shape.FLAT),
+        (SHOOTING_UP, Shape.DIVERGES_AT_ONCE),
+        (np.linspace(2, 2.5, 100), Shape.DIVERGES_AT_ONCE),
+        ([math.nan, 1.0, 1.0], Shape.NEVER_FINITE),
+        ([math.inf, 1.0, 1.0], Shape.NEVER_FINITE),
+        ([2.3, math.nan, 1.0], Shape.DIVERGES_AT_ONCE),
+        ([2.3, 3.0, 4.0, math.inf], Shape.DIVERGES_AT_ONCE),
+        ([2.3, 2.2, 2.1], Shape.TOO_FEW_STEPS),
+        (-SHOOTING_UP[::-1] / SHOOTING_UP.max(), Shape.DIVERGES_AT_ONCE),
+        (healthy() - 50, Shape.HEALTHY),
+    ],
+)
+def test_a_curve_made_for_a_shape_has_it(losses, expected):
+    assert shape(losses) is expected
+
+
+def test_two_steps_are_too_few():
+    assert shape([2.3, 2.2], skip_start=0, skip_end=0) is Shape.TOO_FEW_STEPS
+
+
+def test_a_fall_that_ends_in_a_nan_has_turned():
+    losses = logistic(-1.0)
+    losses[80] = math.nan
+    assert shape(losses) is Shape.HEALTHY
+
+
+def test_an_interrupted_sweep_is_interrupted_whatever_it_shows():
+    curve = sweep_of(healthy())
+    stopped = Curve(curve.lrs, curve.losses, curve.smoothed, Status.INTERRUPTED, 100)
+    assert shape_of(stopped, line(stopped)) is Shape.INTERRUPTED
+
+
+def test_only_a_fall_answers():
+    assert {each for each in Shape if each.answers} == {Shape.HEALTHY}
+
+
+# --- false alarms, over seeds
+
+
+@pytest.mark.parametrize("noise", [1e-6, 0.01, 0.1])
+def test_a_flat_loss_with_noise_seldom_looks_like_a_fall(noise):
+    shapes = [shape(FLAT + np.random.default_rng(seed).normal(0, noise, 100)) for seed in range(200)]
+    assert sum(each.answers for each in shapes) <= 4
+    assert sum(each is Shape.FLAT for each in shapes) >= 190
+
+
+@pytest.mark.parametrize("make", ["normal", "exponential"])
+def test_noise_as_large_as_the_loss_seldom_looks_like_a_fall(make):
+    shapes = []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        losses = np.abs(rng.normal(2.3, 1.0, 100)) if make == "normal" else rng.exponential(2.3, 100)
+        shapes.append(shape(losses))
+    assert sum(each.answers for each in shapes) <= 10
+    assert sum(each is Shape.TOO_NOISY for each in shapes) >= 180
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05, 0.2])
+def test_a_clear_fall_is_always_seen(noise):
+    assert {shape(healthy(seed, noise)) for seed in range(100)} == {Shape.HEALTHY}
+
+
+def test_a_short_clear_fall_is_seen():
+    losses = np.concatenate([np.linspace(2.3, 0.5, 15), [0.6, 1.0, 2.0, 5.0, 20.0]])
+    assert shape(losses, skip_start=2, skip_end=1) is Shape.HEALTHY
+
+
+# --- what is said
+
+
+def test_a_healthy_curve_is_told_from_where_to_where_it_fell():
+    text = said(healthy())
+    assert text.startswith("Healthy: the loss fell from 2.3 to 0.3")
+    assert "diverged at" in text
+
+
+def test_a_healthy_curve_that_ran_to_the_end_rose_again():
+    losses = 2.0 + 0.5 * (LOG + 1) ** 2
+    assert said(losses, skip_start=0).startswith("Healthy: the loss fell from")
+    assert "rose again" in said(losses, skip_start=0)
+
+
+def test_a_curve_that_became_nan_says_where():
+    losses = logistic(-2.0)
+    losses[80] = math.nan
+    assert f"no longer finite at {geometric(1e-5, 10.0, 100)[80]:.3g}" in said(losses)
+
+
+def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
+    plain = sweep_of(healthy(), factor=None)
+    wrong = np.clip(healthy() / 2.5, 0, 1)
+    curve = Curve(
+        plain.lrs, plain.losses, plain.smoothed, plain.status, 100, accuracies=1 - wrong, skip_start=10
+    )
+    seen = line(curve)
+    assert "the share of wrong answers fell" in verdict(curve, seen, shape_of(curve, seen))
+
+
+@pytest.mark.parametrize(
+    ("losses", "says"),
+    [
+        (logistic(0.5), ["still falling", "Raise range.end_lr"]),
+        (FLAT, ["Flat", "Raise range.end_lr"]),
+        (SHOOTING_UP, ["rose from the start", "Lower range.start_lr"]),
+        (np.random.default_rng(0).exponential(2.3, 100), ["Too noisy", "batch_size", "range.num_steps"]),
+        ([math.nan, 1.0], ["not finite from the start", "precision=fp32"]),
+        ([2.3, 2.2, 2.1], ["Too few steps: 3 were taken", "range.num_steps", "range.skip_start"]),
+    ],
+)
+def test_what_is_wrong_is_said_with_the_key_to_change(losses, says):
+    text = said(losses)
+    assert [part for part in says if part not in text] == []
+
+
+def test_the_share_of_noise_of_a_level_of_zero_is_no_division_by_zero():
+    losses = np.random.default_rng(1).choice([-1.0, 0.0, 1.0], 100)
+    assert said(losses, factor=None).startswith(("Too noisy", "Healthy", "The loss"))

@@ -1,0 +1,71 @@
+"""Every rate from the same start."""
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from lrfind.refine.continued import Reading, Trainee
+from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
+from lrfind.training.objective import Objective
+
+
+class Quadratic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+
+    def forward(self, x):
+        return 0.5 * self.w**2 + 0.0 * x.sum()
+
+
+def afresh():
+    return itertools.repeat((torch.zeros(2, 1, dtype=torch.float64),))
+
+
+def a_trainee():
+    model = Quadratic()
+    return Trainee(
+        Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), afresh(), torch.device("cpu")
+    )
+
+
+LRS = [0.05, 0.1, 0.5, 1.5]
+
+
+def test_each_rate_begins_at_the_same_weights_in_closed_form():
+    found = restarted(a_trainee(), afresh, LRS, iterations=6, reading=Reading())
+    track, steps = found.track, found.steps
+    assert steps == 24
+    assert track.level == 0.5
+    for lr, losses in zip(LRS, track.losses, strict=True):
+        assert losses == pytest.approx([0.5 * (1 - lr) ** (2 * k) for k in range(6)], rel=1e-12)
+
+
+def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
+    reading = Reading(2, [next(afresh())])
+    found = restarted(a_trainee(), afresh, LRS, iterations=3, reading=reading)
+    track, steps = found.track, found.steps
+    assert steps == 24
+    assert track.level == 0.5
+    finals = [losses for (losses,) in track.losses]
+    assert finals == pytest.approx([0.5 * (1 - lr) ** 12 for lr in LRS], rel=1e-12)
+
+
+def test_the_budget_is_kept_and_halving_leaves_the_winner_in():
+    lrs = [0.001 * k for k in range(1, 17)]
+    found = restarted(a_trainee(), afresh, lrs, iterations=16, reading=Reading(), halving=True)
+    track, steps = found.track, found.steps
+    most = planned_steps(16, num_steps=16, halving=True)
+    assert steps <= most < planned_steps(16, num_steps=16, halving=False) == 256
+    assert [len(losses) for losses in track.losses][-1] == 16
+    assert len(track.losses[0]) == 4
+    assert min(track.at_rates()) == track.at_rates()[-1]
+
+
+def test_timing_a_step_leaves_no_trace():
+    trainee = a_trainee()
+    assert 0 < seconds_a_step(trainee, afresh, 0.1) < 1
+    assert trainee.objective.model.w.item() == 1.0
+    assert trainee.optimizer.param_groups[0]["lr"] == 1.0

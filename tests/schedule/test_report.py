@@ -1,0 +1,189 @@
+"""What a schedule's picture, its CSV and the screen show, in numbers and words."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+from lrfind.errors import ConfigError
+from lrfind.plotting.draw import png
+from lrfind.plotting.schedule_drawing import draw_schedules
+from lrfind.range_test.reading import Suggestion
+from lrfind.report.load import earlier_run
+from lrfind.schedule.plot import TOGETHER, schedule_figure
+from lrfind.schedule.policies import Policy
+from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
+from lrfind.schedule.schedule import Course, schedule
+
+GIVEN = Suggestion(0.1, 0.1, 0.1, "given", "Given as schedule.lr.")
+
+
+def courses(*names, num_steps=300, lr=0.1):
+    return [Course.of(schedule(name, lr=lr, num_steps=num_steps)) for name in names]
+
+
+ALL = courses(*Policy)
+
+
+def test_csv_has_a_row_a_step_policy_after_policy_and_reads_back_to_the_last_bit():
+    text = schedule_csv(courses("step", "exp"))
+    rows = list(csv.DictReader(text.splitlines()))
+    assert list(rows[0]) == ["policy", "step", "lr"]
+    assert [row["policy"] for row in rows] == ["step"] * 301 + ["exp"] * 301
+    assert [int(row["step"]) for row in rows] == [*range(301), *range(301)]
+    plan = schedule("exp", lr=0.1, num_steps=300)
+    assert [float(row["lr"]) for row in rows[301:]] == [plan.rate(i) for i in range(301)]
+
+
+def test_csv_has_a_momentum_only_where_it_moves():
+    rows = list(csv.DictReader(schedule_csv(courses("one_cycle", "step")).splitlines()))
+    assert list(rows[0]) == ["policy", "step", "lr", "momentum"]
+    assert (rows[0]["momentum"], rows[301]["momentum"]) == ("0.95", "")
+
+
+def test_the_screen_shows_the_chapters_table_and_code_that_can_be_pasted():
+    text = [line.text for line in schedule_lines(courses("step"), GIVEN, "", [])]
+    assert text[0].split() == ["at", "step", "0", "50", "100", "150", "200", "250", "300"]
+    assert text[1].split() == ["step", "0.1", "0.09", "0.081", "0.0729", "0.06561", "0.05905", "0.05314"]
+    assert "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=50, gamma=0.9)" in text
+    assert "Peak learning rate: 0.1" in text
+
+
+def test_the_screen_says_where_the_rate_comes_from_and_the_momentum():
+    found = Suggestion(0.4, 0.06, 0.5, "gugger", "Because.")
+    text = "\n".join(line.text for line in schedule_lines(courses("one_cycle"), found, "suggested by x", []))
+    assert "Peak learning rate: 0.4, suggested by x (bracket 0.06 to 0.5)" in text
+    assert "momentum" in text
+    assert "0.95" in text
+
+
+@pytest.mark.parametrize(("num_steps", "wanted"), [(1, [0, 1]), (4, [0, 1, 2, 3, 4]), (6000, None)])
+def test_the_table_has_a_handful_of_steps_from_the_first_to_the_last(num_steps, wanted):
+    steps = table_steps(num_steps)
+    assert steps == (wanted or list(range(0, 6001, 1000)))
+
+
+def test_the_verdict_says_what_each_rate_does():
+    said = schedule_verdict(courses("fixed", "step", "cosine", "cyclic"))
+    assert said == (
+        "Over 300 steps: fixed stays at 0.1; step falls from 0.1 to 0.0531; cosine rises from 0.001 to 0.1 "
+        "at step 30, then falls to 0; cyclic goes between 0.025 and 0.1."
+    )
+    assert schedule_verdict(courses("step", num_steps=1)).startswith("Over 1 step: ")
+
+
+def test_a_few_policies_share_a_panel_and_a_key_says_what_they_are_made_of():
+    data = schedule_figure(courses("step", "cosine"), 0.1, "suggested by lrfind range for mlp")
+    (panel,) = data.panels
+    step, cosine = panel.lines
+    assert step.series.x.tolist() == list(range(301))
+    assert step.series.y.tolist() == ALL[1].rates.tolist()
+    assert (step.stairs, cosine.stairs) == (True, False)
+    assert step.colour != cosine.colour
+    assert data.key == (
+        "step: step_size 50, gamma 0.9",
+        "cosine: warmup_steps 30, start_factor 0.01, eta_min 0",
+    )
+    assert data.title == (
+        "Learning-rate policies step and cosine, 300 steps, peak 0.1\nPeak suggested by lrfind range for mlp"
+    )
+
+
+def test_the_momentum_has_a_panel_of_its_own_in_the_colour_of_its_policy():
+    rates, momenta = schedule_figure(courses("step", "one_cycle"), 0.1, "").panels
+    assert momenta.upright.label == "momentum"
+    assert momenta.lines[0].colour == rates.lines[1].colour
+    assert momenta.lines[0].series.y.tolist() == ALL[list(Policy).index(Policy.ONE_CYCLE)].momenta.tolist()
+
+
+def test_many_policies_have_a_panel_each_on_the_same_axes():
+    data = schedule_figure(ALL, 0.1, "")
+    assert [panel.heading for panel in data.panels] == [*(p.value for p in Policy), "one_cycle: momentum"]
+    assert data.title == "11 learning-rate policies, 300 steps, peak 0.1"
+    assert {panel.upright.limits for panel in data.panels[:-1]} == {data.panels[0].upright.limits}
+    assert data.panels[1].note == "step_size 50, gamma 0.9"
+    assert all(len(panel.note) <= 36 for panel in data.panels)
+
+
+@pytest.mark.parametrize("count", [1, 2, TOGETHER, TOGETHER + 1, 11])
+@pytest.mark.parametrize("num_steps", [4, 300])
+def test_any_number_of_policies_can_be_drawn(count, num_steps):
+    names = [policy.value for policy in Policy][::-1][:count]
+    data = schedule_figure(courses(*names, num_steps=num_steps), 0.1, "suggested by x")
+    assert png(draw_schedules(data)).startswith(b"\x89PNG")
+    boxes = [panel.box for panel in data.panels]
+    assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
+    assert len(set(boxes)) == len(boxes)
+
+
+def test_of_very_many_steps_some_are_drawn_from_the_first_to_the_last():
+    (line,) = schedule_figure(courses("poly", num_steps=50_000), 0.1, "").panels[0].lines
+    assert len(line.series.x) <= 3000
+    assert (line.series.x[0], line.series.x[-1]) == (0, 50_000)
+    assert np.all(np.diff(line.series.x) > 0)
+
+
+RECORD = {
+    "command": "range",
+    "verdict": "Flat.",
+    "suggestion": {"lr": 0.4, "low": 0.06, "high": 0.5, "rule": "gugger", "reason": "Because."},
+    "config": {
+        "model": {"_target_": "lrfind.tasks.models.torchvision_model", "name": "resnet50"},
+        "data": {"_target_": "lrfind.tasks.data.digits"},
+        "optimizer": {"_target_": "torch.optim.SGD"},
+        "batch_size": 64,
+    },
+}
+
+
+def left(folder, name="range.json", **changes):
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(json.dumps({**RECORD, **changes}))
+    return folder
+
+
+def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
+    folder = left(tmp_path / "run")
+    found = earlier_run(str(folder), "schedule.from")
+    assert found == earlier_run(str(folder / "range.json"), "schedule.from")
+    assert found.suggestion == Suggestion(0.4, 0.06, 0.5, "gugger", "Because.")
+    assert (found.command, found.task) == ("range", "resnet50 on digits, SGD, batch size 64")
+    assert earlier_run(str(left(tmp_path / "other", "refine.json", config={})), "k").task == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"suggestion": {"lr": 0.1}}, "is not one of lrfind's"),
+        ({"suggestion": {**RECORD["suggestion"], "low": -1}}, "must be greater than 0 and finite"),
+    ],
+)
+def test_a_record_without_a_usable_rate_is_refused(tmp_path, changes, said):
+    with pytest.raises(ConfigError, match=r"schedule\.from: .*range\.json") as caught:
+        earlier_run(str(left(tmp_path / "run", **changes)), "schedule.from")
+    assert said in str(caught.value)
+
+
+def test_a_run_that_suggested_nothing_is_read_and_says_why(tmp_path):
+    found = earlier_run(str(left(tmp_path / "run", suggestion=None)), "schedule.from")
+    assert (found.suggestion, found.verdict) == (None, "Flat.")
+
+
+def test_what_is_no_run_is_refused_in_words(tmp_path):
+    left(tmp_path / "two")
+    left(tmp_path / "two", "refine.json")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "text.json").write_text("step,lr")
+    (tmp_path / "binary.json").write_bytes(b"\xff\xfe\x00")
+    for name, said in (
+        ("absent", "is not there: give the run directory"),
+        ("empty", "holds no record of a run"),
+        ("two", "holds range.json and refine.json: name the one that is meant"),
+        ("list.json", "is no record of lrfind"),
+        ("text.json", "is no JSON record of lrfind"),
+        ("binary.json", "is no JSON record of lrfind"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            earlier_run(str(tmp_path / name), "schedule.from")

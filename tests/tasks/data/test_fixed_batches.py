@@ -1,0 +1,102 @@
+"""Fixed batches to read a loss on, half the squared error, and batches that begin in the middle."""
+
+import itertools
+
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+
+from lrfind.errors import DataError
+from lrfind.tasks.data.dataset import curve, wrap
+from lrfind.tasks.data.fixed_batches import fixed_batches
+from lrfind.tasks.data.loader import make_batches
+from lrfind.tasks.losses import HalfMSELoss
+
+CPU = torch.device("cpu")
+
+
+class Squares(Dataset):
+    def __len__(self):
+        return 25
+
+    def __getitem__(self, index):
+        return torch.tensor([float(index)]), torch.tensor([float(index**2)])
+
+
+class Stream(IterableDataset):
+    def __iter__(self):
+        return iter(Squares()[i] for i in range(25))
+
+
+def tensors(count=25):
+    x = torch.arange(float(count))[:, None]
+    return TensorDataset(x, x**2)
+
+
+def inputs(batches):
+    return torch.cat([batch[0] for batch in batches]).flatten().tolist()
+
+
+def read(dataset, samples, batch_size=4):
+    return fixed_batches(wrap(dataset, "mine"), samples, batch_size=batch_size, seed=0, device=CPU)
+
+
+@pytest.mark.parametrize("dataset", [tensors(), Squares(), DataLoader(Squares(), batch_size=4)],
+                         ids=["tensors", "map", "loader"])  # fmt: skip
+def test_the_whole_set_is_read_the_same_each_time(dataset):
+    batches = read(dataset, None)
+    assert sorted(inputs(batches)) == list(range(25))
+    assert inputs(batches) == inputs(batches)
+
+
+@pytest.mark.parametrize("dataset", [tensors(), Squares(), DataLoader(Squares(), batch_size=4), Stream()],
+                         ids=["tensors", "map", "loader", "stream"])  # fmt: skip
+def test_a_subset_is_the_same_each_time(dataset):
+    batches = read(dataset, 8)
+    assert len(inputs(batches)) == 8
+    assert inputs(batches) == inputs(batches)
+
+
+def test_a_set_without_an_end_cannot_be_read_whole():
+    with pytest.raises(DataError, match=r"refine\.read=train needs data whose end is known"):
+        read(Stream(), None)
+
+
+def test_a_subset_larger_than_the_set_is_refused():
+    with pytest.raises(DataError, match=r"refine\.subset=26 is more than data=mine holds: 25 samples"):
+        read(tensors(), 26)
+
+
+def test_the_textbooks_set_is_read_in_one_piece():
+    (batch,) = fixed_batches(curve(), None, batch_size=10, seed=0, device=CPU)
+    assert batch[0].shape == (1000, 1)
+
+
+def test_half_the_mean_squared_error():
+    loss = HalfMSELoss()(torch.tensor([1.0, 3.0]), torch.tensor([0.0, 1.0]))
+    assert loss.item() == 0.5 * (1 + 4) / 2
+
+
+@pytest.mark.parametrize("dataset", [tensors(), tensors(200_000), Squares(), list(DataLoader(Squares(), 4))],
+                         ids=["gathered whole", "gathered", "map", "batches"])  # fmt: skip
+@pytest.mark.parametrize("skip", [1, 5, 6, 13])
+def test_batches_that_are_left_out_change_nothing_after_them(dataset, skip):
+    def batches(skip, count):
+        loaders = make_batches(
+            wrap(dataset, "mine"), batch_size=4, seed=3, device=CPU, num_workers=0, skip=skip
+        )
+        return [inputs([batch]) for batch in itertools.islice(loaders.batches, count)]
+
+    assert batches(skip, 9) == batches(0, skip + 9)[skip:]
+
+
+def test_an_epoch_has_as_many_whole_batches_as_fit():
+    def per_epoch(dataset):
+        return make_batches(wrap(dataset, "mine"), batch_size=4, seed=0, device=CPU, num_workers=0).per_epoch
+
+    assert [per_epoch(d) for d in (tensors(), Squares(), DataLoader(Squares(), 4), Stream())] == [
+        6,
+        6,
+        7,
+        None,
+    ]

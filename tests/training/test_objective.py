@@ -1,0 +1,306 @@
+"""How a batch meets the model, and what is said where it cannot."""
+
+from collections import namedtuple
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, UserError
+from lrfind.training.objective import Objective, explained, out_of_memory
+
+X = torch.arange(12.0).reshape(4, 3) / 10
+Y = torch.tensor([0, 1, 1, 0])
+Pair = namedtuple("Pair", ["inputs", "target"])
+
+
+def linear(outputs=2):
+    torch.manual_seed(0)
+    return nn.Linear(3, outputs)
+
+
+def returning(value):
+    """A model that returns that, whatever it is called with."""
+
+    class Model(nn.Module):
+        def forward(self, *args, **kwargs):
+            return value
+
+    return Model()
+
+
+@pytest.mark.parametrize("batch", [(X, Y), [X, Y], Pair(X, Y), (X, Y, "name", torch.zeros(9))])
+def test_a_sequence_is_inputs_and_target(batch):
+    model = linear()
+    loss, accuracy = Objective(model, nn.CrossEntropyLoss())(batch)
+    assert loss.item() == nn.functional.cross_entropy(model(X), Y).item()
+    assert loss.shape == ()
+    assert accuracy is None
+
+
+def test_inputs_may_be_nested():
+    class Two(nn.Module):
+        def forward(self, inputs):
+            return inputs[0] + inputs["b"] if isinstance(inputs, dict) else inputs[0] + inputs[1]
+
+    loss, _ = Objective(Two(), nn.MSELoss())(((X, X), 2 * X))
+    assert loss.item() == 0.0
+
+
+def test_a_mapping_goes_whole_to_model_and_criterion():
+    class Model(nn.Module):
+        def forward(self, batch):
+            return batch["x"] * 2
+
+    seen = []
+
+    def criterion(outputs, batch):
+        seen.append(batch)
+        return (outputs - batch["y"]).sum()
+
+    batch = {"x": X, "y": X}
+    loss, _ = Objective(Model(), criterion)(batch)
+    assert loss.item() == X.sum().item()
+    assert seen[0] is batch
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (torch.tensor(1.5), 1.5),
+        (SimpleNamespace(loss=torch.tensor(2.5)), 2.5),
+        ({"loss": torch.tensor(3.5), "logits": X}, 3.5),
+        (torch.tensor([1.0, 2.0, 6.0]), 3.0),
+        (SimpleNamespace(loss=torch.tensor([1.0, 3.0])), 2.0),
+        ({"loss": torch.tensor([[4.0]])}, 4.0),
+    ],
+)
+def test_the_model_may_return_its_loss_in_any_of_these(value, expected):
+    loss, accuracy = Objective(returning(value), None)((X, Y))
+    assert (loss.item(), loss.shape, accuracy) == (expected, (), None)
+
+
+@pytest.mark.parametrize(
+    ("batch", "args", "kwargs"),
+    [
+        ({"x": 1, "y": 2}, (), {"x": 1, "y": 2}),
+        ((1, 2, 3), (1, 2, 3), {}),
+        ([1, 2], (1, 2), {}),
+        (X, (X,), {}),
+    ],
+)
+def test_a_model_that_returns_its_loss_gets_the_whole_batch(batch, args, kwargs):
+    seen = []
+
+    class Model(nn.Module):
+        def forward(self, *args, **kwargs):
+            seen.append((args, kwargs))
+            return torch.tensor(1.0)
+
+    Objective(Model(), None)(batch)
+    assert seen == [(args, kwargs)]
+
+
+@pytest.mark.parametrize(
+    "value", [None, 3.0, (torch.tensor(1.0),), {"logits": X}, SimpleNamespace(loss=None)]
+)
+def test_a_model_that_returns_no_loss_is_explained(value):
+    with pytest.raises(BatchError, match="criterion=from_model: the model must return its loss"):
+        Objective(returning(value), None)((X, Y))
+
+
+def test_forward_replaces_the_call_of_the_model():
+    model = linear()
+    batch = SimpleNamespace(x=X, y=Y)
+    loss, _ = Objective(model, None, forward=lambda m, b: nn.functional.cross_entropy(m(b.x), b.y))(batch)
+    assert loss.item() == nn.functional.cross_entropy(model(X), Y).item()
+    loss, _ = Objective(model, nn.CrossEntropyLoss(), forward=lambda m, b: m(b[0] * 2))((X, Y))
+    assert loss.item() == nn.functional.cross_entropy(model(X * 2), Y).item()
+
+
+def test_a_criterion_with_one_number_and_axes_is_taken():
+    loss, _ = Objective(linear(1), lambda outputs, target: outputs.mean().reshape(1, 1))((X, Y))
+    assert loss.shape == ()
+
+
+# --- what cannot be
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion", "batch", "message"),
+    [
+        (
+            linear(),
+            nn.CrossEntropyLoss(),
+            (torch.zeros(4, 7), Y),
+            r"^model: .*\(4, 7\) \(float32\).*Does the model",
+        ),
+        (
+            linear(),
+            nn.CrossEntropyLoss(),
+            (X, Y[:3]),
+            r"^criterion: .*\(4, 2\) \(float32\).*\(3,\) \(int64\)",
+        ),
+        (
+            linear(),
+            nn.CrossEntropyLoss(reduction="none"),
+            (X, Y),
+            r"one number a batch.*\(4,\).*reduction=mean",
+        ),
+        (linear(), lambda o, t: 3.0, (X, Y), "criterion must return a tensor, and returned float"),
+        (linear(), nn.CrossEntropyLoss(), (X,), r"holds no target.*\(4, 3\).*criterion=from_model"),
+        (linear(), nn.CrossEntropyLoss(), [X], "holds no target"),
+        (linear(), nn.CrossEntropyLoss(), X, r"must be a tuple \(inputs, target, ...\) or a dict.*\(4, 3\)"),
+        (linear(), nn.CrossEntropyLoss(), (), "must be a tuple"),
+        (linear(), nn.CrossEntropyLoss(), "xy", "must be a tuple.*is str"),
+        (
+            linear(),
+            nn.CrossEntropyLoss(),
+            {"x": X},
+            r"^model: .*\{x: shape \(4, 3\) \(float32\)\}: TypeError",
+        ),
+        (linear(), None, {"x": X}, "^model: .*unexpected keyword argument 'x'"),
+    ],
+)
+def test_a_batch_that_cannot_be_taken_is_explained_with_its_shapes(model, criterion, batch, message):
+    with pytest.raises(BatchError, match=message) as caught:
+        Objective(model, criterion)(batch)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")  # torch's own, before it fails
+def test_a_regression_of_the_wrong_width_is_explained():
+    with pytest.raises(BatchError, match=r"outputs of shape \(4, 2\) .* target of shape \(4, 3\)"):
+        Objective(linear(), nn.MSELoss())((X, X))
+
+
+def test_a_label_outside_the_outputs_is_refused_before_the_loss_is_computed():
+    class Never(nn.CrossEntropyLoss):
+        def forward(self, outputs, target):
+            raise AssertionError("the criterion was called")
+
+    objective = Objective(linear(), Never(), highest_label=5)
+    with pytest.raises(
+        DataError, match=r"labels go up to 5, and the model has 2 outputs.*labels 0 to 1.*6 outputs"
+    ):
+        objective((X, Y))
+
+
+@pytest.mark.parametrize(
+    ("target", "highest"), [(Y, 1), (Y.float().reshape(4, 1).repeat(1, 2), 9), (Y[:, None].repeat(1, 2), 9)]
+)
+def test_labels_inside_the_outputs_and_targets_that_are_no_labels_pass(target, highest):
+    loss, _ = Objective(linear(), lambda o, t: o.sum(), highest_label=highest)((X, target))
+    assert torch.isfinite(loss)
+
+
+def test_memory_that_runs_out_is_said_with_what_to_try():
+    class Greedy(nn.Module):
+        def forward(self, x):
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore lines")
+
+    with pytest.raises(
+        DeviceError, match=r"^batch_size: .*\(4, 3\).*smaller batch_size.*Tried to allocate"
+    ) as caught:
+        Objective(Greedy(), nn.CrossEntropyLoss())((X, Y))
+    assert "\n" not in str(caught.value)
+
+
+def test_memory_of_the_machine_counts_as_memory():
+    error = RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ...")
+    assert out_of_memory(error)
+    assert not out_of_memory(RuntimeError("shape mismatch"))
+
+
+def test_a_failure_of_the_compiler_is_laid_to_it():
+    error = type("Unsupported", (Exception,), {"__module__": "torch._dynamo.exc"})("graph break")
+    explanation = explained(error, "model", (X, Y))
+    assert isinstance(explanation, ConfigError)
+    assert "compile=true failed: graph break" in str(explanation)
+
+
+def test_an_error_without_words_is_named():
+    assert "ZeroDivisionError()" in str(explained(ZeroDivisionError(), "model", (X, Y)))
+
+
+def test_an_error_of_ours_and_an_interrupt_pass_through():
+    def ours(outputs, target):
+        raise DataError("data: no such file")
+
+    def interrupt(outputs, target):
+        raise KeyboardInterrupt
+
+    with pytest.raises(DataError, match=r"^data: no such file$"):
+        Objective(linear(), ours)((X, Y))
+    with pytest.raises(KeyboardInterrupt):
+        Objective(linear(), interrupt)((X, Y))
+
+
+# --- accuracy
+
+
+def test_accuracy_is_the_share_of_right_answers():
+    outputs = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [1.0, 0.0]])
+    objective = Objective(nn.Identity(), nn.CrossEntropyLoss(), accuracy=True)
+    assert objective((outputs, Y))[1].item() == 0.75
+
+
+def test_accuracy_of_pictures_counts_pixels():
+    outputs = torch.zeros(2, 3, 4, 4)
+    outputs[:, 1] = 1
+    target = torch.ones(2, 4, 4, dtype=torch.long)
+    target[0] = 2
+    assert Objective(nn.Identity(), nn.CrossEntropyLoss(), accuracy=True)((outputs, target))[1].item() == 0.5
+
+
+@pytest.mark.parametrize("target", [X[:, :2], Y.reshape(4, 1), Y.float()])
+def test_accuracy_without_scores_and_labels_is_refused(target):
+    objective = Objective(nn.Identity(), lambda o, t: o.sum(), accuracy=True)
+    with pytest.raises(
+        BatchError, match=r"range\.metric=accuracy needs one score a class.*range\.metric=loss"
+    ):
+        objective((X[:, :2], target))
+
+
+def test_accuracy_of_a_dict_is_refused():
+    objective = Objective(nn.Identity(), lambda o, t: t["x"].sum(), accuracy=True)
+    with pytest.raises(BatchError, match=r"range\.metric=accuracy"):
+        objective({"x": X})
+
+
+def test_accuracy_without_a_criterion_is_refused():
+    with pytest.raises(UserError, match=r"range\.metric=accuracy needs outputs and labels.*from_model"):
+        Objective(linear(), None, accuracy=True)
+
+
+def test_autocast_covers_model_and_criterion():
+    seen = []
+
+    def criterion(outputs, target):
+        seen.append((outputs.dtype, torch.is_autocast_enabled("cpu")))
+        return outputs.float().mean()
+
+    Objective(linear(), criterion, autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16))((X, Y))
+    assert seen == [(torch.bfloat16, True)]
+    assert not torch.is_autocast_enabled("cpu")
+
+
+def test_a_label_that_is_ignored_is_no_label_outside_the_outputs():
+    model = nn.Linear(3, 2)
+    criterion = nn.CrossEntropyLoss(ignore_index=255)
+    objective = Objective(model, criterion, highest_label=255)
+    loss, _ = objective((torch.randn(4, 3), torch.tensor([0, 1, 255, 1])))
+    assert torch.isfinite(loss)
+
+
+def test_nll_of_what_is_no_log_probability_is_refused():
+    objective = Objective(nn.Linear(3, 2), nn.NLLLoss())
+    with pytest.raises(BatchError, match=r"nll takes log-probabilities.*criterion=cross_entropy"):
+        objective((10 * torch.ones(4, 3) * objective.model.weight.sign()[0], torch.tensor([0, 1, 0, 1])))
+
+
+def test_a_negative_label_is_refused_before_the_loss():
+    objective = Objective(nn.Linear(3, 2), nn.CrossEntropyLoss())
+    with pytest.raises(DataError, match="there is a label -1; labels must lie in 0 to 1"):
+        objective((torch.randn(2, 3), torch.tensor([0, -1])))

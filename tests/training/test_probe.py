@@ -1,0 +1,424 @@
+"""Several rates from one start: against closed forms and plain loops, and everything put back."""
+
+import itertools
+import math
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrfind.errors import BatchError, ConfigError, DataError, UserError
+from lrfind.range_test.sweep import SweepOptions
+from lrfind.training.halving import Halving
+from lrfind.training.objective import Objective
+from lrfind.training.probe import probe
+from lrfind.training.probe_forms import Watch
+from lrfind.training.stacking import autotune as probe_trial
+from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.step import evaluate
+
+CPU = torch.device("cpu")
+FORMS = pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.STACKED])
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Quadratic(nn.Module):
+    """0.5 a w^2 in float64, times the batch; it returns its loss."""
+
+    def __init__(self, curvature=2.0, start=1.0):
+        super().__init__()
+        self.curvature = curvature
+        self.w = nn.Parameter(torch.tensor(start, dtype=torch.float64))
+
+    def forward(self, factor):
+        return factor * 0.5 * self.curvature * self.w**2
+
+
+ONE = torch.tensor(1.0, dtype=torch.float64)
+
+
+def ones():
+    return itertools.repeat((ONE,))
+
+
+def probe_quadratic(lrs, *, batches=ones, model=None, num_steps=40, **others):
+    model = model or Quadratic()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return probe(Objective(model, None), optimizer, batches, lrs, num_steps=num_steps, device=CPU, **others)
+
+
+def task(*layers, momentum=0.9):
+    """A small classifier, its optimizer and its batches."""
+    model = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), *layers, nn.Linear(8, 3))
+    batches = list(zip(torch.randn(7, 5, 4), torch.randint(0, 3, (7, 5)), strict=True))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
+    return Objective(model, nn.CrossEntropyLoss()), optimizer, lambda: itertools.cycle(batches)
+
+
+def run(made, lrs, *, num_steps=20, **others):
+    return probe(*made, lrs, num_steps=num_steps, device=CPU, **{"strategy": Strategy.SEQUENTIAL} | others)
+
+
+@FORMS
+def test_the_losses_of_a_quadratic_are_those_of_the_closed_form(strategy):
+    lrs = np.array([0.01, 0.3, 0.5, 0.9])
+    found = probe_quadratic(lrs, strategy=strategy)
+    # w_k = (1 - lr a)^k, and the loss before update k is 0.5 a w_k^2
+    expected = (1 - lrs[:, None] * 2.0) ** (2 * np.arange(40))
+    np.testing.assert_allclose(found.losses, expected, rtol=1e-12, atol=1e-300)
+    assert np.array_equal(found.finals, found.losses[:, -1])
+    assert np.all(found.steps_taken == 40)
+
+
+@FORMS
+def test_a_quadratic_is_dropped_above_two_over_the_curvature_and_only_there(strategy):
+    lrs = np.array([0.5, 0.99, 1.01, 1.5, 1e200])
+    found = probe_quadratic(lrs, num_steps=200, strategy=strategy, options=SweepOptions(beta=0.0))
+    assert found.diverged.tolist() == [False, False, True, True, True]
+    # (1 - 2.02)^(2k) passes 4 first at k = 36, 2^(2k) at k = 2 but not within the grace of 10 steps
+    assert found.steps_taken.tolist() == [200, 200, 37, 11, 2]
+    assert np.all(np.isinf(found.finals[2:]))
+    for rate in (2, 3):
+        steps = found.steps_taken[rate]
+        expected = (1 - 2 * lrs[rate]) ** (2 * np.arange(steps))
+        np.testing.assert_allclose(found.losses[rate, :steps], expected, rtol=1e-12)
+        assert np.all(np.isnan(found.losses[rate, steps:]))
+
+
+@FORMS
+def test_without_a_stop_factor_only_what_is_not_finite_is_dropped(strategy):
+    found = probe_quadratic(
+        [1.5, 1e200], num_steps=30, strategy=strategy, options=SweepOptions(stop_factor=None)
+    )
+    assert found.diverged.tolist() == [False, True]
+    np.testing.assert_allclose(found.losses[0], 4.0 ** np.arange(30), rtol=1e-12)
+
+
+@FORMS
+def test_one_lucky_first_batch_does_not_make_every_rate_diverge(strategy):
+    batches = lambda: itertools.chain([(0.01 * ONE,)], ones())  # noqa: E731
+    found = probe_quadratic([1e-4, 1e-3], batches=batches, num_steps=50, strategy=strategy)
+    assert not found.diverged.any()
+
+
+@FORMS
+def test_a_rate_that_explodes_at_once_and_then_stays_there_is_dropped(strategy):
+    class Capped(Quadratic):
+        def forward(self, factor):
+            return factor * torch.clamp(self.w**2, max=100.0)
+
+    found = probe_quadratic([0.1, 50.0], model=Capped(), num_steps=50, strategy=strategy)
+    assert found.diverged.tolist() == [False, True]
+
+
+@FORMS
+def test_a_loss_that_goes_below_zero_has_not_diverged(strategy):
+    class Linear(Quadratic):
+        def forward(self, factor):
+            return factor * self.w
+
+    found = probe_quadratic([0.01, 1.0], model=Linear(start=0.1), num_steps=30, strategy=strategy)
+    assert not found.diverged.any()
+    np.testing.assert_allclose(found.finals, [0.1 - 29 * 0.01, 0.1 - 29])
+
+
+def test_a_loss_of_exactly_zero_at_the_start_gives_no_scale_to_diverge_on():
+    watch = Watch(0.0, 10, SweepOptions(stop_factor=4.0))
+    assert not any(watch.fires(loss) for loss in [0.0, *[1e-3] * 50, *[-1e-3, 2.0] * 20])
+    assert watch.fires(math.inf)
+
+
+def test_a_single_rate_is_a_plain_loop_to_the_last_bit():
+    made = task(nn.Dropout(0.5))
+    found = run(made, 0.05)
+    torch.manual_seed(0)
+    again, optimizer, batches = task(nn.Dropout(0.5))
+    optimizer.param_groups[0]["lr"] = 0.05
+    losses = []
+    for x, y in itertools.islice(batches(), 20):
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(again.model(x), y)
+        losses.append(loss.item())
+        loss.backward()
+        optimizer.step()
+    assert found.losses.tolist() == [losses]
+    assert found.finals.tolist() == losses[-1:]
+
+
+def test_equal_rates_see_the_same_weights_batches_and_dropout():
+    found = run(task(nn.Dropout(0.5), nn.BatchNorm1d(8)), [0.1, 0.02, 0.1, 0.1])
+    assert found.losses[0].tolist() == found.losses[2].tolist() == found.losses[3].tolist()
+    assert np.all(found.losses[:, 0] == found.losses[0, 0])
+    assert found.losses[1, 1] != found.losses[0, 1]
+
+
+@FORMS
+@pytest.mark.parametrize("halving", [None, Halving((5, 10))])
+def test_the_order_of_the_rates_makes_no_difference(strategy, halving):
+    lrs = np.geomspace(1e-3, 10, 7)
+    order = np.random.default_rng(0).permutation(7)
+    made = task()
+    straight = run(made, lrs, strategy=strategy, halving=halving)
+    mixed = run(made, lrs[order], strategy=strategy, halving=halving)
+    np.testing.assert_allclose(mixed.losses, straight.losses[order], rtol=1e-5)
+    assert np.array_equal(mixed.steps_taken, straight.steps_taken[order])
+
+
+def test_the_final_loss_is_read_as_evaluate_reads_it():
+    objective, optimizer, batches = task(nn.Dropout(0.5))
+    fixed = [*itertools.islice(batches(), 2), (torch.randn(2, 4), torch.zeros(2, dtype=torch.long))]
+    found = run((objective, optimizer, batches), [0.05], read=fixed)
+    optimizer.param_groups[0]["lr"] = 0.05
+    for x, y in itertools.islice(batches(), 20):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(objective.model(x), y).backward()
+        optimizer.step()
+    assert found.finals[0] == evaluate(objective, fixed).item()
+
+
+def state_of(objective, optimizer):
+    """Everything that a probe disturbs, as numbers."""
+    model = objective.model
+    numbers = [*model.parameters(), *model.buffers()]
+    numbers += [v for s in optimizer.state.values() for v in s.values() if isinstance(v, torch.Tensor)]
+    settings = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    streams = (torch.get_rng_state().tolist(), random.getstate(), np.random.get_state()[1].tolist())
+    modes = [module.training for module in model.modules()]
+    slots = [id(p) for p in model.parameters()]
+    return [n.detach().tolist() for n in numbers], settings, streams, modes, slots
+
+
+class Deliberate(Exception):  # noqa: N818
+    """Raised by a test."""
+
+
+@FORMS
+@pytest.mark.parametrize("ending", [None, Deliberate, KeyboardInterrupt])
+@pytest.mark.parametrize("at", [1, 9])
+def test_everything_is_put_back_whatever_happens(strategy, ending, at):
+    objective, optimizer, batches = task(nn.LayerNorm(8))
+    for x, y in itertools.islice(batches(), 3):  # so that the optimizer knows something
+        nn.functional.cross_entropy(objective.model(x), y).backward()
+        optimizer.step()
+    objective.model.eval()
+    objective.model[2].train()
+    before = state_of(objective, optimizer)
+    steps = itertools.count(1)
+
+    def on_step(_rates, _step):
+        if ending is not None and next(steps) == at:
+            raise ending
+
+    def go():
+        run(
+            (objective, optimizer, batches), [0.1, 0.2, 0.4], strategy=strategy,
+            halving=Halving((4,)), on_step=on_step, num_steps=12,
+        )  # fmt: skip
+
+    if ending is None:
+        go()
+    else:
+        with pytest.raises(ending):
+            go()
+    assert state_of(objective, optimizer) == before
+
+
+class Interrupting(nn.Module):
+    """Ctrl-C in the middle of a forward pass."""
+
+    def __init__(self, at):
+        super().__init__()
+        self.left = at
+
+    def forward(self, x):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+        return x
+
+
+@pytest.mark.parametrize("at", [1, 4, 7, 8, 10, 12, 14, 20])
+def test_an_interrupt_inside_the_model_leaves_nothing_half_done(at):
+    objective, optimizer, batches = task(Interrupting(at))
+    before = state_of(objective, optimizer)
+    with pytest.raises(KeyboardInterrupt):
+        run((objective, optimizer, batches), [0.1, 0.2], strategy=Strategy.STACKED)
+    assert state_of(objective, optimizer) == before
+
+
+@FORMS
+def test_on_step_counts_every_step_of_every_rate(strategy):
+    told = []
+    found = run(
+        task(), np.geomspace(1e-3, 1e9, 6), strategy=strategy, halving=Halving((4, 8)),
+        on_step=lambda rates, step: told.append((rates, step)),
+    )  # fmt: skip
+    assert sum(rates for rates, _ in told) == found.steps_taken.sum()
+    assert max(step for _, step in told) == 20
+    if strategy is Strategy.STACKED:
+        assert [step for _, step in told] == list(range(1, 21))
+
+
+def test_the_steps_of_a_halving_are_those_of_the_closed_form():
+    assert Halving((10, 20, 40)).total_steps(32, num_steps=80) == 32 * 10 + 16 * 10 + 8 * 20 + 4 * 40
+    assert Halving((1, 3), keep=1 / 3).total_steps(27, num_steps=9) == 27 + 9 * 2 + 3 * 6
+    assert Halving((5,), keep=0.1).total_steps(30, num_steps=6) == 30 * 5 + 3
+    assert Halving(()).total_steps(7, num_steps=11) == 77
+    assert Halving((4, 50)).total_steps(3, num_steps=10) == 3 * 4 + 2 * 6
+    assert Halving((1, 2, 3, 4)).total_steps(1, num_steps=9) == 9
+    assert Halving.doubling(80, first=10) == Halving((10, 20, 40))
+
+
+@FORMS
+@pytest.mark.parametrize("num_rates", [1, 5, 16])
+@pytest.mark.parametrize("halving", [Halving((3, 6, 12)), Halving((2, 9), keep=0.3), Halving((19, 25))])
+def test_a_halving_takes_as_many_steps_as_it_said(strategy, num_rates, halving):
+    found = probe_quadratic(
+        np.geomspace(0.001, 0.4, num_rates), num_steps=20, halving=halving, strategy=strategy
+    )
+    assert found.steps_taken.sum() == halving.total_steps(num_rates, num_steps=20)
+
+
+@FORMS
+def test_the_rates_of_the_least_loss_go_on_and_what_was_dropped_does_not_come_back(strategy):
+    # In the quadratic with a = 2 the loss after k steps falls with the distance of lr from 0.5.
+    lrs = np.array([0.1, 0.45, 0.2, 0.4, 0.3, 2.0, 0.05, 0.35])
+    found = probe_quadratic(lrs, num_steps=20, halving=Halving((3, 6, 12)), strategy=strategy)
+    assert found.steps_taken.tolist() == [3, 20, 3, 12, 6, 3, 3, 6]
+    assert np.flatnonzero(np.isfinite(found.finals)).tolist() == [1]
+    assert not found.diverged.any()
+    for rate, steps in enumerate(found.steps_taken):
+        assert np.all(np.isfinite(found.losses[rate, :steps]))
+        assert np.all(np.isnan(found.losses[rate, steps:]))
+
+
+def test_rates_that_wait_between_rungs_go_on_as_if_they_had_not_waited():
+    made = task(nn.Dropout(0.5), nn.BatchNorm1d(8))
+    lrs = np.geomspace(1e-3, 1, 6)
+    whole = run(made, lrs)
+    halved = run(made, lrs, halving=Halving((4, 9), keep=0.6))
+    for rate, steps in enumerate(halved.steps_taken):
+        assert halved.losses[rate, :steps].tolist() == whole.losses[rate, :steps].tolist()
+    assert np.sum(halved.steps_taken == 20) == 3
+
+
+def test_if_every_rate_diverges_there_is_no_final_loss():
+    for strategy in (Strategy.SEQUENTIAL, Strategy.STACKED):
+        found = probe_quadratic([1e200, 2e200], strategy=strategy, halving=Halving((10,)))
+        assert np.all(np.isinf(found.finals))
+        assert found.steps_taken.tolist() == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("times", "ratio"),
+    [
+        ([1, 1, 1, 1.8, 1.9, 1, 1, 1], 0.90),
+        ([1, 1, 1, 2.2, 1.8, 1, 1, 1], 0.90),  # the first step of a stack is slow
+        ([9, 9, 9, 2.4, 2.4, 1, 1, 1], 1.20),  # the machine was busy while one rate ran alone
+        ([1, 1, 1, 2.0, 1.94, 1, 1, 1], 0.97),
+        ([1, 1, 1, 90], 45.00),
+    ],
+)
+def test_the_faster_form_is_chosen_by_its_time_in_the_trial(monkeypatch, times, ratio):
+    left = iter(times)
+
+    def seconds(work):
+        work()
+        return next(left)
+
+    monkeypatch.setattr(probe_trial, "_seconds", seconds)
+    found = probe_quadratic([0.1, 0.2], num_steps=500, strategy=Strategy.AUTO)
+    assert found.stacked is (ratio < 0.95)
+    assert f"took {ratio:.2f} times as long stacked as alone" in found.reason
+    assert next(left, None) is None
+
+
+def test_a_trial_does_not_change_what_is_measured():
+    made = task(momentum=0.5)
+    told = []
+    auto = run(
+        made, [0.01, 0.1, 0.3], num_steps=340, strategy=Strategy.AUTO, on_step=lambda k, _: told.append(k)
+    )
+    assert "in a trial" in auto.reason
+    form = Strategy.STACKED if auto.stacked else Strategy.SEQUENTIAL
+    assert auto.losses.tolist() == run(made, [0.01, 0.1, 0.3], num_steps=340, strategy=form).losses.tolist()
+    assert sum(told) == 3 * 340
+
+
+def test_mixed_precision_is_run_one_after_another_and_says_so():
+    objective, optimizer, batches = task()
+    mixed = Objective(
+        objective.model, objective.criterion, autocast=lambda: torch.autocast("cpu", torch.bfloat16)
+    )
+    found = run((mixed, optimizer, batches), [0.1, 0.2], num_steps=500, strategy=Strategy.AUTO)
+    assert not found.stacked
+    assert "mixed precision" in found.reason
+    assert np.all(found.steps_taken == 500)
+
+
+def test_too_little_work_is_done_without_a_trial():
+    found = run(task(), [0.1, 0.2], strategy=Strategy.AUTO)
+    assert not found.stacked
+    assert "not worth a trial" in found.reason
+
+
+@pytest.mark.parametrize("lrs", [[], [0.1, 0.0], [-1.0], [np.nan], [np.inf], [[0.1]]])
+def test_rates_that_are_no_rates_are_refused(lrs):
+    with pytest.raises(ConfigError, match="must be positive numbers"):
+        run(task(), lrs)
+
+
+def test_a_probe_without_a_step_is_refused():
+    with pytest.raises(ConfigError, match="num_steps must be at least 1, got 0"):
+        run(task(), [0.1], num_steps=0)
+
+
+@pytest.mark.parametrize("rungs", [(0, 4), (4, 4), (5, 3)])
+def test_rungs_that_do_not_rise_are_refused(rungs):
+    with pytest.raises(ConfigError, match="rungs of a halving must rise"):
+        Halving(rungs)
+
+
+@pytest.mark.parametrize("keep", [0.0, 1.0, -0.5])
+def test_a_share_that_keeps_all_or_nothing_is_refused(keep):
+    with pytest.raises(ConfigError, match="must lie between 0 and 1"):
+        Halving((1,), keep=keep)
+
+
+def test_doubling_from_nothing_is_refused():
+    with pytest.raises(ConfigError, match="at least 1, got 0"):
+        Halving.doubling(10, first=0)
+
+
+@FORMS
+def test_batches_that_end_too_early_are_named(strategy):
+    objective, optimizer, batches = task()
+    short = lambda: itertools.islice(batches(), 15)  # noqa: E731
+    with pytest.raises(DataError, match="ended before its last step"):
+        run((objective, optimizer, short), [0.1, 0.2], strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", list(Strategy))
+def test_a_batch_that_the_model_cannot_take_is_explained_in_every_form(strategy):
+    objective, optimizer, _ = task()
+    wrong = lambda: itertools.repeat((torch.randn(5, 9), torch.zeros(5, dtype=torch.long)))  # noqa: E731
+    with pytest.raises(BatchError, match="cannot take a batch"):
+        run((objective, optimizer, wrong), [0.1, 0.2], num_steps=500, strategy=strategy)
+
+
+def test_an_optimizer_without_rates_is_refused():
+    objective, optimizer, batches = task()
+    for group in optimizer.param_groups:
+        del group["lr"]
+    with pytest.raises(UserError, match="keeps no learning rate"):
+        run((objective, optimizer, batches), [0.1])

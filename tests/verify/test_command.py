@@ -1,0 +1,445 @@
+"""`lrfind verify` from the command line: what it prints, writes and returns."""
+
+import dataclasses
+import json
+import math
+import os
+from itertools import groupby
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from lrfind.cli.main import main
+from lrfind.report import record as records
+from lrfind.verify import run as verifying
+from lrfind.verify import target as checked
+
+SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+SHORT = ("verify.num_steps=20", "verify.seeds=2")
+
+# 0.5 w^2 without noise: SGD gives w <- (1 - lr) w. Best at lr = 1, and beyond 2 it diverges.
+BOWL = """
+import torch
+class Bowl(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+    def forward(self, x): return 0.5 * self.w ** 2 + 0 * x.sum()
+def data(): return torch.utils.data.TensorDataset(torch.zeros(40, 1, dtype=torch.float64))
+"""
+ON_BOWL = (
+    "model=custom", "model._target_=bowl.Bowl", "data=custom", "data._target_=bowl.data", "trust=[bowl]",
+    "criterion=from_model", "batch_size=4", "optimizer=custom", "optimizer._target_=torch.optim.SGD",
+    "verify.num_steps=10", "verify.seeds=2",
+)  # fmt: skip
+
+
+def final_of(lr, steps=10):
+    """The loss of the bowl after so many steps."""
+    return 0.5 * (1 - lr) ** (2 * steps)
+
+
+@pytest.fixture
+def on_bowl(lrfind, own):
+    """Runs `lrfind verify` on the bowl."""
+    own("bowl", BOWL)
+    return lambda *words, **options: lrfind("verify", *words, *ON_BOWL, **options)
+
+
+def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_files(lrfind):
+    suggested = lrfind("-q", folder="range").record["suggestion"]
+    ran = lrfind("verify", *SHORT)
+    assert ran.code == 0, ran.err
+    assert {p.name for p in ran.folder.iterdir()} == {"verify.csv", "verify.json", "verify.png", ".hydra"}
+    assert (ran.folder / "verify.png").read_bytes().startswith(b"\x89PNG")
+    record = ran.record
+    jsonschema.validate(record, SCHEMA)
+    # To the last digit what lrfind says: nothing is set apart from the range test.
+    assert record["checked"] == {"lr": suggested["lr"], "source": "the range test"}
+    assert [run["roles"] for run in record["runs"] if run["lr"] == suggested["lr"]] == [["suggestion"]]
+    assert {role for run in record["runs"] for role in run["roles"]} == {
+        "suggestion", "lower", "higher", "config"
+    }  # fmt: skip
+    assert {run["lr"] for run in record["runs"]} > {0.1, suggested["lr"]}
+    assert record["config"]["verify"]["from"] is None
+    assert record["held_out_samples"] == 359
+    assert "pinned" not in record
+    assert record["verdict"] in ran.out
+    rates = len(record["runs"])
+    assert f"{rates} rates (" in ran.err
+    assert f"x 2 seeds x 20 steps = {rates * 40}, about" in ran.err
+
+
+def test_csv_has_a_row_a_step_and_the_held_out_loss_before_and_after(on_bowl):
+    ran = on_bowl("1", "seed=7")
+    assert ran.code == 0, ran.err
+    assert list(ran.rows[0]) == ["lr", "seed", "step", "loss", "held_out_loss"]
+    runs = [(key, list(rows)) for key, rows in groupby(ran.rows, lambda row: (row["lr"], row["seed"]))]
+    assert [key for key, _ in runs] == [(lr, seed) for seed in ("7", "8") for lr in ("0.333", "1.0", "3.0")]
+    for (lr, _), rows in runs[:2]:
+        assert [int(row["step"]) for row in rows] == list(range(11))
+        assert [float(row["loss"]) for row in rows[:-1]] == pytest.approx(
+            [final_of(float(lr), i) for i in range(10)], rel=1e-12, abs=1e-300
+        )
+        assert rows[0]["held_out_loss"] == "0.5"
+        assert {row["held_out_loss"] for row in rows[1:-1]} == {""}
+        assert rows[-1]["loss"] == ""
+        assert float(rows[-1]["held_out_loss"]) == pytest.approx(final_of(float(lr)), rel=1e-12, abs=1e-300)
+    assert runs[2][1][-1]["held_out_loss"] == "inf"
+
+
+def test_the_best_rate_of_a_quadratic_holds(on_bowl):
+    ran = on_bowl("1")
+    assert ran.code == 0, ran.err
+    record = ran.record
+    jsonschema.validate(record, SCHEMA)
+    assert record["holds"] is True
+    assert record["suggestion"]["lr"] == 1.0
+    assert (record["start_loss"], record["drop"]) == (0.5, 0.5)
+    assert [run["status"] for run in record["runs"]] == ["completed", "completed", "diverged"]
+    assert record["runs"][0]["loss"] == pytest.approx(final_of(0.333), rel=1e-12)
+    assert record["runs"][0]["worse_by"] == pytest.approx(2 * final_of(0.333), rel=1e-12)
+    assert "The rate holds: 1 ends at a held-out loss of 0 after 10 steps" in record["verdict"]
+    assert "range test" not in ran.err
+
+
+@pytest.mark.parametrize("words", [["verify.around=0.01"], ["1e-2"]], ids=" ".join)
+def test_a_rate_far_too_small_does_not_hold_and_a_better_one_is_named(on_bowl, words):
+    ran = on_bowl(*words, "-q")
+    assert ran.code == 0, ran.err
+    assert ran.record["holds"] is False
+    assert ran.out == "0.03\n"
+    assert "Try 0.03, and check around it: lrfind verify 0.03." in ran.record["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sensible"),
+    [
+        (["--lr", "1"], True),
+        (["verify.lr=0.2"], True),
+        (["--lr=0.01"], False),
+        (["--lr", "2.5"], False),
+        (["--lr", "2"], False),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_pinned_rate_is_sensible_or_exit_code_4(on_bowl, words, sensible):
+    ran = on_bowl("1", *words, "-q")
+    assert ran.code == (0 if sensible else 4), ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert ran.record["pinned"]["sensible"] is sensible
+    assert ran.out == "1.0\n"
+    if not sensible:
+        lr = ran.record["pinned"]["lr"]
+        assert f"lrfind: error: verify.lr={lr:g} is no longer a sensible learning rate" in ran.err
+        assert "Pin 1 instead." in ran.err
+        assert ("diverged" if lr > 2 else "verify.margin=0.1 allows 10%") in ran.err
+
+
+def test_a_pinned_rate_is_compared_with_the_suggestion_of_the_range_test(lrfind):
+    good = lrfind("verify", "--lr", "0.2", "verify.num_steps=100")
+    assert good.code == 0, good.err
+    assert good.record["pinned"] == {"lr": 0.2, "sensible": True}
+    assert "verify.lr=0.2 is sensible" in good.out
+    bad = lrfind("verify", "--json", "--lr", "0.0005", "verify.num_steps=50", folder="bad")
+    assert bad.code == 4
+    assert bad.out == (bad.folder / "verify.json").read_text()
+
+
+def test_a_suggestion_is_taken_from_an_earlier_run(lrfind):
+    first = lrfind("-q", folder="first")
+    ran = lrfind("verify", "verify.from=first", *SHORT)
+    assert ran.code == 0, ran.err
+    assert ran.record["checked"] == {"lr": first.record["suggestion"]["lr"], "source": "first/range.json"}
+    assert ran.record["rules"] == first.record["rules"]
+    assert ran.record["steps"] == len(ran.rows) - 2 * len(ran.record["runs"])
+    other = lrfind("verify", "verify.from=first/range.json", "batch_size=32", *SHORT, folder="other")
+    assert "was made with another batch_size" in other.err
+    assert other.record["warnings"]
+
+
+NO_ANSWER = ("range.start_lr=1e-12", "range.end_lr=1e-10")
+
+
+def test_without_a_suggestion_there_is_nothing_to_check(lrfind):
+    ran = lrfind("verify", "-q", *NO_ANSWER, *SHORT)
+    assert ran.code == 3
+    assert ran.out == ""
+    jsonschema.validate(ran.record, SCHEMA)
+    assert (ran.record["runs"], ran.record["holds"], ran.record["checked"]["lr"]) == ([], None, None)
+    assert "range.end_lr" in ran.err
+    assert ran.rows == []
+    assert (ran.folder / "verify.png").exists()
+
+
+def test_without_a_suggestion_a_pinned_rate_is_compared_with_its_neighbours(lrfind):
+    ran = lrfind("verify", "--lr", "0.001", *NO_ANSWER, "verify.num_steps=60")
+    assert ran.code == 4, ran.err
+    assert "no learning rate was suggested, so verify.lr=0.001 is compared with a third" in ran.err
+    assert ran.record["checked"]["lr"] == 0.001
+    assert ["pinned"] in [run["roles"] for run in ran.record["runs"]]
+    jsonschema.validate(ran.record, SCHEMA)
+
+
+def test_same_seed_gives_the_same_csv_byte_for_byte(lrfind):
+    one, two, three = (
+        (lrfind("verify", "-q", *SHORT, f"seed={seed}", folder=f"run{i}").folder / "verify.csv").read_bytes()
+        for i, seed in enumerate((1, 1, 2))
+    )
+    assert one == two != three
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["optimizer=adam", "model=cnn", "channels_last=true", "verify.seeds=1"],
+        ["optimizer=momentum", "precision=bf16", "accumulation_steps=2", "clip_grad_norm=1"],
+        ["model=curve_mlp", "data=curve", "verify.held_out=0.5", "range.metric=loss"],
+        ["range.metric=accuracy", "range.validation.samples=100", "range.num_steps=60"],
+        ["verify.held_out=17", "range.stop_factor=null"],
+    ],
+    ids=" ".join,
+)
+def test_options_run_from_the_command_line(lrfind, words):
+    ran = lrfind("verify", *SHORT, *words)
+    assert ran.code in (0, 3), ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert len(ran.record["runs"]) in (0, 3, 4)
+
+
+def test_an_experiment_sets_the_runs_and_the_range_test(lrfind, tmp_path):
+    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+    recipe = "# @package _global_\nrange:\n  num_steps: 50\nverify:\n  num_steps: 3\n  seeds: 1\n"
+    (tmp_path / "mine" / "experiment" / "quick.yaml").write_text(recipe)
+    ran = lrfind("verify", "--config-dir", "mine", "experiment=quick")
+    assert (ran.record["config"]["range"]["num_steps"], ran.record["config"]["verify"]["seeds"]) == (50, 1)
+
+
+STREAM = """
+import torch
+class Stream(torch.utils.data.IterableDataset):
+    def __iter__(self):
+        generator = torch.Generator().manual_seed(0)
+        while True:
+            x = torch.randn(64, generator=generator)
+            yield x, int(x[0] > 0)
+"""
+
+
+def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
+    own("stream", STREAM)
+    words = ("data=custom", "data._target_=stream.Stream", "trust=[stream]", "model=custom", "batch_size=16",
+             "model._target_=torch.nn.Linear", "+model.in_features=64", "+model.out_features=2")  # fmt: skip
+    ran = lrfind("verify", "0.1", *SHORT, *words, "verify.held_out=40")
+    assert ran.code == 0, ran.err
+    assert "has no index: the held-out loss is read on its first batches" in ran.record["warnings"][0]
+    share = lrfind("verify", "0.1", *words, "verify.held_out=0.1", folder="share")
+    assert share.code == 2
+    assert "verify.held_out=0.1 is a share" in share.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["0"], "verify.around must be greater than 0 and finite, got 0."),
+        (["-0.1"], "verify.around must be greater than 0 and finite, got -0.1."),
+        (["much"], "'much' is neither a learning rate nor an override"),
+        (["0.1", "0.2"], "verify takes one learning rate to check, got 0.1 and 0.2"),
+        (["--lr", "0"], "verify.lr must be greater than 0 and finite, got 0."),
+        (["--lr=-1"], "verify.lr must be greater than 0 and finite, got -1."),
+        (["--lr", "much"], "verify.lr must be a number or null, got 'much'"),
+        (["--lr"], "--lr needs a learning rate: --lr 0.1."),
+        (["--lr", "verify.seeds=2"], "--lr needs a learning rate"),
+        (["verify.margin=0"], "verify.margin must be greater than 0 and below 1"),
+        (["verify.num_steps=0"], "verify.num_steps must be at least 1, got 0."),
+        (["verify.seeds=0"], "verify.seeds must be at least 1, got 0."),
+        (["verify.held_out=1790"], "verify.held_out=1790 leaves less than one batch of batch_size=64"),
+        (
+            ["verify.held_out=0.999"],
+            "of the 1797 samples of data=digits for training. Choose 1733 or less, or a smaller",
+        ),
+        (["batch_size=1797"], "batch_size=1797 leaves none of the 1797 samples"),
+        (["verify.from=nowhere"], "verify.from=nowhere is not there"),
+        (["0.1", "verify.from=."], "verify.around and verify.from both name the rate to check"),
+        (["verify.form=."], "verify.form is no key of lrfind verify. Did you mean verify.from"),
+        (["+verify.from_=."], "verify.from_ is no key"),
+        (["device=cuda:99"], "device=cuda:99 is not there"),
+        (["--around", "0.1"], "--around belongs to refine: type lrfind refine --around 0.1."),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_refused(lrfind, words, said):
+    ran = lrfind("verify", *words)
+    assert ran.code == 2, ran.err
+    assert ran.out == ""
+    assert said in ran.err
+    assert "Traceback" not in ran.err
+    assert len([line for line in ran.err.splitlines() if line]) == 1
+    assert not (ran.folder / "verify.json").exists()
+
+
+def test_lr_belongs_to_verify(lrfind):
+    ran = lrfind("--lr", "0.1")
+    assert ran.code == 2
+    assert "--lr belongs to verify: type lrfind verify --lr 0.1." in ran.err
+
+
+@pytest.mark.parametrize("content", ["{", '{"suggestion": {"lr": 1}}', '{"a": 1}'])
+def test_a_record_that_is_none_is_refused(lrfind, tmp_path, content):
+    (tmp_path / "range.json").write_text(content)
+    ran = lrfind("verify", "verify.from=.")
+    assert ran.code == 2
+    assert "verify.from: range.json " in ran.err
+    (tmp_path / "refine.json").write_text(content)
+    assert (
+        "verify.from=. holds range.json and refine.json: name the one that is meant"
+        in lrfind("verify", "verify.from=.", folder="b").err
+    )
+
+
+def test_multirun_exits_4_where_a_rate_is_not_sensible_for_every_job(on_bowl, tmp_path, capfd):
+    words = ["1", "--lr", "0.01,1", "-m", f"hydra.sweep.dir={tmp_path / 'jobs'}"]
+    words[1:3] = ["verify.lr=0.01,1"]
+    assert main(["verify", *words, *ON_BOWL]) == 4
+    assert "2 of 2 jobs suggest a learning rate" in capfd.readouterr().err
+
+
+STOPPING = (
+    BOWL
+    + """
+class Stopping(Bowl):
+    calls = 0
+    def forward(self, x):
+        Stopping.calls += 1
+        if Stopping.calls == {at}: raise KeyboardInterrupt
+        return super().forward(x)
+"""
+)
+
+
+def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
+    own("stopping", STOPPING.format(at=70))
+    words = [word.replace("bowl.Bowl", "stopping.Stopping").replace("bowl", "stopping") for word in ON_BOWL]
+    ran = lrfind("verify", "0.5", "-q", *words)
+    assert ran.code == 130, ran.err
+    assert ran.out == ""
+    record = ran.record
+    jsonschema.validate(record, SCHEMA)
+    assert (record["status"], record["suggestion"], record["holds"]) == ("interrupted", None, None)
+    assert "Interrupted after" in record["verdict"]
+    # The first seed is whole; of the second, the first rate came to its end, and the others did not.
+    assert {row["seed"] for row in ran.rows} == {"0", "1"}
+    assert record["steps"] == sum(row["loss"] != "" for row in ran.rows)
+    assert [run["seeds"][0]["loss"] for run in record["runs"]] == pytest.approx(
+        [final_of(lr) for lr in (0.167, 0.5, 1.5)]
+    )
+    assert record["runs"][0]["seeds"][1]["loss"] == pytest.approx(final_of(0.167))
+    assert record["runs"][2]["seeds"][1]["loss"] is None
+    assert record["runs"][2]["status"] == "interrupted"
+    assert (ran.folder / "verify.png").exists()
+
+
+def test_ctrl_c_while_the_runs_are_built_keeps_the_range_test(on_bowl, monkeypatch):
+    def stop(self, seed):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying.Runs, "_task", stop)
+    ran = on_bowl("range.num_steps=60")
+    assert ran.code == 130, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert (ran.record["status"], ran.record["holds"]) == ("interrupted", None)
+    assert ran.record["checked"]["source"] == "the range test"
+    assert ran.record["steps"] > 10
+    assert (ran.folder / "verify.png").exists()
+
+
+HOLES = """
+import torch
+def data():
+    x = torch.full((100, 4), float("nan"))
+    return torch.utils.data.TensorDataset(x, torch.zeros(100, dtype=torch.long))
+def net(): return torch.nn.Linear(4, 2)
+"""
+
+
+def test_data_that_hold_nan_are_blamed_and_not_the_pinned_rate(lrfind, own):
+    own("holes", HOLES)
+    ran = lrfind(
+        "verify", "--lr", "0.1", "model=custom", "model._target_=holes.net", "data=custom",
+        "data._target_=holes.data", "trust=[holes]", "batch_size=8",
+    )  # fmt: skip
+    assert ran.code == 3, ran.err
+    assert (ran.record["holds"], ran.record["pinned"]["sensible"]) == (None, None)
+    assert "not finite before any update" in ran.record["verdict"]
+    assert "no longer a sensible" not in ran.err
+
+
+def test_what_the_range_test_says_of_the_data_is_passed_on_once(on_bowl, monkeypatch):
+    swept = checked.swept
+
+    def with_notes(config, **named):
+        found = swept(config, **named)
+        return dataclasses.replace(found, notes=["Mind that."], skipped=["a.png", "b.png"])
+
+    monkeypatch.setattr(checked, "swept", with_notes)
+    ran = on_bowl("range.num_steps=60")
+    said = "2 pictures could not be read and were skipped: a.png, b.png"
+    assert [ran.record["warnings"].count(each) for each in ("Mind that.", said)] == [1, 1]
+
+
+def test_ctrl_c_in_the_range_test_leaves_a_record_too(lrfind, own):
+    own("halted", STOPPING.format(at=30))
+    words = [word.replace("bowl.Bowl", "halted.Stopping").replace("bowl", "halted") for word in ON_BOWL]
+    ran = lrfind("verify", *words)
+    assert ran.code == 130, ran.err
+    assert (ran.record["status"], ran.record["runs"]) == ("interrupted", [])
+    assert 10 < ran.record["steps"] < 20  # two passes a step
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own):
+    kill = "__import__('os').kill(__import__('os').getpid(), 15)"
+    own("ended", STOPPING.replace("raise KeyboardInterrupt", kill).format(at=30))
+    words = [word.replace("bowl.Bowl", "ended.Stopping").replace("bowl", "ended") for word in ON_BOWL]
+    ran = lrfind("verify", "0.5", "-q", *words)
+    assert ran.code == 143, ran.err
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert ran.record["status"] == "interrupted"
+    assert 5 < ran.record["steps"] < 30
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("lrfind verify model=res", {"model=resnet18", "model=resnet50"}),
+        ("lrfind verify 0.1 --lr 0.2 model=res", {"model=resnet18", "model=resnet50"}),
+        ("lrfind verify verify.num", {"verify.num_steps="}),
+    ],
+)
+def test_completion_knows_the_command(capfd, monkeypatch, line, offered):
+    monkeypatch.setenv("COMP_LINE", line)
+    monkeypatch.setenv("COMP_POINT", str(len(line)))
+    assert main(["-sc", "query=bash"]) == 0
+    assert set(capfd.readouterr().out.split()) == offered
+
+
+def test_help_names_the_command_its_keys_and_its_exit_code(capfd):
+    assert main(["verify", "--help"]) == 0
+    out = capfd.readouterr().out
+    for words in (
+        "lrfind verify [LR] [--lr LR]",
+        "verify.margin=0.1",
+        "4 verify --lr",
+        "verify.from=RUN_DIR",
+    ):
+        assert words in out
+
+
+def test_the_spread_of_noise_is_in_the_table(lrfind):
+    ran = lrfind("verify", "0.1", *SHORT)
+    head, *lines = ran.out.splitlines()
+    assert head.split() == ["lr", "rate", "held-out", "loss", "spread", "worse", "by"]
+    assert [line.split()[0] for line in lines[:3]] == ["0.0333", "0.1", "0.3"] or "*" in "".join(lines[:3])
+    assert all(math.isfinite(run["spread"]) for run in ran.record["runs"])

@@ -1,0 +1,261 @@
+"""Whether a rate holds, from tables worked out by hand."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lrfind.range_test.reading import Suggestion
+from lrfind.verify.candidates import Candidate, Role, SeedTrial, Trials, candidates
+from lrfind.verify.judge import judge, noise, student_t95
+from lrfind.verify.verdict import conclude
+
+INF, NAN = math.inf, math.nan
+
+
+def test_paired_seeds_hold_where_the_rates_agree_within_the_margin():
+    # Drops: 2.0 on average to the best rate, whose mean is 0.3; the checked one's is 0.4, worse by 5%.
+    judged = judge([[0.5, 0.3, 0.2], [0.7, 0.5, 0.4]], [2.2, 2.4], checked=1, margin=0.1)
+    assert judged.start == pytest.approx(2.3)
+    assert judged.drop == pytest.approx(2.0)
+    assert judged.means == pytest.approx([0.6, 0.4, 0.3])
+    assert judged.spreads == pytest.approx([math.sqrt(0.02)] * 3)
+    assert judged.worse_by == pytest.approx([0.15, 0.05, 0.0])
+    assert (judged.holds, judged.recommended, judged.best) == (True, 1, 2)
+    assert (judged.better, judged.doubtful) == ((), ())
+    assert judged.bracket(1) == (1, 2)
+    assert judged.sensible is None
+
+
+def test_a_rate_that_is_better_on_every_seed_by_more_than_the_margin_is_clearly_better():
+    # Seeds differ by 0.5, but within each the third rate is lower by 0.5: pairing takes the seeds out.
+    judged = judge([[1.1, 1.0, 0.5], [1.6, 1.5, 1.0], [0.6, 0.5, 0.0]], [2.0] * 3, checked=1, margin=0.1)
+    assert judged.better == (2,)
+    assert judged.holds is False
+    assert judged.recommended == 2
+
+
+def test_a_difference_within_the_noise_of_the_seeds_decides_nothing():
+    # Differences 0.9, -0.2, 0.5 of a drop of 1: mean 0.4, s = 0.557, and 2.92 s / sqrt(3) = 0.94.
+    judged = judge([[1.0, 0.1], [0.5, 0.7], [0.9, 0.4]], [1.4] * 3, checked=0, margin=0.1)
+    assert judged.drop == pytest.approx(1.0)
+    assert judged.worse_by[0] == pytest.approx(0.4)
+    assert judged.holds is True
+    assert judged.doubtful == (1,)
+    assert noise(np.array([0.9, -0.2, 0.5])) == pytest.approx(2.920 * math.sqrt(0.31) / math.sqrt(3))
+
+
+def test_a_tie_holds():
+    judged = judge([[0.5, 0.5, 0.5]] * 3, [1.0] * 3, checked=0, margin=0.1)
+    assert (judged.holds, judged.best, judged.bracket(0)) == (True, 0, (0, 2))
+
+
+@pytest.mark.parametrize(("final", "holds"), [(0.1, True), (0.0999, False)])
+def test_exactly_the_margin_is_not_more_than_it(final, holds):
+    # One seed: its noise is not known, and the margin decides. The drop is 1 - final.
+    margin = 0.1 / 0.9
+    assert judge([[0.2, final]], [1.0], checked=0, margin=margin).holds is holds
+
+
+@pytest.mark.parametrize("bad", [INF, NAN, -INF])
+def test_a_rate_that_diverged_on_one_seed_loses_to_any_that_did_on_none(bad):
+    judged = judge([[0.9, 0.1], [0.9, bad], [0.9, 0.1]], [1.0] * 3, checked=1, margin=0.1, pinned=1)
+    assert judged.diverged.tolist() == [0, 1]
+    assert judged.means.tolist() == [pytest.approx(0.9), INF]
+    assert math.isnan(judged.spreads[1])
+    assert (judged.holds, judged.recommended, judged.sensible) == (False, 0, False)
+    # And it is no better than the one that trains always, though two of its three seeds are.
+    assert judge([[0.9, 0.1], [0.9, bad], [0.9, 0.1]], [1.0] * 3, checked=0, margin=0.1).holds is True
+
+
+def test_a_rate_that_learnt_nothing_is_no_better_than_one_that_diverged_once():
+    finals = [[2.1, INF, INF, INF], [2.2, 0.5, 0.4, 0.4], [2.1, 0.5, 0.4, 0.4]]
+    judged = judge(finals, [2.0] * 3, checked=1, margin=0.05, pinned=3)
+    assert judged.better == ()
+    assert (judged.holds, judged.recommended, judged.sensible) == (False, None, False)
+
+
+def test_how_far_a_loss_rises_above_its_start_does_not_drown_the_other_seeds():
+    # Uncapped, the differences 1, 9, 40 have a standard error of 12, and a mean of 17 would be within 35.
+    judged = judge([[0.0, 1.0], [0.0, 9.0], [0.0, 40.0]], [1.0] * 3, checked=0, margin=0.1, pinned=1)
+    assert judged.worse_by.tolist() == [0.0, 1.0]
+    assert judged.means[1] == pytest.approx(50 / 3)
+    assert judged.sensible is False
+
+
+def test_nothing_can_be_said_where_no_rate_lowered_the_loss():
+    judged = judge([[1.0, 1.2]] * 2, [1.0] * 2, checked=0, margin=0.1, pinned=1)
+    assert (judged.holds, judged.sensible, judged.recommended, judged.best) == (None, None, None, None)
+    assert judged.drop == 0
+    assert np.isnan(judged.worse_by).all()
+
+
+def test_where_every_rate_diverged_nothing_is_recommended():
+    judged = judge([[INF, NAN]] * 2, [1.0] * 2, checked=0, margin=0.1, pinned=0)
+    assert (judged.holds, judged.recommended, judged.sensible) == (False, None, False)
+
+
+def test_an_initial_loss_that_is_not_finite_leaves_nothing_to_judge():
+    judged = judge([[NAN, NAN]], [NAN], checked=0, margin=0.1)
+    assert (judged.holds, judged.recommended) == (None, None)
+    assert judge([[NAN, 0.1]], [NAN], checked=1, margin=0.1, pinned=0).sensible is None
+
+
+def test_a_pinned_rate_is_compared_with_the_one_that_is_recommended():
+    finals = [[0.9, 0.3, 0.1, 0.25]] * 3
+    # The checked rate, 0.3, is worse than the third by 0.2 / 0.9 of the drop, and so is not recommended.
+    judged = judge(finals, [1.0] * 3, checked=1, margin=0.2, pinned=3)
+    assert (judged.holds, judged.recommended, judged.sensible) == (False, 2, True)
+    assert judge(finals, [1.0] * 3, checked=1, margin=0.1, pinned=3).sensible is False
+    assert judge(finals, [1.0] * 3, checked=1, margin=0.1, pinned=2).sensible is True
+
+
+def test_a_pinned_rate_that_is_worse_within_the_noise_is_not_refused():
+    judged = judge([[0.1, 1.0], [0.7, 0.5], [0.4, 0.9]], [1.4] * 3, checked=0, margin=0.1, pinned=1)
+    assert (judged.sensible, judged.pinned_in_doubt) == (True, True)
+
+
+def test_quantiles_are_those_of_the_tables():
+    assert [student_t95(n) for n in (1, 2, 9)] == [6.314, 2.920, 1.833]
+    for degrees, table in ((10, 1.812), (15, 1.753), (30, 1.697), (120, 1.658)):
+        assert student_t95(degrees) == pytest.approx(table, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("finals", "starts"), [([], []), ([[]], [1.0]), ([[0.1]], [1.0, 2.0]), ([0.1], [1.0])]
+)
+def test_shapes_that_do_not_belong_together_are_refused(finals, starts):
+    with pytest.raises(ValueError, match="do not belong to starts"):
+        judge(finals, starts, checked=0, margin=0.1)
+
+
+def test_candidates_are_a_third_and_three_times_and_what_else_is_named():
+    found = candidates(0.1, Role.SUGGESTION, pinned=0.5, config=0.001)
+    assert [each.lr for each in found] == [0.001, 0.0333, 0.1, 0.3, 0.5]
+    assert [each.roles for each in found] == [
+        (Role.CONFIG,), (Role.LOWER,), (Role.SUGGESTION,), (Role.HIGHER,), (Role.PINNED,)
+    ]  # fmt: skip
+
+
+def test_rates_that_agree_are_tried_once():
+    found = candidates(0.1, Role.SUGGESTION, pinned=0.1, config=0.3001)
+    assert [(each.lr, each.roles) for each in found] == [
+        (0.0333, (Role.LOWER,)),
+        (0.1, (Role.SUGGESTION, Role.PINNED)),
+        (0.3001, (Role.CONFIG, Role.HIGHER)),
+    ]
+    assert [each.lr for each in candidates(0.1, Role.GIVEN, config=0.0)] == [0.0333, 0.1, 0.3]
+
+
+SUGGESTED = Suggestion(lr=0.1, low=0.02, high=0.2, rule="gugger", reason="It falls there.")
+
+
+def told(finals, *, pinned=None, margin=0.1, suggestion=SUGGESTED, start=1.0):
+    """The conclusion for the rates 0.0333, 0.1, 0.3 and a pinned one of 1."""
+    tried = candidates(0.1, Role.SUGGESTION if suggestion else Role.GIVEN, pinned=pinned)
+    seeds = tuple(
+        SeedTrial(i, start, np.zeros((len(tried), 4)), np.full(len(tried), 4), np.array(row, dtype=float))
+        for i, row in enumerate(finals)
+    )
+    trials = Trials(tried, 4, seeds)
+    where = trials.index([Role.PINNED])
+    judged = judge(trials.finals, trials.starts, checked=1, margin=margin, pinned=where)
+    return conclude(trials, judged, suggestion)
+
+
+def test_a_suggestion_that_holds_stays_as_it_was():
+    said = told([[0.3, 0.2, 0.9]] * 3)
+    assert said.suggestion is SUGGESTED
+    assert said.refusal is None
+    assert said.verdict == (
+        "The suggestion holds: 0.1 ends at a held-out loss of 0.2 after 4 steps (mean over 3 seeds; 1 before "
+        "training), the lowest of the 3 rates tried."
+    )
+    close = told([[0.18, 0.2, 0.9]] * 3).verdict
+    assert "the best of the others, 0.0333, is better by 2.4% of the drop, within verify.margin=0.1." in close
+
+
+def test_where_a_lower_rate_learnt_nothing_one_between_is_named():
+    said = told([[1.0, INF, INF], [1.1, 0.2, 0.2], [1.0, 0.2, 0.2]])
+    assert said.suggestion is None
+    assert said.verdict.startswith(
+        "The suggestion does not hold: 0.1 diverged on 1 of 3 seeds, and no other rate that was tried can be "
+        "recommended. 0.0333 did not diverge, but within 4 steps it lowered the loss by no more than the "
+        "margin. Try one between, lrfind verify 0.0577,"
+    )
+    assert "Try far smaller ones: lrfind verify 0.000333." in told([[INF, INF, INF]] * 3).verdict
+
+
+def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by():
+    said = told([[0.9, 0.6, 0.2]] * 3)
+    assert (said.suggestion.lr, said.suggestion.low, said.suggestion.high) == (0.3, 0.3, 0.3)
+    assert said.suggestion.rule == "verify"
+    assert said.verdict == (
+        "The suggestion does not hold: 0.1 ends at a held-out loss of 0.6 after 4 steps (mean over 3 seeds; "
+        "1 before training), and 0.3 (3 times it) at 0.2, better by 50% of the drop (verify.margin=0.1 "
+        "allows 10%) and beyond the noise of the seeds. Try 0.3, and check around it: lrfind verify 0.3."
+    )
+
+
+def test_a_pinned_rate_that_is_refused_is_told_with_both_losses_the_margin_and_what_to_pin():
+    said = told([[0.3, 0.2, 0.3, 0.8]] * 3, pinned=1.0)
+    assert said.refusal == (
+        "verify.lr=1 is no longer a sensible learning rate for this task: it ends at a held-out loss of 0.8 "
+        "after 4 steps (mean over 3 seeds; 1 before training), and 0.1 at 0.2, worse by 75% of the drop "
+        "(verify.margin=0.1 allows 10%) and beyond the noise of the seeds. Pin 0.1 instead."
+    )
+    assert said.verdict.endswith(said.refusal)
+    diverged = told([[0.3, 0.2, 0.3, 0.8], [0.3, 0.2, 0.3, INF]], pinned=1.0).refusal
+    assert "it diverged on 1 of 2 seeds within 4 steps (mean over 2 seeds; 1 before training)" in diverged
+    assert diverged.endswith("and 0.1 at 0.2. Pin 0.1 instead.")
+
+
+def test_a_pinned_rate_that_is_sensible_is_told_so():
+    said = told([[0.3, 0.2, 0.3, 0.24]] * 3, pinned=1.0)
+    assert said.refusal is None
+    assert said.verdict.endswith(
+        "verify.lr=1 is sensible: it ends at a held-out loss of 0.24, worse than 0.1 by 5.0% of the drop; "
+        "verify.margin=0.1 allows 10%."
+    )
+
+
+def test_where_all_diverged_far_smaller_rates_are_named():
+    said = told([[INF, INF, INF]])
+    assert said.suggestion is None
+    assert "The suggestion does not hold: 0.1 diverged" in said.verdict
+    assert said.verdict.endswith("Try far smaller ones: lrfind verify 0.000333.")
+
+
+def test_where_nothing_was_learnt_nothing_is_said():
+    said = told([[1.0, 1.0, 1.1]] * 2)
+    assert said.suggestion is None
+    assert (
+        "Nothing can be said: within 4 steps no rate that was tried brought the held-out loss below"
+        in said.verdict
+    )
+    assert "verify.num_steps" in said.verdict
+
+
+def test_a_loss_that_was_not_finite_before_training_is_told_and_blames_no_rate():
+    said = told([[INF, INF, INF]], start=NAN)
+    assert said.suggestion is None
+    assert "the held-out loss was not finite before any update" in said.verdict
+    assert "lrfind verify" not in said.verdict
+
+
+@pytest.mark.parametrize("suggestion", [SUGGESTED, None])
+def test_seeds_that_do_not_agree_are_told(suggestion):
+    said = told([[0.9, 0.8, 0.1], [0.9, 0.2, 0.4], [0.9, 0.7, 0.2]], suggestion=suggestion)
+    assert "in the mean, but the seeds do not agree on it. Raise verify.seeds to tell." in said.verdict
+    assert said.suggestion.lr == 0.1
+    assert said.verdict.startswith("The suggestion holds" if suggestion else "The rate holds")
+
+
+def test_a_seed_that_was_cut_off_is_not_judged():
+    tried = (Candidate(0.1, (Role.GIVEN,)),)
+    whole = SeedTrial(0, 1.0, np.zeros((1, 4)), np.array([4]), np.array([0.5]))
+    cut = SeedTrial(1, 2.0, np.zeros((1, 4)), np.array([2]), np.array([NAN]))
+    trials = Trials(tried, 4, (whole, cut))
+    assert trials.finals.tolist() == [[0.5]]
+    assert trials.starts.tolist() == [1.0]
+    assert trials.steps == 6

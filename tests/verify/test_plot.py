@@ -1,0 +1,168 @@
+"""What the picture, the table and the screen of the runs around a rate show, in numbers and words."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lrfind.plotting.draw import png
+from lrfind.plotting.verify_drawing import draw_verify
+from lrfind.verify.candidates import Role, SeedTrial, Trials, candidates
+from lrfind.verify.judge import judge
+from lrfind.verify.plot import verify_figure
+from lrfind.verify.report import roles_text, verified, verify_csv, verify_lines
+
+INF, NAN = math.inf, math.nan
+STEPS = 120
+
+
+def trials(finals, *, start=2.0, pinned=None, config=0.01):
+    """Runs whose training loss falls on a straight line from the start to the final loss."""
+    tried = candidates(0.1, Role.SUGGESTION, pinned=pinned, config=config)
+    seeds = []
+    for i, row in enumerate(finals):
+        losses = np.full((len(tried), STEPS), NAN)
+        taken = np.full(len(tried), STEPS)
+        for rate, final in enumerate(row):
+            if not math.isfinite(final):
+                taken[rate] = 10
+                losses[rate, :10] = np.append(np.linspace(start, 9 * start, 9), INF)
+            else:
+                losses[rate] = np.linspace(start, final, STEPS)
+        seeds.append(SeedTrial(5 + i, start, losses, taken, np.array(row, dtype=float)))
+    return Trials(tried, STEPS, tuple(seeds))
+
+
+def judged(measured, **options):
+    return judge(measured.finals, measured.starts, margin=0.1, **{"checked": 2} | options)
+
+
+THREE = trials([[1.5, 0.5, 0.2, INF], [1.4, 0.6, 0.3, 0.4]])
+
+
+def test_each_rate_has_its_curves_its_ends_and_its_key():
+    data = verify_figure(THREE, judged(THREE), "what is trained")
+    assert [rate.key for rate in data.rates] == [
+        "0.01, in the config: ends at 1.45",
+        "0.0333, 1/3 of it: ends at 0.55",
+        "0.1, suggestion: ends at 0.25",
+        "0.3, 3 times it: diverged on 1 of 2 seeds",
+    ]
+    assert [rate.checked for rate in data.rates] == [False, False, True, False]
+    held = data.rates[2]
+    # A straight line stays as it is when it is smoothed, and so does the mean of two.
+    assert held.each[0].y == pytest.approx(np.linspace(2.0, 0.2, STEPS))
+    assert held.mean.y == pytest.approx(np.linspace(2.0, 0.25, STEPS))
+    assert held.finals.y.tolist() == [0.2, 0.3]
+    assert held.final.y == pytest.approx([0.25])
+    assert data.answer == "0.1 holds"
+    assert data.good == pytest.approx((0.25, 0.25 + 0.1 * 1.75))
+    assert data.start == 2.0
+
+
+def test_a_run_that_diverged_ends_at_its_last_finite_loss_and_is_marked_at_the_upper_edge():
+    data = verify_figure(THREE, judged(THREE), "")
+    lost = data.rates[3]
+    assert [len(curve.y) for curve in lost.each] == [9, STEPS]
+    assert len(lost.mean.y) == 9
+    assert lost.finals.y.tolist() == [0.4]
+    assert len(lost.final.y) == 0
+    bottom, top = data.held_out.limits
+    assert lost.diverged.y == pytest.approx([top - 0.025 * (top - bottom)])
+    # The cliff at 18 leaves the frame to the others.
+    assert data.loss.limits[1] < 3
+
+
+def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
+    measured = trials([[1.5, 0.5, 0.2, 0.4]])
+    measured.seeds[0].losses[3, 1:40] = 1e6
+    lines = [curve.y for rate in verify_figure(measured, judged(measured), "").rates for curve in rate.each]
+    assert min(line.min() for line in lines) == pytest.approx(0.2)
+    assert max(line.max() for line in lines) == pytest.approx(2.0 + 3 * 1.8)
+
+
+@pytest.mark.parametrize(
+    ("finals", "pinned", "answer"),
+    [
+        ([[1.5, 0.5, 0.2, 0.3]], None, "0.1 holds"),
+        ([[1.5, 0.5, 1.0, 0.3]], None, "0.1 does not hold: try 0.3"),
+        ([[1.5, 0.5, 0.2, 0.3, 1.9]], 1.0, "0.1 holds, 1 is not sensible"),
+        ([[2.0, 2.0, 2.0, 2.5]], None, "nothing was learnt: not judged"),
+        ([[INF] * 4], None, "0.1 does not hold"),
+    ],
+)
+def test_the_answer_stands_in_the_picture(finals, pinned, answer):
+    measured = trials(finals, pinned=pinned)
+    judgement = judged(measured, pinned=measured.index([Role.PINNED]))
+    data = verify_figure(measured, judgement, "title")
+    assert data.answer == answer
+    assert data.holds is {"0.1 holds": True, "nothing was learnt: not judged": None}.get(answer, False)
+    assert png(draw_verify(data)).startswith(b"\x89PNG")
+
+
+def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
+    cut = trials([[1.5, NAN, NAN, NAN]])
+    data = verify_figure(cut, None, "title")
+    assert data.answer == "interrupted: not judged"
+    assert png(draw_verify(data)).startswith(b"\x89PNG")
+    nothing = verify_figure(None, None, "")
+    assert (nothing.rates, nothing.answer) == ((), "no learning rate to check")
+    assert png(draw_verify(nothing)).startswith(b"\x89PNG")
+    assert verify_csv(None) == "lr,seed,step,loss,held_out_loss\n"
+    never_finite = trials([[INF] * 4], start=NAN)
+    never_finite.seeds[0].losses[:] = NAN
+    assert png(draw_verify(verify_figure(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
+    none_whole = trials([])
+    assert png(draw_verify(verify_figure(none_whole, None, ""))).startswith(b"\x89PNG")
+    assert verified(none_whole, None, checked={}, pinned=0.2, held_out=9)["pinned"] == {
+        "lr": 0.2,
+        "sensible": None,
+    }
+    assert verify_lines(None, None, None, "Flat.", []) == verify_lines(cut, None, None, "Flat.", [])
+
+
+def test_panels_and_keys_lie_within_the_picture():
+    for count in (0.01, 0.1):
+        data = verify_figure(
+            trials([[1.5, 0.5, 0.2, 0.3][: 4 if count < 0.1 else 3]], config=count), None, "t"
+        )
+        for left, bottom, width, height in (data.left_panel, data.right_panel):
+            assert 0 < left < left + width <= 1
+            assert 0 < bottom < bottom + height < 1
+
+
+def test_csv_has_the_held_out_loss_before_the_first_step_and_after_the_last():
+    lines = verify_csv(THREE).splitlines()
+    assert lines[0] == "lr,seed,step,loss,held_out_loss"
+    assert lines[1] == "0.01,5,0,2.0,2.0"
+    assert lines[STEPS + 1] == f"0.01,5,{STEPS},,1.5"
+    assert "0.3,5,9,inf," in lines
+    assert "0.3,5,10,,inf" in lines
+    assert len(lines) == 1 + 7 * (STEPS + 1) + 11
+
+
+def test_a_run_that_was_interrupted_has_no_last_row():
+    lines = verify_csv(trials([[1.5, NAN, NAN, NAN]])).splitlines()
+    assert sum(line.split(",")[3] == "" for line in lines[1:]) == 1
+
+
+def test_the_record_says_how_each_rate_ended():
+    runs = verified(THREE, judged(THREE), checked={"lr": 0.1}, pinned=None, held_out=7)["runs"]
+    assert [run["status"] for run in runs] == ["completed", "completed", "completed", "diverged"]
+    assert [run["loss"] for run in runs] == [
+        pytest.approx(1.45),
+        pytest.approx(0.55),
+        pytest.approx(0.25),
+        None,
+    ]
+    assert runs[2]["seeds"][1] == {"seed": 6, "start_loss": 2.0, "loss": 0.3}
+    assert runs[2]["worse_by"] == 0.0
+    assert runs[2]["roles"] == ["suggestion"]
+
+
+def test_the_screen_marks_the_rate_to_take():
+    text = [line.text for line in verify_lines(THREE, judged(THREE), None, "", [])]
+    assert text[3].split() == ["*", "0.1", "suggestion", "0.25", "0.071", "0.0%"]
+    assert text[4].split() == ["0.3", "3", "times", "it", "diverged", "54.3%"]
+    assert text[5].split() == ["before", "training", "2"]
+    assert roles_text(candidates(0.1, Role.GIVEN, pinned=0.1, config=0.3)[1]) == "given, verify.lr"
