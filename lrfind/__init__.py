@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lrfind.api import RangeTestResult, range_test
     from lrfind.api_refine import RefineResult, refine
     from lrfind.errors import UserError
-    from lrfind.range_test.curve import Curve, Status
-    from lrfind.range_test.reading import Suggestion
+    from lrfind.range_test.curve import Curve
+    from lrfind.suggestion import Status, Suggestion
 
 __all__ = [
     "Curve",
@@ -37,8 +37,8 @@ _HOMES = {
     "Curve": "lrfind.range_test.curve",
     "RangeTestResult": "lrfind.api",
     "RefineResult": "lrfind.api_refine",
-    "Status": "lrfind.range_test.curve",
-    "Suggestion": "lrfind.range_test.reading",
+    "Status": "lrfind.suggestion",
+    "Suggestion": "lrfind.suggestion",
     "UserError": "lrfind.errors",
     "range_test": "lrfind.api",
     "refine": "lrfind.api_refine",

@@ -13,14 +13,14 @@ from lrfind.api_objects import one_of, own_task, plain_arguments
 from lrfind.api_result import Result, content_of
 from lrfind.config.schema import Metric, Precision
 from lrfind.errors import UserError
-from lrfind.range_test.curve import Status
 from lrfind.range_test.ladder import Spacing, ladder
-from lrfind.range_test.measured_regret import measured_worth
+from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.reading import DEFAULT_RULE, Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.repeats_report import repeats_csv, repeats_record
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.report.record import range_csv
+from lrfind.suggestion import Status
 from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from lrfind.range_test.curve import Curve
-    from lrfind.range_test.reading import Reading, Suggestion
+    from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep
+    from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 
 
@@ -217,7 +218,7 @@ def range_test(
     reading = read(curve, rule=rule)
     several = repeats_of(curves, range(repeats), rule=rule) if repeats > 1 else None
     chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
-    worth = {"measured": measured_worth(arguments | chosen)}
+    worth = {"measured": measured_regret(arguments | chosen)}
     content = content_of(
         command="range",
         status=curve.status,

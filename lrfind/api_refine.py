@@ -13,8 +13,8 @@ from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.refine.continued import Reading
 from lrfind.refine.report import refine_csv
-from lrfind.refine.results import Measured, Plan
-from lrfind.refine.rounds import explore
+from lrfind.refine.results import RoundPlan, RoundResult
+from lrfind.refine.rounds import run_rounds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
 from lrfind.training.snapshot import Snapshot
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
-    from lrfind.range_test.reading import Suggestion
     from lrfind.refine.verdict import Answer
+    from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 
 
@@ -44,7 +44,7 @@ class RefineResult(Result):
         content: The JSON record, as plain dicts and lists.
     """
 
-    rounds: list[Measured]
+    rounds: list[RoundResult]
     answer: Answer
     title: str
     content: dict[str, Any]
@@ -159,7 +159,7 @@ def refine(
     )
     with task.preserved():
         sweep.start = Snapshot(model, optimizer, scaler=task.scaler, loader=loader)
-        found = list(explore(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
+        found = list(run_rounds(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
     answer = conclude(found)
     content = content_of(
         command="refine",
@@ -175,17 +175,17 @@ def refine(
     return RefineResult(found, answer, task.title, content)
 
 
-def _plans(segments: Sequence[Any] | None, around_lr: float | None, iterations: int) -> list[Plan]:
+def _plans(segments: Sequence[Any] | None, around_lr: float | None, iterations: int) -> list[RoundPlan]:
     if iterations < 1:
         raise UserError(f"iterations must be at least 1, got {iterations}.")
     if around_lr is not None:
         try:
-            return [Plan(around(around_lr, iterations), "", "closing")]
+            return [RoundPlan(around(around_lr, iterations), "", "closing")]
         except ValueError as error:
             raise UserError(f"around_lr: {error}.") from error
     if segments is None:
-        return [Plan(table(iterations), "")]
+        return [RoundPlan(table(iterations), "")]
     try:
-        return [Plan(each, "") for each in rounds_of(segments)]
+        return [RoundPlan(each, "") for each in rounds_of(segments)]
     except ValueError as error:
         raise UserError(f"segments: {error}.") from error

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-    from lrfind.range_test.curve import Status
-    from lrfind.range_test.reading import Suggestion
+    from lrfind.suggestion import Status, Suggestion
 
 
 class Result(ABC):

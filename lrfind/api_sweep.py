@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from lrfind.range_test.curve import Status
 from lrfind.refine.continued import Reading, Trainee, continued
-from lrfind.refine.loss_log import Tape
+from lrfind.refine.loss_log import LossLog
 from lrfind.refine.restarted import planned_steps, restarted
-from lrfind.refine.results import Measured, Plan
+from lrfind.refine.results import RoundPlan, RoundResult
 from lrfind.refine.segments import rungs
+from lrfind.suggestion import Status
 from lrfind.training.snapshot import Snapshot, generators_of
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from lrfind.api_objects import OwnTask
     from lrfind.refine.continued import Point
-    from lrfind.refine.results import Track
+    from lrfind.refine.results import SeedResult
     from lrfind.training.step import StepOptions
 
 
@@ -81,7 +81,7 @@ class OwnSweep:
         self._on_step = on_step
         self._round = 0
 
-    def measure(self, plan: Plan) -> Measured:
+    def measure(self, plan: RoundPlan) -> RoundResult:
         """One round, every seed of it."""
         self._round += 1
         tracks, status = [], Status.COMPLETED
@@ -90,7 +90,7 @@ class OwnSweep:
             track, ended = self._restarted(plan, seed) if self._restart else self._continued(plan, seed)
             tracks.append(track)
             status = status if ended is Status.COMPLETED else ended
-        return Measured(plan, tuple(tracks), status, restarted=self._restart)
+        return RoundResult(plan, tuple(tracks), status, restarted=self._restart)
 
     def _begin(self, seed: int) -> None:
         """Everything as it was given, but for what a seed changes."""
@@ -109,8 +109,8 @@ class OwnSweep:
         task = self._task
         return Trainee(task.objective, task.optimizer, task.batches(), task.device, self._options)
 
-    def _continued(self, plan: Plan, seed: int) -> tuple[Track, Status]:
-        tape = Tape()
+    def _continued(self, plan: RoundPlan, seed: int) -> tuple[SeedResult, Status]:
+        tape = LossLog()
 
         def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
             done = seed * plan.iterations + point.index + 1
@@ -128,7 +128,7 @@ class OwnSweep:
             raise KeyboardInterrupt
         return tape.track(), ended
 
-    def _restarted(self, plan: Plan, seed: int) -> tuple[Track, Status]:
+    def _restarted(self, plan: RoundPlan, seed: int) -> tuple[SeedResult, Status]:
         lrs = [lr for _, lr, _ in rungs(plan.segments)]
         iterations = max(segment.iterations for segment in plan.segments)
         num_steps = iterations * self._reading.steps

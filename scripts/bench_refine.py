@@ -20,7 +20,7 @@ import time
 import torch
 
 from lrfind.refine.continued import Reading, Trainee, along, continued
-from lrfind.refine.loss_log import Tape
+from lrfind.refine.loss_log import LossLog
 from lrfind.tasks.data.dataset import curve
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
@@ -65,7 +65,7 @@ def made(seed):
 
 def one_seed(epochs, seed=0):
     trainee, reading = made(seed)
-    tape = Tape()
+    tape = LossLog()
     began = time.process_time()
     continued(trainee, [(LR, epochs)], reading=reading, tape=tape, on_iteration=lambda point, save: None)
     return time.process_time() - began, tape.losses
@@ -73,7 +73,7 @@ def one_seed(epochs, seed=0):
 
 def side_by_side(epochs, seeds, *, record):
     trainees, (reading, *_) = zip(*(made(seed) for seed in range(seeds)), strict=True)
-    tapes = [Tape() for _ in range(seeds)]
+    tapes = [LossLog() for _ in range(seeds)]
     team = Team(trainees, record=record)
     began = time.process_time()
     along(team, [(LR, epochs)], reading=reading, tapes=tapes, on_iteration=lambda point, save: None)

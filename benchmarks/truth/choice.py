@@ -94,10 +94,10 @@ def regrets(curves: Sequence[Curve], oracle: Oracle) -> NDArray[np.float64]:
         with numbers(deep, share):
             readings = [read(curve, rule=Rule.CENTRE) for curve in curves]
             for j, reading in enumerate(readings):
-                sides = centre.valley_sides(reading.line)
+                sides = centre.valley_sides(reading.smoothed)
                 if reading.suggestion is None or sides is None:
                     continue
-                middle, forgets = math.sqrt(sides[0] * sides[1]), 1 - reading.line.momentum
+                middle, forgets = math.sqrt(sides[0] * sides[1]), 1 - reading.smoothed.momentum
                 for i, choice in enumerate(CHOICES):
                     if choice[:2] == (deep, share):
                         found[i, j] = oracle.regret(middle * forgets**choice.power * choice.factor)

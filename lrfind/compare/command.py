@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lrfind.compare.config import CompareConfig
     from lrfind.compare.run import Study
     from lrfind.compare.verdict import Advice
-    from lrfind.range_test.curve import Status
+    from lrfind.suggestion import Status
 
 CURVES, SCALING = "compare.png", "compare_scaling.png"
 
@@ -43,8 +43,8 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.compare.verdict import advise
     from lrfind.plotting.compare_drawing import draw_curves, draw_scaling
     from lrfind.plotting.draw import png
-    from lrfind.range_test.curve import Status
     from lrfind.report.record import to_json
+    from lrfind.suggestion import Status
 
     study = Study(config, directory)
     study.run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from lrfind.range_test.reading import rounded
+from lrfind.suggestion import rounded
 
 
 def grid_around(centre: float, *, count: int, factor: float, through: float | None = None) -> list[float]:

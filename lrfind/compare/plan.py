@@ -11,11 +11,11 @@ from lrfind.compare.grid import grid_around
 from lrfind.compare.job import Job, options_of, threads
 from lrfind.config.schema import Metric
 from lrfind.errors import ConfigError
-from lrfind.range_test.curve import Status
 from lrfind.range_test.reading import read
 from lrfind.range_test.run import measured
 from lrfind.report import console
 from lrfind.report.formatting import rate_text
+from lrfind.suggestion import Status
 from lrfind.training.runs import faster_form
 from lrfind.training.stacking.autotune import Strategy
 

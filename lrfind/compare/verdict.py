@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.compare.results import Edge, Judge
 from lrfind.compare.scaling import FEWEST_RATES, scaling_of
-from lrfind.range_test.reading import Suggestion, rounded
+from lrfind.suggestion import Suggestion, rounded
 
 if TYPE_CHECKING:
     from lrfind.compare.results import Best, Cell, Comparison

@@ -17,29 +17,29 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lrfind.range_test.smoothed_curve import Line
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
 
 DEEP = 0.75
 """Share of the fall from which on the valley is."""
 
 
-def centre(seen: Line) -> float | None:
+def centre(smoothed: SmoothedCurve) -> float | None:
     """The middle of the valley on a log axis, times sqrt(1 - momentum)."""
-    sides = valley_sides(seen)
-    return None if sides is None else math.sqrt(sides[0] * sides[1] * (1 - seen.momentum))
+    sides = valley_sides(smoothed)
+    return None if sides is None else math.sqrt(sides[0] * sides[1] * (1 - smoothed.momentum))
 
 
-def middle_half(seen: Line) -> tuple[float, float] | None:
+def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
     """The bracket of the rule: the middle half of the valley on a log axis, times sqrt(1 - momentum)."""
-    sides = valley_sides(seen)
+    sides = valley_sides(smoothed)
     if sides is None:
         return None
     quarter = (sides[1] / sides[0]) ** 0.25
-    middle = math.sqrt(sides[0] * sides[1] * (1 - seen.momentum))
+    middle = math.sqrt(sides[0] * sides[1] * (1 - smoothed.momentum))
     return middle / quarter, middle * quarter
 
 
-def valley_sides(seen: Line) -> tuple[float, float] | None:
+def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:
     """The rates between which the valley lies; None where nothing falls.
 
     The fall is from the plateau to the lowest point. On the left of that the valley begins where the line
@@ -47,12 +47,12 @@ def valley_sides(seen: Line) -> tuple[float, float] | None:
     it comes up through it for the first time, or where the line ends. Between its points the line is straight
     over log10 lr.
     """
-    lowest = seen.lowest
-    fall = seen.plateau - float(seen.values[lowest])
+    lowest = smoothed.lowest
+    fall = smoothed.plateau - float(smoothed.values[lowest])
     if lowest < 1 or fall <= 0:
         return None
-    x, y = seen.log10_lrs, seen.values
-    level = seen.plateau - DEEP * fall
+    x, y = smoothed.log10_lrs, smoothed.values
+    level = smoothed.plateau - DEEP * fall
     above = np.flatnonzero(y[:lowest] > level)
     left = float(x[0]) if len(above) == 0 else _crossing(x, y, int(above[-1]), level)
     risen = np.flatnonzero(y[lowest:] >= level)

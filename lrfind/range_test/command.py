@@ -58,7 +58,7 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
 
 def record_of(config: RangeConfig, found: Swept, directory: Path, seconds: float) -> dict[str, Any]:
     """The JSON record of a run."""
-    from lrfind.range_test.measured_regret import measured_worth
+    from lrfind.range_test.measured_regret import measured_regret
     from lrfind.range_test.repeats_report import repeats_record
     from lrfind.report.environment import environment
     from lrfind.report.record import plain, record
@@ -80,4 +80,4 @@ def record_of(config: RangeConfig, found: Swept, directory: Path, seconds: float
         files=[directory / name for name in ("range.csv", "range.png", "range.json")],
         warnings=found.notes + warnings_of(found.skipped),
     )
-    return content | {"measured": measured_worth(settings)} | repeats_record(found.repeats)
+    return content | {"measured": measured_regret(settings)} | repeats_record(found.repeats)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,21 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lrfind.suggestion import Status
+
 SAME = 1e-3
 """Relative difference up to which two losses of one model on one batch are the same: kernels may round."""
-
-
-class Status(str, Enum):
-    """Why a sweep ended."""
-
-    COMPLETED = "completed"
-    """Every rate of the ladder was used."""
-    DIVERGED = "diverged"
-    """The smoothed loss passed the threshold of the divergence test."""
-    NONFINITE = "nonfinite"
-    """A loss was NaN or infinite; it is the last one of the curve."""
-    INTERRUPTED = "interrupted"
-    """The user stopped the sweep."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,7 +35,7 @@ _DEFAULT = {
 """The settings that were measured."""
 
 
-def measured_worth(settings: dict[str, Any]) -> dict[str, Any] | None:
+def measured_regret(settings: dict[str, Any]) -> dict[str, Any] | None:
     """What a suggestion with those settings of `range` is worth; None where they were not measured.
 
     Args:

@@ -14,17 +14,18 @@ import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import loss_limits
-from lrfind.range_test.curve import Status
-from lrfind.range_test.smoothed_curve import cliff_level, line
+from lrfind.range_test.smoothed_curve import cliff_level, smoothed_curve
 from lrfind.report.formatting import rate_text
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.range_test.curve import Curve
-    from lrfind.range_test.reading import Reading, Suggestion
+    from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
-    from lrfind.range_test.smoothed_curve import Line
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
+    from lrfind.suggestion import Suggestion
 
     Floats = NDArray[np.float64]
     Box = tuple[float, float, float, float]
@@ -137,17 +138,17 @@ def picture_of(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         curve,
         reading.suggestion,
         title if repeats is None else f"{title}, median of {len(repeats.curves)} sweeps",
-        reading_line=_drawn(reading.line, accuracy=accuracy),
-        band=None if repeats is None else _band(reading.line, repeats, accuracy=accuracy),
+        reading_line=_drawn(reading.smoothed, accuracy=accuracy),
+        band=None if repeats is None else _band(reading.smoothed, repeats, accuracy=accuracy),
         metric="accuracy" if accuracy else "loss",
     )
 
 
-def _band(middle: Line, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
+def _band(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
     """Between the lowest and the highest of the sweeps' own lines, as far as the median's line goes."""
     low, high = np.full(len(middle), np.inf), np.full(len(middle), -np.inf)
     for curve in repeats.curves:
-        own = line(curve)
+        own = smoothed_curve(curve)
         # Paired lines are told apart by what training did, not by the level their batches stand at.
         shift = 0.0 if own.start is None or middle.start is None else middle.start - own.start
         n = min(len(own), len(middle))
@@ -243,18 +244,18 @@ def range_figure(
     )
 
 
-def _drawn(line: Line, *, accuracy: bool) -> tuple[Floats, Floats]:
+def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
     """The line that the rules read, as it can be shown.
 
     Where the cliff was cut off before it was smoothed, the line would run level while the losses climb: it
     ends at the first such loss. Errors are turned back into accuracies.
     """
-    if len(line) == 0:
-        return line.lrs, line.values
-    cliff = np.flatnonzero(line.raw > cliff_level(line.raw, line.start))
+    if len(smoothed) == 0:
+        return smoothed.lrs, smoothed.values
+    cliff = np.flatnonzero(smoothed.raw > cliff_level(smoothed.raw, smoothed.start))
     shown = slice(None, cliff[0] if len(cliff) else None)
-    values = line.values[shown]
-    return line.lrs[shown], 1 - values if accuracy else values
+    values = smoothed.values[shown]
+    return smoothed.lrs[shown], 1 - values if accuracy else values
 
 
 def _unread(curve: Curve) -> NDArray[np.bool_]:

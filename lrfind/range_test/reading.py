@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from lrfind.range_test.centre import centre, middle_half, valley_sides
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
-from lrfind.range_test.smoothed_curve import line
+from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
+from lrfind.suggestion import Suggestion, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.range_test.curve import Curve
-    from lrfind.range_test.smoothed_curve import Line
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
 
 
 class Rule(str, Enum):
@@ -34,26 +35,6 @@ class Rule(str, Enum):
 DEFAULT_RULE = Rule.CENTRE
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A learning rate to train with at a constant rate, and the bracket it stands in.
-
-    Attributes:
-        lr: The suggested rate, three significant digits.
-        low: The lowest rate that should do nearly as well; for the rules of others, where the loss begins to
-            fall.
-        high: The highest such rate; for the rules of others, the last rate before the loss turns.
-        rule: Name of the rule that chose `lr`.
-        reason: Why, in a sentence.
-    """
-
-    lr: float
-    low: float
-    high: float
-    rule: str
-    reason: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
     """What was read from a curve.
@@ -63,31 +44,31 @@ class Reading:
         rules: Every rule's own answer, three significant digits, or None.
         shape: What kind of curve it is.
         verdict: What the curve shows and what to do about it, in plain language.
-        line: What the rules read.
+        smoothed: What the rules read.
     """
 
     suggestion: Suggestion | None
     rules: dict[str, float | None]
     shape: Shape
     verdict: str
-    line: Line
+    smoothed: SmoothedCurve
 
 
 def read(curve: Curve, *, rule: Rule) -> Reading:
     """Reads a curve with every rule; `rule` makes the suggestion."""
-    seen = line(curve)
-    shape = shape_of(curve, seen)
+    smoothed = smoothed_curve(curve)
+    shape = shape_of(curve, smoothed)
     rules: dict[str, float | None] = {each.value: None for each in Rule}
     suggestion = None
     if shape.answers:
-        answers = {each: RULES[each](seen) for each in Rule}
+        answers = {each: RULES[each](smoothed) for each in Rule}
         rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
         what = "loss" if curve.accuracies is None else "share of wrong answers"
-        suggestion = _suggestion(seen, rule, answers[rule], what)
-    return Reading(suggestion, rules, shape, verdict(curve, seen, shape), seen)
+        suggestion = _suggestion(smoothed, rule, answers[rule], what)
+    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed)
 
 
-RULES: dict[Rule, Callable[[Line], float | None]] = {
+RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {
     Rule.CENTRE: centre,
     Rule.STEEPEST: steepest,
     Rule.MINIMUM: minimum,
@@ -114,21 +95,16 @@ def repeats_of(curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule) -> 
     return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs)
 
 
-def rounded(lr: float) -> float:
-    """Three significant digits: a range test knows no more."""
-    return float(f"{lr:.3g}")
-
-
-def _suggestion(seen: Line, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
+def _suggestion(smoothed: SmoothedCurve, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
     if answer is None:
         return None
-    between = middle_half(seen) if rule is Rule.CENTRE else falling(seen)
+    between = middle_half(smoothed) if rule is Rule.CENTRE else falling(smoothed)
     if between is None:
         return None
     lr = rounded(min(max(answer, between[0]), between[1]))
     low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
     if rule is Rule.CENTRE:
-        said = _valley_in_words(seen, lr, what)
+        said = _valley_in_words(smoothed, lr, what)
     else:
         moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
         said = (
@@ -139,14 +115,14 @@ def _suggestion(seen: Line, rule: Rule, answer: float | None, what: str) -> Sugg
     return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
 
 
-def _valley_in_words(seen: Line, lr: float, what: str) -> str:
-    sides = valley_sides(seen)
+def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
+    sides = valley_sides(smoothed)
     assert sides is not None
     left, right = (rounded(side) for side in sides)
     said = (
         f"From {left:g} to {right:g} the {what} is down by at least three quarters of its whole fall; {lr:g} "
         "is the middle of that valley"
     )
-    if seen.momentum:
-        said += f", times {math.sqrt(1 - seen.momentum):.2g} for a momentum of {seen.momentum:g}"
+    if smoothed.momentum:
+        said += f", times {math.sqrt(1 - smoothed.momentum):.2g} for a momentum of {smoothed.momentum:g}"
     return f"{said}."

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.smoothed_curve import without_batches
+from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
 if TYPE_CHECKING:

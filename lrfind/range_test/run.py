@@ -9,16 +9,17 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.config.schema import Metric
-from lrfind.range_test.curve import Curve, Status
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.report import console
+from lrfind.suggestion import Status
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
     from lrfind.config.schema import RangeConfig
+    from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
     from lrfind.tasks.build import Task

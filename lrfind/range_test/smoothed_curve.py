@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
 from lrfind.statistics import batch_noise, growing_deviation, starting_level
+from lrfind.suggestion import Status
 from lrfind.training.smoothing import centred, exponential_average
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class SmoothedCurve:
     """What the rules read.
 
     `values[j]` is the measurement that first shows the effect of `lrs[j]`, that is the one of the step after.
@@ -147,7 +147,7 @@ class Line:
         return level - float(self.values[lowest]), deviation
 
 
-def line(curve: Curve) -> Line:
+def smoothed_curve(curve: Curve) -> SmoothedCurve:
     """Makes the line of a curve; it can be empty."""
     # A NaN ends the curve, and an infinity is no level: neither reaches a rule.
     steps = int(np.argmin(np.isfinite(curve.losses))) if not np.isfinite(curve.losses).all() else len(curve)
@@ -168,7 +168,7 @@ def line(curve: Curve) -> Line:
         width = max(1.0, _width(curve))
         values, noise_left = centred(np.minimum(raw, cliff_level(raw[:points], start)), width)
         raw, values, noise_left = raw[:points], values[:points], noise_left[:points]
-    return Line(
+    return SmoothedCurve(
         lrs=curve.lrs[first : first + points],
         raw=raw,
         # A straight line through a steep fall can undershoot what was measured.

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.errors import BatchError, UserError
-from lrfind.range_test.curve import Curve, Status
-from lrfind.training.initial_model import StartModel
+from lrfind.range_test.curve import Curve
+from lrfind.suggestion import Status
+from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.readback import Readback
 from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
@@ -65,7 +66,7 @@ class SweepOptions(StepOptions):
         skip_end: Steps at the end that are not read, where the sweep stopped early.
         validation_every: Steps from one validation to the next.
         paired: Also measure, at each step, the loss of the model as it was at the start on the same batch;
-            see `StartModel`. It costs a forward pass a step, and a copy of what is trained.
+            see `InitialModel`. It costs a forward pass a step, and a copy of what is trained.
     """
 
     beta: float = 0.98
@@ -164,7 +165,7 @@ def sweep(
     if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
         model.train()
     try:
-        start = StartModel(objective, optimizer) if options.paired else None
+        start = InitialModel(objective, optimizer) if options.paired else None
         for i, lr in enumerate(lrs.tolist()):
             measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
-    from lrfind.range_test.smoothed_curve import Line
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
 
 FEWEST_POINTS = 5
 """Points below which a curve has no shape."""
@@ -23,8 +23,8 @@ mean before it. Of flat curves with normal noise this takes about one in a hundr
 
 
 EVIDENT = 2.0
-"""What `Line.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn hardly
-ever reach it (docs/method.md)."""
+"""What `SmoothedCurve.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn
+hardly ever reach it (docs/method.md)."""
 
 NOISY = 0.075
 """Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
@@ -60,7 +60,7 @@ class Shape(str, Enum):
         return self is Shape.HEALTHY
 
 
-def shape_of(curve: Curve, seen: Line) -> Shape:
+def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     """The shape of a curve, read from its line."""
     if curve.status is Status.INTERRUPTED:
         return Shape.INTERRUPTED
@@ -69,46 +69,51 @@ def shape_of(curve: Curve, seen: Line) -> Shape:
         return Shape.BAD_BATCH
     if curve.status is Status.NONFINITE and len(curve) <= 2:
         return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
-    if len(seen) < FEWEST_POINTS:
+    if len(smoothed) < FEWEST_POINTS:
         return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
-    if _fell(seen):
+    if _fell(smoothed):
         # The last two points of a smoothed line cannot tell a turn from noise.
-        turns = seen.turned or seen.lowest < len(seen) - 2 or curve.status in STOPPED_EARLY or _settled(seen)
+        turns = (
+            smoothed.turned
+            or smoothed.lowest < len(smoothed) - 2
+            or curve.status in STOPPED_EARLY
+            or _settled(smoothed)
+        )
         return Shape.HEALTHY if turns else Shape.FALLS_TO_END
-    level = seen.plateau + max(SIGNIFICANT * seen.noise, 1e-6 * abs(seen.plateau))
-    within = np.flatnonzero(seen.raw <= level)
+    level = smoothed.plateau + max(SIGNIFICANT * smoothed.noise, 1e-6 * abs(smoothed.plateau))
+    within = np.flatnonzero(smoothed.raw <= level)
     rises_after = int(within[-1]) + 1 if len(within) else 0
-    if rises_after < len(seen) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
+    if rises_after < len(smoothed) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
         return Shape.DIVERGES_AT_ONCE
-    if rises_after < len(seen) or _shot_up(curve) or curve.status in STOPPED_EARLY:
+    if rises_after < len(smoothed) or _shot_up(curve) or curve.status in STOPPED_EARLY:
         return Shape.NEVER_FALLS
-    noise = seen.noise if seen.start is None else float(seen.smoothed_noise[seen.lowest])
-    return Shape.TOO_NOISY if noise > NOISY * abs(seen.plateau) else Shape.FLAT
+    noise = smoothed.noise if smoothed.start is None else float(smoothed.smoothed_noise[smoothed.lowest])
+    return Shape.TOO_NOISY if noise > NOISY * abs(smoothed.plateau) else Shape.FLAT
 
 
-def _settled(seen: Line) -> bool:
+def _settled(smoothed: SmoothedCurve) -> bool:
     """Whether the line, though lowest at its end, has risen on the way or falls there no more.
 
     That is: by a tenth of its fall, or, over its last twentieth, by less than that.
     """
-    points = max(3, len(seen) // 20)
-    values, tenth = seen.values, 0.1 * seen.fall[0]
+    points = max(3, len(smoothed) // 20)
+    values, tenth = smoothed.values, 0.1 * smoothed.fall[0]
     rise = float((values - np.minimum.accumulate(values)).max())
     end = values[-points:]
-    return rise > tenth or (len(seen) > points and float(end[0] - end.min()) < tenth)
+    return rise > tenth or (len(smoothed) > points and float(end[0] - end.min()) < tenth)
 
 
-def _fell(seen: Line) -> bool:
+def _fell(smoothed: SmoothedCurve) -> bool:
     """Whether the loss fell by more than chance would make it seem to."""
-    fall, deviation = seen.fall
-    if fall <= 1e-6 * abs(seen.plateau):
+    fall, deviation = smoothed.fall
+    if fall <= 1e-6 * abs(smoothed.plateau):
         return False
-    return fall > SIGNIFICANT * deviation if seen.start is None else seen.evidence > EVIDENT
+    return fall > SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence > EVIDENT
 
 
-def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
+def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     """What the curve shows and what to do about it, in plain language."""
-    said = _said(curve, seen, shape)
+    said = _said(curve, smoothed, shape)
     if curve.start_losses is not None and len(curve) and not curve.paired:
         said += (
             " The untrained model's loss on the first batch came out differently the second time (random "
@@ -117,11 +122,11 @@ def verdict(curve: Curve, seen: Line, shape: Shape) -> str:
     return said
 
 
-def _said(curve: Curve, seen: Line, shape: Shape) -> str:
+def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     steps = len(curve)
     last_lr = f"{curve.lrs[-1]:.3g}" if steps else "none"
     if shape is Shape.HEALTHY:
-        return _healthy(curve, seen)
+        return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
         return (
             f"The loss was still falling at the end of the ladder ({last_lr}): the best rate may lie beyond "
@@ -139,15 +144,16 @@ def _said(curve: Curve, seen: Line, shape: Shape) -> str:
         )
     if shape is Shape.NEVER_FALLS:
         return (
-            f"The loss never fell by more than its noise ({_share(seen.noise, seen.plateau)} of its value "
-            f"from batch to batch): it stayed near {seen.plateau:.3g}, and then rose. Give it more "
+            f"The loss never fell by more than its noise ({_share(smoothed.noise, smoothed.plateau)} of its "
+            f"value from batch to batch): it stayed near {smoothed.plateau:.3g}, and then rose. Give it more "
             "range.num_steps (100 or more) or a larger batch_size to show a fall, or lower range.start_lr "
             "where the first rates are too high already; a model that is trained already has nowhere to fall."
         )
     if shape is Shape.TOO_NOISY:
         return (
-            f"Too noisy: from batch to batch the loss varies by {_share(seen.noise, seen.plateau)} of its "
-            "value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
+            "Too noisy: from batch to batch the loss varies by "
+            f"{_share(smoothed.noise, smoothed.plateau)} of "
+            "its value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
             "range.num_steps."
         )
     if shape is Shape.BAD_BATCH:
@@ -170,24 +176,26 @@ def _said(curve: Curve, seen: Line, shape: Shape) -> str:
         )
     lower = ", or lower range.skip_start and range.skip_end" if curve.skip_start or curve.skip_end else ""
     return (
-        f"Too few steps: {steps} were taken, and what is left of them to read is {len(seen)}. Raise "
+        f"Too few steps: {steps} were taken, and what is left of them to read is {len(smoothed)}. Raise "
         f"range.num_steps (60 is the default){lower}."
     )
 
 
-def _healthy(curve: Curve, seen: Line) -> str:
-    lowest = seen.lowest
+def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
+    lowest = smoothed.lowest
     end = {
         Status.DIVERGED: f"and diverged at {curve.lrs[-1]:.3g}",
         Status.NONFINITE: f"and was no longer finite at {curve.lrs[-1]:.3g}",
     }.get(curve.status, "and rose again after it")
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
     said = (
-        f"Healthy: {what.lower()} fell from {seen.plateau:.3g} to {seen.values[lowest]:.3g}, lowest near "
-        f"{seen.lrs[lowest]:.3g}, {end}."
+        f"Healthy: {what.lower()} fell from {smoothed.plateau:.3g} to {smoothed.values[lowest]:.3g}, lowest "
+        f"near {smoothed.lrs[lowest]:.3g}, {end}."
     )
-    fall, deviation = seen.fall
-    weak = fall < 1.5 * SIGNIFICANT * deviation if seen.start is None else seen.evidence < 1.25 * EVIDENT
+    fall, deviation = smoothed.fall
+    weak = (
+        fall < 1.5 * SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence < 1.25 * EVIDENT
+    )
     if weak:
         said += (
             " It is noisy, though: another seed may move the answer by a factor of a few. A larger "

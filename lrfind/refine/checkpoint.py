@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.config.schema import RefineConfig
-    from lrfind.refine.results import Measured
+    from lrfind.refine.results import RoundResult
     from lrfind.refine.state import Part
     from lrfind.tasks.build import Task
     from lrfind.training.stacking.seeds import Team
@@ -45,8 +45,8 @@ class Ledger:
     """
 
     def __init__(self, config: RefineConfig, directory: Path, saved: Saved | None) -> None:
-        self.rounds: list[Measured] = []
-        self.others: list[Measured] = []
+        self.rounds: list[RoundResult] = []
+        self.others: list[RoundResult] = []
         self.steps = 0
         self._config = config
         self._file = state.StateFile(directory / state.NAME, config.refine.save_every)
@@ -135,12 +135,12 @@ class Saved:
         return cls(arrays, about, where, part)
 
     @property
-    def rounds(self) -> list[Measured]:
+    def rounds(self) -> list[RoundResult]:
         """The rounds that were finished."""
         return [state.round_from_plain(saved) for saved in self.about["rounds"]]
 
     @property
-    def others(self) -> list[Measured]:
+    def others(self) -> list[RoundResult]:
         """The continued sweeps that were finished beside them."""
         return [state.round_from_plain(saved) for saved in self.about["others"]]
 

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrfind.config.schema import RefineConfig
-    from lrfind.range_test.curve import Status
-    from lrfind.refine.results import Plan
+    from lrfind.refine.results import RoundPlan
     from lrfind.refine.run import Sweep
     from lrfind.refine.verdict import Answer
+    from lrfind.suggestion import Status
 
 
 def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
@@ -37,12 +37,12 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     # Behind the door: torch is imported only for a config that can be run.
     from lrfind.plotting.draw import png
     from lrfind.plotting.rounds_drawing import draw_rounds
-    from lrfind.range_test.curve import Status
     from lrfind.refine.plot import rounds_figure
     from lrfind.refine.report import refine_csv, refine_lines
     from lrfind.refine.run import Sweep
     from lrfind.refine.verdict import conclude
     from lrfind.report.record import to_json
+    from lrfind.suggestion import Status
 
     settings = config.refine
     sweep = Sweep(config, plans_of(config), directory)
@@ -104,13 +104,13 @@ def record_of(
     )
 
 
-def plans_of(config: RefineConfig) -> list[Plan]:
+def plans_of(config: RefineConfig) -> list[RoundPlan]:
     """The rounds that are known before anything is measured."""
-    from lrfind.refine.results import Plan
+    from lrfind.refine.results import RoundPlan
     from lrfind.refine.segments import around, rounds_of
 
     settings = config.refine
     if settings.around is not None:
         reason = f"The closing round around {settings.around:g}, as asked for."
-        return [Plan(around(settings.around, settings.iterations), reason, "closing")]
-    return [Plan(segments, "") for segments in rounds_of(settings.segments)]
+        return [RoundPlan(around(settings.around, settings.iterations), reason, "closing")]
+    return [RoundPlan(segments, "") for segments in rounds_of(settings.segments)]

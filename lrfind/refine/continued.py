@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from lrfind.range_test.curve import Status
-from lrfind.refine.loss_log import Tape, Writer
+from lrfind.refine.loss_log import LossLog, LossRecorder
+from lrfind.suggestion import Status
 from lrfind.training.step import LearningRate, StepOptions, evaluate, train_step
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def continued(
     rungs: Sequence[tuple[float, int]],
     *,
     reading: Reading,
-    tape: Tape,
+    tape: LossLog,
     on_iteration: OnIteration | None = None,
 ) -> Status:
     """Trains along the rates without a reset; what it measures is on the tape. The model is left as trained.
@@ -134,7 +134,7 @@ def along(
     rungs: Sequence[tuple[float, int]],
     *,
     reading: Reading,
-    tapes: Sequence[Tape],
+    tapes: Sequence[LossLog],
     on_iteration: OnIteration | None = None,
 ) -> list[Status]:
     """Trains every seed along the rates without a reset.
@@ -158,7 +158,7 @@ def along(
         return statuses
     lengths = [iterations for _, iterations in rungs]
     done = tapes[runner.inside[0]].iterations
-    writer = Writer(runner, tapes, lengths)
+    writer = LossRecorder(runner, tapes, lengths)
     ended = Status.COMPLETED
     try:
         if not writer.take():
@@ -211,7 +211,7 @@ class _Alone:
         self.inside = [seed for seed in self.inside if seed in seeds]
 
 
-def _iteration(runner: Runner, reading: Reading, first: Sequence[Tape] | None) -> Tensor:
+def _iteration(runner: Runner, reading: Reading, first: Sequence[LossLog] | None) -> Tensor:
     """One iteration's training; returns its losses. Those of the very first step are the tapes' level."""
     if reading.on is not None:
         for _ in range(reading.steps):
@@ -227,6 +227,6 @@ def _iteration(runner: Runner, reading: Reading, first: Sequence[Tape] | None) -
     return total / reading.steps
 
 
-def _level(losses: Tensor, runner: Runner, tapes: Sequence[Tape]) -> None:
+def _level(losses: Tensor, runner: Runner, tapes: Sequence[LossLog]) -> None:
     for seed, loss in zip(runner.inside, losses.reshape(-1).tolist(), strict=True):
         tapes[seed].level = loss

@@ -8,14 +8,14 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.curve import Status
 from lrfind.refine.continued import along, continued
-from lrfind.refine.loss_log import Tape
-from lrfind.refine.results import Measured
+from lrfind.refine.loss_log import LossLog
+from lrfind.refine.results import RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report import console
 from lrfind.report.formatting import rate_text
+from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
 from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.stacking.seeds import Team
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from lrfind.refine.checkpoint import Ledger, Saved
     from lrfind.refine.continued import Point, Trainee
-    from lrfind.refine.results import Plan, Track
+    from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
 
     Ladder = list[tuple[float, int]]
@@ -61,7 +61,7 @@ class Continuing:
         self._strategy = strategy
         self._said: bool | None = None
 
-    def measure(self, plan: Plan, saved: Saved | None) -> Measured:
+    def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
         """One round, every seed of it.
 
         Args:
@@ -77,9 +77,9 @@ class Continuing:
             tracks, statuses = run(ladder, form, saved, shown)
         worst = (Status.INTERRUPTED, Status.NONFINITE)
         status = next((each for each in worst if each in statuses), Status.COMPLETED)
-        return Measured(plan, tuple(tracks), status)
+        return RoundResult(plan, tuple(tracks), status)
 
-    def _form(self, plan: Plan, ladder: Ladder) -> Form:
+    def _form(self, plan: RoundPlan, ladder: Ladder) -> Form:
         """How the seeds of a round are trained."""
         if self._seeds.count == 1 or self._strategy is Strategy.SEQUENTIAL:
             return _ALONE
@@ -108,13 +108,13 @@ class Continuing:
 
     def _one_by_one(
         self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
-    ) -> tuple[list[Track], list[Status]]:
-        tracks: list[Track] = []
+    ) -> tuple[list[SeedResult], list[Status]]:
+        tracks: list[SeedResult] = []
         statuses: list[Status] = []
         if saved is not None:
             tracks, statuses = list(saved.part.tracks), list(saved.part.statuses)
         for seed in range(len(tracks), self._seeds.count):
-            tape = _tapes(saved)[0] if saved is not None else Tape()
+            tape = _tapes(saved)[0] if saved is not None else LossLog()
             try:
                 ended = self._one(seed, tape, Part("continued", tracks, statuses), ladder, saved, shown)
             except KeyboardInterrupt:  # while the seed was built: what was measured is kept
@@ -132,7 +132,7 @@ class Continuing:
     def _one(
         self,
         seed: int,
-        tape: Tape,
+        tape: LossLog,
         part: Part,
         ladder: Ladder,
         saved: Saved | None,
@@ -167,9 +167,9 @@ class Continuing:
 
     def _side_by_side(
         self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
-    ) -> tuple[list[Track], list[Status]]:
+    ) -> tuple[list[SeedResult], list[Status]]:
         seeds, ledger = self._seeds, self._ledger
-        tapes = [Tape() for _ in range(seeds.count)] if saved is None else _tapes(saved)
+        tapes = [LossLog() for _ in range(seeds.count)] if saved is None else _tapes(saved)
         statuses = [Status.INTERRUPTED]
         skip = 0 if saved is None else saved.part.batches
         with suppress(KeyboardInterrupt), ExitStack() as open_:  # while the seeds were built
@@ -205,12 +205,12 @@ class Continuing:
         return trainee
 
 
-def _taken(tapes: Sequence[Tape], steps: int) -> int:
+def _taken(tapes: Sequence[LossLog], steps: int) -> int:
     return sum(tape.iterations for tape in tapes) * steps
 
 
-def _tapes(saved: Saved) -> list[Tape]:
-    return [Tape(track.level, [list(losses) for losses in track.losses]) for track in saved.part.tapes]
+def _tapes(saved: Saved) -> list[LossLog]:
+    return [LossLog(track.level, [list(losses) for losses in track.losses]) for track in saved.part.tapes]
 
 
 def _words(number: int, rates: int) -> Callable[[Shown], str]:

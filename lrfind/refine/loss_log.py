@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lrfind.refine.results import Track
+from lrfind.refine.results import SeedResult
 from lrfind.training.readback import Readback
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Tape:
+class LossLog:
     """What a sweep has measured so far; a sweep that is given one goes on after it.
 
     Attributes:
@@ -34,15 +34,15 @@ class Tape:
         """Iterations measured."""
         return sum(map(len, self.losses))
 
-    def track(self) -> Track:
+    def track(self) -> SeedResult:
         """A copy that no longer changes."""
-        return Track(self.level, tuple(tuple(losses) for losses in self.losses if losses))
+        return SeedResult(self.level, tuple(tuple(losses) for losses in self.losses if losses))
 
 
-class Writer:
+class LossRecorder:
     """Puts losses on the tapes in the order of the iterations, once they have arrived from the device."""
 
-    def __init__(self, runner: Runner, tapes: Sequence[Tape], lengths: Sequence[int]) -> None:
+    def __init__(self, runner: Runner, tapes: Sequence[LossLog], lengths: Sequence[int]) -> None:
         first = tapes[runner.inside[0]]
         self.last = first.losses[-1][-1] if first.iterations else first.level
         self._runner = runner

@@ -16,7 +16,7 @@ from lrfind.refine.segments import rungs
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lrfind.refine.results import Measured
+    from lrfind.refine.results import RoundResult
 
     Floats = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ SIGNIFICANT = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Valley:
+class Minimum:
     """Where a round was lowest, and the rates that were as good.
 
     Attributes:
@@ -57,7 +57,7 @@ class Valley:
     learned: bool
 
 
-def valley(measured: Measured) -> Valley | None:
+def valley(measured: RoundResult) -> Minimum | None:
     """Reads a round by its running median of three, which takes away a single lucky or unlucky rate.
 
     Rates from the first loss that is not finite on are not read. None where there is no finite loss.
@@ -86,7 +86,7 @@ def valley(measured: Measured) -> Valley | None:
     level = measured.level if math.isfinite(measured.level) else float(losses[0])
     last = len(seen) - 1
     planned = len(rungs(measured.plan.segments))
-    return Valley(
+    return Minimum(
         lowest=float(lrs[lowest]),
         loss=loss,
         low=float(lrs[low]),

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.range_test.plot import Box
-    from lrfind.range_test.reading import Suggestion
-    from lrfind.refine.results import Measured
+    from lrfind.refine.results import RoundResult
     from lrfind.refine.verdict import Answer
+    from lrfind.suggestion import Suggestion
 
     Floats = NDArray[np.float64]
 
@@ -97,7 +97,7 @@ class RoundsFigure:
     size: tuple[float, float]
 
 
-def rounds_figure(rounds: Sequence[Sequence[Measured]], answer: Answer, title: str) -> RoundsFigure:
+def rounds_figure(rounds: Sequence[Sequence[RoundResult]], answer: Answer, title: str) -> RoundsFigure:
     """Works out the picture.
 
     Args:
@@ -129,7 +129,7 @@ def rounds_figure(rounds: Sequence[Sequence[Measured]], answer: Answer, title: s
 
 
 def _panel(
-    measured: Measured,
+    measured: RoundResult,
     number: int,
     suggestion: Suggestion | None,
     following: tuple[float, float] | None,
@@ -179,7 +179,7 @@ def _panel(
     )
 
 
-def _iterations(measured: Measured, x: Floats) -> tuple[Floats, Floats]:
+def _iterations(measured: RoundResult, x: Floats) -> tuple[Floats, Floats]:
     """The losses of all iterations of all seeds, each at its rate, in the order they were measured."""
     losses = [(at, loss) for track in measured.tracks for at, all_ in zip(x, track.losses, strict=False)
               for loss in all_]  # fmt: skip

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.refine.results import Measured, Plan
+    from lrfind.refine.results import RoundPlan, RoundResult
     from lrfind.refine.verdict import Answer
     from lrfind.report.files import Cell
 
 
 def refine_csv(
-    rounds: Sequence[Sequence[Measured]], *, seeds: Sequence[int] | None = None, starts: bool = False
+    rounds: Sequence[Sequence[RoundResult]], *, seeds: Sequence[int] | None = None, starts: bool = False
 ) -> str:
     """Makes the text of `refine.csv`: one row an iteration; round, segment and iteration count from 1.
 
@@ -37,7 +37,7 @@ def refine_csv(
 
 
 def _rows(
-    rounds: Sequence[Sequence[Measured]], seeds: Sequence[int] | None, starts: bool
+    rounds: Sequence[Sequence[RoundResult]], seeds: Sequence[int] | None, starts: bool
 ) -> Iterator[Sequence[Cell]]:
     for number, kinds in enumerate(rounds, start=1):
         for measured in kinds:
@@ -50,7 +50,7 @@ def _rows(
                         yield [number, segment, lr, iteration, loss, *seed, *start]
 
 
-def announced(number: int, plan: Plan, *, seeds: int = 1) -> str:
+def announced(number: int, plan: RoundPlan, *, seeds: int = 1) -> str:
     """What a round is going to do, and why."""
     low, high = plan.span
     rates = len(rungs(plan.segments))
@@ -60,7 +60,7 @@ def announced(number: int, plan: Plan, *, seeds: int = 1) -> str:
     return f"round {number}: {rates} rates from {low:g} to {high:g}, {iterations}.{reason}"
 
 
-def refine_lines(rounds: Sequence[Measured], answer: Answer, files: Sequence[Path]) -> list[Paragraph]:
+def refine_lines(rounds: Sequence[RoundResult], answer: Answer, files: Sequence[Path]) -> list[Paragraph]:
     """Works out what is written to stdout: a line a round with why it was run, then the answer."""
     several = any(measured.spread is not None for measured in rounds)
     head = f"  {'round':5}  {'rates':>5}  {'from':>8}  {'to':>8}  {'lowest at':>9}  {'loss':>8}"
@@ -83,7 +83,7 @@ def refine_lines(rounds: Sequence[Measured], answer: Answer, files: Sequence[Pat
     return lines + answer_lines(answer.suggestion, answer.verdict, files)
 
 
-def _spread(measured: Measured, lr: float) -> str:
+def _spread(measured: RoundResult, lr: float) -> str:
     spread = measured.spread
     where = measured.lrs == lr
     return "" if spread is None or not where.any() else f"{float(spread[where][0]):.2g}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lrfind.range_test.sweep import SweepOptions
-from lrfind.refine.results import Track
+from lrfind.refine.results import SeedResult
 from lrfind.training.halving import Halving
 from lrfind.training.probe import probe
 from lrfind.training.snapshot import preserved
@@ -39,7 +39,7 @@ class Restarted:
         stacked: Whether the rates ran side by side.
     """
 
-    track: Track
+    track: SeedResult
     steps: int
     stacked: bool
 
@@ -87,7 +87,7 @@ def restarted(
     if on is None:
         level = float(probes.losses[0, 0])
     losses = tuple(_losses_of(probes, i, reading) for i in range(len(lrs)))
-    return Restarted(Track(level, losses), int(probes.steps_taken.sum()), probes.stacked)
+    return Restarted(SeedResult(level, losses), int(probes.steps_taken.sum()), probes.stacked)
 
 
 def halving_of(num_steps: int) -> Halving:

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.curve import Status
 from lrfind.refine.continued_round import Shown
 from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
-from lrfind.refine.results import Measured
+from lrfind.refine.results import RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report import console
 from lrfind.report.formatting import duration_text
+from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
 from lrfind.training.stacking.autotune import Strategy
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from lrfind.refine.checkpoint import Ledger, Saved
-    from lrfind.refine.results import Plan, Track
+    from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
 
 
@@ -42,7 +42,7 @@ class Restarting:
         self._halving = halving
         self._strategy = strategy
 
-    def measure(self, plan: Plan, saved: Saved | None) -> Measured:
+    def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
         """One round, every seed of it.
 
         Args:
@@ -52,7 +52,7 @@ class Restarting:
         lrs = [lr for _, lr, _ in rungs(plan.segments)]
         iterations = max(segment.iterations for segment in plan.segments)
         most = self._announced(lrs, iterations)
-        tracks: list[Track] = []
+        tracks: list[SeedResult] = []
         # All seeds of a round are measured in the form that suited the first one.
         strategy = self._strategy
         if saved is not None:
@@ -83,7 +83,7 @@ class Restarting:
                         self._save(tracks, strategy)
             except KeyboardInterrupt:
                 status = Status.INTERRUPTED
-        return Measured(plan, tuple(tracks), status, restarted=True)
+        return RoundResult(plan, tuple(tracks), status, restarted=True)
 
     def _one(
         self,
@@ -92,7 +92,7 @@ class Restarting:
         iterations: int,
         strategy: Strategy,
         on_step: Callable[[int, int], None],
-    ) -> tuple[Track, Strategy]:
+    ) -> tuple[SeedResult, Strategy]:
         """One seed, and the form it was measured in."""
         task, trainee = self._seeds.task(seed)
         measure = partial(
@@ -117,7 +117,7 @@ class Restarting:
         self._seeds.note_skipped(task)
         return found.track, Strategy.STACKED if found.stacked else Strategy.SEQUENTIAL
 
-    def _save(self, tracks: list[Track], strategy: Strategy) -> None:
+    def _save(self, tracks: list[SeedResult], strategy: Strategy) -> None:
         part = Part("restarted", list(tracks), form={"strategy": strategy.value})
         self._ledger.save(part, self._ledger.steps, lambda about: checkpoint.packed_values({}, about=about))
 

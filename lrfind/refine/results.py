@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
 from lrfind.refine.segments import rungs
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class RoundPlan:
     """The rates of one round and why they are these.
 
     Attributes:
@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class SeedResult:
     """What one seed measured in a round.
 
     Attributes:
@@ -64,7 +64,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Measured:
+class RoundResult:
     """One round as it was measured.
 
     Attributes:
@@ -74,8 +74,8 @@ class Measured:
         restarted: Whether every rate began from the same start, rather than where the one before it ended.
     """
 
-    plan: Plan
-    tracks: tuple[Track, ...]
+    plan: RoundPlan
+    tracks: tuple[SeedResult, ...]
     status: Status = Status.COMPLETED
     restarted: bool = False
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.curve import Status
 from lrfind.refine.minimum import WIDE, valley
-from lrfind.refine.results import Plan
+from lrfind.refine.results import RoundPlan
 from lrfind.refine.segments import around, by_table, evenly, exact, nearest
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lrfind.refine.results import Measured
+    from lrfind.refine.results import RoundResult
 
 MOST_ROUNDS = 6
 """Rounds after which the search ends where it is."""
@@ -29,7 +29,7 @@ HIGHEST, LOWEST = 1e3, 1e-9
 """Rates beyond which nothing is looked for."""
 
 
-def follow(rounds: Sequence[Measured], *, iterations: int) -> Plan | None:
+def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan | None:
     """The round that follows from those measured, or None where the search ends.
 
     Args:
@@ -56,7 +56,7 @@ def follow(rounds: Sequence[Measured], *, iterations: int) -> Plan | None:
         side = (
             f"rising from its first rate, {first_lr:g}" if seen.at_start else f"still as low at {last_lr:g}"
         )
-        return Plan(
+        return RoundPlan(
             around(seen.lowest, iterations),
             f"The loss was {side}, the end of the round: close in around its lowest point, {seen.lowest:g}.",
             "closing",
@@ -66,7 +66,7 @@ def follow(rounds: Sequence[Measured], *, iterations: int) -> Plan | None:
     if seen.at_start:
         return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {first_lr:g}")
     if last.plan.kind != "fine" and seen.high > WIDE * seen.low and seen.beyond > seen.falling:
-        return Plan(
+        return RoundPlan(
             evenly(seen.falling, seen.beyond, iterations, most=MOST_FINE_RATES),
             f"The loss was still falling at {seen.falling:g}, so all rates up to it are too small, and from "
             f"{seen.low:g} to {seen.high:g} one is as good as another: go on from {seen.falling:g} with a "
@@ -74,21 +74,21 @@ def follow(rounds: Sequence[Measured], *, iterations: int) -> Plan | None:
             "fine",
         )
     centre = float(nearest(exact(seen.lowest)))
-    return Plan(
+    return RoundPlan(
         around(seen.lowest, iterations),
         f"The loss turned at about {seen.lowest:g}: close in around {centre:g}.",
         "closing",
     )
 
 
-def explore(
-    measure: Callable[[Plan], Measured],
-    given: Sequence[Plan],
+def run_rounds(
+    measure: Callable[[RoundPlan], RoundResult],
+    given: Sequence[RoundPlan],
     *,
     limit: int | None,
     iterations: int,
-    before: Sequence[Measured] = (),
-) -> Iterator[list[Measured]]:
+    before: Sequence[RoundResult] = (),
+) -> Iterator[list[RoundResult]]:
     """Measures round after round, and gives all rounds so far after each.
 
     Args:
@@ -111,35 +111,35 @@ def explore(
 
 
 def _next(
-    rounds: Sequence[Measured], given: Sequence[Plan], limit: int | None, iterations: int
-) -> Plan | None:
+    rounds: Sequence[RoundResult], given: Sequence[RoundPlan], limit: int | None, iterations: int
+) -> RoundPlan | None:
     count = len(rounds)
     if limit is None:
         limit = len(given) if len(given) > 1 else MOST_ROUNDS
     if count >= limit:
         return None
-    return given[count] if count < len(given) else follow(rounds, iterations=iterations)
+    return given[count] if count < len(given) else next_round(rounds, iterations=iterations)
 
 
-def _higher(last_lr: float, iterations: int, why: str) -> Plan | None:
+def _higher(last_lr: float, iterations: int, why: str) -> RoundPlan | None:
     start = exact(last_lr)
     unit = start.scaleb(-start.adjusted()).to_integral_value(rounding="ROUND_FLOOR") + 1
     above = float(unit.scaleb(start.adjusted()))
     if above > HIGHEST:
         return None
-    return Plan(
+    return RoundPlan(
         by_table(above, 10 * above, iterations),
         f"{why}: all of these are too small, go on above them, from {above:g} to {10 * above:g}.",
         "table",
     )
 
 
-def _lower(first_lr: float, iterations: int, why: str) -> Plan | None:
+def _lower(first_lr: float, iterations: int, why: str) -> RoundPlan | None:
     top = nearest(exact(first_lr))
     bottom = float(top / 100)
     if bottom < LOWEST:
         return None
-    return Plan(
+    return RoundPlan(
         by_table(bottom, float(top), iterations),
         f"{why}: all of these are too large, go on below them, from {bottom:g} to {float(top):g}.",
         "table",

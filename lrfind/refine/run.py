@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lrfind.config.schema import Restart
-from lrfind.range_test.curve import Status
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.continued_round import Continuing
 from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
-from lrfind.refine.rounds import explore
+from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
 from lrfind.report import console
+from lrfind.suggestion import Status
 from lrfind.training.stacking.autotune import Strategy
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.config.schema import RefineConfig
-    from lrfind.refine.results import Measured, Plan
+    from lrfind.refine.results import RoundPlan, RoundResult
 
 
 class Sweep:
@@ -32,7 +32,7 @@ class Sweep:
         seeds: What was trained.
     """
 
-    def __init__(self, config: RefineConfig, given: Sequence[Plan], directory: Path) -> None:
+    def __init__(self, config: RefineConfig, given: Sequence[RoundPlan], directory: Path) -> None:
         settings = config.refine
         self._config = config
         self._given = given
@@ -50,7 +50,7 @@ class Sweep:
         self._restarting = Restarting(self.seeds, self._ledger, halving=settings.halving, strategy=strategy)
 
     @property
-    def others(self) -> list[Measured]:
+    def others(self) -> list[RoundResult]:
         """With `refine.restart=both` the continued sweep of each round, to be compared."""
         return self._ledger.others
 
@@ -63,7 +63,7 @@ class Sweep:
         """Measures until the answer is found, the rounds are used up or the user stops it."""
         settings = self._config.refine
         try:
-            found = explore(
+            found = run_rounds(
                 self._measure,
                 self._given,
                 limit=settings.rounds,
@@ -80,7 +80,7 @@ class Sweep:
         if not self.interrupted:
             self._ledger.close()
 
-    def _measure(self, plan: Plan) -> Measured:
+    def _measure(self, plan: RoundPlan) -> RoundResult:
         """One round, every seed of it."""
         saved, self._saved = self._saved, None
         restart = self._config.refine.restart

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
-from lrfind.refine.results import Measured, Plan, Track
+from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, exact, plain
 from lrfind.report.files import write_whole
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,29 +84,29 @@ def read_state(path: Path) -> dict[str, NDArray[Any]]:
         raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
-def plan_as_plain(plan: Plan) -> dict[str, Any]:
+def plan_as_plain(plan: RoundPlan) -> dict[str, Any]:
     """A plan as JSON says it."""
     segments = [[plain(s.start), plain(s.stop), plain(s.step), s.iterations] for s in plan.segments]
     return {"segments": segments, "reason": plan.reason, "kind": plan.kind}
 
 
-def plan_from_plain(saved: Mapping[str, Any]) -> Plan:
+def plan_from_plain(saved: Mapping[str, Any]) -> RoundPlan:
     """The plan that `plan_as_plain` wrote."""
     segments = tuple(Segment(exact(a), exact(b), exact(c), n) for a, b, c, n in saved["segments"])
-    return Plan(segments, saved["reason"], saved["kind"])
+    return RoundPlan(segments, saved["reason"], saved["kind"])
 
 
-def track_as_plain(track: Track) -> dict[str, Any]:
+def track_as_plain(track: SeedResult) -> dict[str, Any]:
     """A track as JSON says it."""
     return {"level": track.level, "losses": [list(losses) for losses in track.losses]}
 
 
-def track_from_plain(saved: Mapping[str, Any]) -> Track:
+def track_from_plain(saved: Mapping[str, Any]) -> SeedResult:
     """The track that `track_as_plain` wrote."""
-    return Track(saved["level"], tuple(tuple(losses) for losses in saved["losses"]))
+    return SeedResult(saved["level"], tuple(tuple(losses) for losses in saved["losses"]))
 
 
-def round_as_plain(measured: Measured) -> dict[str, Any]:
+def round_as_plain(measured: RoundResult) -> dict[str, Any]:
     """A round as JSON says it."""
     return {
         "plan": plan_as_plain(measured.plan),
@@ -116,11 +116,11 @@ def round_as_plain(measured: Measured) -> dict[str, Any]:
     }
 
 
-def round_from_plain(saved: Mapping[str, Any]) -> Measured:
+def round_from_plain(saved: Mapping[str, Any]) -> RoundResult:
     """The round that `round_as_plain` wrote."""
     tracks = tuple(track_from_plain(track) for track in saved["tracks"])
     status = Status(saved["status"])
-    return Measured(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
+    return RoundResult(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,9 @@ class Part:
     """
 
     kind: str
-    tracks: Sequence[Track] = ()
+    tracks: Sequence[SeedResult] = ()
     statuses: Sequence[Status] = ()
-    tapes: Sequence[Track] = ()
+    tapes: Sequence[SeedResult] = ()
     batches: int = 0
     form: Mapping[str, Any] = field(default_factory=dict)
 

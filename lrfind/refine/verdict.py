@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
-from lrfind.range_test.reading import Suggestion, rounded
 from lrfind.refine.minimum import valley
 from lrfind.refine.segments import below, exact, nearest
+from lrfind.suggestion import Status, Suggestion, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lrfind.refine.minimum import Valley
-    from lrfind.refine.results import Measured
+    from lrfind.refine.minimum import Minimum
+    from lrfind.refine.results import RoundResult
 
 RULE = "safer"
 """Name of the rule that makes the suggestion."""
@@ -41,7 +40,7 @@ class Answer:
     verdict: str
 
 
-def conclude(rounds: Sequence[Measured], *, interrupted: bool = False) -> Answer:
+def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Answer:
     """The answer of the last round: a smaller value than its lowest point, the safer one.
 
     Half a step of the table below the lowest point (0.75 for 0.8), but no rate at which the loss was still
@@ -82,7 +81,7 @@ def conclude(rounds: Sequence[Measured], *, interrupted: bool = False) -> Answer
     return Answer(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
 
 
-def _told(seen: Valley, last: Measured, first_lr: float) -> str:
+def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:
     said = f"was lowest at {seen.lowest:g}, with a loss of {seen.loss:.3g}, {last.level:.3g} at the start"
     if seen.at_end:
         where = "that is" if seen.lowest == last.lrs[-1] else f"it is as good up to {last.lrs[-1]:g},"
@@ -100,5 +99,5 @@ def _half_a_step_down(lr: float) -> float:
     return float(exact(lr) - (near - exact(below(float(near)))) / 2)
 
 
-def _any(rounds: Sequence[Measured]) -> bool:
+def _any(rounds: Sequence[RoundResult]) -> bool:
     return bool(rounds) and len(rounds[-1].lrs) > 0

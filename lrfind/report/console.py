@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.range_test.reading import Reading, Suggestion
+    from lrfind.range_test.reading import Reading
+    from lrfind.suggestion import Suggestion
 
 
 def write(text: str) -> None:

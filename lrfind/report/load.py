@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.reading import Suggestion
+from lrfind.suggestion import Suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

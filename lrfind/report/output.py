@@ -12,8 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from lrfind.range_test.curve import Status
-    from lrfind.range_test.reading import Suggestion
+    from lrfind.suggestion import Status, Suggestion
 
 
 class Show(str, Enum):
@@ -93,7 +92,7 @@ def exit_code(status: Status, suggestion: Suggestion | None, *, refused: bool = 
         suggestion: The suggestion, or None.
         refused: Whether a rate that was to be checked is not sensible.
     """
-    from lrfind.range_test.curve import Status
+    from lrfind.suggestion import Status
 
     if status is Status.INTERRUPTED:
         return ExitCode.INTERRUPTED

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from lrfind.range_test.curve import Curve, Status
-    from lrfind.range_test.reading import Suggestion
+    from lrfind.range_test.curve import Curve
     from lrfind.report.files import Cell
+    from lrfind.suggestion import Status, Suggestion
 
 SCHEMA_VERSION = 1
 """Version of the JSON record; a key that changes its meaning or goes raises it."""

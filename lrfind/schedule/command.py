@@ -14,13 +14,12 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from lrfind.range_test.curve import Status
-    from lrfind.range_test.reading import Suggestion
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
     from lrfind.schedule.peak import Peak
     from lrfind.schedule.results import Tried
-    from lrfind.schedule.schedule import Course, Schedule
+    from lrfind.schedule.schedule import Schedule, ScheduleTable
     from lrfind.schedule.trial import Trial
+    from lrfind.suggestion import Status, Suggestion
 
 
 def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
@@ -35,14 +34,14 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedule.peak import peak_of, with_rates
     from lrfind.schedule.report import schedule_csv, schedule_lines
-    from lrfind.schedule.schedule import Course
+    from lrfind.schedule.schedule import ScheduleTable
     from lrfind.schedule.trial_report import tried_csv, tried_lines
 
     started = time.perf_counter()
     config = validated(composed, ScheduleConfig)
     trial = prepared(config) if config.schedule.try_ else None
     peak = peak_of(config, None if trial is None else trial.data)
-    courses = [Course.of(each) for each in planned(with_rates(config.schedule, peak))]
+    courses = [ScheduleTable.of(each) for each in planned(with_rates(config.schedule, peak))]
     tried = None if trial is None else trial.of(courses)
     status = status_of(tried)
     files: dict[str, Callable[[], str | bytes]] = {}
@@ -126,7 +125,7 @@ def planned(settings: ScheduleSettings) -> list[Schedule]:
 
 def status_of(tried: Tried | None) -> Status:
     """How it ended: a schedule that is only worked out is completed."""
-    from lrfind.range_test.curve import Status
+    from lrfind.suggestion import Status
 
     if tried is None:
         return Status.COMPLETED
@@ -144,7 +143,7 @@ def suggested(peak: Peak, tried: Tried | None) -> Suggestion | None:
 
 def record_of(
     config: ScheduleConfig,
-    courses: list[Course],
+    courses: list[ScheduleTable],
     peak: Peak,
     suggestion: Suggestion | None,
     status: Status,
@@ -189,7 +188,7 @@ def record_of(
     return content
 
 
-def _picture(courses: list[Course], peak: Peak) -> bytes:
+def _picture(courses: list[ScheduleTable], peak: Peak) -> bytes:
     from lrfind.plotting.draw import png
     from lrfind.plotting.schedule_drawing import draw_schedules
     from lrfind.schedule.plot import schedule_figure

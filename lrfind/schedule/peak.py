@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lrfind.range_test.reading import Suggestion
     from lrfind.report.load import Earlier
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
+    from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
 
 
@@ -43,8 +43,8 @@ def peak_of(config: ScheduleConfig, data: Data | None) -> Peak:
         UserError: Something cannot be used as given.
         KeyboardInterrupt: The range test was stopped.
     """
-    from lrfind.range_test.reading import Suggestion
     from lrfind.report.load import earlier_run
+    from lrfind.suggestion import Suggestion
 
     settings = config.schedule
     if settings.from_ is not None:
@@ -87,10 +87,10 @@ def _of_earlier(earlier: Earlier) -> Peak:
 def _of_range_test(config: ScheduleConfig, data: Data) -> Peak:
     """What `lrfind` would suggest for the task: on all the data, with the settings of `range`."""
     from lrfind.errors import ConfigError
-    from lrfind.range_test.curve import Status
     from lrfind.range_test.run import swept
     from lrfind.report import console
     from lrfind.report.formatting import rate_text
+    from lrfind.suggestion import Status
 
     settings = config.range
     console.note(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lrfind.range_test.plot import Box
-    from lrfind.schedule.schedule import Course, Schedule
+    from lrfind.schedule.schedule import Schedule, ScheduleTable
 
 _WIDTH, _LEFT, _RIGHT = 7.2, 0.76, 0.16
 """Inches: of the picture, before the first panel, after the last."""
@@ -92,7 +92,7 @@ class ScheduleFigure:
     size: tuple[float, float]
 
 
-def schedule_figure(courses: Sequence[Course], lr: float, source: str) -> ScheduleFigure:
+def schedule_figure(courses: Sequence[ScheduleTable], lr: float, source: str) -> ScheduleFigure:
     """Works out the picture.
 
     Args:
@@ -109,7 +109,9 @@ def schedule_figure(courses: Sequence[Course], lr: float, source: str) -> Schedu
     return make(courses, title, across, upright)
 
 
-def _together(courses: Sequence[Course], title: list[str], across: Axis, upright: Axis) -> ScheduleFigure:
+def _together(
+    courses: Sequence[ScheduleTable], title: list[str], across: Axis, upright: Axis
+) -> ScheduleFigure:
     """One panel of rates, the momentum beside it, and a key that says what each curve is made of."""
     key = tuple(_shortened(_made_of(course.schedule), _KEY_CHARACTERS) for course in courses)
     height = 0.1 + _TITLE_LINE * len(title) + 0.16 + _PANEL + _BELOW + _KEY_LINE * len(key) + 0.08
@@ -128,7 +130,7 @@ def _together(courses: Sequence[Course], title: list[str], across: Axis, upright
     return ScheduleFigure("\n".join(title), tuple(panels), key, key_at, _KEY_LINE / height, (_WIDTH, height))
 
 
-def _apart(courses: Sequence[Course], title: list[str], across: Axis, upright: Axis) -> ScheduleFigure:
+def _apart(courses: Sequence[ScheduleTable], title: list[str], across: Axis, upright: Axis) -> ScheduleFigure:
     """A panel a policy, all on the same axes, and one of the momentum where it moves."""
     count = len(courses) + any(course.momenta is not None for course in courses)
     rows = math.ceil(count / _COLUMNS)
@@ -158,7 +160,7 @@ def _apart(courses: Sequence[Course], title: list[str], across: Axis, upright: A
 
 
 def _momentum_panel(
-    courses: Sequence[Course], across: Axis, box: Box, *, inside: bool = False
+    courses: Sequence[ScheduleTable], across: Axis, box: Box, *, inside: bool = False
 ) -> SchedulePanel:
     lines, values = [], []
     for i, course in enumerate(courses):
@@ -175,7 +177,7 @@ def _momentum_panel(
     return SchedulePanel("one_cycle: momentum", ends, across, _bare(upright), tuple(lines), box)
 
 
-def _line(course: Course, colour: int) -> Line:
+def _line(course: ScheduleTable, colour: int) -> Line:
     x, y = _points(course.rates)
     stairs = course.schedule.policy in (Policy.STEP, Policy.MULTISTEP)
     return Line(Series(course.schedule.policy.value, x, y), stairs, colour)
@@ -193,7 +195,7 @@ def _bare(axis: Axis) -> Axis:
     return replace(axis, label="", tick_labels=("",) * len(axis.ticks))
 
 
-def _title(courses: Sequence[Course], lr: float, source: str) -> str:
+def _title(courses: Sequence[ScheduleTable], lr: float, source: str) -> str:
     names = [course.schedule.policy.value for course in courses]
     if len(names) > TOGETHER:
         said = f"{len(names)} learning-rate policies"

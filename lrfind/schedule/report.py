@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.range_test.reading import Suggestion
     from lrfind.report.files import Cell
-    from lrfind.schedule.schedule import Course
+    from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.suggestion import Suggestion
 
 _COLUMNS = 6
 """Intervals between the steps of the table on the screen."""
 
 
-def schedule_csv(courses: Sequence[Course]) -> str:
+def schedule_csv(courses: Sequence[ScheduleTable]) -> str:
     """Makes the text of `schedule.csv`: a row a step, policy after policy.
 
     Step i is the rate of update i, counted from 0; the last row, step `num_steps`, is where the policy has
@@ -35,7 +35,7 @@ def schedule_csv(courses: Sequence[Course]) -> str:
     return csv_text(["policy", "step", "lr", *(["momentum"] if moved else [])], _rows(courses, moved=moved))
 
 
-def _rows(courses: Sequence[Course], *, moved: bool) -> Iterator[Sequence[Cell]]:
+def _rows(courses: Sequence[ScheduleTable], *, moved: bool) -> Iterator[Sequence[Cell]]:
     for course in courses:
         name = course.schedule.policy.value
         rates = course.rates.tolist()
@@ -44,7 +44,7 @@ def _rows(courses: Sequence[Course], *, moved: bool) -> Iterator[Sequence[Cell]]
             yield [name, step, rate, momentum] if moved else [name, step, rate]
 
 
-def policy_records(courses: Sequence[Course]) -> list[dict[str, Any]]:
+def policy_records(courses: Sequence[ScheduleTable]) -> list[dict[str, Any]]:
     """The record's `policies`: what each is made of, and the PyTorch code that gives its rates."""
     return [
         {
@@ -58,13 +58,13 @@ def policy_records(courses: Sequence[Course]) -> list[dict[str, Any]]:
     ]
 
 
-def schedule_verdict(courses: Sequence[Course]) -> str:
+def schedule_verdict(courses: Sequence[ScheduleTable]) -> str:
     """What the rates do, in a sentence."""
     steps = courses[0].schedule.num_steps
     return f"Over {steps:,} {'step' if steps == 1 else 'steps'}: {'; '.join(map(_words, courses))}."
 
 
-def _words(course: Course) -> str:
+def _words(course: ScheduleTable) -> str:
     rates = course.rates
     first, last = rate_text(float(rates[0])), rate_text(float(rates[-1]))
     highest = int(np.argmax(rates))
@@ -80,7 +80,7 @@ def _words(course: Course) -> str:
 
 
 def schedule_lines(
-    courses: Sequence[Course],
+    courses: Sequence[ScheduleTable],
     suggestion: Suggestion,
     source: str,
     files: Sequence[Path],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Status
+from lrfind.suggestion import Status
 from lrfind.verify.judge import noise
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.schedule.schedule import Course
+    from lrfind.schedule.schedule import ScheduleTable
 
     Floats = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ class Tried:
         planned: Seeds that were planned.
     """
 
-    courses: tuple[Course, ...]
+    courses: tuple[ScheduleTable, ...]
     read_at: tuple[int, ...]
     seeds: tuple[TriedSeed, ...]
     planned: int

@@ -62,7 +62,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Course:
+class ScheduleTable:
     """A schedule, worked out step by step.
 
     Attributes:
@@ -77,7 +77,7 @@ class Course:
     momenta: NDArray[np.float64] | None
 
     @classmethod
-    def of(cls, schedule: Schedule) -> Course:
+    def of(cls, schedule: Schedule) -> ScheduleTable:
         """Works a schedule out."""
         steps = range(schedule.num_steps + 1)
         momenta = np.array([schedule.momentum(i) for i in steps]) if schedule.moves_momentum else None

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.schedule.config import ScheduleConfig
-    from lrfind.schedule.schedule import Course
+    from lrfind.schedule.schedule import ScheduleTable
     from lrfind.tasks.build import Task
     from lrfind.training.runs import BeforeStep
 
@@ -77,7 +77,7 @@ class Trial:
                 "The held-out samples were drawn first; a later pass over the data may bring them again."
             )
 
-    def of(self, courses: Sequence[Course]) -> Tried:
+    def of(self, courses: Sequence[ScheduleTable]) -> Tried:
         """Trains under the policies until the user stops it; what was measured until then is kept."""
         num_steps = self._read_at[-1]
         done: list[TriedSeed] = []
@@ -99,7 +99,7 @@ class Trial:
             task.loaders.close()
         return Tried(tuple(courses), self._read_at, tuple(done), self._seeds)
 
-    def _first(self, courses: Sequence[Course]) -> Task:
+    def _first(self, courses: Sequence[ScheduleTable]) -> Task:
         """The task of the first seed, once it is known whether there are right answers to count."""
         task = self._task(0)
         if self._accuracy:
@@ -121,7 +121,7 @@ class Trial:
         return task
 
     def _one_seed(
-        self, task: Task, courses: Sequence[Course], seed: int, shown: Callable[[_Shown], None]
+        self, task: Task, courses: Sequence[ScheduleTable], seed: int, shown: Callable[[_Shown], None]
     ) -> TriedSeed:
         num_steps = self._read_at[-1]
         losses = np.full((len(courses), len(self._read_at)), np.nan)
@@ -170,7 +170,7 @@ class Trial:
         config = dataclasses.replace(self._config, seed=self._config.seed + seed)
         return build(config, data=self.data, validation_samples=self.held_out, accuracy=self._accuracy)
 
-    def _announce(self, task: Task, courses: Sequence[Course]) -> None:
+    def _announce(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
         """Says how much there is to train, before it begins."""
         peaks = [course.schedule.lr for course in courses]
         num_steps = self._read_at[-1]
@@ -202,7 +202,7 @@ class Trial:
         return words
 
 
-def momentum_moved(task: Task, courses: Sequence[Course]) -> BeforeStep | None:
+def momentum_moved(task: Task, courses: Sequence[ScheduleTable]) -> BeforeStep | None:
     """What moves the momentum along with the rate; None where no policy does, or the optimizer has none."""
     if all(course.momenta is None for course in courses) or not momentum_of(task.optimizer):
         return None
@@ -215,6 +215,6 @@ def momentum_moved(task: Task, courses: Sequence[Course]) -> BeforeStep | None:
     return before_step
 
 
-def _rates(courses: Sequence[Course]) -> NDArray[np.float64]:
+def _rates(courses: Sequence[ScheduleTable]) -> NDArray[np.float64]:
     """The rates of the updates, shape (policies, steps): without where each policy arrives after the last."""
     return np.array([course.rates[:-1] for course in courses])

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lrfind.training.objective import Objective
 
 
-class StartModel:
+class InitialModel:
     """The model as it is when this is made, while the same module object is trained on.
 
     It keeps a copy of the parameters that the optimizer moves, of those that a forward pass turns out to

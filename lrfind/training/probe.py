@@ -15,13 +15,13 @@ from lrfind.errors import ConfigError
 from lrfind.range_test.sweep import GRACE, SweepOptions
 from lrfind.training.halving import Halving
 from lrfind.training.probe_forms import (
-    Board,
+    DivergenceMonitor,
     ProbeInterrupted,
     Probes,
     ProbeTask,
+    RunLog,
     Sequential,
     Stacked,
-    Watch,
     advance_all,
 )
 from lrfind.training.snapshot import Snapshot
@@ -57,7 +57,7 @@ def probe(
 
     Model, optimizer and random streams are put back afterwards, whatever happens. A rate is dropped when its
     loss is not finite, or when its smoothed loss passes `stop_factor` times the loss at the start, which is
-    read on the first batches before anything is trained (see `Watch`).
+    read on the first batches before anything is trained (see `DivergenceMonitor`).
 
     One after another, halving keeps a copy of model and optimizer for each rate that reaches a rung, as much
     memory as a stack, and draws the batches before a rung again, without training on them.
@@ -97,7 +97,9 @@ def probe(
             reason, stacked = chosen_form(task, rates, min(num_steps, 2), work, strategy)
             grace = max(1, min(GRACE, num_steps // 5))
             level = math.nan if options.stop_factor is None else task.level(grace)
-            board = Board(rates, num_steps, [Watch(level, grace, options) for _ in rates], on_step)
+            board = RunLog(
+                rates, num_steps, [DivergenceMonitor(level, grace, options) for _ in rates], on_step
+            )
             form = Stacked(task, board) if stacked else Sequential(task, board)
             try:
                 advance_all(form, board, halving, num_steps)

@@ -99,7 +99,7 @@ class ProbeTask:
         raise DataError("the batches of a probe ended before its last step: give as many as it takes.")
 
 
-class Watch:
+class DivergenceMonitor:
     """Says when a rate has diverged: not finite, or its smoothed loss far above where all rates began.
 
     After `GRACE` steps, or a fifth of them, it fires when smoothed > start + (stop_factor - 1) * scale, where
@@ -130,11 +130,15 @@ class Watch:
         return smoothed > self._start + (self._factor - 1) * max(abs(self._start), self._start - self._lowest)
 
 
-class Board:
+class RunLog:
     """The losses known so far, and which rates still run."""
 
     def __init__(
-        self, lrs: NDArray[np.float64], num_steps: int, watches: Sequence[Watch], on_step: OnStep | None
+        self,
+        lrs: NDArray[np.float64],
+        num_steps: int,
+        watches: Sequence[DivergenceMonitor],
+        on_step: OnStep | None,
     ) -> None:
         self.lrs = lrs
         self.alive = list(range(len(lrs)))
@@ -194,7 +198,7 @@ def _finite(score: float) -> float:
 class Sequential:
     """One rate after another; between two rungs each waits as a copy of model and optimizer."""
 
-    def __init__(self, task: ProbeTask, board: Board) -> None:
+    def __init__(self, task: ProbeTask, board: RunLog) -> None:
         task.restart()  # the shares of the groups are read off their own rates
         self._task = task
         self._board = board
@@ -240,7 +244,7 @@ class Sequential:
 class Stacked:
     """All rates at once; the stack shrinks when rates are dropped."""
 
-    def __init__(self, task: ProbeTask, board: Board) -> None:
+    def __init__(self, task: ProbeTask, board: RunLog) -> None:
         task.restart()
         self._task = task
         self._board = board
@@ -286,7 +290,7 @@ class Stacked:
                 self._stack.keep(positions)
 
 
-def advance_all(form: Sequential | Stacked, board: Board, halving: Halving | None, num_steps: int) -> None:
+def advance_all(form: Sequential | Stacked, board: RunLog, halving: Halving | None, num_steps: int) -> None:
     """Advances the rates from rung to rung."""
     rungs = [rung for rung in halving.rungs if rung < num_steps] if halving else []
     counts = halving.alive(len(board.lrs)) if halving else [len(board.lrs)]

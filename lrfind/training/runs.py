@@ -17,7 +17,7 @@ import torch
 
 from lrfind.errors import ConfigError
 from lrfind.range_test.sweep import GRACE, SweepOptions
-from lrfind.training.probe_forms import Board, ProbeTask, Stacked, Watch
+from lrfind.training.probe_forms import DivergenceMonitor, ProbeTask, RunLog, Stacked
 from lrfind.training.readback import Readback
 from lrfind.training.snapshot import Snapshot
 from lrfind.training.stacking.autotune import Strategy, chosen_form
@@ -139,7 +139,9 @@ def follow(
             reason, stacked = chosen_form(task, rates, min(num_steps, 2), work, strategy)
             grace = max(1, min(GRACE, num_steps // 5))
             level = math.nan if options.stop_factor is None else task.level(grace)
-            board = Board(rates, num_steps, [Watch(level, grace, options) for _ in rates], on_step)
+            board = RunLog(
+                rates, num_steps, [DivergenceMonitor(level, grace, options) for _ in rates], on_step
+            )
             if stacked:
                 _side_by_side(task, board, read_at, readings)
             else:
@@ -220,7 +222,7 @@ class _Readings:
             )
 
 
-def _side_by_side(task: ProbeTask, board: Board, read_at: Sequence[int], readings: _Readings) -> None:
+def _side_by_side(task: ProbeTask, board: RunLog, read_at: Sequence[int], readings: _Readings) -> None:
     form = Stacked(task, board)
     for reading, (begin, end) in enumerate(zip([0, *read_at], read_at, strict=False)):
         form.advance(begin, end, last=end == read_at[-1])
@@ -231,7 +233,7 @@ def _side_by_side(task: ProbeTask, board: Board, read_at: Sequence[int], reading
 
 def _one_after_another(
     task: ProbeTask,
-    board: Board,
+    board: RunLog,
     schedule: NDArray[np.float64] | None,
     read_at: Sequence[int],
     readings: _Readings,
@@ -260,7 +262,7 @@ def _one_after_another(
 
 def _diverged(
     task: ProbeTask,
-    board: Board,
+    board: RunLog,
     rate: int,
     stream: Iterator[Any],
     steps: range,

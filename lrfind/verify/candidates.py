@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.reading import rounded
+from lrfind.suggestion import rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-    from lrfind.range_test.curve import Status
+    from lrfind.suggestion import Status
     from lrfind.verify.candidates import Trials
     from lrfind.verify.config import VerifyConfig
     from lrfind.verify.judge import Judgement
@@ -37,8 +37,8 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     # Behind the door: torch is imported only for a config that can be run.
     from lrfind.plotting.draw import png
     from lrfind.plotting.verify_drawing import draw_verify
-    from lrfind.range_test.curve import Status
     from lrfind.report.record import to_json
+    from lrfind.suggestion import Status
     from lrfind.tasks import devices
     from lrfind.tasks.build import data_of
     from lrfind.verify.plot import verify_figure
@@ -87,7 +87,7 @@ def concluded(
     config: VerifyConfig, checked: Checked, trials: Trials | None, status: Status
 ) -> tuple[Judgement | None, Conclusion]:
     """What the runs say; there is no judgement where there were none, or they were cut off."""
-    from lrfind.range_test.curve import Status
+    from lrfind.suggestion import Status
     from lrfind.verify.candidates import Role
     from lrfind.verify.judge import judge
     from lrfind.verify.verdict import Conclusion, conclude

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from lrfind.range_test.reading import Suggestion
     from lrfind.report.files import Cell
+    from lrfind.suggestion import Suggestion
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Judgement
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lrfind.range_test.curve import Status
 from lrfind.range_test.run import swept
 from lrfind.report import console
 from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
+from lrfind.suggestion import Status
 from lrfind.verify.candidates import Role
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lrfind.range_test.reading import Suggestion
+    from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
     from lrfind.verify.config import VerifyConfig
 

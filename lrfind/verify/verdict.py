@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.reading import Suggestion, rounded
+from lrfind.suggestion import Suggestion, rounded
 from lrfind.verify.candidates import FACTOR, Role
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from benchmarks.truth.oracles import oracles
 from benchmarks.truth.pieces import START_LR, Answer, pieces_of
 from benchmarks.truth.tasks import BUDGET, TASKS, composed
 from benchmarks.truth.training import Trainer
-from lrfind.report.output import Show
 from lrfind.range_test.command import run
+from lrfind.report.output import Show
 
 
 def test_what_is_recorded_is_not_asked_again_and_can_be_dropped(tmp_path):

@@ -10,7 +10,7 @@ from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.scores import by_task, score
 from benchmarks.truth.tasks import BUDGET, TASKS, config_of
-from lrfind.range_test.measured_regret import MEASURED, measured_worth
+from lrfind.range_test.measured_regret import MEASURED, measured_regret
 from lrfind.report.record import plain
 
 
@@ -29,7 +29,7 @@ def test_the_figures_in_a_record_are_those_of_the_benchmark():
 def test_they_are_told_of_the_default_settings_and_of_no_others():
     name = next(iter(TASKS))
     settings = plain(dataclasses.asdict(config_of(name).range))
-    assert measured_worth(settings) == MEASURED
+    assert measured_regret(settings) == MEASURED
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_they_are_told_of_the_default_settings_and_of_no_others():
 )
 def test_other_settings_were_not_measured(changed):
     settings = plain(dataclasses.asdict(config_of(next(iter(TASKS))).range))
-    assert measured_worth({**settings, **changed}) is None
+    assert measured_regret({**settings, **changed}) is None

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from lrfind.range_test.centre import centre, middle_half, valley_sides
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.smoothed_curve import Line, line
+from lrfind.range_test.smoothed_curve import SmoothedCurve, smoothed_curve
 from lrfind.range_test.verdict import EVIDENT, Shape
+from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
 LRS = geometric(1e-5, 10.0, 60)
@@ -21,7 +22,9 @@ LOG = np.log10(LRS)
 def plain(values, *, momentum=0.0):
     """A line with those values, paired, that starts at 2."""
     values = np.asarray(values, dtype=np.float64)
-    return Line(LRS[: len(values)], values, values, values, 0.0, 0 * values, start=2.0, momentum=momentum)
+    return SmoothedCurve(
+        LRS[: len(values)], values, values, values, 0.0, 0 * values, start=2.0, momentum=momentum
+    )
 
 
 # 2 up to 1e-3, down to 1 at 1e-1, up to 3 at 10: the fall is 1, and from 10**-1.5 to 10**-0.75 three quarters
@@ -37,10 +40,10 @@ def test_the_valley_of_a_line_of_straight_pieces():
 
 
 def test_the_answer_is_the_middle_of_the_valley_and_the_bracket_its_middle_half():
-    seen = plain(VEE)
-    left, right = valley_sides(seen)
-    low, high = middle_half(seen)
-    assert centre(seen) == pytest.approx(math.sqrt(left * right))
+    smoothed = plain(VEE)
+    left, right = valley_sides(smoothed)
+    low, high = middle_half(smoothed)
+    assert centre(smoothed) == pytest.approx(math.sqrt(left * right))
     assert low == pytest.approx(left**0.75 * right**0.25)
     assert high == pytest.approx(left**0.25 * right**0.75)
 
@@ -80,8 +83,8 @@ def curve(effects, start, *, status=Status.COMPLETED, **others):
 def test_the_batch_cancels_to_the_last_digit_that_the_losses_hold():
     rng = np.random.default_rng(0)
     effects = VEE - 2
-    calm = line(curve(effects, np.full(60, 5.0)))
-    noisy = line(curve(effects, 5.0 + rng.normal(0, 3, 60)))
+    calm = smoothed_curve(curve(effects, np.full(60, 5.0)))
+    noisy = smoothed_curve(curve(effects, 5.0 + rng.normal(0, 3, 60)))
     assert np.allclose(noisy.values - noisy.start, calm.values - calm.start, atol=1e-12)
 
 
@@ -114,9 +117,9 @@ def test_accuracies_are_paired_too():
         start_losses=losses,
         start_accuracies=start,
     )
-    seen = line(paired)
-    assert seen.start == pytest.approx(1 - start[1:].mean())
-    assert np.allclose(seen.raw, seen.start - did[1 : len(seen) + 1])
+    smoothed = smoothed_curve(paired)
+    assert smoothed.start == pytest.approx(1 - start[1:].mean())
+    assert np.allclose(smoothed.raw, smoothed.start - did[1 : len(smoothed) + 1])
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -124,7 +127,7 @@ def test_wandering_that_grows_with_the_rate_is_no_fall(seed):
     # What a model with nothing to learn does: no mean, and a noise that grows as the two models part.
     wandering = np.random.default_rng(seed).normal(0, 1, 60) * LRS
     reading = read(curve(wandering, np.full(60, 5.0)), rule=Rule.CENTRE)
-    assert reading.suggestion is None or reading.line.evidence < 1.5 * EVIDENT
+    assert reading.suggestion is None or reading.smoothed.evidence < 1.5 * EVIDENT
 
 
 def test_wandering_is_rarely_taken_for_a_fall():
@@ -137,9 +140,9 @@ def test_wandering_is_rarely_taken_for_a_fall():
 
 def test_evidence_of_a_steady_fall_is_the_root_of_the_number_of_points():
     # A fall in proportion to the rate: every term of the sum is the same.
-    seen = plain(2 - LRS[:40])
-    seen = dataclasses.replace(seen, reach=24)
-    assert seen.evidence == pytest.approx(math.sqrt(24))
+    smoothed = plain(2 - LRS[:40])
+    smoothed = dataclasses.replace(smoothed, reach=24)
+    assert smoothed.evidence == pytest.approx(math.sqrt(24))
 
 
 def test_flat_paired_losses_are_flat():
@@ -163,11 +166,11 @@ def test_a_loss_that_reaches_zero_is_never_read_as_negative_and_its_batches_do_n
     left = np.concatenate([[1.0], np.interp(LOG, [-5, -3, -1, 0, 1], [1.0, 1.0, 0.0, 0.0, 3.0])])[:60]
     losses = start * left
     smoothed = exponential_average(losses, 0.98)
-    seen = line(Curve(LRS, losses, smoothed, Status.COMPLETED, 60, start_losses=start))
-    assert (seen.raw >= 0).all()
-    assert (seen.values >= 0).all()
-    flat = (seen.lrs > 0.2) & (seen.lrs < 0.6)
-    assert seen.raw[flat].max() < 0.02 * seen.start
+    smoothed = smoothed_curve(Curve(LRS, losses, smoothed, Status.COMPLETED, 60, start_losses=start))
+    assert (smoothed.raw >= 0).all()
+    assert (smoothed.values >= 0).all()
+    flat = (smoothed.lrs > 0.2) & (smoothed.lrs < 0.6)
+    assert smoothed.raw[flat].max() < 0.02 * smoothed.start
 
 
 def test_a_batch_that_is_not_finite_for_the_untrained_model_either_is_the_datas_fault():
@@ -186,7 +189,7 @@ def test_losses_whose_first_two_differ_are_read_without_pairing_and_it_is_said()
     pair = Curve(LRS, losses, losses, Status.COMPLETED, 60, start_losses=noisy)
     assert not pair.paired
     reading = read(pair, rule=Rule.CENTRE)
-    assert reading.line.start is None
+    assert reading.smoothed.start is None
     assert "as if range.paired were false" in reading.verdict
 
 

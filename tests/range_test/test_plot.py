@@ -11,11 +11,12 @@ import pytest
 
 from lrfind.plotting.axes import linear_axis, log_axis
 from lrfind.plotting.draw import draw, png
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.plot import picture_of, range_figure
-from lrfind.range_test.reading import Rule, Suggestion, read, repeats_of
+from lrfind.range_test.reading import Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
+from lrfind.suggestion import Status, Suggestion
 
 SUGGESTION = Suggestion(0.01, 0.001, 0.1, "steepest", "It falls fastest there.")
 TITLE = "mnist_mlp, mnist, sgd, batch size 64"
@@ -156,8 +157,8 @@ def test_a_reading_is_drawn_by_its_own_line_up_to_the_cliff():
     reading = read(curve, rule=Rule.STEEPEST)
     data = picture_of(curve, reading, TITLE)
     shown = len(data.line.x)
-    assert 80 <= shown <= len(reading.line)
-    assert np.array_equal(data.line.x, reading.line.lrs[:shown])
+    assert 80 <= shown <= len(reading.smoothed)
+    assert np.array_equal(data.line.x, reading.smoothed.lrs[:shown])
     assert curve.losses[curve.skip_start + 2 + shown] >= 100.0
     assert data.line.y[np.searchsorted(data.line.x, 0.01)] == pytest.approx(1.3, abs=0.3)
 
@@ -325,7 +326,8 @@ def test_drawing_leaves_the_users_settings_alone_and_is_not_led_by_them():
 
 def test_drawing_does_not_import_pyplot():
     code = (
-        "import sys, numpy as np; from lrfind.range_test.curve import Curve, Status;"
+        "import sys, numpy as np; from lrfind.range_test.curve import Curve;"
+        "from lrfind.suggestion import Status;"
         "from lrfind.range_test.plot import range_figure; from lrfind.plotting.draw import draw, png;"
         "assert 'matplotlib' not in sys.modules;"
         "a = np.array([1.0, 2.0]);"

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder
-from lrfind.range_test.reading import RULES, Rule, read, rounded
+from lrfind.range_test.reading import RULES, Rule, read
+from lrfind.suggestion import Status, rounded
 from lrfind.training.smoothing import exponential_average
 
 STEPS = 100

@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.repeats import Repeats, median_curve, spread
+from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
 LRS = geometric(1e-5, 10.0, 60)

@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from lrfind.errors import DataError, OptimizerError, UserError
-from lrfind.range_test.curve import Status
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.sweep import LearningRate, SweepOptions, evaluate, sweep
+from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.smoothing import exponential_average
 
@@ -265,7 +265,7 @@ def test_a_loss_that_is_not_finite_stops_at_once_and_is_the_last(bad, stop_facto
     assert not math.isfinite(curve.losses[-1])
     reading = read(curve, rule=Rule.STEEPEST)
     assert all(lr is None or math.isfinite(lr) for lr in reading.rules.values())
-    assert np.isfinite(reading.line.values).all()
+    assert np.isfinite(reading.smoothed.values).all()
 
 
 def test_a_nan_at_the_first_step_is_never_finite():

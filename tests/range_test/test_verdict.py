@@ -5,10 +5,11 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
-from lrfind.range_test.smoothed_curve import line
+from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
+from lrfind.suggestion import Status
 from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
 
 LOG = np.linspace(-5, 1, 100)
@@ -40,13 +41,13 @@ def sweep_of(losses, *, beta=0.98, factor=4.0, skip_start=10, skip_end=5):
 
 def shape(losses, **options):
     curve = sweep_of(losses, **options)
-    return shape_of(curve, line(curve))
+    return shape_of(curve, smoothed_curve(curve))
 
 
 def said(losses, **options):
     curve = sweep_of(losses, **options)
-    seen = line(curve)
-    return verdict(curve, seen, shape_of(curve, seen))
+    smoothed = smoothed_curve(curve)
+    return verdict(curve, smoothed, shape_of(curve, smoothed))
 
 
 def healthy(seed=None, noise=0.05):
@@ -97,7 +98,7 @@ def test_a_fall_that_ends_in_a_nan_has_turned():
 def test_an_interrupted_sweep_is_interrupted_whatever_it_shows():
     curve = sweep_of(healthy())
     stopped = Curve(curve.lrs, curve.losses, curve.smoothed, Status.INTERRUPTED, 100)
-    assert shape_of(stopped, line(stopped)) is Shape.INTERRUPTED
+    assert shape_of(stopped, smoothed_curve(stopped)) is Shape.INTERRUPTED
 
 
 def test_only_a_fall_answers():
@@ -162,8 +163,8 @@ def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
     curve = Curve(
         plain.lrs, plain.losses, plain.smoothed, plain.status, 100, accuracies=1 - wrong, skip_start=10
     )
-    seen = line(curve)
-    assert "the share of wrong answers fell" in verdict(curve, seen, shape_of(curve, seen))
+    smoothed = smoothed_curve(curve)
+    assert "the share of wrong answers fell" in verdict(curve, smoothed, shape_of(curve, smoothed))
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.range_test.curve import Status
 from lrfind.refine.continued import Reading, Trainee, continued
-from lrfind.refine.loss_log import Tape
+from lrfind.refine.loss_log import LossLog
+from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 
 CPU = torch.device("cpu")
@@ -48,7 +48,7 @@ def expected_after():
 
 
 def test_training_goes_on_from_rate_to_rate_in_closed_form():
-    tape = Tape()
+    tape = LossLog()
     reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
     assert continued(a_trainee(), RUNGS, reading=reading, tape=tape) is Status.COMPLETED
     assert tape.level == 0.5
@@ -57,7 +57,7 @@ def test_training_goes_on_from_rate_to_rate_in_closed_form():
 
 
 def test_without_fixed_batches_the_loss_is_that_before_each_update():
-    tape = Tape()
+    tape = LossLog()
     continued(a_trainee(), RUNGS, reading=Reading(), tape=tape)
     before = [0.5, *itertools.chain(*expected_after())][:-1]
     assert list(itertools.chain(*tape.losses)) == pytest.approx(before, rel=1e-14)
@@ -65,7 +65,7 @@ def test_without_fixed_batches_the_loss_is_that_before_each_update():
 
 
 def test_an_iteration_of_several_steps_has_their_mean_loss():
-    tape = Tape()
+    tape = LossLog()
     continued(a_trainee(), [(0.1, 2)], reading=Reading(3), tape=tape)
     squares = [0.5 * 0.9 ** (2 * k) for k in range(6)]
     assert tape.losses[0] == pytest.approx([sum(squares[:3]) / 3, sum(squares[3:]) / 3], rel=1e-14)
@@ -74,7 +74,7 @@ def test_an_iteration_of_several_steps_has_their_mean_loss():
 
 def test_the_first_loss_that_is_not_finite_ends_the_round_and_is_kept():
     model = Quadratic(start=1e150)
-    tape = Tape()
+    tape = LossLog()
     ended = continued(a_trainee(model), [(1e3, 2), (1e80, 3), (1.0, 1)], reading=Reading(), tape=tape)
     assert ended is Status.NONFINITE
     assert not math.isfinite(tape.losses[-1][-1])
@@ -84,7 +84,7 @@ def test_the_first_loss_that_is_not_finite_ends_the_round_and_is_kept():
 
 def test_a_level_that_is_not_finite_ends_it_before_any_update():
     model = Quadratic(start=math.nan)
-    tape = Tape()
+    tape = LossLog()
     reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
     assert continued(a_trainee(model), RUNGS, reading=reading, tape=tape) is Status.NONFINITE
     assert tape.track().losses == ()
@@ -95,7 +95,7 @@ def test_an_interrupt_keeps_what_was_measured():
         if point.index == 3:
             raise KeyboardInterrupt
 
-    tape = Tape()
+    tape = LossLog()
     assert continued(a_trainee(), RUNGS, reading=Reading(), tape=tape, on_iteration=interrupt) is (
         Status.INTERRUPTED
     )
@@ -104,7 +104,7 @@ def test_an_interrupt_keeps_what_was_measured():
 
 def test_every_iteration_is_told_of_in_order():
     told = []
-    continued(a_trainee(), RUNGS, reading=Reading(), tape=Tape(), on_iteration=lambda p, _: told.append(p))
+    continued(a_trainee(), RUNGS, reading=Reading(), tape=LossLog(), on_iteration=lambda p, _: told.append(p))
     assert [point.index for point in told] == list(range(7))
     assert [point.rate for point in told] == [0, 0, 0, 1, 1, 2, 2]
     assert [point.lr for point in told] == [0.1] * 3 + [0.2] * 2 + [0.3] * 2
@@ -112,9 +112,9 @@ def test_every_iteration_is_told_of_in_order():
 
 @pytest.mark.parametrize("cut", range(1, 7))
 def test_a_sweep_that_goes_on_ends_as_if_it_had_never_stopped(cut):
-    whole = Tape()
+    whole = LossLog()
     continued(a_trainee(), RUNGS, reading=Reading(), tape=whole)
-    tape, trainee = Tape(), a_trainee()
+    tape, trainee = LossLog(), a_trainee()
 
     def stop(point, catch_up):
         if point.index == cut - 1:

@@ -10,7 +10,7 @@ from lrfind.plotting.draw import png
 from lrfind.plotting.rounds_drawing import draw_rounds
 from lrfind.refine.plot import rounds_figure
 from lrfind.refine.report import announced, refine_csv, refine_lines
-from lrfind.refine.results import Measured, Plan, Track
+from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import (
     StateFile,
@@ -20,15 +20,15 @@ from lrfind.refine.state import (
 )
 from lrfind.refine.verdict import Answer, conclude
 
-COARSE = Plan((Segment.of(0.1, 0.9, 0.1, 3),), "")
-FINE = Plan(around(0.7, 2), "The loss turned at about 0.7: close in around 0.7.", "closing")
+COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
+FINE = RoundPlan(around(0.7, 2), "The loss turned at about 0.7: close in around 0.7.", "closing")
 
 
 def measured(plan, *, seeds=1, restarted=False):
     def losses(seed):
         return tuple((abs(lr - 0.75) + 0.1 * seed,) * n for _, lr, n in rungs(plan.segments))
 
-    return Measured(plan, tuple(Track(1.0, losses(i)) for i in range(seeds)), restarted=restarted)
+    return RoundResult(plan, tuple(SeedResult(1.0, losses(i)) for i in range(seeds)), restarted=restarted)
 
 
 ROUNDS = [measured(COARSE), measured(FINE)]
@@ -68,8 +68,8 @@ def test_both_kinds_stand_side_by_side_on_one_scale():
 
 
 def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
-    track = Track(1.0, ((1.0,), (0.5,), (math.inf,)))
-    (panel,) = rounds_figure([[Measured(COARSE, (track,))]], Answer(None, {}, "."), "").panels
+    track = SeedResult(1.0, ((1.0,), (0.5,), (math.inf,)))
+    (panel,) = rounds_figure([[RoundResult(COARSE, (track,))]], Answer(None, {}, "."), "").panels
     assert panel.nonfinite.x.tolist() == [math.log10(0.3)]
     assert panel.nonfinite.y.tolist() == [panel.upright.limits[1]]
     assert panel.chosen is None

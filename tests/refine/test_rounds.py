@@ -5,15 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Status
 from lrfind.refine.minimum import valley
-from lrfind.refine.results import Measured, Plan, Track
-from lrfind.refine.rounds import MOST_ROUNDS, explore, follow
+from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
+from lrfind.refine.rounds import MOST_ROUNDS, next_round, run_rounds
 from lrfind.refine.segments import around, rungs, table
 from lrfind.refine.verdict import conclude
+from lrfind.suggestion import Status
 
 LEVEL = 0.1
-FIRST = Plan(table(), "")
+FIRST = RoundPlan(table(), "")
 
 
 def measured(plan, loss_at, *, level=LEVEL, seeds=1, **more):
@@ -26,8 +26,8 @@ def measured(plan, loss_at, *, level=LEVEL, seeds=1, **more):
             losses.append((loss,) * iterations)
             if not math.isfinite(loss):
                 break
-        tracks.append(Track(level, tuple(losses)))
-    return Measured(plan, tuple(tracks), **more)
+        tracks.append(SeedResult(level, tuple(losses)))
+    return RoundResult(plan, tuple(tracks), **more)
 
 
 def falls_until(turn, *, rises=True):
@@ -44,19 +44,19 @@ def falls_until(turn, *, rises=True):
 def test_the_chapters_own_path():
     # Round 1 falls through 0.1, 0.16, 0.25 and 0.4, and is level from there on.
     one = measured(FIRST, lambda lr: LEVEL * (0.1 + max(0.5 - lr, 0)))
-    second = follow([one], iterations=10)
+    second = next_round([one], iterations=10)
     assert second.span == (0.4, 1.1)
     assert rungs(second.segments)[1][1] == 0.42
     assert "still falling at 0.4" in second.reason
     assert "go on from 0.4 with a finer step" in second.reason
     # Round 2 turns at about 0.74.
     two = measured(second, lambda lr: LEVEL * (0.1 + abs(lr - 0.74)))
-    third = follow([one, two], iterations=10)
+    third = next_round([one, two], iterations=10)
     assert third.span == (0.6, 0.8)
     assert third.reason == "The loss turned at about 0.74: close in around 0.7."
     # Round 3 ends at about 0.8, of which 0.75 is the safer value.
     three = measured(third, lambda lr: LEVEL * (0.1 + 1000 * (lr - 0.8) ** 4))
-    assert follow([one, two, three], iterations=10) is None
+    assert next_round([one, two, three], iterations=10) is None
     answer = conclude([one, two, three])
     assert answer.suggestion.lr == 0.75
     assert answer.rules == {"lowest": 0.8, "safer": 0.75}
@@ -65,38 +65,38 @@ def test_the_chapters_own_path():
 
 
 def test_a_sharp_turn_in_the_table_is_closed_in_on_at_once():
-    plan = follow([measured(FIRST, falls_until(0.03))], iterations=7)
+    plan = next_round([measured(FIRST, falls_until(0.03))], iterations=7)
     assert plan.span == (0.02, 0.04)
     assert plan.kind == "closing"
     assert {iterations for _, _, iterations in rungs(plan.segments)} == {7}
 
 
 def test_a_loss_that_falls_to_the_end_is_followed_above_it():
-    plan = follow([measured(FIRST, falls_until(5))], iterations=10)
+    plan = next_round([measured(FIRST, falls_until(5))], iterations=10)
     assert plan.span == (2, 20)
     assert "still falling at 1.1: all of these are too small" in plan.reason
 
 
 def test_a_loss_that_rises_from_the_first_rate_is_followed_below_it():
-    plan = follow([measured(FIRST, lambda lr: LEVEL * (0.5 + math.log10(lr / 1e-4)))], iterations=10)
+    plan = next_round([measured(FIRST, lambda lr: LEVEL * (0.5 + math.log10(lr / 1e-4)))], iterations=10)
     assert plan.span == (1e-6, 1e-4)
     assert "all of these are too large" in plan.reason
 
 
 def test_a_loss_that_no_rate_moves_is_followed_above():
-    plan = follow([measured(FIRST, lambda lr: LEVEL)], iterations=10)
+    plan = next_round([measured(FIRST, lambda lr: LEVEL)], iterations=10)
     assert plan.span == (2, 20)
     assert "No rate up to 1.1 moved the loss" in plan.reason
 
 
 def test_a_loss_that_is_not_finite_at_the_first_rate_is_followed_below():
-    plan = follow([measured(FIRST, lambda lr: math.nan, status=Status.NONFINITE)], iterations=10)
+    plan = next_round([measured(FIRST, lambda lr: math.nan, status=Status.NONFINITE)], iterations=10)
     assert plan.span == (1e-6, 1e-4)
 
 
 def test_a_loss_that_was_not_finite_before_any_update_ends_the_search():
     rounds = [measured(FIRST, lambda lr: math.nan, level=math.nan, status=Status.NONFINITE)]
-    assert follow(rounds, iterations=10) is None
+    assert next_round(rounds, iterations=10) is None
     answer = conclude(rounds)
     assert answer.suggestion is None
     assert "not finite from the start" in answer.verdict
@@ -108,17 +108,17 @@ def test_rates_from_the_first_nonfinite_loss_on_are_not_read():
 
     rounds = [measured(FIRST, loss, status=Status.NONFINITE)]
     assert valley(rounds[0]).lowest == 0.3
-    assert follow(rounds, iterations=10).span == (0.2, 0.4)
+    assert next_round(rounds, iterations=10).span == (0.2, 0.4)
     assert "at 0.5 it was no longer finite" in conclude(rounds).verdict
 
 
 def test_a_closing_round_that_the_user_named_is_moved_where_the_loss_still_falls_at_its_end():
-    named = Plan(around(0.7), "", "closing")
+    named = RoundPlan(around(0.7), "", "closing")
     rounds = [measured(named, falls_until(2))]
-    plan = follow(rounds, iterations=10)
+    plan = next_round(rounds, iterations=10)
     assert plan.span == (0.7, 0.9)
     assert "still as low at 0.8, the end of the round" in plan.reason
-    assert follow([*rounds, measured(plan, falls_until(2))], iterations=10) is None
+    assert next_round([*rounds, measured(plan, falls_until(2))], iterations=10) is None
 
 
 def test_one_lucky_rate_is_not_taken_for_the_turn():
@@ -130,7 +130,7 @@ def test_one_lucky_rate_is_not_taken_for_the_turn():
 
 def test_noise_widens_what_is_as_good():
     rng = np.random.default_rng(0)
-    plan = Plan(around(0.7), "", "closing")
+    plan = RoundPlan(around(0.7), "", "closing")
     seen = valley(measured(plan, lambda lr: 0.01 + 0.001 * rng.standard_normal()))
     assert seen.high > seen.low + 0.05
     assert seen.learned
@@ -144,20 +144,20 @@ def test_mean_and_spread_over_seeds_in_closed_form():
 
 
 def test_a_rate_that_one_seed_did_not_survive_has_no_mean():
-    plan = Plan(around(0.7), "", "closing")
+    plan = RoundPlan(around(0.7), "", "closing")
     found = measured(plan, lambda lr, seed: math.inf if seed == 1 and lr > 0.75 else lr, seeds=2)
     assert np.isfinite(found.losses).sum() == 16
     assert not np.isfinite(found.losses[-1])
 
 
 def test_the_loss_at_a_rate_is_the_mean_over_the_second_half_of_its_iterations():
-    assert Track(1.0, ((9.0, 9.0, 1.0, 3.0),)).at_rates().tolist() == [2.0]
-    assert Track(1.0, ((9.0,),)).at_rates().tolist() == [9.0]
+    assert SeedResult(1.0, ((9.0, 9.0, 1.0, 3.0),)).at_rates().tolist() == [2.0]
+    assert SeedResult(1.0, ((9.0,),)).at_rates().tolist() == [9.0]
 
 
 def test_the_search_finds_any_turn_by_itself():
     for turn in (3e-5, 7e-4, 0.02, 0.3, 0.85, 6.0, 40.0):
-        rounds = list(explore(lambda plan, t=turn: measured(plan, falls_until(t)), [FIRST], limit=None,
+        rounds = list(run_rounds(lambda plan, t=turn: measured(plan, falls_until(t)), [FIRST], limit=None,
                               iterations=10))[-1]  # fmt: skip
         assert len(rounds) <= MOST_ROUNDS
         suggestion = conclude(rounds).suggestion
@@ -166,15 +166,17 @@ def test_the_search_finds_any_turn_by_itself():
 
 
 def test_given_rounds_are_run_as_they_are_and_no_more():
-    given = [FIRST, Plan(around(0.5), "")]
-    rounds = list(explore(lambda plan: measured(plan, falls_until(0.3)), given, limit=None, iterations=10))
+    given = [FIRST, RoundPlan(around(0.5), "")]
+    rounds = list(run_rounds(lambda plan: measured(plan, falls_until(0.3)), given, limit=None, iterations=10))
     assert [each.plan for each in rounds[-1]] == given
-    rounds = list(explore(lambda plan: measured(plan, falls_until(0.3)), given, limit=3, iterations=10))
+    rounds = list(run_rounds(lambda plan: measured(plan, falls_until(0.3)), given, limit=3, iterations=10))
     assert len(rounds[-1]) == 3
 
 
 def test_a_limit_ends_the_search():
-    rounds = list(explore(lambda plan: measured(plan, falls_until(40)), [FIRST], limit=1, iterations=10))[-1]
+    rounds = list(run_rounds(lambda plan: measured(plan, falls_until(40)), [FIRST], limit=1, iterations=10))[
+        -1
+    ]
     assert len(rounds) == 1
     answer = conclude(rounds)
     assert answer.suggestion is not None

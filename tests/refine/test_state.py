@@ -5,8 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Status
-from lrfind.refine.results import Measured, Plan, Track
+from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment
 from lrfind.refine.state import (
     Part,
@@ -17,20 +16,21 @@ from lrfind.refine.state import (
     round_as_plain,
     round_from_plain,
 )
+from lrfind.suggestion import Status
 
-TRACK = Track(0.5, ((0.25, math.inf), (math.nan,)))
+TRACK = SeedResult(0.5, ((0.25, math.inf), (math.nan,)))
 
 
 def test_a_part_comes_back_as_it_was():
-    part = Part("continued", [TRACK], [Status.NONFINITE], [Track(1.0, ())], 12, {"side_by_side": False})
+    part = Part("continued", [TRACK], [Status.NONFINITE], [SeedResult(1.0, ())], 12, {"side_by_side": False})
     again = part_from_plain(part_as_plain(part))
     assert repr(again) == repr(part)
 
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_round_comes_back_as_it_was(restarted):
-    plan = Plan((Segment.of("0.1", "0.3", "0.1", 2),), "because", "fine")
-    measured = Measured(plan, (TRACK,), Status.NONFINITE, restarted=restarted)
+    plan = RoundPlan((Segment.of("0.1", "0.3", "0.1", 2),), "because", "fine")
+    measured = RoundResult(plan, (TRACK,), Status.NONFINITE, restarted=restarted)
     again = round_from_plain(round_as_plain(measured))
     assert repr(again) == repr(measured)
     assert again.plan == plan

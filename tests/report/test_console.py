@@ -9,10 +9,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Curve, Status
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.reading import Rule, read
 from lrfind.report import console
 from lrfind.report import progress as progress_module
+from lrfind.suggestion import Status
 
 
 class Terminal(io.StringIO):

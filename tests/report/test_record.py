@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from lrfind.errors import OutputError
-from lrfind.range_test.curve import Curve, Status
-from lrfind.range_test.reading import Suggestion
+from lrfind.range_test.curve import Curve
 from lrfind.report.environment import environment
 from lrfind.report.files import csv_text, write_whole
 from lrfind.report.formatting import duration_text, rate_text
 from lrfind.report.record import plain, range_csv, record, to_json
+from lrfind.suggestion import Status, Suggestion
 
 SCHEMA = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
 

@@ -9,18 +9,18 @@ import pytest
 from lrfind.errors import ConfigError
 from lrfind.plotting.draw import png
 from lrfind.plotting.schedule_drawing import draw_schedules
-from lrfind.range_test.reading import Suggestion
 from lrfind.report.load import earlier_run
 from lrfind.schedule.plot import TOGETHER, schedule_figure
 from lrfind.schedule.policies import Policy
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
-from lrfind.schedule.schedule import Course, schedule
+from lrfind.schedule.schedule import ScheduleTable, schedule
+from lrfind.suggestion import Suggestion
 
 GIVEN = Suggestion(0.1, 0.1, 0.1, "given", "Given as schedule.lr.")
 
 
 def courses(*names, num_steps=300, lr=0.1):
-    return [Course.of(schedule(name, lr=lr, num_steps=num_steps)) for name in names]
+    return [ScheduleTable.of(schedule(name, lr=lr, num_steps=num_steps)) for name in names]
 
 
 ALL = courses(*Policy)

@@ -6,7 +6,7 @@ import pytest
 from lrfind.plotting.draw import png
 from lrfind.plotting.trial_drawing import draw_tried
 from lrfind.schedule.results import Tried, TriedSeed, reading_steps
-from lrfind.schedule.schedule import Course, schedule
+from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.schedule.trial_plot import tried_figure
 from lrfind.schedule.trial_report import tried_csv, tried_lines
 
@@ -19,7 +19,7 @@ def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accurac
         losses = np.stack([last + 2, last + 1, last], axis=1)
         right = np.full_like(losses, np.nan) if accuracies is None else np.full_like(losses, accuracies)
         seeds.append(TriedSeed(i, losses, right, np.isnan(last), 300, finished=True))
-    courses = tuple(Course.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
+    courses = tuple(ScheduleTable.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
     return Tried(courses, (10, 50, 100), tuple(seeds), len(finals) if planned is None else planned)
 
 

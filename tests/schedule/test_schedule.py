@@ -8,7 +8,7 @@ import pytest
 from lrfind.schedule.code import torch_code
 from lrfind.schedule.policies import Policy
 from lrfind.schedule.policy_parameters import PARAMETERS
-from lrfind.schedule.schedule import Course, policy_of, schedule
+from lrfind.schedule.schedule import ScheduleTable, policy_of, schedule
 
 
 def test_every_policy_has_a_formula_parameters_and_code():
@@ -22,7 +22,7 @@ def test_every_policy_has_a_formula_parameters_and_code():
 @pytest.mark.parametrize("policy", list(Policy))
 @pytest.mark.parametrize("num_steps", [4, 5, 11, 300])
 def test_the_peak_is_the_rate_asked_for(policy, num_steps):
-    course = Course.of(schedule(policy, lr=0.1, num_steps=num_steps))
+    course = ScheduleTable.of(schedule(policy, lr=0.1, num_steps=num_steps))
     assert course.rates.shape == (num_steps + 1,)
     assert course.rates.max() <= 0.1 * (1 + 1e-14)
     # Where the peak lies between two steps the highest one stays a little below it.
@@ -96,6 +96,6 @@ def test_a_policy_is_found_by_its_name_or_itself():
 
 def test_numbers_at_the_edge_of_what_floats_hold_give_rates_all_the_same():
     for given in ({"gamma": 1e300, "power": 50.0}, {"gamma": 1e-300}, {"power": 1e-300}, {"power": 1e9}):
-        rates = Course.of(schedule("inv", lr=0.1, num_steps=10, **given)).rates
+        rates = ScheduleTable.of(schedule("inv", lr=0.1, num_steps=10, **given)).rates
         assert rates[0] == 0.1
         assert (rates >= 0).all()

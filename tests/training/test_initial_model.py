@@ -10,7 +10,7 @@ from torch import nn
 
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
-from lrfind.training.initial_model import StartModel
+from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.objective import Objective
 
@@ -98,7 +98,7 @@ def test_the_start_loss_is_that_of_a_copy_made_at_the_start(name):
     reference = copy.deepcopy(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     objective = Objective(model, nn.functional.cross_entropy)
-    start = StartModel(objective, optimizer)
+    start = InitialModel(objective, optimizer)
     stream = batches(3)
     for step in range(6):
         batch = next(stream)
@@ -143,7 +143,7 @@ def test_what_is_frozen_is_not_copied():
     model = nn.Sequential(nn.Linear(6, 100), nn.Linear(100, 4))
     model[0].requires_grad_(False)
     optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
-    start = StartModel(Objective(model, nn.functional.cross_entropy), optimizer)
+    start = InitialModel(Objective(model, nn.functional.cross_entropy), optimizer)
     assert [tuple(p.shape) for p, _ in start._parameters] == [(4, 100), (4,)]
 
 
@@ -152,7 +152,7 @@ def test_copies_keep_the_layout_of_weights_that_share_a_storage():
     model = nn.Module()
     model.one, model.two = nn.Parameter(flat[:8].view(2, 4)), nn.Parameter(flat[8:].view(3, 4).t())
     optimizer = torch.optim.SGD([model.one, model.two], lr=0.1)
-    (_, one), (_, two) = StartModel(Objective(model, None), optimizer)._parameters
+    (_, one), (_, two) = InitialModel(Objective(model, None), optimizer)._parameters
     assert one.untyped_storage().data_ptr() == two.untyped_storage().data_ptr() != flat.data_ptr()
     assert torch.equal(one, model.one)
     assert torch.equal(two, model.two)
@@ -162,7 +162,7 @@ def test_copies_keep_the_layout_of_weights_that_share_a_storage():
 def test_a_model_that_fails_on_a_batch_is_left_as_it_was():
     model = MODELS["batch norm"]()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    start = StartModel(Objective(model, nn.functional.cross_entropy), optimizer)
+    start = InitialModel(Objective(model, nn.functional.cross_entropy), optimizer)
     before = {name: (value, value.clone()) for name, value in model.state_dict(keep_vars=True).items()}
     pointers = {name: value.data_ptr() for name, value in model.state_dict(keep_vars=True).items()}
     with pytest.raises(ValueError, match="cannot take a batch"):
@@ -269,7 +269,7 @@ def test_what_a_forward_pass_writes_to_is_kept_apart_from_the_second_step_on():
     torch.manual_seed(7)
     model = Teacher()
     optimizer = torch.optim.SGD(model.linear.parameters(), lr=0.1)
-    start = StartModel(Objective(model, nn.functional.cross_entropy), optimizer)
+    start = InitialModel(Objective(model, nn.functional.cross_entropy), optimizer)
     stream = batches()
     start.measure([next(stream)])
     slow = model.slow.weight.clone()

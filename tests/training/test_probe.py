@@ -14,7 +14,7 @@ from lrfind.range_test.sweep import SweepOptions
 from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
 from lrfind.training.probe import probe
-from lrfind.training.probe_forms import Watch
+from lrfind.training.probe_forms import DivergenceMonitor
 from lrfind.training.stacking import autotune as probe_trial
 from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.step import evaluate
@@ -133,7 +133,7 @@ def test_a_loss_that_goes_below_zero_has_not_diverged(strategy):
 
 
 def test_a_loss_of_exactly_zero_at_the_start_gives_no_scale_to_diverge_on():
-    watch = Watch(0.0, 10, SweepOptions(stop_factor=4.0))
+    watch = DivergenceMonitor(0.0, 10, SweepOptions(stop_factor=4.0))
     assert not any(watch.fires(loss) for loss in [0.0, *[1e-3] * 50, *[-1e-3, 2.0] * 20])
     assert watch.fires(math.inf)
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.range_test.curve import Status
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.readback import Readback
 

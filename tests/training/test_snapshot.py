@@ -10,9 +10,9 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind.errors import ModelError
-from lrfind.range_test.curve import Status
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.suggestion import Status
 from lrfind.training.batch import endless
 from lrfind.training.objective import Objective
 from lrfind.training.snapshot import Snapshot, preserved

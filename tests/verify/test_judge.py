@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.reading import Suggestion
+from lrfind.suggestion import Suggestion
 from lrfind.verify.candidates import Candidate, Role, SeedTrial, Trials, candidates
 from lrfind.verify.judge import judge, noise, student_t95
 from lrfind.verify.verdict import conclude

@@ -10,9 +10,9 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.curve import Status
 from lrfind.refine.continued import Reading, Trainee, along, continued
-from lrfind.refine.loss_log import Tape
+from lrfind.refine.loss_log import LossLog
+from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
 from lrfind.training.objective import Objective
 from lrfind.training.stacking.autotune import Strategy
@@ -66,7 +66,7 @@ def trainees(count, *, name="regression", optimizer="sgd", dtype=torch.float64, 
 
 
 def alone(made, reading, rungs=RUNGS):
-    tapes = [Tape() for _ in made]
+    tapes = [LossLog() for _ in made]
     ended = [
         continued(trainee, rungs, reading=reading, tape=tape)
         for trainee, tape in zip(made, tapes, strict=True)
@@ -75,7 +75,7 @@ def alone(made, reading, rungs=RUNGS):
 
 
 def together(made, reading, *, record, rungs=RUNGS, **more):
-    tapes = [Tape() for _ in made]
+    tapes = [LossLog() for _ in made]
     ended = along(Team(made, record=record), rungs, reading=reading, tapes=tapes, **more)
     return tapes, ended
 
@@ -171,7 +171,7 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
         return found
 
     whole, _ = together(made(), Reading(), record=record)
-    team, tapes, kept = Team(made(), record=record), [Tape() for _ in range(3)], []
+    team, tapes, kept = Team(made(), record=record), [LossLog() for _ in range(3)], []
 
     def stop(point, catch_up):
         if point.index == 3:

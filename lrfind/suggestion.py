@@ -1,0 +1,44 @@
+"""What every command ends with: a suggested learning rate, or none, and why its work ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Status(str, Enum):
+    """Why a sweep ended."""
+
+    COMPLETED = "completed"
+    """Every rate of the ladder was used."""
+    DIVERGED = "diverged"
+    """The smoothed loss passed the threshold of the divergence test."""
+    NONFINITE = "nonfinite"
+    """A loss was NaN or infinite; it is the last one of the curve."""
+    INTERRUPTED = "interrupted"
+    """The user stopped the sweep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A learning rate to train with at a constant rate, and the bracket it stands in.
+
+    Attributes:
+        lr: The suggested rate, three significant digits.
+        low: The lowest rate that should do nearly as well; for the rules of others, where the loss begins to
+            fall.
+        high: The highest such rate; for the rules of others, the last rate before the loss turns.
+        rule: Name of the rule that chose `lr`.
+        reason: Why, in a sentence.
+    """
+
+    lr: float
+    low: float
+    high: float
+    rule: str
+    reason: str
+
+
+def rounded(lr: float) -> float:
+    """Three significant digits: a range test knows no more."""
+    return float(f"{lr:.3g}")
