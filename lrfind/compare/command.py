@@ -43,10 +43,11 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.compare.verdict import advise
     from lrfind.plotting.compare_drawing import draw_curves, draw_scaling
     from lrfind.plotting.draw import png
+    from lrfind.report.observers import Screen
     from lrfind.report.record import to_json
     from lrfind.suggestion import Status
 
-    study = Study(config, directory)
+    study = Study(config, directory, Screen())
     study.run()
     comparison = study.comparison
     trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)

@@ -13,7 +13,6 @@ from lrfind.config.schema import Metric
 from lrfind.errors import ConfigError
 from lrfind.range_test.reading import read
 from lrfind.range_test.run import measured
-from lrfind.report import console
 from lrfind.report.formatting import rate_text
 from lrfind.suggestion import Status
 from lrfind.training.runs import faster_form
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.config import CompareConfig
     from lrfind.compare.setup import Setting
+    from lrfind.report.observers import Observer
 
 _STRATEGIES = {
     Stacking.AUTO: Strategy.AUTO,
@@ -57,13 +57,16 @@ class _Planned:
     """Of a run."""
 
 
-def plan(setting: Setting, found: dict[str, Any], keep: Callable[[], None] = lambda: None) -> list[Cost]:
+def plan(
+    setting: Setting, found: dict[str, Any], observer: Observer, keep: Callable[[], None] = lambda: None
+) -> list[Cost]:
     """All runs: a seed of everything before the next one, its longest run first, so that no core waits.
 
     Args:
         setting: What is compared.
         found: What an earlier plan of the same comparison found out, rates and ways of running them; it is
             used again, and what is missing is added.
+        observer: Told of the range tests.
         keep: Called each time that something was added.
 
     Raises:
@@ -72,7 +75,7 @@ def plan(setting: Setting, found: dict[str, Any], keep: Callable[[], None] = lam
     """
     settings = setting.config.compare
     with threads(setting.threads):
-        cells = _cells(setting, found, keep)
+        cells = _cells(setting, found, observer, keep)
     first = setting.config.seed
     return [
         Cost(
@@ -93,7 +96,9 @@ def plan(setting: Setting, found: dict[str, Any], keep: Callable[[], None] = lam
     ]
 
 
-def _cells(setting: Setting, found: dict[str, Any], keep: Callable[[], None]) -> list[_Planned]:
+def _cells(
+    setting: Setting, found: dict[str, Any], observer: Observer, keep: Callable[[], None]
+) -> list[_Planned]:
     """Each optimizer at each batch size: its rates, and how they are trained best."""
     grids: dict[str, list[float]] = found.setdefault("lrs", {})
     forms: dict[str, bool] = found.setdefault("stacked", {})
@@ -104,7 +109,7 @@ def _cells(setting: Setting, found: dict[str, Any], keep: Callable[[], None]) ->
             config = dataclasses.replace(base, batch_size=size)
             place = f"{name} {size}"
             if place not in grids:
-                grids[place] = _rates(setting, config, name, centres)
+                grids[place] = _rates(setting, config, name, centres, observer)
                 keep()
             lrs = tuple(grids[place])
             strategy = _STRATEGIES[config.compare.stacked]
@@ -130,7 +135,9 @@ def _cells(setting: Setting, found: dict[str, Any], keep: Callable[[], None]) ->
     return cells
 
 
-def _rates(setting: Setting, config: CompareConfig, name: str, centres: dict[str, float]) -> list[float]:
+def _rates(
+    setting: Setting, config: CompareConfig, name: str, centres: dict[str, float], observer: Observer
+) -> list[float]:
     """Those given, rising; else a grid around what a range test suggests.
 
     The first centre of an optimizer is kept: the grids of its other batch sizes have rates in common with it.
@@ -141,7 +148,7 @@ def _rates(setting: Setting, config: CompareConfig, name: str, centres: dict[str
     task = setting.task(config, accuracy=config.range.metric is Metric.ACCURACY)
     # What is held out is only kept from being trained on here.
     alone = dataclasses.replace(task, validation=None)
-    with closing(task.loaders), console.progress(config.range.num_steps) as on_step:
+    with closing(task.loaders), observer.steps(config.range.num_steps) as on_step:
         curve = measured(alone, config, on_step)
     if curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
@@ -155,7 +162,7 @@ def _rates(setting: Setting, config: CompareConfig, name: str, centres: dict[str
     through = centres.setdefault(name, centre)
     lrs = grid_around(centre, count=settings.num_lrs, factor=settings.factor, through=through)
     among = f"{name}, " if settings.optimizers is not None else ""
-    console.note(
+    observer.note(
         f"{among}batch size {config.batch_size}: a range test suggests {rate_text(centre)}; tried are "
         f"{', '.join(rate_text(lr) for lr in lrs)}."
     )

@@ -19,7 +19,6 @@ from lrfind.compare.results import Comparison, Run
 from lrfind.compare.setup import Setting, cores
 from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
-from lrfind.report import console
 from lrfind.report.resume import comparable, differing
 from lrfind.training.step import evaluate
 
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.config import CompareConfig
     from lrfind.compare.plan import Cost
+    from lrfind.report.observers import Observer
 
     Key = tuple[str, int, int]
 
@@ -65,11 +65,12 @@ class Study:
         skipped: Pictures that could not be read.
     """
 
-    def __init__(self, config: CompareConfig, directory: Path) -> None:
+    def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
         self.runs: list[Run] = []
         self.planned = 0
         self.skipped: list[str] = []
         self._config = config
+        self._observer = observer
         self._path = directory / compare_state.NAME
         self._found: dict[str, Any] = {}
         self._done: dict[Key, Run] = {}
@@ -90,7 +91,7 @@ class Study:
         names = list(self.setting.configs)
         self.planned = len(names) * len(self.setting.sizes) * self._config.compare.seeds
         try:
-            costs = plan(self.setting, self._found, self._save)
+            costs = plan(self.setting, self._found, self._observer, self._save)
             jobs = [cost.job for cost in costs]
             left = [cost for cost in costs if cost.job.key not in self._done]
             self._partial = {job.key: unfinished(job) for job in jobs}
@@ -100,7 +101,7 @@ class Study:
             self._train(left, processes)
         except KeyboardInterrupt:
             self._save()  # however little there is: what is told next is how to go on with it
-            console.note(f"{len(self._done)} of {self.planned} runs were finished.")
+            self._observer.note(f"{len(self._done)} of {self.planned} runs were finished.")
         else:
             self._path.unlink(missing_ok=True)
         found = self._partial | self._done
@@ -121,7 +122,7 @@ class Study:
         return True  # stopped: all that was to be measured is there
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:
-        console.note(
+        self._observer.note(
             announced(
                 rates=len(jobs[0].lrs),
                 optimizers=len(self.setting.configs),
@@ -138,7 +139,7 @@ class Study:
     def _train(self, costs: Sequence[Cost], processes: int) -> None:
         jobs = [cost.job for cost in costs]
         total = sum(cost.seconds for cost in costs) or 1.0
-        with console.progress(_UNITS, _words(self.planned)) as shown:
+        with self._observer.steps(_UNITS, _words(self.planned)) as shown:
 
             def on_message(index: int, message: Any) -> None:
                 self._take(costs[index], message)

@@ -36,9 +36,10 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.range_test.plot import picture_of
     from lrfind.range_test.repeats_report import repeats_csv, repeats_line
     from lrfind.range_test.run import swept
+    from lrfind.report.observers import Screen
     from lrfind.report.record import range_csv, to_json
 
-    found = swept(config)
+    found = swept(config, observer=Screen())
     curve, reading, repeats = found.curve, found.reading, found.repeats
     content = record_of(config, found, directory, time.perf_counter() - started)
     return finish(

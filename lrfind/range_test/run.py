@@ -13,7 +13,6 @@ from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import SweepOptions, sweep
-from lrfind.report import console
 from lrfind.suggestion import Status
 from lrfind.tasks.build import build
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
+    from lrfind.report.observers import Observer
     from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
 
@@ -60,11 +60,12 @@ class _About:
     notes: list[str]
 
 
-def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
+def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> Swept:
     """Builds the task of a config, sweeps it, as often as `range.repeats` says, and reads the curve.
 
     Args:
         config: Validated.
+        observer: Told of every step.
         data: The data, where it has been read already.
 
     Raises:
@@ -75,7 +76,7 @@ def swept(config: RangeConfig, *, data: Data | None = None) -> Swept:
     skipped: dict[str, None] = {}
     curves: list[Curve] = []
     interrupted = False
-    with console.progress(settings.num_steps * settings.repeats) as shown:
+    with observer.steps(settings.num_steps * settings.repeats) as shown:
         for i in range(settings.repeats):
             try:
                 task = build(

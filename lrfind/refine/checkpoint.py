@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
 from lrfind.refine import state
-from lrfind.report import console
 from lrfind.report.resume import comparable, differing
 from lrfind.training import state as checkpoint
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from lrfind.config.schema import RefineConfig
     from lrfind.refine.results import RoundResult
     from lrfind.refine.state import Part
+    from lrfind.report.observers import Observer
     from lrfind.tasks.build import Task
     from lrfind.training.stacking.seeds import Team
 
@@ -36,6 +36,7 @@ class Ledger:
         config: Of the sweep.
         directory: Where it is saved.
         saved: The sweep that goes on, or None.
+        observer: Told of a state that cannot be saved.
 
     Attributes:
         rounds: The rounds that are finished, as they are read.
@@ -44,11 +45,14 @@ class Ledger:
         steps: Training steps taken, those before a resumption included.
     """
 
-    def __init__(self, config: RefineConfig, directory: Path, saved: Saved | None) -> None:
+    def __init__(
+        self, config: RefineConfig, directory: Path, saved: Saved | None, observer: Observer
+    ) -> None:
         self.rounds: list[RoundResult] = []
         self.others: list[RoundResult] = []
         self.steps = 0
         self._config = config
+        self._observer = observer
         self._file = state.StateFile(directory / state.NAME, config.refine.save_every)
         if saved is not None:
             self.rounds, self.others = saved.rounds, saved.others
@@ -82,7 +86,7 @@ class Ledger:
         try:
             arrays = packed(about)
         except TypeError as error:
-            console.warn(f"{error}: this sweep could not be resumed if it were cut off.")
+            self._observer.warn(f"{error}: this sweep could not be resumed if it were cut off.")
             self._file.give_up()
         else:
             self._file.write(arrays)

@@ -41,11 +41,12 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     from lrfind.refine.report import refine_csv, refine_lines
     from lrfind.refine.run import Sweep
     from lrfind.refine.verdict import conclude
+    from lrfind.report.observers import Screen
     from lrfind.report.record import to_json
     from lrfind.suggestion import Status
 
     settings = config.refine
-    sweep = Sweep(config, plans_of(config), directory)
+    sweep = Sweep(config, plans_of(config), directory, Screen())
     sweep.run()
     rounds = sweep.rounds
     answer = conclude(rounds, interrupted=sweep.interrupted)

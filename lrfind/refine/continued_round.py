@@ -13,7 +13,6 @@ from lrfind.refine.loss_log import LossLog
 from lrfind.refine.results import RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
-from lrfind.report import console
 from lrfind.report.formatting import rate_text
 from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from lrfind.refine.continued import Point, Trainee
     from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
+    from lrfind.report.observers import Observer
 
     Ladder = list[tuple[float, int]]
 
@@ -50,13 +50,23 @@ class Continuing:
     Args:
         seeds: Builds what is trained.
         ledger: Keeps what was measured.
+        observer: Told of every iteration.
         accumulation_steps: Batches a step.
         strategy: How several seeds are to be trained.
     """
 
-    def __init__(self, seeds: Seeds, ledger: Ledger, *, accumulation_steps: int, strategy: Strategy) -> None:
+    def __init__(
+        self,
+        seeds: Seeds,
+        ledger: Ledger,
+        observer: Observer,
+        *,
+        accumulation_steps: int,
+        strategy: Strategy,
+    ) -> None:
         self._seeds = seeds
         self._ledger = ledger
+        self._observer = observer
         self._parts = accumulation_steps
         self._strategy = strategy
         self._said: bool | None = None
@@ -72,7 +82,7 @@ class Continuing:
         form = Form(**saved.part.form) if saved is not None else self._form(plan, ladder)
         count = self._seeds.count
         words = _words(len(self._ledger.rounds) + 1, len(ladder))
-        with console.progress(plan.iterations * count, words) as shown:
+        with self._observer.steps(plan.iterations * count, words) as shown:
             run = self._side_by_side if form.side_by_side else self._one_by_one
             tracks, statuses = run(ladder, form, saved, shown)
         worst = (Status.INTERRUPTED, Status.NONFINITE)
@@ -103,7 +113,7 @@ class Continuing:
         if form.side_by_side is not self._said:
             self._said = form.side_by_side
             how = "side by side" if form.side_by_side else "one after another"
-            console.note(f"{self._seeds.count} seeds {how}: {form.reason}.")
+            self._observer.note(f"{self._seeds.count} seeds {how}: {form.reason}.")
         return form
 
     def _one_by_one(

@@ -12,7 +12,6 @@ from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
 from lrfind.refine.results import RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
-from lrfind.report import console
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from lrfind.refine.checkpoint import Ledger, Saved
     from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
+    from lrfind.report.observers import Observer
 
 
 class Restarting:
@@ -32,13 +32,17 @@ class Restarting:
     Args:
         seeds: Builds what is trained.
         ledger: Keeps what was measured; it is saved between two seeds.
+        observer: Told of every step.
         halving: Whether rates that fall behind are dropped.
         strategy: How the rates are to be run.
     """
 
-    def __init__(self, seeds: Seeds, ledger: Ledger, *, halving: bool, strategy: Strategy) -> None:
+    def __init__(
+        self, seeds: Seeds, ledger: Ledger, observer: Observer, *, halving: bool, strategy: Strategy
+    ) -> None:
         self._seeds = seeds
         self._ledger = ledger
+        self._observer = observer
         self._halving = halving
         self._strategy = strategy
 
@@ -67,7 +71,7 @@ class Restarting:
             seed = f", seed {min(len(tracks) + 1, count)} of {count}" if count > 1 else ""
             return f"round {number}{seed}, every rate from the same start"
 
-        with console.progress(most * count, words) as shown:
+        with self._observer.steps(most * count, words) as shown:
 
             def on_step(rates: int, step: int) -> None:
                 nonlocal done
@@ -129,7 +133,7 @@ class Restarting:
             most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
             seconds = most * self._seeds.count * seconds_a_step(trainee, task.afresh, lrs[0])
         count = self._seeds.count
-        console.note(
+        self._observer.note(
             f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
             + (f"{most * count:,} with halving, " if self._halving else "")
             + f"about {duration_text(seconds)} one after another."

@@ -11,7 +11,6 @@ from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
-from lrfind.report import console
 from lrfind.suggestion import Status
 from lrfind.training.stacking.autotune import Strategy
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 
     from lrfind.config.schema import RefineConfig
     from lrfind.refine.results import RoundPlan, RoundResult
+    from lrfind.report.observers import Observer
 
 
 class Sweep:
@@ -32,22 +32,31 @@ class Sweep:
         seeds: What was trained.
     """
 
-    def __init__(self, config: RefineConfig, given: Sequence[RoundPlan], directory: Path) -> None:
+    def __init__(
+        self, config: RefineConfig, given: Sequence[RoundPlan], directory: Path, observer: Observer
+    ) -> None:
         settings = config.refine
         self._config = config
+        self._observer = observer
         self._given = given
         self._saved = Saved.of(config)
         self.seeds = Seeds(config)
-        self._ledger = Ledger(config, directory, self._saved)
+        self._ledger = Ledger(config, directory, self._saved, observer)
         self.rounds = self._ledger.rounds
         self.interrupted = False
         strategy = Strategy(settings.strategy.value)
         if config.deterministic and strategy is Strategy.AUTO:
             strategy = Strategy.SEQUENTIAL  # a trial by the clock may end otherwise another time
         self._continuing = Continuing(
-            self.seeds, self._ledger, accumulation_steps=config.accumulation_steps, strategy=strategy
+            self.seeds,
+            self._ledger,
+            observer,
+            accumulation_steps=config.accumulation_steps,
+            strategy=strategy,
         )
-        self._restarting = Restarting(self.seeds, self._ledger, halving=settings.halving, strategy=strategy)
+        self._restarting = Restarting(
+            self.seeds, self._ledger, observer, halving=settings.halving, strategy=strategy
+        )
 
     @property
     def others(self) -> list[RoundResult]:
@@ -85,8 +94,8 @@ class Sweep:
         saved, self._saved = self._saved, None
         restart = self._config.refine.restart
         if saved is not None:
-            console.note(f"resumed from {saved.where} in round {len(self.rounds) + 1}.")
-        console.note(announced(len(self.rounds) + 1, plan, seeds=self.seeds.count))
+            self._observer.note(f"resumed from {saved.where} in round {len(self.rounds) + 1}.")
+        self._observer.note(announced(len(self.rounds) + 1, plan, seeds=self.seeds.count))
         if restart is Restart.FALSE:
             return self._continuing.measure(plan, saved)
         if restart is Restart.BOTH and (saved is None or saved.part.kind == "continued"):

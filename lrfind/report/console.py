@@ -10,16 +10,16 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
 from lrfind.report.formatting import rate_text
-from lrfind.report.progress import BarProgress, LineProgress, is_terminal
+from lrfind.report.progress import is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from lrfind.range_test.reading import Reading
@@ -44,22 +44,6 @@ def warn(message: str) -> None:
 def note(message: str) -> None:
     """Says on stderr what is going on."""
     _say("lrfind: ", message, style="bold")
-
-
-@contextmanager
-def progress(num_steps: int, words: Callable[[Any], str] | None = None) -> Iterator[Callable[[Any], None]]:
-    """Shows on stderr how far a sweep is: a bar, or a line now and then where there is no terminal.
-
-    Args:
-        num_steps: Steps that are planned.
-        words: What is said of a step; None: as suits a `Step` of a range test.
-
-    Yields:
-        What is to be called with every step; it costs well under a microsecond between two refreshes.
-    """
-    shown = BarProgress(num_steps, words) if is_terminal(sys.stderr) else LineProgress(num_steps, note, words)
-    with shown as on_step:
-        yield on_step
 
 
 def show(paragraphs: Sequence[Paragraph]) -> None:

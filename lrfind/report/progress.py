@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from lrfind.report.formatting import duration_text, rate_text
 
@@ -13,12 +13,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from lrfind.range_test.sweep import Step
-
     Words = Callable[[Any], str]
 
 _BAR_SECONDS = 0.1
 _LINE_SECONDS = 10.0
+
+
+class RateStep(Protocol):
+    """A step of which there is nothing else to say: the range test's."""
+
+    @property
+    def index(self) -> int:
+        """Counted from 0."""
+
+    @property
+    def lr(self) -> float:
+        """The rate."""
+
+    @property
+    def smoothed(self) -> float:
+        """The smoothed loss."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -34,7 +48,8 @@ class Progress:
     Args:
         num_steps: Steps that are planned.
         every: Least time between two refreshes in seconds.
-        words: What is said of a step; a step is anything with an `index`, counted from 0.
+        words: What is said of a step, which is anything with an `index`, counted from 0; None: the rate and
+            the smoothed loss of a `RateStep`.
     """
 
     def __init__(self, num_steps: int, every: float, words: Words | None = None) -> None:
@@ -75,7 +90,7 @@ class Progress:
         """`step 12 of 100, lr 1.3e-5, loss 2.31`."""
         return self._words(step) if self._words is not None else self._of_step(step)
 
-    def _of_step(self, step: Step) -> str:
+    def _of_step(self, step: RateStep) -> str:
         return (
             f"step {step.index + 1} of {self._num_steps}, lr {rate_text(step.lr)}, "
             f"loss {rate_text(step.smoothed)}"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
     from lrfind.schedule.peak import Peak
     from lrfind.schedule.results import Tried
@@ -30,6 +31,7 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     """
     from lrfind.config.validate import validated
     from lrfind.report import console
+    from lrfind.report.observers import Screen
     from lrfind.report.record import to_json
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedule.peak import peak_of, with_rates
@@ -39,8 +41,9 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
 
     started = time.perf_counter()
     config = validated(composed, ScheduleConfig)
-    trial = prepared(config) if config.schedule.try_ else None
-    peak = peak_of(config, None if trial is None else trial.data)
+    screen = Screen()
+    trial = prepared(config, screen) if config.schedule.try_ else None
+    peak = peak_of(config, None if trial is None else trial.data, screen)
     courses = [ScheduleTable.of(each) for each in planned(with_rates(config.schedule, peak))]
     tried = None if trial is None else trial.of(courses)
     status = status_of(tried)
@@ -80,19 +83,18 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     )
 
 
-def prepared(config: ScheduleConfig) -> Trial:
+def prepared(config: ScheduleConfig, observer: Observer) -> Trial:
     """What is to be trained, with its data; says so where a baseline is tried beside the policy named."""
-    from lrfind.report import console
     from lrfind.schedule.config import BASELINE, policies_of
     from lrfind.schedule.trial import Trial
 
     policies = policies_of(config.schedule)
     if len(policies) == 1:
-        console.note(
+        observer.note(
             f"schedule.policy names {policies[0].value} alone: {BASELINE.value} is tried beside it, as the "
             "baseline."
         )
-    return Trial(config)
+    return Trial(config, observer)
 
 
 def planned(settings: ScheduleSettings) -> list[Schedule]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lrfind.report.load import Earlier
+    from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
@@ -31,12 +32,13 @@ class Peak:
     skipped: tuple[str, ...] = ()
 
 
-def peak_of(config: ScheduleConfig, data: Data | None) -> Peak:
+def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Peak:
     """Finds the peak rate.
 
     Args:
         config: Validated.
         data: What the task is trained on, where it is tried.
+        observer: Told of the range test.
 
     Raises:
         ConfigError: The earlier run, or the range test, suggests no rate.
@@ -53,7 +55,7 @@ def peak_of(config: ScheduleConfig, data: Data | None) -> Peak:
         lr = settings.lr
         return Peak(Suggestion(lr, lr, lr, "given", "Given as schedule.lr."))
     assert data is not None
-    return _of_range_test(config, data)
+    return _of_range_test(config, data, observer)
 
 
 def with_rates(settings: ScheduleSettings, peak: Peak) -> ScheduleSettings:
@@ -84,20 +86,19 @@ def _of_earlier(earlier: Earlier) -> Peak:
     return Peak(dataclasses.replace(found, reason=reason), f"suggested by lrfind {earlier.command}{trained}")
 
 
-def _of_range_test(config: ScheduleConfig, data: Data) -> Peak:
+def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Peak:
     """What `lrfind` would suggest for the task: on all the data, with the settings of `range`."""
     from lrfind.errors import ConfigError
     from lrfind.range_test.run import swept
-    from lrfind.report import console
     from lrfind.report.formatting import rate_text
     from lrfind.suggestion import Status
 
     settings = config.range
-    console.note(
+    observer.note(
         f"no peak is given, so a range test finds one: {settings.num_steps:,} steps from "
         f"{settings.start_lr:g} to {settings.end_lr:g}."
     )
-    found = swept(config, data=data)
+    found = swept(config, observer=observer, data=data)
     if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     suggestion = found.reading.suggestion
@@ -106,5 +107,5 @@ def _of_range_test(config: ScheduleConfig, data: Data) -> Peak:
             f"schedule.lr: the range test of this task suggests no peak. {found.reading.verdict} Or give a "
             "rate of your own, schedule.lr=LR."
         )
-    console.note(f"the range test suggests {rate_text(suggestion.lr)}.")
+    observer.note(f"the range test suggests {rate_text(suggestion.lr)}.")
     return Peak(suggestion, f"suggested by a range test of {found.title}", found.steps, tuple(found.skipped))

@@ -10,7 +10,6 @@ import numpy as np
 
 from lrfind.compare.job import options_of
 from lrfind.errors import BatchError
-from lrfind.report import console
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, TriedSeed, reading_steps
 from lrfind.schedule.trial_report import announced
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedule.schedule import ScheduleTable
     from lrfind.tasks.build import Task
@@ -45,6 +45,10 @@ class _Shown:
 class Trial:
     """Trains the task under several policies.
 
+    Args:
+        config: Validated.
+        observer: Told of every step, and how many there are before the first.
+
     Attributes:
         device: Where it trains.
         data: What it trains on.
@@ -57,7 +61,7 @@ class Trial:
         UserError: Something in the config cannot be used as given.
     """
 
-    def __init__(self, config: ScheduleConfig) -> None:
+    def __init__(self, config: ScheduleConfig, observer: Observer) -> None:
         settings = config.schedule
         self.device = devices.resolve(config.device)  # what is wrong with it is said before data is read
         self.data = data_of(config)
@@ -68,6 +72,7 @@ class Trial:
         self.notes: list[str] = []
         self.skipped: list[str] = []
         self._config = config
+        self._observer = observer
         self._seeds = TRY_SEEDS if settings.seeds is None else settings.seeds
         readings = min(TRY_READINGS, settings.num_steps) if settings.readings is None else settings.readings
         self._read_at = reading_steps(settings.num_steps, readings)
@@ -85,7 +90,7 @@ class Trial:
         try:
             self._announce(task, courses)
             total = len(courses) * self._seeds * num_steps
-            with console.progress(total, self._words(total)) as shown:
+            with self._observer.steps(total, self._words(total)) as shown:
                 for seed in range(self._seeds):
                     task = self._task(seed) if seed else task
                     with closing(task.loaders):
@@ -184,7 +189,7 @@ class Trial:
             strategy=Strategy.SEQUENTIAL,
             options=options_of(task),
         )
-        console.note(
+        self._observer.note(
             announced(
                 [course.schedule.policy.value for course in courses],
                 seeds=self._seeds,

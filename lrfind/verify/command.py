@@ -37,6 +37,7 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
     # Behind the door: torch is imported only for a config that can be run.
     from lrfind.plotting.draw import png
     from lrfind.plotting.verify_drawing import draw_verify
+    from lrfind.report.observers import Screen
     from lrfind.report.record import to_json
     from lrfind.suggestion import Status
     from lrfind.tasks import devices
@@ -48,8 +49,9 @@ def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
 
     devices.resolve(config.device)  # what is wrong with it is said before data is read
     data = data_of(config)
-    runs = Runs(config, data)
-    checked = checked_rate(config, data)
+    screen = Screen()
+    runs = Runs(config, data, screen)
+    checked = checked_rate(config, data, screen)
     stopped = checked.interrupted
     trials = None if checked.lr is None or stopped else runs.around(checked)
     status = Status.INTERRUPTED if stopped or runs.interrupted else Status.COMPLETED

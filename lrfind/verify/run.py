@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from lrfind.range_test.sweep import SweepOptions
 from lrfind.refine.continued import Trainee
 from lrfind.refine.restarted import seconds_a_step
-from lrfind.report import console
 from lrfind.report.formatting import duration_text, rate_text
 from lrfind.tasks.build import build
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
@@ -22,6 +21,7 @@ from lrfind.verify.candidates import SeedTrial, Trials, candidates
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lrfind.report.observers import Observer
     from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
     from lrfind.verify.candidates import Candidate
@@ -55,7 +55,7 @@ class Runs:
         skipped: Pictures that could not be read.
     """
 
-    def __init__(self, config: VerifyConfig, data: Data) -> None:
+    def __init__(self, config: VerifyConfig, data: Data, observer: Observer) -> None:
         self.interrupted = False
         self.title = ""
         self.held_out = held_out_samples(
@@ -65,6 +65,7 @@ class Runs:
         self.skipped: list[str] = []
         self._config = config
         self._data = data
+        self._observer = observer
         if not is_counted(data):
             self.notes.append(
                 f"data={data.name} has no index: the held-out loss is read on its first batches, which "
@@ -84,7 +85,8 @@ class Runs:
             self.notes += task.notes
             tried = candidates(checked.lr, checked.role, pinned=settings.lr, config=self._configured(task))
             self._announce(task, tried)
-            with console.progress(len(tried) * settings.seeds * settings.num_steps, self._words) as shown:
+            most = len(tried) * settings.seeds * settings.num_steps
+            with self._observer.steps(most, self._words) as shown:
                 for seed in range(settings.seeds):
                     task = self._task(seed) if seed else task
                     with closing(task.loaders):
@@ -161,7 +163,7 @@ class Runs:
         most = len(tried) * settings.seeds * settings.num_steps
         seconds = most * seconds_a_step(trainee, task.afresh, tried[0].lr)
         rates = ", ".join(rate_text(each.lr) for each in tried)
-        console.note(
+        self._observer.note(
             f"{len(tried)} rates ({rates}) x {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'} x "
             f"{settings.num_steps:,} steps = {most:,}, about {duration_text(seconds)} one after another; "
             f"{self.held_out:,} samples held out."

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.run import swept
-from lrfind.report import console
 from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
 from lrfind.suggestion import Status
@@ -15,6 +14,7 @@ from lrfind.verify.candidates import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lrfind.report.observers import Observer
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
     from lrfind.verify.config import VerifyConfig
@@ -54,7 +54,7 @@ class Checked:
     skipped: tuple[str, ...] = ()
 
 
-def checked_rate(config: VerifyConfig, data: Data) -> Checked:
+def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
     """Finds the rate to check.
 
     Where nothing was suggested and a rate is pinned, that one is checked: then it is compared with a third
@@ -67,9 +67,9 @@ def checked_rate(config: VerifyConfig, data: Data) -> Checked:
     settings = config.verify
     if settings.around is not None:
         return Checked(settings.around, Role.GIVEN, source="given as verify.around")
-    found = _of_range_test(config, data) if settings.from_ is None else _of_record(config)
+    found = _of_range_test(config, data, observer) if settings.from_ is None else _of_record(config)
     if found.lr is None and not found.interrupted and settings.lr is not None:
-        console.warn(
+        observer.warn(
             f"no learning rate was suggested, so verify.lr={settings.lr:g} is compared with a third and "
             f"three times of itself. {found.verdict}"
         )
@@ -86,13 +86,13 @@ def checked_rate(config: VerifyConfig, data: Data) -> Checked:
     return found
 
 
-def _of_range_test(config: VerifyConfig, data: Data) -> Checked:
+def _of_range_test(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
     """Exactly what `lrfind` would suggest: on all the data, with the settings of `range`."""
     settings = config.range
-    console.note(
+    observer.note(
         f"range test: {settings.num_steps:,} steps from {settings.start_lr:g} to {settings.end_lr:g}."
     )
-    found = swept(config, data=data)
+    found = swept(config, observer=observer, data=data)
     suggestion = found.reading.suggestion
     return Checked(
         None if suggestion is None else suggestion.lr,

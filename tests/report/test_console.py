@@ -13,6 +13,7 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.reading import Rule, read
 from lrfind.report import console
 from lrfind.report import progress as progress_module
+from lrfind.report.observers import Screen
 from lrfind.suggestion import Status
 
 
@@ -104,7 +105,7 @@ def test_an_error_without_a_stderr_does_not_raise(monkeypatch, capsys, gone):
         stream.close()
     monkeypatch.setattr(sys, "stderr", stream)
     console.error("no one reads this.")
-    with console.progress(10) as on_step:
+    with Screen().steps(10) as on_step:
         on_step(a_step(0))
     assert capsys.readouterr().out == ""  # and stdout is no way out
 
@@ -144,7 +145,7 @@ def test_the_result_says_the_same_on_a_terminal(monkeypatch):
 
 
 def test_where_there_is_no_terminal_a_quick_sweep_leaves_one_line(capsys):
-    with console.progress(100) as on_step:
+    with Screen().steps(100) as on_step:
         for index in range(100):
             on_step(a_step(index))
     out, err = capsys.readouterr()
@@ -156,7 +157,7 @@ def test_where_there_is_no_terminal_a_quick_sweep_leaves_one_line(capsys):
 def test_where_there_is_no_terminal_a_slow_sweep_leaves_a_line_every_ten_seconds(capsys, monkeypatch):
     clock = iter(range(1000))
     monkeypatch.setattr(progress_module, "perf_counter", lambda: float(next(clock)))
-    with console.progress(100) as on_step:
+    with Screen().steps(100) as on_step:
         for index in range(50):
             on_step(a_step(index))
     lines = capsys.readouterr().err.splitlines()
@@ -166,7 +167,7 @@ def test_where_there_is_no_terminal_a_slow_sweep_leaves_a_line_every_ten_seconds
 
 
 def test_a_sweep_without_a_step_leaves_no_line_and_an_error_passes_through(capsys):
-    with pytest.raises(RuntimeError, match="broken"), console.progress(100):
+    with pytest.raises(RuntimeError, match="broken"), Screen().steps(100):
         raise RuntimeError("broken")
     assert capsys.readouterr().err == ""
 
@@ -174,7 +175,7 @@ def test_a_sweep_without_a_step_leaves_no_line_and_an_error_passes_through(capsy
 def test_the_time_left_of_a_sweep_that_begins_in_the_middle_is_that_of_its_own_steps(capsys, monkeypatch):
     now = [0.0]
     monkeypatch.setattr(progress_module, "perf_counter", lambda: now[0])
-    with console.progress(100, lambda step: f"step {step.index + 1}") as on_step:
+    with Screen().steps(100, lambda step: f"step {step.index + 1}") as on_step:
         now[0] = 20.0
         on_step(SimpleNamespace(index=89))
     assert "step 90, 3 min 20 s left" in capsys.readouterr().err
@@ -183,7 +184,7 @@ def test_the_time_left_of_a_sweep_that_begins_in_the_middle_is_that_of_its_own_s
 def test_a_terminal_shows_a_bar_with_step_rate_loss_and_time_left_and_takes_it_off(monkeypatch):
     terminal = a_terminal(monkeypatch, columns=100)
     monkeypatch.setattr(progress_module, "_BAR_SECONDS", 0.0)
-    with console.progress(100) as on_step:
+    with Screen().steps(100) as on_step:
         on_step(a_step(11, lr=1.3e-5, loss=2.31))
     shown = terminal.getvalue()
     assert "step 12 of 100, lr 1.3e-5, loss 2.31, " in shown
@@ -198,8 +199,9 @@ def test_a_dumb_terminal_is_none(monkeypatch):
 
 def test_without_a_terminal_rich_is_not_imported():
     code = (
-        "import sys; from lrfind.report import console; console.error('x'); console.write('y');\n"
-        "with console.progress(2): pass\n"
+        "import sys; from lrfind.report import console; from lrfind.report.observers import Screen\n"
+        "console.error('x'); console.write('y');\n"
+        "with Screen().steps(2): pass\n"
         "assert not {'rich', 'torch', 'numpy', 'matplotlib'} & set(sys.modules), sys.modules"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

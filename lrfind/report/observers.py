@@ -1,0 +1,93 @@
+"""Who is told how a job gets on: the screen of the command line, or the function of a caller in Python.
+
+The work of a room is told nothing of either: it is given an observer, says what it does next, and hands over
+every step.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lrfind.report import console
+from lrfind.report.progress import BarProgress, LineProgress, is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+OnStep = Callable[[Any], None]
+"""Takes a step, a room's own record of it."""
+
+Words = Callable[[Any], str]
+"""What is said of a step; called for those alone that are shown."""
+
+
+class Observer(Protocol):
+    """Is told how a job gets on."""
+
+    def note(self, text: str) -> None:
+        """Takes a sentence on what is done next."""
+
+    def warn(self, text: str) -> None:
+        """Takes what the user should know of, though the job goes on."""
+
+    def steps(self, num_steps: int, words: Words | None = None) -> AbstractContextManager[OnStep]:
+        """Watches over a part of the job, and yields what is to be called with its every step.
+
+        Args:
+            num_steps: Steps that are planned; a step says by its `index`, counted from 0, which it is.
+            words: What is said of a step on a screen; None: its rate and its smoothed loss.
+        """
+
+
+class Screen:
+    """A person at the command line, told on stderr: a bar, or a line now and then where it is no terminal."""
+
+    def note(self, text: str) -> None:
+        """Says it on stderr."""
+        console.note(text)
+
+    def warn(self, text: str) -> None:
+        """Says it on stderr, as a warning."""
+        console.warn(text)
+
+    @contextmanager
+    def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
+        """Shows how far it is; a step costs well under a microsecond between two refreshes."""
+        terminal = is_terminal(sys.stderr)
+        shown = BarProgress(num_steps, words) if terminal else LineProgress(num_steps, console.note, words)
+        with shown as on_step:
+            yield on_step
+
+
+class Caller:
+    """A caller in Python: the function takes every step, and the log called `lrfind` the sentences.
+
+    Args:
+        on_step: The function; None for none. What it raises ends the job.
+    """
+
+    def __init__(self, on_step: OnStep | None = None) -> None:
+        self._on_step = on_step
+        self._log = logging.getLogger("lrfind")
+
+    def note(self, text: str) -> None:
+        """Logs it, for those who have asked for such messages."""
+        self._log.info(text)
+
+    def warn(self, text: str) -> None:
+        """Logs it as a warning."""
+        self._log.warning(text)
+
+    @contextmanager
+    def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
+        """Hands the steps over."""
+        yield _nothing if self._on_step is None else self._on_step
+
+
+def _nothing(step: Any) -> None:
+    """Where no one wants to know."""
