@@ -14,12 +14,10 @@ from lrfind.api_result import Result, content_of
 from lrfind.config.schema import Metric, Precision
 from lrfind.errors import UserError
 from lrfind.range_test.ladder import Spacing, ladder
-from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.reading import DEFAULT_RULE, Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.repeats_report import repeats_csv, repeats_record
+from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.sweep import SweepOptions, sweep
-from lrfind.report.record import range_csv
 from lrfind.suggestion import Status
 from lrfind.training.snapshot import preserved
 
@@ -83,7 +81,7 @@ class RangeTestResult(Result):
         return draw(picture_of(self.curve, self.reading, self.title, self.repeats))
 
     def _csv(self) -> str:
-        return range_csv(self.curve) if self.repeats is None else repeats_csv(self.repeats)
+        return range_csv(self.curve, self.repeats)
 
 
 def range_test(
@@ -218,7 +216,6 @@ def range_test(
     reading = read(curve, rule=rule)
     several = repeats_of(curves, range(repeats), rule=rule) if repeats > 1 else None
     chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
-    worth = {"measured": measured_regret(arguments | chosen)}
     content = content_of(
         command="range",
         status=curve.status,
@@ -229,6 +226,6 @@ def range_test(
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
+        own=range_record(arguments | chosen, several),
     )
-    content |= worth | repeats_record(several)
     return RangeTestResult(curve, reading, several, task.title, content)

@@ -6,9 +6,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.environment import environment
 from lrfind.report.files import write_whole
-from lrfind.report.record import record, to_json
+from lrfind.report.record import Findings, record, to_json
 from lrfind.tasks.devices import name_of
 
 if TYPE_CHECKING:
@@ -77,6 +76,7 @@ def content_of(
     began: float,
     device: torch.device,
     arguments: Mapping[str, Any],
+    own: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The JSON record of a function's call.
 
@@ -90,18 +90,19 @@ def content_of(
         began: `time.perf_counter()` at the start.
         device: Where it was computed.
         arguments: The plain ones of the call, by the name of the function.
+        own: What the record of this command alone has.
     """
-    return record(
+    found = Findings(
         command=command,
         status=status,
         suggestion=suggestion,
         rules=rules,
         verdict=verdict,
         steps=steps,
-        seconds=time.perf_counter() - began,
         seed=None,
         device=str(device),
+        device_name=name_of(device),
         config=arguments,
-        environment=environment(name_of(device)),
-        files=[],
+        own=own or {},
     )
+    return record(found, seconds=time.perf_counter() - began)

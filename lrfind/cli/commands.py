@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from importlib import import_module
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
 
-    from lrfind.report.output import Outcome
+    from omegaconf import DictConfig
+
+    from lrfind.report.output import Outcome, Show
 
 
 class Command(NamedTuple):
@@ -22,10 +25,25 @@ class Command(NamedTuple):
     room: str
     purpose: str
 
-    def load(self) -> Callable[..., Outcome]:
-        """Its job, called with the composed config, the run directory and `show`; imported only here."""
-        job: Callable[..., Outcome] = import_module(f"lrfind.{self.room}.command").run
-        return job
+    def run(self, composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
+        """The job: checks the config, has the room do its work, and hands out what that found.
+
+        Args:
+            composed: The config as Hydra composed it.
+            directory: The run directory.
+            show: What goes to stdout.
+
+        Raises:
+            UserError: Something cannot be used as given, or the results cannot be written.
+        """
+        from lrfind.config.validate import validated
+        from lrfind.report.observers import Screen
+        from lrfind.report.output import finish
+
+        began = perf_counter()
+        room = import_module(f"lrfind.{self.room}.command")
+        config = validated(composed, room.CONFIG)
+        return finish(room.run(config, directory, Screen()), directory, show=show, began=began)
 
 
 COMMANDS = {

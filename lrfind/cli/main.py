@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
     from lrfind.report.output import Show
 
     show = Show.NUMBER if quiet else Show.RECORD if record else Show.TABLE
-    return launch(command, words, partial(COMMANDS[command].load(), show=show))
+    return launch(command, words, partial(COMMANDS[command].run, show=show))
 
 
 def _without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -2,108 +2,93 @@
 
 from __future__ import annotations
 
-import dataclasses
-import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
-from lrfind.report.output import Outcome, Show, finish, warnings_of
+from lrfind.compare.config import CompareConfig
+from lrfind.report.output import Report
+from lrfind.report.record import Findings
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from omegaconf import DictConfig
-
-    from lrfind.compare.config import CompareConfig
-    from lrfind.compare.run import Study
+    from lrfind.compare.results import Comparison
     from lrfind.compare.verdict import Advice
-    from lrfind.suggestion import Status
+    from lrfind.report.observers import Observer
+    from lrfind.report.output import Content
 
-CURVES, SCALING = "compare.png", "compare_scaling.png"
+CONFIG = CompareConfig
+"""What the composed config has to be."""
 
 
-def run(composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
-    """The job: trains every run, reads the comparison, writes the files, shows the result.
+def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
+    """The job: trains every run, reads the comparison.
 
     Raises:
-        UserError: Something cannot be used as given, or the results cannot be written.
+        UserError: Something cannot be used as given.
     """
-    from lrfind.compare.config import CompareConfig
-    from lrfind.config.validate import validated
-    from lrfind.report import console
-
-    started = time.perf_counter()
-    config = validated(composed, CompareConfig)
-
-    # Behind the door: torch is imported only for a config that can be run.
-    from lrfind.compare.plot import curves_figure
-    from lrfind.compare.report import compare_csv, compare_lines, comparison_record
+    # torch is imported only for a config that can be run.
+    from lrfind.compare.report import compare_csv, compare_lines, compare_record
     from lrfind.compare.run import Study
-    from lrfind.compare.scaling_plot import scaling_figure
     from lrfind.compare.verdict import advise
-    from lrfind.plotting.compare_drawing import draw_curves, draw_scaling
-    from lrfind.plotting.draw import png
-    from lrfind.report.observers import Screen
-    from lrfind.report.record import to_json
-    from lrfind.suggestion import Status
+    from lrfind.tasks.devices import name_of
 
-    study = Study(config, directory, Screen())
+    study = Study(config, directory, observer)
     study.run()
-    comparison = study.comparison
+    setting, comparison = study.setting, study.comparison
     trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)
     advice = advise(comparison, config.batch_size, starts_finite=trained or study.starts_finite())
-    status = Status.INTERRUPTED if comparison.interrupted else Status.COMPLETED
-    if status is Status.COMPLETED and advice.suggestion is None:
-        status = Status.DIVERGED
-    files: dict[str, Callable[[], str | bytes]] = {
-        "compare.csv": lambda: compare_csv(
+    files: dict[str, Content | None] = {
+        "compare.csv": partial(
+            compare_csv,
             comparison,
             optimizers=config.compare.optimizers is not None,
             accumulation_steps=config.accumulation_steps,
         ),
-        "compare.json": lambda: to_json(content),
-        CURVES: lambda: png(draw_curves(curves_figure(comparison, study.setting.title))),
+        "compare.json": None,
+        "compare.png": partial(_curves, comparison, setting.title),
     }
     if comparison.cells:
-        files[SCALING] = lambda: png(draw_scaling(scaling_figure(comparison, advice, study.setting.title)))
-    seconds = time.perf_counter() - started
-    content = record_of(config, study, advice, status, [directory / name for name in files], seconds)
-    content["comparison"] = comparison_record(comparison, advice)
-
-    def table(written: list[Path]) -> None:
-        console.show(compare_lines(comparison, advice, written))
-
-    return finish(
-        directory,
-        files,
-        content,
-        suggestion=advice.suggestion,
-        status=status,
-        show=show,
-        show_table=table,
-    )
-
-
-def record_of(
-    config: CompareConfig, study: Study, advice: Advice, status: Status, files: list[Path], seconds: float
-) -> dict[str, Any]:
-    """The JSON record of a run, without what is compare's own."""
-    from lrfind.report.environment import environment
-    from lrfind.report.record import record
-    from lrfind.tasks.devices import name_of
-
-    return record(
-        command="compare",
-        status=status,
-        suggestion=advice.suggestion,
-        rules=advice.rules,
-        verdict=advice.verdict,
-        steps=sum(run.steps_taken for run in study.runs),
-        seconds=seconds,
-        seed=config.seed,
-        device=str(study.setting.device),
-        config=dataclasses.asdict(config),
-        environment=environment(name_of(study.setting.device)),
+        files["compare_scaling.png"] = partial(_scaling, comparison, advice, setting.title)
+    return Report(
+        findings=Findings(
+            command="compare",
+            status=_status(comparison, advice),
+            suggestion=advice.suggestion,
+            rules=advice.rules,
+            verdict=advice.verdict,
+            steps=sum(run.steps_taken for run in study.runs),
+            seed=config.seed,
+            device=str(setting.device),
+            device_name=name_of(setting.device),
+            config=config,
+            notes=setting.notes,
+            skipped=study.skipped,
+            own={"comparison": compare_record(comparison, advice)},
+        ),
         files=files,
-        warnings=study.setting.notes + warnings_of(study.skipped),
+        lines=partial(compare_lines, comparison, advice),
     )
+
+
+def _status(comparison: Comparison, advice: Advice) -> Status:
+    if comparison.interrupted:
+        return Status.INTERRUPTED
+    return Status.DIVERGED if advice.suggestion is None else Status.COMPLETED
+
+
+def _curves(comparison: Comparison, title: str) -> bytes:
+    from lrfind.compare.plot import curves_figure
+    from lrfind.plotting.compare_drawing import draw_curves
+    from lrfind.plotting.draw import png
+
+    return png(draw_curves(curves_figure(comparison, title)))
+
+
+def _scaling(comparison: Comparison, advice: Advice, title: str) -> bytes:
+    from lrfind.compare.scaling_plot import scaling_figure
+    from lrfind.plotting.compare_drawing import draw_scaling
+    from lrfind.plotting.draw import png
+
+    return png(draw_scaling(scaling_figure(comparison, advice, title)))

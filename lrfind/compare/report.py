@@ -141,7 +141,7 @@ def _mean_text(values: Any, *, percent: bool = False) -> str:
     return f"{mean:.4g}" + (f" ± {spread:.2g}" if math.isfinite(spread) else "")
 
 
-def comparison_record(comparison: Comparison, advice: Advice) -> dict[str, Any]:
+def compare_record(comparison: Comparison, advice: Advice) -> dict[str, Any]:
     """What the JSON record holds beside the keys that every command writes."""
     return {
         "judge": comparison.judge.value,

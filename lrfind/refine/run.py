@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lrfind.config.schema import Restart
@@ -9,17 +10,18 @@ from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.continued_round import Continuing
 from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
+from lrfind.refine.results import RoundPlan
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
+from lrfind.refine.segments import around, rounds_of
 from lrfind.suggestion import Status
 from lrfind.training.stacking.autotune import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from lrfind.config.schema import RefineConfig
-    from lrfind.refine.results import RoundPlan, RoundResult
+    from lrfind.refine.results import RoundResult
     from lrfind.report.observers import Observer
 
 
@@ -32,13 +34,10 @@ class Sweep:
         seeds: What was trained.
     """
 
-    def __init__(
-        self, config: RefineConfig, given: Sequence[RoundPlan], directory: Path, observer: Observer
-    ) -> None:
+    def __init__(self, config: RefineConfig, directory: Path, observer: Observer) -> None:
         settings = config.refine
         self._config = config
         self._observer = observer
-        self._given = given
         self._saved = Saved.of(config)
         self.seeds = Seeds(config)
         self._ledger = Ledger(config, directory, self._saved, observer)
@@ -68,13 +67,24 @@ class Sweep:
         """Training steps taken, those before a resumption included."""
         return self._ledger.steps
 
+    @property
+    def measured(self) -> list[list[RoundResult]]:
+        """For each round what was measured in it: the continued sweep, the restarted one, or both."""
+        pairs = zip_longest(self.others, self.rounds)
+        return [[each for each in pair if each is not None] for pair in pairs]
+
+    @property
+    def status(self) -> Status:
+        """Why it ended."""
+        return Status.INTERRUPTED if self.interrupted else self.rounds[-1].status
+
     def run(self) -> None:
         """Measures until the answer is found, the rounds are used up or the user stops it."""
         settings = self._config.refine
         try:
             found = run_rounds(
                 self._measure,
-                self._given,
+                plans_of(self._config),
                 limit=settings.rounds,
                 iterations=settings.iterations,
                 before=self.rounds,
@@ -105,3 +115,12 @@ class Sweep:
                 raise KeyboardInterrupt
             saved = None
         return self._restarting.measure(plan, saved)
+
+
+def plans_of(config: RefineConfig) -> list[RoundPlan]:
+    """The rounds that are known before anything is measured."""
+    settings = config.refine
+    if settings.around is not None:
+        reason = f"The closing round around {settings.around:g}, as asked for."
+        return [RoundPlan(around(settings.around, settings.iterations), reason, "closing")]
+    return [RoundPlan(segments, "") for segments in rounds_of(settings.segments)]

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lrfind.range_test.reading import Reading
     from lrfind.suggestion import Suggestion
 
 
@@ -51,17 +50,6 @@ def show(paragraphs: Sequence[Paragraph]) -> None:
     _show(sys.stdout, paragraphs)
 
 
-def show_result(reading: Reading, files: Sequence[Path], *, spread: str = "") -> None:
-    """Writes to stdout what was found: every rule's answer, the suggestion, the verdict, the files.
-
-    Args:
-        reading: What was read from the curve.
-        files: Paths of the files.
-        spread: How far several sweeps lie apart, in a sentence; empty for one.
-    """
-    show(result_lines(reading, files, spread=spread))
-
-
 @dataclass(frozen=True, slots=True)
 class Paragraph:
     """A line of text, which a terminal may break at words.
@@ -75,25 +63,6 @@ class Paragraph:
     text: str
     style: str = ""
     styled: int | None = None
-
-
-def result_lines(reading: Reading, files: Sequence[Path], *, spread: str = "") -> list[Paragraph]:
-    """Works out what `show_result` writes."""
-    from lrfind.range_test.reading import LOOKS_AT
-
-    suggestion = reading.suggestion
-    if suggestion is None:
-        return answer_lines(suggestion, reading.verdict, files)
-    meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
-    width = max(len(name) for name in reading.rules)
-    lines = [Paragraph(f"  {'rule':{width}}  {'lr':>8}  looks at", "bold")]
-    for name, lr in reading.rules.items():
-        chosen = name == suggestion.rule
-        answer = "none" if lr is None else rate_text(lr)
-        text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
-        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
-    lines.append(Paragraph(""))
-    return lines + answer_lines(suggestion, f"{spread} {reading.verdict}".strip(), files)
 
 
 def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Path]) -> list[Paragraph]:

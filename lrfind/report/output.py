@@ -1,18 +1,31 @@
-"""How a command that suggests a rate ends: its files, what it says on stdout, its exit code."""
+"""How every command ends: its files, what it says on stdout, its exit code."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ExitCode, OutputError
+from lrfind.report import console
+from lrfind.report.files import write_whole
+from lrfind.report.record import record, to_json
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from lrfind.suggestion import Status, Suggestion
+    from lrfind.report.console import Paragraph
+    from lrfind.report.record import Findings
+
+Content = Callable[[], "str | bytes"]
+"""Makes all of a file."""
+
+_HARD_TO_GET_BACK = (".csv", ".json", ".png")
+"""Kinds of files, the hardest to get back first: a disk that fills up costs a picture, not the numbers."""
 
 
 class Show(str, Enum):
@@ -31,79 +44,74 @@ class Outcome:
     code: ExitCode
 
 
-def finish(
-    directory: Path,
-    files: Mapping[str, Callable[[], str | bytes]],
-    content: Mapping[str, Any],
-    *,
-    suggestion: Suggestion | None,
-    status: Status,
-    show: Show,
-    show_table: Callable[[list[Path]], None],
-    refusal: str | None = None,
-) -> Outcome:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a command has to hand out.
+
+    Attributes:
+        findings: What its record is made of.
+        files: Names in the order in which the record lists them, and what makes the content of each; None
+            stands for the record itself.
+        lines: Works out what a person reads; told the paths of the files.
+        refusal: Why a rate that was to be checked is not sensible; None where it is, or there is none.
+    """
+
+    findings: Findings
+    files: Mapping[str, Content | None]
+    lines: Callable[[Sequence[Path]], Sequence[Paragraph]]
+    refusal: str | None = None
+
+
+def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outcome:
     """Writes the files, shows the result in the form asked for and says how the job ended.
 
     Args:
+        report: What there is to hand out.
         directory: The run directory.
-        files: Names, and what makes the content of each, in the order of how hard each is to get back.
-        content: The JSON record.
-        suggestion: The suggestion, or None.
-        status: Why the sweep ended.
         show: What goes to stdout.
-        show_table: Writes the result for a person; told the paths of the files.
-        refusal: Why a rate that was to be checked is not sensible; None where it is, or there is none.
+        began: `time.perf_counter()` at the start of the job.
 
     Raises:
         OutputError: A file cannot be written; the message names the suggested rate all the same.
     """
-    from lrfind.report import console
-    from lrfind.report.files import write_whole
-    from lrfind.report.record import to_json
-
-    try:
-        for name, make in files.items():
-            write_whole(directory / name, make())
-    except OutputError as error:
-        if suggestion is None:
-            raise
-        raise OutputError(f"{error} The suggested learning rate was {suggestion.lr:g}.") from error
+    found = report.findings
+    paths = [directory / name for name in report.files]
+    content = record(found, seconds=perf_counter() - began, files=paths)
+    written = _write_files(report, directory, content)
     for warning in content.get("warnings", []):
         console.warn(warning)
     if show is Show.RECORD:
         console.write(to_json(content))
     elif show is Show.TABLE:
-        show_table([directory / name for name in files])
-    elif suggestion is not None:
-        console.write(f"{suggestion.lr!r}\n")
-    if refusal is not None:
-        console.error(refusal)
-    elif suggestion is None:
-        console.warn(f"no learning rate can be suggested. {content['verdict']}")
-    code = exit_code(status, suggestion, refused=refusal is not None)
-    return Outcome(None if suggestion is None else suggestion.lr, code)
+        console.show(report.lines(written))
+    elif found.suggestion is not None:
+        console.write(f"{found.suggestion.lr!r}\n")
+    if report.refusal is not None:
+        console.error(report.refusal)
+    elif found.suggestion is None:
+        console.warn(f"no learning rate can be suggested. {found.verdict}")
+    return Outcome(None if found.suggestion is None else found.suggestion.lr, exit_code(report))
 
 
-def exit_code(status: Status, suggestion: Suggestion | None, *, refused: bool = False) -> ExitCode:
-    """The exit code of a test that ran.
-
-    Args:
-        status: Why the test ended.
-        suggestion: The suggestion, or None.
-        refused: Whether a rate that was to be checked is not sensible.
-    """
-    from lrfind.suggestion import Status
-
-    if status is Status.INTERRUPTED:
+def exit_code(report: Report) -> ExitCode:
+    """The exit code of a job that ran."""
+    if report.findings.status is Status.INTERRUPTED:
         return ExitCode.INTERRUPTED
-    if refused:
+    if report.refusal is not None:
         return ExitCode.NOT_SENSIBLE
-    return ExitCode.SUGGESTED if suggestion is not None else ExitCode.NO_SUGGESTION
+    return ExitCode.NO_SUGGESTION if report.findings.suggestion is None else ExitCode.SUGGESTED
 
 
-def warnings_of(skipped: Sequence[str]) -> list[str]:
-    """What a reader of the numbers should know of the data."""
-    if not skipped:
-        return []
-    named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
-    return [f"{len(skipped)} pictures could not be read and were skipped: {named}"]
+def _write_files(report: Report, directory: Path, content: Mapping[str, Any]) -> list[Path]:
+    """Writes every file and returns the paths in the order in which they were written."""
+    names = sorted(report.files, key=lambda name: _HARD_TO_GET_BACK.index(Path(name).suffix))
+    suggestion = report.findings.suggestion
+    try:
+        for name in names:
+            make = report.files[name]
+            write_whole(directory / name, to_json(content) if make is None else make())
+    except OutputError as error:
+        if suggestion is None:
+            raise
+        raise OutputError(f"{error} The suggested learning rate was {suggestion.lr:g}.") from error
+    return [directory / name for name in names]

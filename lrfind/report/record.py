@@ -1,4 +1,4 @@
-"""What a run leaves for programs: the CSV of a range test and the JSON record."""
+"""The JSON record: what every command, and every Python function, leaves for programs."""
 
 from __future__ import annotations
 
@@ -6,111 +6,101 @@ import dataclasses
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.files import csv_text
+from lrfind.report.environment import environment
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from lrfind.range_test.curve import Curve
-    from lrfind.report.files import Cell
     from lrfind.suggestion import Status, Suggestion
 
 SCHEMA_VERSION = 1
 """Version of the JSON record; a key that changes its meaning or goes raises it."""
 
 
-def range_csv(curve: Curve) -> str:
-    """Makes the text of `range.csv`: one row a step, counted from 0.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """What a command, or the Python function of the same name, found: all that its record is made of.
 
-    `start_loss` (of the model as it was at the start, on the same batch), `accuracy`, `start_accuracy` and
-    `validation_loss` are columns only where they were measured; between two measurements
-    of the validation loss the cell is empty, and a validation loss that was measured as NaN reads the same.
+    Attributes:
+        command: `range`, `refine`, ...
+        status: Why it ended.
+        suggestion: The suggestion, or None where there is none.
+        rules: Every rule's own answer, or None where it has none.
+        verdict: What was measured and what to do, in a sentence.
+        steps: Training steps taken.
+        seed: The seed, or None where none was set.
+        device: The device as torch spells it, `cuda:0`.
+        device_name: What the accelerator calls itself; None is the processor.
+        config: The whole config, or the arguments of the call: mappings, sequences, numbers, strings, enums,
+            paths, dataclasses.
+        notes: Sentences that a reader of the numbers should know.
+        skipped: Pictures that could not be read.
+        own: What the record of this command alone has.
     """
-    columns = range_columns(curve)
-    return csv_text(list(columns), zip(*columns.values(), strict=True))
 
+    command: str
+    status: Status
+    suggestion: Suggestion | None
+    rules: Mapping[str, float | None]
+    verdict: str
+    steps: int
+    seed: int | None
+    device: str
+    device_name: str | None
+    config: object
+    notes: Sequence[str] = ()
+    skipped: Sequence[str] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
 
-def range_columns(curve: Curve) -> dict[str, Sequence[Cell]]:
-    """The columns of `range.csv` by name; see `range_csv`."""
-    columns: dict[str, Sequence[Cell]] = {
-        "step": range(len(curve)),
-        "lr": curve.lrs.tolist(),
-        "loss": curve.losses.tolist(),
-        "smoothed_loss": curve.smoothed.tolist(),
-    }
-    for name, values in (
-        ("start_loss", curve.start_losses),
-        ("accuracy", curve.accuracies),
-        ("start_accuracy", curve.start_accuracies),
-    ):
-        if values is not None:
-            columns[name] = values.tolist()
-    if curve.validation_losses is not None:
-        known = curve.validation_losses.tolist()
-        columns["validation_loss"] = [None if math.isnan(loss) else loss for loss in known]
-    return columns
+    @property
+    def warnings(self) -> list[str]:
+        """What a reader of the numbers should know, each once."""
+        skipped = list(dict.fromkeys(self.skipped))
+        warnings = list(dict.fromkeys(self.notes))
+        if skipped:
+            named = ", ".join(skipped[:3]) + (", ..." if len(skipped) > 3 else "")
+            warnings.append(f"{len(skipped)} pictures could not be read and were skipped: {named}")
+        return warnings
 
 
 def record(
-    *,
-    command: str,
-    status: Status,
-    suggestion: Suggestion | None,
-    rules: Mapping[str, float | None],
-    verdict: str,
-    steps: int,
-    seconds: float,
-    seed: int | None,
-    device: str,
-    config: Mapping[str, Any],
-    environment: Mapping[str, str | None],
-    files: Sequence[str | os.PathLike[str]],
-    warnings: Sequence[str] = (),
+    found: Findings, *, seconds: float, files: Sequence[str | os.PathLike[str]] = ()
 ) -> dict[str, Any]:
     """Makes the JSON record of a run, `schema_version` 1 (`record.schema.json`).
 
     Args:
-        command: `range`, `refine`, ...
-        status: Why the sweep ended.
-        suggestion: The suggestion, or None where the curve allows none.
-        rules: Every rule's own answer, or None where it has none.
-        verdict: What the curve shows and what to do, in a sentence.
-        steps: Training steps taken.
+        found: What was found.
         seconds: Wall-clock time of the run.
-        seed: The seed, or None where none was set.
-        device: The device as torch spells it, `cuda:0`.
-        config: The whole composed config: mappings, sequences, numbers, strings, enums, paths, dataclasses.
-        environment: As `lrfind.report.environment.environment` returns it.
         files: Paths of the files of the run, as the reader should see them.
-        warnings: Sentences a reader should know of; the key is left out where there are none.
 
     Returns:
         The record in the contract's order of keys, of plain dicts, lists, strings and finite numbers: NaN
-        and infinities are None, however deep.
+        and infinities are None, however deep. `warnings` is left out where there are none.
     """
     content = {
         "schema_version": SCHEMA_VERSION,
-        "command": command,
-        "status": status,
-        "suggestion": suggestion,
-        "rules": rules,
-        "verdict": verdict,
-        "steps": steps,
+        "command": found.command,
+        "status": found.status,
+        "suggestion": found.suggestion,
+        "rules": found.rules,
+        "verdict": found.verdict,
+        "steps": found.steps,
         "seconds": seconds,
-        "seed": seed,
-        "device": device,
-        "config": config,
-        "environment": environment,
+        "seed": found.seed,
+        "device": found.device,
+        "config": found.config,
+        "environment": environment(found.device_name),
         "files": list(files),
     }
-    if warnings:
-        content["warnings"] = list(warnings)
-    return {key: plain(value) for key, value in content.items()}
+    if found.warnings:
+        content["warnings"] = found.warnings
+    return {key: plain(value) for key, value in (content | dict(found.own)).items()}
 
 
 def plain(value: object) -> Any:
@@ -140,9 +130,9 @@ def plain(value: object) -> Any:
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    for field in dataclasses.fields(value):
+    for each in dataclasses.fields(value):
         # As the key of a config is spelled: a field has an underscore where the key is a word of Python.
-        yield field.name.removesuffix("_"), plain(getattr(value, field.name))
+        yield each.name.removesuffix("_"), plain(getattr(value, each.name))
 
 
 def to_json(content: Mapping[str, Any]) -> str:

@@ -11,12 +11,14 @@ from lrfind.report.files import csv_text
 from lrfind.report.formatting import rate_text
 from lrfind.schedule.code import torch_code
 from lrfind.schedule.policies import Policy
+from lrfind.schedule.trial_report import tried_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lrfind.report.files import Cell
+    from lrfind.schedule.results import Tried
     from lrfind.schedule.schedule import ScheduleTable
     from lrfind.suggestion import Suggestion
 
@@ -42,6 +44,22 @@ def _rows(courses: Sequence[ScheduleTable], *, moved: bool) -> Iterator[Sequence
         momenta = [None] * len(rates) if course.momenta is None else course.momenta.tolist()
         for step, (rate, momentum) in enumerate(zip(rates, momenta, strict=True)):
             yield [name, step, rate, momentum] if moved else [name, step, rate]
+
+
+def schedule_record(
+    courses: Sequence[ScheduleTable], tried: Tried | None, *, held_out: int
+) -> dict[str, Any]:
+    """What the record of `lrfind schedule` has beside that of the other commands.
+
+    Args:
+        courses: The schedules.
+        tried: What was measured under them; None where they were not tried.
+        held_out: Samples that it was measured on.
+    """
+    content: dict[str, Any] = {"policies": policy_records(courses)}
+    if tried is not None:
+        content |= {"held_out_samples": held_out, "tried": tried_record(tried)}
+    return content
 
 
 def policy_records(courses: Sequence[ScheduleTable]) -> list[dict[str, Any]]:

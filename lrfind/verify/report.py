@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.report.files import Cell
-    from lrfind.suggestion import Suggestion
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Judgement
+    from lrfind.verify.verdict import Conclusion
 
 ROLE_WORDS = {
     Role.SUGGESTION: "suggestion",
@@ -59,7 +59,7 @@ def _rows(trials: Trials | None) -> Iterator[Sequence[Cell]]:
                 yield [candidate.lr, trial.seed, taken, None, final]
 
 
-def verified(
+def verify_record(
     trials: Trials | None,
     judgement: Judgement | None,
     *,
@@ -115,13 +115,17 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
 def verify_lines(
     trials: Trials | None,
     judgement: Judgement | None,
-    suggestion: Suggestion | None,
-    verdict: str,
+    conclusion: Conclusion,
     files: Sequence[Path],
 ) -> list[Paragraph]:
-    """Works out what is written to stdout: a line a rate, then the answer."""
+    """Works out what is written to stdout: a line a rate, then the answer.
+
+    A refusal is left out: it goes to stderr, where it is seen whatever becomes of stdout.
+    """
+    verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
+    answer = answer_lines(conclusion.suggestion, verdict, files)
     if trials is None or judgement is None:
-        return answer_lines(suggestion, verdict, files)
+        return answer
     width = max(len("rate"), *(len(roles_text(each)) for each in trials.candidates))
     lines = [
         Paragraph(
@@ -140,4 +144,4 @@ def verify_lines(
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
     lines.append(Paragraph(f"  {'':8}  {'before training':{width}}  {judgement.start:>13.4g}", "dim"))
     lines.append(Paragraph(""))
-    return lines + answer_lines(suggestion, verdict, files)
+    return lines + answer

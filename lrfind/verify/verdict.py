@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 from lrfind.suggestion import Suggestion, rounded
 from lrfind.verify.candidates import FACTOR, Role
+from lrfind.verify.judge import judge
 
 if TYPE_CHECKING:
     from lrfind.verify.candidates import Trials
+    from lrfind.verify.config import VerifySettings
     from lrfind.verify.judge import Judgement
+    from lrfind.verify.target import Checked
 
 _FAR = 100.0
 """How far below the lowest rate to look where all of them are too high."""
@@ -30,6 +33,28 @@ class Conclusion:
     suggestion: Suggestion | None
     verdict: str
     refusal: str | None
+
+
+def concluded(
+    settings: VerifySettings, checked: Checked, trials: Trials | None, *, interrupted: bool
+) -> tuple[Judgement | None, Conclusion]:
+    """What the runs show; there is no judgement where there were none, or they were cut off."""
+    if trials is None:
+        return None, Conclusion(None, checked.verdict, None)
+    if interrupted:
+        planned = len(trials.candidates) * settings.seeds * settings.num_steps
+        said = f"Interrupted after {trials.steps:,} of {planned:,} steps: too early to judge the rate."
+        return None, Conclusion(None, said, None)
+    index = trials.index([checked.role])
+    assert index is not None
+    judgement = judge(
+        trials.finals,
+        trials.starts,
+        checked=index,
+        margin=settings.margin,
+        pinned=trials.index([Role.PINNED]),
+    )
+    return judgement, conclude(trials, judgement, checked.suggestion)
 
 
 def conclude(trials: Trials, judgement: Judgement, suggestion: Suggestion | None) -> Conclusion:

@@ -14,7 +14,7 @@ from benchmarks.truth.oracles import oracles
 from benchmarks.truth.pieces import START_LR, Answer, pieces_of
 from benchmarks.truth.tasks import BUDGET, TASKS, composed
 from benchmarks.truth.training import Trainer
-from lrfind.range_test.command import run
+from lrfind.cli.commands import COMMANDS
 from lrfind.report.output import Show
 
 
@@ -45,7 +45,7 @@ def test_lrfind_answers_what_the_command_answers(tmp_path):
     line = ask("lrfind", Trainer("digits_mlp_sgd"), 3)
     job = composed("digits_mlp_sgd", "device=cpu", "seed=3")
     with contextlib.redirect_stdout(None):
-        run(job, tmp_path, show=Show.NUMBER)
+        COMMANDS["range"].run(job, tmp_path, show=Show.NUMBER)
     record = json.loads((tmp_path / "range.json").read_text())
     assert line["lr"] is not None
     assert (line["lr"], line["low"], line["high"], line["steps"]) == (

@@ -3,18 +3,14 @@
 import io
 import subprocess
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
-from lrfind.range_test.curve import Curve
-from lrfind.range_test.reading import Rule, read
 from lrfind.report import console
 from lrfind.report import progress as progress_module
 from lrfind.report.observers import Screen
-from lrfind.suggestion import Status
+from lrfind.suggestion import Suggestion
 
 
 class Terminal(io.StringIO):
@@ -36,12 +32,6 @@ def a_terminal(monkeypatch, columns=60):
 
 def a_step(index, *, lr=1e-3, loss=2.0):
     return SimpleNamespace(index=index, lr=lr, loss=loss, smoothed=loss)
-
-
-def a_reading(losses=None):
-    losses = 2.3 - 2 / (1 + np.exp(-np.linspace(-10, 10, 100))) if losses is None else losses
-    curve = Curve(np.geomspace(1e-5, 1, 100), losses, losses, Status.COMPLETED, 100)
-    return read(curve, rule=Rule.STEEPEST)
 
 
 def test_messages_go_to_stderr_and_results_to_stdout(capsys):
@@ -110,38 +100,27 @@ def test_an_error_without_a_stderr_does_not_raise(monkeypatch, capsys, gone):
     assert capsys.readouterr().out == ""  # and stdout is no way out
 
 
-def test_the_result_names_every_rule_the_suggestion_the_verdict_and_the_files(capsys, tmp_path, monkeypatch):
+def test_the_end_names_the_suggestion_the_verdict_and_the_files_by_their_shorter_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    reading = a_reading()
-    console.show_result(reading, [tmp_path / "outputs" / "range.csv", Path("/elsewhere/range.png")])
-    out, err = capsys.readouterr()
-    lines = out.splitlines()
-    assert err == ""
-    for rule in Rule:
-        assert sum(line[2:].startswith(f"{rule.value} ") for line in lines) == 1
-    assert [line[2:].split()[0] for line in lines if line.startswith("* ")] == ["steepest"]
-    found = reading.suggestion
-    assert any(line.startswith(f"Suggested learning rate: {found.lr:g} (bracket ") for line in lines)
-    assert reading.verdict in lines
-    assert lines[-2:] == [str(Path("outputs/range.csv")), "/elsewhere/range.png"]
-    assert "\x1b" not in out
+    suggestion = Suggestion(0.01, 0.001, 0.1, "centre", "It is the middle.")
+    lines = console.answer_lines(suggestion, "It holds.", [tmp_path / "a.csv", "/elsewhere/a.png"])
+    assert [line.text for line in lines] == [
+        "Suggested learning rate: 0.01 (bracket 0.001 to 0.1)",
+        "It is the middle.",
+        "It holds.",
+        "",
+        "a.csv",
+        "/elsewhere/a.png",
+    ]
 
 
-def test_the_result_says_so_where_there_is_no_suggestion(capsys):
-    reading = a_reading(np.full(100, 2.3))
-    console.show_result(reading, [])
-    out = capsys.readouterr().out
-    assert out == "No learning rate can be suggested.\n"
-
-
-def test_the_result_says_the_same_on_a_terminal(monkeypatch):
+def test_a_terminal_shows_the_words_of_every_paragraph_in_their_order(monkeypatch):
     terminal = a_terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")
-    reading = a_reading()
-    console.show_result(reading, [])
+    paragraphs = [console.Paragraph("one " * 40, "bold"), console.Paragraph("two", "green", 1)]
+    console.show(paragraphs)
     shown = terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
-    expected = "\n".join(paragraph.text for paragraph in console.result_lines(reading, []))
-    assert shown.split() == expected.split()
+    assert shown.split() == ["one"] * 40 + ["two"]
 
 
 def test_where_there_is_no_terminal_a_quick_sweep_leaves_one_line(capsys):

@@ -1,10 +1,7 @@
-"""The files that a run leaves: whole or not at all, exact, and as the schema says."""
+"""The JSON record: in the contract's order, of plain values, and as the schema says."""
 
-import csv
-import errno
 import json
 import math
-import os
 import subprocess
 import sys
 from importlib import resources
@@ -14,12 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from lrfind.errors import OutputError
-from lrfind.range_test.curve import Curve
-from lrfind.report.environment import environment
-from lrfind.report.files import csv_text, write_whole
-from lrfind.report.formatting import duration_text, rate_text
-from lrfind.report.record import plain, range_csv, record, to_json
+from lrfind.report.record import Findings, plain, record, to_json
 from lrfind.suggestion import Status, Suggestion
 
 SCHEMA = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
@@ -33,128 +25,12 @@ def a_record(**changes):
         "rules": {"steepest": 0.01, "valley": None},
         "verdict": "The loss falls and then diverges.",
         "steps": 93,
-        "seconds": 1.5,
         "seed": 0,
         "device": "cpu",
+        "device_name": "a processor",
         "config": {"range": {"stop_factor": 4.0}},
-        "environment": environment("a processor"),
-        "files": [Path("range.csv")],
     }
-    return record(**(given | changes))
-
-
-def a_curve(losses, **more):
-    losses = np.asarray(losses, dtype=np.float64)
-    lrs = np.geomspace(1e-7, 10, len(losses))
-    return Curve(lrs, losses, losses / 3, Status.COMPLETED, len(losses), **more)
-
-
-def names_in(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_a_file_is_written_with_its_line_ends_as_they_are_and_nothing_beside_it(tmp_path):
-    write_whole(tmp_path / "a.txt", "one\ntwo ✓\n")
-    assert (tmp_path / "a.txt").read_bytes() == "one\ntwo ✓\n".encode()
-    assert names_in(tmp_path) == ["a.txt"]
-
-
-def test_a_file_has_the_permissions_that_umask_leaves(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_whole(tmp_path / "a.txt", "a")
-    finally:
-        os.umask(before)
-    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o640
-
-
-@pytest.mark.parametrize("at", ["fsync", "replace"])
-def test_a_full_disk_leaves_the_old_file_and_no_leftovers_and_says_what_to_do(tmp_path, monkeypatch, at):
-    path = tmp_path / "range.csv"
-    write_whole(path, "old")
-
-    def full(*_):
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full) if at == "fsync" else monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(
-        OutputError, match=r"range\.csv cannot be written: no space .* hydra\.run\.dir=FOLDER"
-    ):
-        write_whole(path, "new")
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == ["range.csv"]
-
-
-def test_an_interrupt_in_the_middle_of_writing_leaves_the_old_file_and_no_leftovers(tmp_path, monkeypatch):
-    path = tmp_path / "range.csv"
-    write_whole(path, "old")
-
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "fsync", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        write_whole(path, "new")
-    assert path.read_text() == "old"
-    assert names_in(tmp_path) == ["range.csv"]
-
-
-def test_a_path_that_cannot_be_is_refused_in_words(tmp_path):
-    (tmp_path / "file").write_text("")
-    (tmp_path / "folder").mkdir()
-    for path, reason in (
-        ("absent/a.csv", "its folder does not exist"),
-        ("file/a.csv", "is a file, not a folder"),
-        ("folder", "a folder of that name is in the way"),
-        ("x" * 300, "the name is too long"),
-    ):
-        with pytest.raises(OutputError, match=reason):
-            write_whole(tmp_path / path, "")
-    assert names_in(tmp_path) == ["file", "folder"]
-
-
-def test_a_link_keeps_pointing_where_it_points(tmp_path):
-    (tmp_path / "real.csv").write_text("old")
-    (tmp_path / "link.csv").symlink_to("real.csv")
-    write_whole(tmp_path / "link.csv", "new")
-    assert (tmp_path / "link.csv").is_symlink()
-    assert (tmp_path / "real.csv").read_text() == "new"
-
-
-def test_a_device_is_written_to_and_not_replaced():
-    write_whole(os.devnull, "gone")
-    assert Path(os.devnull).is_char_device()
-
-
-def test_csv_numbers_read_back_to_the_last_bit_and_spell_what_is_not_finite():
-    losses = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf]
-    text = range_csv(a_curve(losses))
-    rows = list(csv.DictReader(text.splitlines()))
-    assert [row["step"] for row in rows] == [str(step) for step in range(8)]
-    assert np.array_equal([float(row["loss"]) for row in rows], losses, equal_nan=True)
-    assert np.array_equal([float(row["lr"]) for row in rows], np.geomspace(1e-7, 10, 8))
-    assert [row["loss"] for row in rows[5:]] == ["nan", "inf", "-inf"]
-
-
-def test_csv_has_the_columns_of_the_contract_and_unix_line_ends():
-    curve = Curve(np.array([0.5]), np.array([2.0]), np.array([2.25]), Status.COMPLETED, 1)
-    assert range_csv(curve) == "step,lr,loss,smoothed_loss\n0,0.5,2.0,2.25\n"
-
-
-def test_csv_has_accuracy_and_validation_where_measured_and_empty_cells_between():
-    curve = a_curve([3, 2], accuracies=np.array([0.25, 0.5]), validation_losses=np.array([2.5, np.nan]))
-    lines = range_csv(curve).splitlines()
-    assert lines[0] == "step,lr,loss,smoothed_loss,accuracy,validation_loss"
-    assert lines[1].endswith(",0.25,2.5")
-    assert lines[2].endswith(",0.5,")
-
-
-def test_csv_of_a_sweep_without_a_step_is_its_header():
-    assert range_csv(a_curve([])) == "step,lr,loss,smoothed_loss\n"
-
-
-def test_csv_quotes_what_holds_a_comma():
-    assert csv_text(["a", "b"], [["x,y", None]]) == 'a,b\n"x,y",\n'
+    return record(Findings(**(given | changes)), seconds=1.5, files=[Path("range.csv")])
 
 
 def test_a_record_passes_the_schema_in_the_order_of_the_contract():
@@ -172,7 +48,7 @@ def test_a_record_passes_the_schema_in_the_order_of_the_contract():
 @pytest.mark.parametrize("status", list(Status))
 def test_a_record_without_a_suggestion_passes_the_schema(command, status):
     content = a_record(
-        command=command, status=status, suggestion=None, seed=None, warnings=["Two were skipped."]
+        command=command, status=status, suggestion=None, seed=None, notes=["Two were skipped."]
     )
     jsonschema.validate(json.loads(to_json(content)), SCHEMA)
 
@@ -210,7 +86,6 @@ def test_the_schema_refuses_a_record_without_a_key(key):
 
 def test_what_is_not_finite_is_null_however_deep():
     content = a_record(
-        seconds=1.0,
         rules={"steepest": math.nan},
         config={"a": [1.0, (math.inf, {"b": np.float32("nan")})], "array": np.array([1.0, np.nan])},
     )
@@ -242,36 +117,16 @@ def test_the_environment_names_versions_without_importing_torch():
     assert done.stdout.strip() == "lrfind,torch,torchvision,python,device_name"
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.012345, "0.0123"),
-        (1e-5, "1e-5"),
-        (1.25e-7, "1.25e-7"),
-        (10, "10"),
-        (1234, "1230"),
-        (0, "0"),
-        (2e5, "2e5"),
-        (1e-10, "1e-10"),
-        (math.nan, "nan"),
-        (-math.inf, "-inf"),
-    ],
-)
-def test_a_rate_is_spelled_briefly_and_reads_back(value, text):
-    assert rate_text(value) == text
-    assert float(text) == pytest.approx(value, rel=5e-3, nan_ok=True)
+def test_warnings_name_each_note_once_and_the_first_of_the_pictures_that_were_skipped():
+    content = a_record(notes=["Mind that.", "Mind that."], skipped=["a", "b", "a", "c", "d"])
+    assert content["warnings"] == [
+        "Mind that.",
+        "4 pictures could not be read and were skipped: a, b, c, ...",
+    ]
+    assert "warnings" not in a_record()
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.423, "0.42 s"),
-        (12.2, "12 s"),
-        (59.7, "1 min 00 s"),
-        (185, "3 min 05 s"),
-        (7800, "2 h 10 min"),
-        (math.inf, "?"),
-    ],
-)
-def test_a_duration_is_spelled_for_people(seconds, text):
-    assert duration_text(seconds) == text
+def test_what_a_command_alone_has_stands_at_the_end_in_plain_values():
+    content = a_record(own={"measured": None, "repeats": {"lrs": (0.1, math.nan)}})
+    assert list(content)[-2:] == ["measured", "repeats"]
+    assert content["repeats"] == {"lrs": [0.1, None]}

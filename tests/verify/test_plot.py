@@ -10,10 +10,12 @@ from lrfind.plotting.verify_drawing import draw_verify
 from lrfind.verify.candidates import Role, SeedTrial, Trials, candidates
 from lrfind.verify.judge import judge
 from lrfind.verify.plot import verify_figure
-from lrfind.verify.report import roles_text, verified, verify_csv, verify_lines
+from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
+from lrfind.verify.verdict import Conclusion
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
+FLAT = Conclusion(None, "Flat.", None)
 
 
 def trials(finals, *, start=2.0, pinned=None, config=0.01):
@@ -114,11 +116,11 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     assert png(draw_verify(verify_figure(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
     none_whole = trials([])
     assert png(draw_verify(verify_figure(none_whole, None, ""))).startswith(b"\x89PNG")
-    assert verified(none_whole, None, checked={}, pinned=0.2, held_out=9)["pinned"] == {
+    assert verify_record(none_whole, None, checked={}, pinned=0.2, held_out=9)["pinned"] == {
         "lr": 0.2,
         "sensible": None,
     }
-    assert verify_lines(None, None, None, "Flat.", []) == verify_lines(cut, None, None, "Flat.", [])
+    assert verify_lines(None, None, FLAT, []) == verify_lines(cut, None, FLAT, [])
 
 
 def test_panels_and_keys_lie_within_the_picture():
@@ -147,7 +149,7 @@ def test_a_run_that_was_interrupted_has_no_last_row():
 
 
 def test_the_record_says_how_each_rate_ended():
-    runs = verified(THREE, judged(THREE), checked={"lr": 0.1}, pinned=None, held_out=7)["runs"]
+    runs = verify_record(THREE, judged(THREE), checked={"lr": 0.1}, pinned=None, held_out=7)["runs"]
     assert [run["status"] for run in runs] == ["completed", "completed", "completed", "diverged"]
     assert [run["loss"] for run in runs] == [
         pytest.approx(1.45),
@@ -161,7 +163,7 @@ def test_the_record_says_how_each_rate_ended():
 
 
 def test_the_screen_marks_the_rate_to_take():
-    text = [line.text for line in verify_lines(THREE, judged(THREE), None, "", [])]
+    text = [line.text for line in verify_lines(THREE, judged(THREE), FLAT, [])]
     assert text[3].split() == ["*", "0.1", "suggestion", "0.25", "0.071", "0.0%"]
     assert text[4].split() == ["0.3", "3", "times", "it", "diverged", "54.3%"]
     assert text[5].split() == ["before", "training", "2"]

@@ -1,0 +1,120 @@
+"""What a range test leaves for programs, and what it says on the screen."""
+
+from __future__ import annotations
+
+import math
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+from lrfind.range_test.measured_regret import measured_regret
+from lrfind.range_test.reading import LOOKS_AT
+from lrfind.report.console import Paragraph, answer_lines
+from lrfind.report.files import csv_text
+from lrfind.report.formatting import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.reading import Reading
+    from lrfind.range_test.repeats import Repeats
+    from lrfind.report.files import Cell
+
+
+def range_csv(curve: Curve, repeats: Repeats | None = None) -> str:
+    """Makes the text of `range.csv`: one row a step, counted from 0.
+
+    `start_loss` (of the model as it was at the start, on the same batch), `accuracy`, `start_accuracy` and
+    `validation_loss` are columns only where they were measured; between two measurements
+    of the validation loss the cell is empty, and a validation loss that was measured as NaN reads the same.
+
+    Args:
+        curve: What was measured.
+        repeats: Several sweeps: the rows of each, one below the other, and its `seed`, in place of the curve.
+    """
+    if repeats is None:
+        parts = [_columns(curve)]
+    else:
+        each = zip(repeats.seeds, repeats.curves, strict=True)
+        parts = [_columns(one) | {"seed": [seed] * len(one)} for seed, one in each]
+    header = list(parts[0])
+    rows = chain.from_iterable(zip(*(part[name] for name in header), strict=True) for part in parts)
+    return csv_text(header, rows)
+
+
+def _columns(curve: Curve) -> dict[str, Sequence[Cell]]:
+    columns: dict[str, Sequence[Cell]] = {
+        "step": range(len(curve)),
+        "lr": curve.lrs.tolist(),
+        "loss": curve.losses.tolist(),
+        "smoothed_loss": curve.smoothed.tolist(),
+    }
+    for name, values in (
+        ("start_loss", curve.start_losses),
+        ("accuracy", curve.accuracies),
+        ("start_accuracy", curve.start_accuracies),
+    ):
+        if values is not None:
+            columns[name] = values.tolist()
+    if curve.validation_losses is not None:
+        known = curve.validation_losses.tolist()
+        columns["validation_loss"] = [None if math.isnan(loss) else loss for loss in known]
+    return columns
+
+
+def range_record(settings: dict[str, Any], repeats: Repeats | None) -> dict[str, Any]:
+    """What the record of `lrfind range` has beside that of the other commands.
+
+    Args:
+        settings: How the test was made, in plain values by name.
+        repeats: The several sweeps, or None for one.
+    """
+    content: dict[str, Any] = {"measured": measured_regret(settings)}
+    if repeats is not None:
+        content["repeats"] = {
+            "seeds": list(repeats.seeds),
+            "lrs": list(repeats.lrs),
+            "factor": repeats.factor,
+        }
+    return content
+
+
+def range_lines(reading: Reading, repeats: Repeats | None, files: Sequence[Path]) -> list[Paragraph]:
+    """Works out what is written to stdout: every rule's answer, the suggestion, the verdict, the files.
+
+    Args:
+        reading: What was read from the curve.
+        repeats: The several sweeps, or None for one.
+        files: Paths of the files.
+    """
+    suggestion = reading.suggestion
+    if suggestion is None:
+        return answer_lines(suggestion, reading.verdict, files)
+    meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
+    width = max(len(name) for name in reading.rules)
+    lines = [Paragraph(f"  {'rule':{width}}  {'lr':>8}  looks at", "bold")]
+    for name, lr in reading.rules.items():
+        chosen = name == suggestion.rule
+        answer = "none" if lr is None else rate_text(lr)
+        text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
+        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
+    lines.append(Paragraph(""))
+    verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()
+    return lines + answer_lines(suggestion, verdict, files)
+
+
+def repeats_line(repeats: Repeats | None) -> str:
+    """How far the answers of the sweeps lie apart, in a sentence; empty for one sweep."""
+    if repeats is None:
+        return ""
+    found = sorted(lr for lr in repeats.lrs if lr is not None)
+    count = len(repeats.lrs)
+    if not found:
+        return f"None of {count} sweeps alone has an answer."
+    said = f"{len(found)} of {count} sweeps alone" if len(found) < count else f"{count} sweeps, each alone,"
+    said += f" answer {rate_text(found[0])} to {rate_text(found[-1])}"
+    factor = repeats.factor
+    if factor is None:
+        return f"{said}."
+    return f"{said}; one standard deviation is times or divided by {factor:.2g}."

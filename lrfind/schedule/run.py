@@ -1,0 +1,122 @@
+"""The schedules of a config, and what came of trying them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lrfind.errors import ConfigError
+from lrfind.schedule.config import BASELINE, parameters_of, policies_of, rate_problems, tried_policies
+from lrfind.schedule.peak import peak_of, with_rates
+from lrfind.schedule.policy_parameters import PARAMETERS
+from lrfind.schedule.report import schedule_verdict
+from lrfind.schedule.schedule import ScheduleTable, schedule
+from lrfind.suggestion import Status
+
+if TYPE_CHECKING:
+    from lrfind.report.observers import Observer
+    from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
+    from lrfind.schedule.peak import Peak
+    from lrfind.schedule.results import Tried
+    from lrfind.schedule.schedule import Schedule
+    from lrfind.schedule.trial import Trial
+    from lrfind.suggestion import Suggestion
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Worked:
+    """Schedules as they were worked out.
+
+    Attributes:
+        tables: The rates of each, step by step.
+        peak: The rate they share.
+        trial: What was trained under them; None where they were not to be tried.
+        tried: What that showed.
+    """
+
+    tables: list[ScheduleTable]
+    peak: Peak
+    trial: Trial | None
+    tried: Tried | None
+
+    @property
+    def status(self) -> Status:
+        """How it ended: a schedule that is only worked out is completed."""
+        if self.tried is None:
+            return Status.COMPLETED
+        if self.tried.interrupted:
+            return Status.INTERRUPTED
+        return Status.DIVERGED if self.tried.best is None else Status.COMPLETED
+
+    @property
+    def suggestion(self) -> Suggestion | None:
+        """The peak; None where every policy diverged with it."""
+        return None if self.status is Status.DIVERGED else self.peak.suggestion
+
+    @property
+    def verdict(self) -> str:
+        """What the trial showed, where there was one, and what the rates do."""
+        verdict = schedule_verdict(self.tables)
+        return verdict if self.tried is None else f"{self.tried.verdict} {verdict}"
+
+    @property
+    def steps(self) -> int:
+        """Training steps taken."""
+        return self.peak.steps + (0 if self.tried is None else self.tried.steps_taken)
+
+    @property
+    def device_name(self) -> str | None:
+        """What the accelerator that trained calls itself; None for the processor."""
+        if self.trial is None:
+            return None
+        from lrfind.tasks.devices import name_of  # which imports torch: nothing is trained without a trial
+
+        return name_of(self.trial.device)
+
+
+def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
+    """Finds the peak, works the schedules out, and trains under them where that is asked for.
+
+    Raises:
+        UserError: Something cannot be used as given.
+    """
+    trial = _trial(config, observer) if config.schedule.try_ else None
+    peak = peak_of(config, None if trial is None else trial.data, observer)
+    tables = [ScheduleTable.of(each) for each in _planned(with_rates(config.schedule, peak))]
+    return Worked(tables, peak, trial, None if trial is None else trial.of(tables))
+
+
+def _trial(config: ScheduleConfig, observer: Observer) -> Trial:
+    """What is to be trained, with its data; says so where a baseline is tried beside the policy named."""
+    from lrfind.schedule.trial import Trial  # which imports torch
+
+    policies = policies_of(config.schedule)
+    if len(policies) == 1:
+        observer.note(
+            f"schedule.policy names {policies[0].value} alone: {BASELINE.value} is tried beside it, as the "
+            "baseline."
+        )
+    return Trial(config, observer)
+
+
+def _planned(settings: ScheduleSettings) -> list[Schedule]:
+    """The schedules of settings whose rate is known.
+
+    Raises:
+        ConfigError: The rate and the other numbers do not go together.
+    """
+    policies = tried_policies(settings)
+    problems = rate_problems(settings, policies)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    assert settings.lr is not None
+    given = parameters_of(settings)
+    return [
+        schedule(
+            policy,
+            lr=settings.lr,
+            num_steps=settings.num_steps,
+            **{name: given[name] for name in PARAMETERS[policy]},
+        )
+        for policy in policies
+    ]

@@ -1,0 +1,70 @@
+"""What a range test leaves for programs, and what it says on the screen."""
+
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+from lrfind.range_test.curve import Curve
+from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.report import range_csv, range_lines
+from lrfind.suggestion import Status
+
+
+def a_curve(losses, **more):
+    losses = np.asarray(losses, dtype=np.float64)
+    lrs = np.geomspace(1e-7, 10, len(losses))
+    return Curve(lrs, losses, losses / 3, Status.COMPLETED, len(losses), **more)
+
+
+def a_reading(losses=None):
+    losses = 2.3 - 2 / (1 + np.exp(-np.linspace(-10, 10, 100))) if losses is None else losses
+    curve = Curve(np.geomspace(1e-5, 1, 100), losses, losses, Status.COMPLETED, 100)
+    return read(curve, rule=Rule.STEEPEST)
+
+
+def test_csv_numbers_read_back_to_the_last_bit_and_spell_what_is_not_finite():
+    losses = [0.1 + 0.2, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf]
+    text = range_csv(a_curve(losses))
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["step"] for row in rows] == [str(step) for step in range(8)]
+    assert np.array_equal([float(row["loss"]) for row in rows], losses, equal_nan=True)
+    assert np.array_equal([float(row["lr"]) for row in rows], np.geomspace(1e-7, 10, 8))
+    assert [row["loss"] for row in rows[5:]] == ["nan", "inf", "-inf"]
+
+
+def test_csv_has_the_columns_of_the_contract_and_unix_line_ends():
+    curve = Curve(np.array([0.5]), np.array([2.0]), np.array([2.25]), Status.COMPLETED, 1)
+    assert range_csv(curve) == "step,lr,loss,smoothed_loss\n0,0.5,2.0,2.25\n"
+
+
+def test_csv_has_accuracy_and_validation_where_measured_and_empty_cells_between():
+    curve = a_curve([3, 2], accuracies=np.array([0.25, 0.5]), validation_losses=np.array([2.5, np.nan]))
+    lines = range_csv(curve).splitlines()
+    assert lines[0] == "step,lr,loss,smoothed_loss,accuracy,validation_loss"
+    assert lines[1].endswith(",0.25,2.5")
+    assert lines[2].endswith(",0.5,")
+
+
+def test_csv_of_a_sweep_without_a_step_is_its_header():
+    assert range_csv(a_curve([])) == "step,lr,loss,smoothed_loss\n"
+
+
+def test_the_screen_has_every_rule_the_suggestion_the_verdict_and_the_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    reading = a_reading()
+    files = [tmp_path / "outputs" / "range.csv", Path("/elsewhere/range.png")]
+    lines = [line.text for line in range_lines(reading, None, files)]
+    for rule in Rule:
+        assert sum(line[2:].startswith(f"{rule.value} ") for line in lines) == 1
+    assert [line[2:].split()[0] for line in lines if line.startswith("* ")] == ["steepest"]
+    found = reading.suggestion
+    assert any(line.startswith(f"Suggested learning rate: {found.lr:g} (bracket ") for line in lines)
+    assert reading.verdict in lines
+    assert lines[-2:] == [str(Path("outputs/range.csv")), "/elsewhere/range.png"]
+
+
+def test_the_screen_says_so_where_there_is_no_suggestion():
+    lines = range_lines(a_reading(np.full(100, 2.3)), None, [])
+    assert [line.text for line in lines] == ["No learning rate can be suggested."]
