@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare.results import Run
+from lrfind.report import resume
 from lrfind.report.files import write_whole
 
 if TYPE_CHECKING:
@@ -42,13 +43,12 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Run]]:
     Raises:
         ValueError: The file is not there, or is none.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return content["config"], content["plan"], [_from_plain(run) for run in content["runs"]]
-    except FileNotFoundError:
-        raise ValueError("it holds no saved state") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
+    return resume.read_state(path, _parsed)
+
+
+def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], list[Run]]:
+    content = json.loads(text)
+    return content["config"], content["plan"], [_from_plain(run) for run in content["runs"]]
 
 
 def _as_plain(run: Run) -> dict[str, Any]:

@@ -17,9 +17,8 @@ from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, Run
 from lrfind.compare.setup import Setting, cores
-from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
-from lrfind.report.resume import comparable, differing
+from lrfind.report.resume import CutOff, comparable
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -194,23 +193,10 @@ def _saved(config: CompareConfig) -> tuple[dict[str, Any], list[Run]]:
     Raises:
         ConfigError: There is none, or it is another experiment.
     """
-    where = Path(str(config.compare.resume))
-    key = f"compare.resume={where}"
-    if not where.is_dir():
-        raise ConfigError(f"{key} is no directory: give the run directory of the comparison to go on with.")
-    try:
-        before, found, runs = compare_state.read_state(where / compare_state.NAME)
-    except ValueError as error:
-        raise ConfigError(
-            f"{key} cannot go on: {error}. A comparison that was finished leaves none: run it again without "
-            "compare.resume."
-        ) from error
-    other = differing(before, comparable(config, free=_FREE))
-    if other:
-        raise ConfigError(
-            f"{key} is another experiment: {'; '.join(other[:4])}{'; ...' if len(other) > 4 else ''}. Give "
-            f"the overrides it was started with (they are in {where / '.hydra' / 'overrides.yaml'})."
-        )
+    before = CutOff(str(Path(str(config.compare.resume))), "compare.resume", "comparison")
+    with before.taken_up("") as directory:
+        began_with, found, runs = compare_state.read_state(directory / compare_state.NAME)
+    before.check(began_with, comparable(config, free=_FREE))
     return found, runs
 
 

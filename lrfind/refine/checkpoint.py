@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
 from lrfind.refine import state
-from lrfind.report.resume import comparable, differing
+from lrfind.report.resume import CutOff, StateFile, arrays_of, comparable, read_state
 from lrfind.training import state as checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from lrfind.training.stacking.seeds import Team
 
     Arrays = Mapping[str, NDArray[Any]]
+
+NAME = "refine.state.npz"
+"""Beside the results of a sweep, while it runs."""
 
 _FREE = ("refine.resume", "refine.save_every", "num_workers", "trust")
 """Keys that a sweep may go on with otherwise than it began."""
@@ -53,7 +56,7 @@ class Ledger:
         self.steps = 0
         self._config = config
         self._observer = observer
-        self._file = state.StateFile(directory / state.NAME, config.refine.save_every)
+        self._file = StateFile(directory / NAME, config.refine.save_every)
         if saved is not None:
             self.rounds, self.others = saved.rounds, saved.others
             self.steps = saved.about["steps"]
@@ -113,29 +116,16 @@ class Saved:
         Raises:
             ConfigError: There is none, or it is of another experiment.
         """
-        if config.refine.resume is None:
-            return None
         where = config.refine.resume
-        key = f"refine.resume={where}"
-        if not Path(where).is_dir():
-            raise ConfigError(f"{key} is no directory: give the run directory of the sweep to go on with.")
-        try:
-            arrays = state.read_state(Path(where) / state.NAME)
+        if where is None:
+            return None
+        before = CutOff(where, "refine.resume", "sweep")
+        unless = ", and one that was cut off before the first saving (refine.save_every) has none yet"
+        with before.taken_up(unless) as directory:
+            arrays = read_state(directory / NAME, arrays_of)
             about = checkpoint.about(arrays)
             part = state.part_from_plain(about.get("part", {}))
-        except ValueError as error:
-            raise ConfigError(
-                f"{key} cannot go on: {error}. A sweep that was finished leaves none, and one that was cut "
-                "off before the first saving (refine.save_every) has none yet: run it again without "
-                "refine.resume."
-            ) from error
-        other = differing(about["config"], comparable(config, free=_FREE))
-        if other:
-            raise ConfigError(
-                f"{key} is another experiment: {'; '.join(other[:4])}"
-                f"{'; ...' if len(other) > 4 else ''}. Give the overrides it was started with (they are "
-                f"in {Path(where) / '.hydra' / 'overrides.yaml'})."
-            )
+        before.check(about["config"], comparable(config, free=_FREE))
         return cls(arrays, about, where, part)
 
     @property

@@ -1,87 +1,16 @@
-"""The state of a sweep that can go on: one file, whole or not at all, without pickles."""
+"""Rounds and parts of rounds in plain values, as the state of a sweep that can go on holds them."""
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, exact, plain
-from lrfind.report.files import write_whole
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from numpy.typing import NDArray
-
-NAME = "refine.state.npz"
-"""Beside the results of a sweep, while it runs."""
-
-_SHARE = 0.05
-"""Share of the time that may go into saving."""
-
-
-class StateFile:
-    """Says when the state is to be saved, and saves it.
-
-    Args:
-        path: The file.
-        every: Least time between two savings in seconds; None: never. A saving that takes long comes less
-            often.
-    """
-
-    def __init__(self, path: Path, every: float | None) -> None:
-        self._path = path
-        self._every = every
-        self._due = np.inf if every is None else perf_counter() + every
-
-    @property
-    def due(self) -> bool:
-        """Whether it is time."""
-        return perf_counter() >= self._due
-
-    def write(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Saves the state in place of the one before.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        began = perf_counter()
-        stream = io.BytesIO()
-        np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
-        write_whole(self._path, stream.getvalue())
-        took = perf_counter() - began
-        self._due = perf_counter() + (max(self._every, took / _SHARE) if self._every else 0.0)
-
-    def give_up(self) -> None:
-        """Never saves again."""
-        self._due = np.inf
-
-    def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with."""
-        self._path.unlink(missing_ok=True)
-
-
-def read_state(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a state file.
-
-    Raises:
-        ValueError: It is not there, or is none.
-    """
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except FileNotFoundError:
-        raise ValueError("it holds no saved state") from None
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
 
 
 def plan_as_plain(plan: RoundPlan) -> dict[str, Any]:

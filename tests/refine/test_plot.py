@@ -1,6 +1,5 @@
 """What the picture and the screen of a refined sweep show, in numbers and words."""
 
-import io
 import math
 
 import numpy as np
@@ -12,12 +11,7 @@ from lrfind.refine.plot import rounds_figure
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
-from lrfind.refine.state import (
-    StateFile,
-    read_state,
-    round_as_plain,
-    round_from_plain,
-)
+from lrfind.refine.state import round_as_plain, round_from_plain
 from lrfind.refine.verdict import Answer, conclude
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
@@ -111,39 +105,3 @@ def test_a_round_is_saved_and_read_back_to_the_last_bit():
     one = measured(FINE, seeds=2)
     again = round_from_plain(round_as_plain(one))
     assert (again.plan, again.tracks, again.status) == (one.plan, one.tracks, one.status)
-
-
-def test_the_state_is_saved_when_it_is_time_whole_and_without_pickles(tmp_path):
-    file = StateFile(tmp_path / "state.npz", 0.0)
-    assert file.due
-    file.write({"a": np.arange(3)})
-    assert read_state(tmp_path / "state.npz")["a"].tolist() == [0, 1, 2]
-    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
-    file.remove()
-    with pytest.raises(ValueError, match="it holds no saved state"):
-        read_state(tmp_path / "state.npz")
-    assert not StateFile(tmp_path / "state.npz", None).due
-    assert not StateFile(tmp_path / "state.npz", 60.0).due
-
-
-def test_a_file_that_is_no_state_or_holds_a_pickle_is_refused(tmp_path):
-    path = tmp_path / "state.npz"
-    path.write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(ValueError, match=r"state\.npz cannot be read"):
-        read_state(path)
-    stream = io.BytesIO()
-    np.savez(stream, a=np.array([{}], dtype=object))
-    path.write_bytes(stream.getvalue())
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_state(path)
-
-
-def test_a_saving_that_takes_long_comes_less_often(tmp_path, monkeypatch):
-    from lrfind.refine import state
-
-    clock = iter([0.0, 100.0, 110.0, 110.0, 200.0, 320.0])
-    monkeypatch.setattr(state, "perf_counter", lambda: next(clock))
-    file = StateFile(tmp_path / "state.npz", 10.0)
-    file.write({"a": np.arange(3)})  # takes 10 s: the next one is due 200 s later
-    assert not file.due
-    assert file.due
