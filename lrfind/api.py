@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.api_objects import one_of, own_task, plain_arguments
 from lrfind.api_result import Result, content_of
 from lrfind.config.schema import Metric, Precision
 from lrfind.errors import UserError
@@ -19,6 +18,7 @@ from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.suggestion import Status
+from lrfind.tasks.own import batches_of, one_of, own_task, plain_arguments
 from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
@@ -172,11 +172,13 @@ def range_test(
         precision=precision,
         scaler=scaler,
         forward=forward,
+        accumulation_steps=accumulation_steps,
+        clip_grad_norm=clip_grad_norm,
         accuracy=metric is Metric.ACCURACY,
+        validation=validation,
     )
     if not isinstance(repeats, int) or repeats < 1:
         raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
-    held_out = task.moved(validation, "validation")
     began = time.perf_counter()
     options = SweepOptions.of(
         num_steps=num_steps,
@@ -185,30 +187,20 @@ def range_test(
         paired=paired,
         skip_start=skip_start,
         skip_end=skip_end,
-        accumulation_steps=accumulation_steps,
-        clip_grad_norm=clip_grad_norm,
-        scaler=task.scaler,
         validation_every=validation_every,
     )
     curves: list[Curve] = []
-    with task.preserved():
+    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader):
         seeds = torch.randint(2**31, (repeats,)).tolist() if repeats > 1 else [0]
         while len(curves) < repeats:
             # Within, without the loader: its generators go on, so that the next sweep meets another order.
             with preserved(model, optimizer, criterion=criterion, scaler=task.scaler):
                 if curves:
                     torch.manual_seed(seeds[len(curves)])
-                batches = task.batches()
-                curve = sweep(
-                    task.objective,
-                    optimizer,
-                    repeat(next(batches)) if single_batch else batches,
-                    lrs,
-                    options=options,
-                    device=task.device,
-                    validation=held_out,
-                    on_step=on_step,
-                )
+                batches = batches_of(loader, task.device)
+                if single_batch:
+                    batches = repeat(next(batches))
+                curve = sweep(replace(task, batches=batches), lrs, options=options, on_step=on_step)
             if curve.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
             curves.append(curve)

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api_objects import own_task, plain_arguments
 from lrfind.api_result import Result, content_of
 from lrfind.api_sweep import OnRefineStep, OwnSweep
 from lrfind.config.schema import Precision
@@ -17,8 +16,8 @@ from lrfind.refine.results import RoundPlan, RoundResult
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
-from lrfind.training.snapshot import Snapshot
-from lrfind.training.step import StepOptions
+from lrfind.tasks.own import fixed, own_task, plain_arguments
+from lrfind.training.snapshot import Snapshot, preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -145,19 +144,29 @@ def refine(
     for name, value in counts.items():
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1, got {value}.")
-    task = own_task(model, optimizer, criterion, loader, precision=precision, scaler=scaler, forward=forward)
+    task = own_task(
+        model,
+        optimizer,
+        criterion,
+        loader,
+        precision=precision,
+        scaler=scaler,
+        forward=forward,
+        accumulation_steps=accumulation_steps,
+        clip_grad_norm=clip_grad_norm,
+    )
     began = time.perf_counter()
     sweep = OwnSweep(
         task,
-        StepOptions(accumulation_steps=accumulation_steps, clip_grad_norm=clip_grad_norm, scaler=task.scaler),
-        Reading(steps_per_iteration, task.moved(read, "read")),
+        loader,
+        Reading(steps_per_iteration, fixed(read, task.device, "read")),
         restart=restart,
         halving=halving,
         seeds=seeds,
         initialise=initialise,
         on_step=on_step,
     )
-    with task.preserved():
+    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader):
         sweep.start = Snapshot(model, optimizer, scaler=task.scaler, loader=loader)
         found = list(run_rounds(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
     answer = conclude(found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from lrfind.refine.continued import Reading, Trainee, continued
+from lrfind.refine.continued import Reading, continued
 from lrfind.refine.loss_log import LossLog
 from lrfind.refine.restarted import planned_steps, restarted
 from lrfind.refine.results import RoundPlan, RoundResult
@@ -19,14 +19,13 @@ from lrfind.suggestion import Status
 from lrfind.training.snapshot import Snapshot, generators_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import nn
 
-    from lrfind.api_objects import OwnTask
     from lrfind.refine.continued import Point
     from lrfind.refine.results import SeedResult
-    from lrfind.training.step import StepOptions
+    from lrfind.training.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +59,8 @@ class OwnSweep:
 
     def __init__(
         self,
-        task: OwnTask,
-        options: StepOptions,
+        task: Task,
+        loader: Iterable[Any],
         reading: Reading,
         *,
         restart: bool,
@@ -72,7 +71,7 @@ class OwnSweep:
     ) -> None:
         self.steps = 0
         self._task = task
-        self._options = options
+        self._loader = loader
         self._reading = reading
         self._restart = restart
         self._halving = halving
@@ -100,14 +99,10 @@ class OwnSweep:
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
-        for generator in generators_of(self._task.loader):
+        for generator in generators_of(self._loader):
             generator.manual_seed(seed)
         if self._initialise is not None:
             self._initialise(self._task.model)
-
-    def _trainee(self) -> Trainee:
-        task = self._task
-        return Trainee(task.objective, task.optimizer, task.batches(), task.device, self._options)
 
     def _continued(self, plan: RoundPlan, seed: int) -> tuple[SeedResult, Status]:
         tape = LossLog()
@@ -117,7 +112,7 @@ class OwnSweep:
             self._tell(seed, done, plan.iterations, point.lr, point.loss)
 
         ended = continued(
-            self._trainee(),
+            replace(self._task, batches=self._task.afresh()),
             [(lr, count) for _, lr, count in rungs(plan.segments)],
             reading=self._reading,
             tape=tape,
@@ -133,14 +128,13 @@ class OwnSweep:
         iterations = max(segment.iterations for segment in plan.segments)
         num_steps = iterations * self._reading.steps
         planned = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
-        begun = Snapshot(
-            self._task.model, self._task.optimizer, scaler=self._task.scaler, loader=self._task.loader
-        )
+        task = self._task
+        begun = Snapshot(task.model, task.optimizer, scaler=task.scaler, loader=self._loader)
         done = seed * planned
 
         def afresh() -> Iterator[Any]:
             begun.restore_loader()
-            return self._task.batches()
+            return task.afresh()
 
         def on_step(rates: int, step: int) -> None:
             nonlocal done
@@ -148,8 +142,7 @@ class OwnSweep:
             self._tell(seed, done, planned, None, None)
 
         found = restarted(
-            self._trainee(),
-            afresh,
+            replace(task, afresh=afresh),
             lrs,
             iterations=iterations,
             reading=self._reading,

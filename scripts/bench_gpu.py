@@ -41,7 +41,7 @@ def synchronized(device: torch.device) -> float:
 def bare(config: RangeConfig, steps: int) -> float:
     """Samples a second of the bare loop on one resident batch."""
     task = build(config)
-    with closing(task.loaders):
+    with closing(task):
         batch = next(task.batches)
 
         def step() -> None:
@@ -61,11 +61,11 @@ def tested(config: RangeConfig, steps: int, warm: int) -> float:
     """Samples a second of the range test, after `warm` steps that start workers and choose kernels."""
     task = build(config)
     options = SweepOptions.of(num_steps=steps, skip_start=None, skip_end=None, stop_factor=None)
-    with closing(task.loaders):
+    with closing(task):
         for number, count in enumerate((warm, steps)):
             started = synchronized(task.device)
             rates = geometric(1e-8, 1e-6, count)
-            sweep(task.objective, task.optimizer, task.batches, rates, options=options, device=task.device)
+            sweep(task, rates, options=options)
             if number:
                 return count * config.batch_size / (synchronized(task.device) - started)
     raise AssertionError

@@ -23,6 +23,7 @@ from torch import nn
 from lrfind.training.objective import Objective
 from lrfind.training.probe import probe
 from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.task import Task
 
 
 def mlp():
@@ -86,9 +87,8 @@ def main() -> None:
                 clock = time.perf_counter
                 torch.cuda.synchronize(device)
             began = clock()
-            found = probe(
-                objective, optimizer, batches, lrs, num_steps=steps, device=device, strategy=strategy
-            )
+            task = Task(objective, optimizer, batches(), device, afresh=batches)
+            found = probe(task, lrs, num_steps=steps, strategy=strategy)
             return clock() - began, found.stacked
 
         for strategy in Strategy:  # warm-up

@@ -19,7 +19,7 @@ import time
 
 import torch
 
-from lrfind.refine.continued import Reading, Trainee, along, continued
+from lrfind.refine.continued import Reading, along, continued
 from lrfind.refine.loss_log import LossLog
 from lrfind.tasks.data.dataset import curve
 from lrfind.tasks.data.loader import make_batches
@@ -27,6 +27,7 @@ from lrfind.tasks.losses import HalfMSELoss
 from lrfind.tasks.models.networks import curve_mlp
 from lrfind.training.objective import Objective
 from lrfind.training.stacking.seeds import Team
+from lrfind.training.task import Task
 
 BATCH_SIZE = 10
 LR = 0.5
@@ -59,22 +60,22 @@ def made(seed):
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     device = torch.device("cpu")
     loaders = make_batches(data, batch_size=BATCH_SIZE, seed=seed, device=device, num_workers=0)
-    trainee = Trainee(Objective(model, HalfMSELoss()), optimizer, loaders.batches, device)
-    return trainee, Reading(loaders.per_epoch, [data.dataset.tensors])
+    task = Task(Objective(model, HalfMSELoss()), optimizer, loaders.batches, device)
+    return task, Reading(loaders.per_epoch, [data.dataset.tensors])
 
 
 def one_seed(epochs, seed=0):
-    trainee, reading = made(seed)
+    task, reading = made(seed)
     tape = LossLog()
     began = time.process_time()
-    continued(trainee, [(LR, epochs)], reading=reading, tape=tape, on_iteration=lambda point, save: None)
+    continued(task, [(LR, epochs)], reading=reading, tape=tape, on_iteration=lambda point, save: None)
     return time.process_time() - began, tape.losses
 
 
 def side_by_side(epochs, seeds, *, record):
-    trainees, (reading, *_) = zip(*(made(seed) for seed in range(seeds)), strict=True)
+    tasks, (reading, *_) = zip(*(made(seed) for seed in range(seeds)), strict=True)
     tapes = [LossLog() for _ in range(seeds)]
-    team = Team(trainees, record=record)
+    team = Team(tasks, record=record)
     began = time.process_time()
     along(team, [(LR, epochs)], reading=reading, tapes=tapes, on_iteration=lambda point, save: None)
     return time.process_time() - began, [tape.losses[0] for tape in tapes]

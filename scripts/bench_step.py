@@ -29,6 +29,7 @@ from lrfind.tasks.data.dataset import Data, Normalisation
 from lrfind.tasks.data.loader import make_batches
 from lrfind.training.batch import endless
 from lrfind.training.objective import Objective
+from lrfind.training.task import Task
 
 os.environ["TQDM_DISABLE"] = "1"  # the bars of peers
 
@@ -97,9 +98,8 @@ def contestants(images, labels, steps):
         def make():
             model, optimizer = task()
             source = batches()
-            return lambda: sweep(
-                Objective(model, criterion), optimizer, source, rates, options=options, device=CPU
-            )
+            made = Task(Objective(model, criterion), optimizer, source, CPU)
+            return lambda: sweep(made, rates, options=options)
 
         return make
 

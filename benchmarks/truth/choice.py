@@ -71,7 +71,7 @@ def sweeps(task: str, *overrides: str) -> list[Curve]:
     curves = []
     for seed in SEEDS:
         made = build(with_seed(config, seed))
-        with closing(made.loaders):
+        with closing(made):
             curves.append(measured(made, config, lambda step: None))
     return curves
 

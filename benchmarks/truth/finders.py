@@ -40,9 +40,9 @@ def peer(trainer: Trainer, seed: int, *, module: str, function: str = "find") ->
     find = getattr(importlib.import_module(f"benchmarks.truth.peers.{module}"), function)
     task = trainer.built(seed)
     try:
-        return find(pieces_of(task))
+        return find(pieces_of(task, trainer.config.optimizer))
     finally:
-        task.loaders.close()
+        task.close()
 
 
 @lru_cache(maxsize=len(SEEDS))

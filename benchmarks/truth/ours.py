@@ -51,6 +51,6 @@ def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
         single_batch=settings.single_batch,
         data=trainer.data,
     )
-    with closing(task.loaders):
+    with closing(task):
         curve = measured(task, config, lambda step: None)
     return read(curve, rule=settings.rule), len(curve)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from torch.utils.data import DataLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from torch import nn
     from torch.optim import Optimizer
 
-    from lrfind.tasks.build import Task as Built
+    from lrfind.training.task import Task as Built
 
 START_LR = 1e-7
 """The rate that the optimizer is given where a finder starts at the optimizer's own."""
@@ -63,11 +63,10 @@ class Answer:
     why: str = ""
 
 
-def pieces_of(task: Built) -> Pieces:
-    """The parts of a task that was just built."""
+def pieces_of(task: Built, node: Mapping[str, Any]) -> Pieces:
+    """The parts of a task that was just built, with the optimizer of that node of its config."""
     for group in task.optimizer.param_groups:
         group["lr"] = START_LR
-    node = task.config.optimizer
     arguments = {key: value for key, value in node.items() if not key.startswith("_") and key != "lr"}
     batches = list(islice(task.batches, BATCHES))
     loader: DataLoader[Any] = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]

@@ -14,8 +14,8 @@ from lrfind.training.step import LearningRate, evaluate
 
 if TYPE_CHECKING:
     from lrfind.config.schema import RangeConfig
-    from lrfind.tasks.build import Task as Built
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import Task as Built
 
 CHECK_EVERY = 20
 """Steps from one look at the loss to the next; a run whose loss is not finite ends there."""
@@ -61,7 +61,7 @@ class Trainer:
             seconds = time.perf_counter() - started
             final = evaluate(task.objective, held_out).item() if finite else float("nan")
         finally:
-            task.loaders.close()
+            task.close()
         ended = "completed" if finite and abs(final) < float("inf") else "nonfinite"
         return Trained(initial, final, ended, seconds)
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from lrfind.compare.results import Run
-from lrfind.range_test.sweep import SweepOptions
 from lrfind.tasks.build import build, data_of
 from lrfind.training.runs import follow
 from lrfind.training.stacking.autotune import Strategy
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
     from lrfind.compare.config import CompareConfig
     from lrfind.execution.executors import Say
-    from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import Task
 
 _TELL_EVERY = 0.05
 """Least time in seconds between two messages on how far a run is."""
@@ -93,18 +92,14 @@ class Trainer:
             if self._data is None:
                 self._data = data_of(self._config)
             task = task_of(job.config, self._data, held_out=job.held_out, accuracy=job.accuracy)
-            with closing(task.loaders):
+            with closing(task):
                 assert task.validation is not None
                 courses = follow(
-                    task.objective,
-                    task.optimizer,
-                    task.afresh,
+                    task,
                     job.lrs,
                     read_at=job.steps,
                     held_out=task.validation,
-                    device=task.device,
                     strategy=Strategy.STACKED if job.stacked else Strategy.SEQUENTIAL,
-                    options=options_of(task),
                     on_step=_now_and_then(say),
                     on_reading=lambda *values: say(Reading(*values)),
                 )
@@ -120,21 +115,12 @@ class Trainer:
             steps_taken=int(courses.steps_taken.sum()),
             stacked=courses.stacked,
         )
-        return run, list(task.loaders.skipped)
+        return run, list(task.skipped)
 
 
 def task_of(config: CompareConfig, data: Data, *, held_out: int, accuracy: bool) -> Task:
     """The task of a run, at its start."""
     return build(config, data=data, validation_samples=held_out, accuracy=accuracy)
-
-
-def options_of(task: Task) -> SweepOptions:
-    """How a step of a run is made, and when a rate is taken to have diverged."""
-    return SweepOptions(
-        accumulation_steps=task.config.accumulation_steps,
-        clip_grad_norm=task.config.clip_grad_norm,
-        scaler=task.scaler,
-    )
 
 
 def unfinished(job: Job) -> Run:

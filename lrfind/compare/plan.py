@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.config import AUTO, Stacking
 from lrfind.compare.grid import grid_around
-from lrfind.compare.job import Job, options_of, threads
+from lrfind.compare.job import Job, threads
 from lrfind.config.schema import Metric
 from lrfind.errors import ConfigError
 from lrfind.range_test.reading import read
@@ -117,17 +117,8 @@ def _cells(
                 strategy = Strategy.STACKED if forms[place] else Strategy.SEQUENTIAL
             steps = setting.steps(size)[-1]
             task = setting.task(config)
-            with closing(task.loaders):
-                form = faster_form(
-                    task.objective,
-                    task.optimizer,
-                    task.afresh,
-                    lrs,
-                    num_steps=steps,
-                    device=task.device,
-                    strategy=strategy,
-                    options=options_of(task),
-                )
+            with closing(task):
+                form = faster_form(task, lrs, num_steps=steps, strategy=strategy)
             if place not in forms:
                 forms[place] = form.stacked
                 keep()
@@ -148,7 +139,7 @@ def _rates(
     task = setting.task(config, accuracy=config.range.metric is Metric.ACCURACY)
     # What is held out is only kept from being trained on here.
     alone = dataclasses.replace(task, validation=None)
-    with closing(task.loaders), observer.steps(config.range.num_steps) as on_step:
+    with closing(task), observer.steps(config.range.num_steps) as on_step:
         curve = measured(alone, config, on_step)
     if curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt

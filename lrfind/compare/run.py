@@ -115,7 +115,7 @@ class Study:
             task = self.setting.task(
                 dataclasses.replace(config, batch_size=self.setting.sizes[0]), accuracy=False
             )
-            with closing(task.loaders):
+            with closing(task):
                 batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
                 return math.isfinite(float(evaluate(task.objective, batches)))
         return True  # stopped: all that was to be measured is there

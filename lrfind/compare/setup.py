@@ -22,8 +22,8 @@ from lrfind.training.step import judged
 
 if TYPE_CHECKING:
     from lrfind.compare.config import CompareConfig
-    from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import Task
 
 
 class Setting:
@@ -88,7 +88,7 @@ class Setting:
         config = dataclasses.replace(next(iter(self.configs.values())), batch_size=self.sizes[0])
         self.accuracy = not config.criterion.get("from_model")
         task = self.task(config)
-        with closing(task.loaders):
+        with closing(task):
             if not is_counted(self.data):
                 self.notes.append(
                     "The held-out samples were drawn first; a later pass over the data may bring them again."

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
     from lrfind.report.observers import Observer
-    from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,7 +88,7 @@ def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) 
                 )
                 about = about or _About(task.title, str(task.device), task.notes)
                 data = task.data
-                with closing(task.loaders):
+                with closing(task):
                     told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
                     curve = measured(task, config, told)
             except KeyboardInterrupt:
@@ -96,7 +96,7 @@ def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) 
                     raise
                 interrupted = True
                 break
-            skipped |= dict.fromkeys(task.loaders.skipped)
+            skipped |= dict.fromkeys(task.skipped)
             del task  # of several, one model at a time
             interrupted = curve.status is Status.INTERRUPTED
             if len(curve) or not curves:
@@ -124,9 +124,7 @@ def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
     """The curve of a task under the settings of a config."""
     settings = config.range
     return sweep(
-        task.objective,
-        task.optimizer,
-        task.batches,
+        task,
         ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps),
         options=SweepOptions.of(
             num_steps=settings.num_steps,
@@ -135,13 +133,8 @@ def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
             paired=settings.paired,
             skip_start=settings.skip_start,
             skip_end=settings.skip_end,
-            accumulation_steps=config.accumulation_steps,
-            clip_grad_norm=config.clip_grad_norm,
-            scaler=task.scaler,
             validation_every=settings.validation.every,
         ),
-        device=task.device,
-        validation=task.validation,
         on_step=on_step,
     )
 

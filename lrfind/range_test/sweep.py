@@ -6,7 +6,7 @@ Source: Smith, arXiv 1506.01186, section 3.3; Gugger, "How Do You Find A Good Le
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,21 +18,14 @@ from lrfind.suggestion import Status
 from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.readback import Readback
-from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
-from lrfind.training.step import LearningRate, StepOptions, evaluate, train_step
+from lrfind.training.smoothing import GRACE, DivergenceTest, ExponentialAverage
+from lrfind.training.step import LearningRate, evaluate, train_step
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor
-    from torch.optim import Optimizer
 
-    from lrfind.training.objective import Objective
-
-
-GRACE = 10
-"""Steps at the start that cannot stop a sweep, a fifth of a short ladder: with fewer the smoothed loss is the
-mean of a few batches, and noise alone ends one test in ten."""
+    from lrfind.training.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +49,8 @@ OnStep = Callable[[Step], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SweepOptions(StepOptions):
-    """How a sweep trains and when it stops; and how each step is made, as `StepOptions` says.
+class SweepOptions:
+    """What a sweep measures and when it stops.
 
     Attributes:
         beta: Weight of the past in the smoothed loss.
@@ -82,7 +75,6 @@ class SweepOptions(StepOptions):
         Raises:
             UserError: One cannot be used; the message names it.
         """
-        StepOptions.__post_init__(self)
         for name, least in (
             ("skip_start", 0),
             ("skip_end", 0),
@@ -126,14 +118,10 @@ class SweepOptions(StepOptions):
 
 
 def sweep(
-    objective: Objective,
-    optimizer: Optimizer,
-    batches: Iterator[Any],
+    task: Task,
     lrs: NDArray[np.float64],
     *,
     options: SweepOptions,
-    device: torch.device,
-    validation: Sequence[Any] | None = None,
     on_step: OnStep | None = None,
 ) -> Curve:
     """Trains along a ladder of rates and returns what was measured. The model is left as trained.
@@ -141,13 +129,10 @@ def sweep(
     At step i the loss of the next batch is measured, then the update is made with `lrs[i]`.
 
     Args:
-        objective: The loss on a batch.
-        optimizer: Moves the parameters; several groups keep the ratio of their rates.
-        batches: Endless; each batch on the device.
+        task: What is trained. The loss on its fixed batches, where it has some, is measured every
+            `options.validation_every` steps.
         lrs: The ladder, shape (steps,); `lrs[i]` is the rate of the group with the largest rate.
-        options: How to train and when to stop.
-        device: Where the losses are computed.
-        validation: Fixed batches whose loss is measured every `options.validation_every` steps.
+        options: What to measure and when to stop.
         on_step: Told of every step, in order, once its loss is known. On a GPU that is a few steps later.
 
     Returns:
@@ -156,7 +141,8 @@ def sweep(
     Raises:
         UserError: Model, loss, optimizer or data cannot be used as given.
     """
-    model = objective.model
+    objective, optimizer, batches, validation = task.objective, task.optimizer, task.batches, task.validation
+    model, steps = task.model, task.options
     set_lr = LearningRate(optimizer)
     record = _Record(lrs, options, on_step)
     columns: list[str] = []
@@ -172,14 +158,14 @@ def sweep(
                 measured["validation_losses"] = evaluate(objective, validation)
             source = batches
             if start is not None:
-                drawn = [next(batches) for _ in range(options.accumulation_steps)]
+                drawn = [next(batches) for _ in range(steps.accumulation_steps)]
                 measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
                 source = iter(drawn)
             set_lr(lr)
-            loss, measured["accuracies"] = train_step(objective, optimizer, source, options)
+            loss, measured["accuracies"] = train_step(objective, optimizer, source, steps)
             if readback is None:
                 columns = [name for name, value in measured.items() if value is not None]
-                readback = Readback(device, len(lrs), 1 + len(columns))
+                readback = Readback(task.device, len(lrs), 1 + len(columns))
             rest = [measured.get(name) for name in columns]
             nan = loss.new_full((), float("nan")) if any(value is None for value in rest) else loss
             readback.push(loss, *(nan if value is None else value for value in rest))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from lrfind.refine.results import RoundResult
     from lrfind.refine.state import Part
     from lrfind.report.observers import Observer
-    from lrfind.tasks.build import Task
     from lrfind.training.stacking.seeds import Team
+    from lrfind.training.task import Task
 
     Arrays = Mapping[str, NDArray[Any]]
 

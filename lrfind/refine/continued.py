@@ -10,40 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.refine.loss_log import LossLog, LossRecorder
 from lrfind.suggestion import Status
-from lrfind.training.step import LearningRate, StepOptions, evaluate, train_step
+from lrfind.training.step import LearningRate, evaluate, train_step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import torch
     from torch import Tensor
-    from torch.optim import Optimizer
 
-    from lrfind.training.objective import Objective
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trainee:
-    """What a sweep trains, at its start.
-
-    Attributes:
-        objective: The loss on a batch; it holds the model.
-        optimizer: Moves the parameters; several groups keep the ratio of their rates.
-        batches: Endless; each batch on the device.
-        device: Where the losses are computed.
-        options: How a step is made.
-    """
-
-    objective: Objective
-    optimizer: Optimizer
-    batches: Iterator[Any]
-    device: torch.device
-    options: StepOptions = field(default_factory=StepOptions)
+    from lrfind.training.task import Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -103,7 +81,7 @@ class Runner(Protocol):
 
 
 def continued(
-    trainee: Trainee,
+    task: Task,
     rungs: Sequence[tuple[float, int]],
     *,
     reading: Reading,
@@ -113,7 +91,7 @@ def continued(
     """Trains along the rates without a reset; what it measures is on the tape. The model is left as trained.
 
     Args:
-        trainee: What is trained. Where the tape holds iterations, as it was after them.
+        task: What is trained. Where the tape holds iterations, as it was after them.
         rungs: Rates, and for how many iterations each is held.
         reading: What an iteration is and on what its loss is read.
         tape: Takes the losses; a sweep goes on after what is on it.
@@ -126,7 +104,7 @@ def continued(
     Raises:
         UserError: Model, loss, optimizer or data cannot be used as given.
     """
-    return along(_Alone(trainee), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration)[0]
+    return along(_Alone(task), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration)[0]
 
 
 def along(
@@ -192,20 +170,20 @@ def along(
 class _Alone:
     """A single model."""
 
-    def __init__(self, trainee: Trainee) -> None:
+    def __init__(self, task: Task) -> None:
         self.inside = [0]
-        self.device = trainee.device
-        self.set_lr = LearningRate(trainee.optimizer)
-        self._trainee = trainee
-        if not trainee.objective.model.training:
-            trainee.objective.model.train()
+        self.device = task.device
+        self.set_lr = LearningRate(task.optimizer)
+        self._task = task
+        if not task.objective.model.training:
+            task.objective.model.train()
 
     def step(self) -> Tensor:
-        trainee = self._trainee
-        return train_step(trainee.objective, trainee.optimizer, trainee.batches, trainee.options)[0]
+        task = self._task
+        return train_step(task.objective, task.optimizer, task.batches, task.options)[0]
 
     def read(self, batches: Iterable[Any]) -> Tensor:
-        return evaluate(self._trainee.objective, batches)
+        return evaluate(self._task.objective, batches)
 
     def keep(self, seeds: Sequence[int]) -> None:
         self.inside = [seed for seed in self.inside if seed in seeds]

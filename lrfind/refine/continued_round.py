@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.refine.checkpoint import Ledger, Saved
-    from lrfind.refine.continued import Point, Trainee
+    from lrfind.refine.continued import Point
     from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
     from lrfind.report.observers import Observer
+    from lrfind.training.task import Task
 
     Ladder = list[tuple[float, int]]
 
@@ -150,7 +151,7 @@ class Continuing:
     ) -> Status:
         """One seed; `part` is what the others have left."""
         seeds, ledger = self._seeds, self._ledger
-        task, trainee = seeds.task(seed, skip=0 if saved is None else saved.part.batches)
+        task = seeds.task(seed, skip=0 if saved is None else saved.part.batches)
         if saved is not None:
             saved.put_back(task)
         steps = seeds.reading.steps
@@ -169,8 +170,8 @@ class Continuing:
                 lambda about: checkpoint.packed(task.model, task.optimizer, scaler=task.scaler, about=about),
             )
 
-        with closing(task.loaders):
-            ended = continued(trainee, ladder, reading=seeds.reading, tape=tape, on_iteration=on_iteration)
+        with closing(task):
+            ended = continued(task, ladder, reading=seeds.reading, tape=tape, on_iteration=on_iteration)
         ledger.steps = before + tape.iterations * steps
         seeds.note_skipped(task)
         return ended
@@ -183,9 +184,9 @@ class Continuing:
         statuses = [Status.INTERRUPTED]
         skip = 0 if saved is None else saved.part.batches
         with suppress(KeyboardInterrupt), ExitStack() as open_:  # while the seeds were built
-            trainees = [self._open(seed, open_, skip=skip) for seed in range(seeds.count)]
-            team = Team(trainees, record=form.record)
-            del trainees
+            tasks = [self._open(seed, open_, skip=skip) for seed in range(seeds.count)]
+            team = Team(tasks, record=form.record)
+            del tasks
             if saved is not None:
                 saved.put_back_team(team)
             steps = seeds.reading.steps
@@ -208,11 +209,11 @@ class Continuing:
             ledger.steps = before + _taken(tapes, steps)
         return [tape.track() for tape in tapes], statuses
 
-    def _open(self, seed: int, open_: ExitStack, *, skip: int = 0) -> Trainee:
+    def _open(self, seed: int, open_: ExitStack, *, skip: int = 0) -> Task:
         """A seed whose loaders are closed at the end."""
-        task, trainee = self._seeds.task(seed, skip=skip)
-        open_.enter_context(closing(task.loaders))
-        return trainee
+        task = self._seeds.task(seed, skip=skip)
+        open_.enter_context(closing(task))
+        return task
 
 
 def _taken(tapes: Sequence[LossLog], steps: int) -> int:

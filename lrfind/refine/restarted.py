@@ -6,11 +6,10 @@ import math
 import statistics
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from lrfind.range_test.sweep import SweepOptions
 from lrfind.refine.results import SeedResult
 from lrfind.training.halving import Halving
 from lrfind.training.probe import probe
@@ -19,14 +18,14 @@ from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.step import LearningRate, evaluate, train_step
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from lrfind.refine.continued import Reading, Trainee
+    from lrfind.refine.continued import Reading
     from lrfind.training.probe_forms import OnStep, Probes
-    from lrfind.training.step import StepOptions
+    from lrfind.training.task import Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +44,7 @@ class Restarted:
 
 
 def restarted(
-    trainee: Trainee,
-    afresh: Callable[[], Iterator[Any]],
+    task: Task,
     lrs: Sequence[float],
     *,
     iterations: int,
@@ -58,8 +56,7 @@ def restarted(
     """Trains at each rate from the same weights, on the same batches in the same order.
 
     Args:
-        trainee: What is trained, at its start; it is left there.
-        afresh: The batches from the first one on, in the same order every time.
+        task: What is trained, at its start; it is left there.
         lrs: The rates.
         iterations: Length of the training at each rate.
         reading: What an iteration is. With fixed batches, the loss of a rate is read on them once, at its
@@ -70,18 +67,14 @@ def restarted(
     """
     on = None if reading.on is None else list(reading.on)
     num_steps = iterations * reading.steps
-    level = math.nan if on is None else float(evaluate(trainee.objective, on))
+    level = math.nan if on is None else float(evaluate(task.objective, on))
     probes = probe(
-        trainee.objective,
-        trainee.optimizer,
-        afresh,
+        task,
         lrs,
         num_steps=num_steps,
-        device=trainee.device,
         read=on,
         strategy=strategy,
         halving=halving_of(num_steps) if halving else None,
-        options=_options(trainee.options),
         on_step=on_step,
     )
     if on is None:
@@ -100,27 +93,19 @@ def planned_steps(num_rates: int, *, num_steps: int, halving: bool) -> int:
     return (halving_of(num_steps) if halving else Halving(())).total_steps(num_rates, num_steps=num_steps)
 
 
-def seconds_a_step(trainee: Trainee, afresh: Callable[[], Iterator[Any]], lr: float) -> float:
+def seconds_a_step(task: Task, lr: float) -> float:
     """How long a training step takes: the median of a few, after a first one that is not counted."""
-    batches = afresh()
+    batches = task.afresh()
     times = []
-    with preserved(trainee.objective.model, trainee.optimizer, scaler=trainee.options.scaler):
-        LearningRate(trainee.optimizer)(lr)
+    with preserved(task.model, task.optimizer, scaler=task.scaler):
+        LearningRate(task.optimizer)(lr)
         for _ in range(6):
             began = time.perf_counter()
-            train_step(trainee.objective, trainee.optimizer, batches, trainee.options)
-            if trainee.device.type == "cuda":
-                torch.cuda.synchronize(trainee.device)
+            train_step(task.objective, task.optimizer, batches, task.options)
+            if task.device.type == "cuda":
+                torch.cuda.synchronize(task.device)
             times.append(time.perf_counter() - began)
     return statistics.median(times[1:])
-
-
-def _options(options: StepOptions) -> SweepOptions:
-    return SweepOptions(
-        accumulation_steps=options.accumulation_steps,
-        clip_grad_norm=options.clip_grad_norm,
-        scaler=options.scaler,
-    )
 
 
 def _losses_of(probes: Probes, rate: int, reading: Reading) -> tuple[float, ...]:

@@ -98,18 +98,17 @@ class Restarting:
         on_step: Callable[[int, int], None],
     ) -> tuple[SeedResult, Strategy]:
         """One seed, and the form it was measured in."""
-        task, trainee = self._seeds.task(seed)
+        task = self._seeds.task(seed)
         measure = partial(
             restarted,
-            trainee,
-            task.afresh,
+            task,
             lrs,
             iterations=iterations,
             reading=self._seeds.reading,
             halving=self._halving,
             on_step=on_step,
         )
-        with closing(task.loaders):
+        with closing(task):
             try:
                 found = measure(strategy=strategy)
             except ConfigError:
@@ -127,11 +126,11 @@ class Restarting:
 
     def _announced(self, lrs: list[float], iterations: int) -> int:
         """Says what the round is going to cost; returns the most steps of one seed."""
-        task, trainee = self._seeds.task(0)
-        with closing(task.loaders):
+        task = self._seeds.task(0)
+        with closing(task):
             num_steps = iterations * self._seeds.reading.steps
             most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
-            seconds = most * self._seeds.count * seconds_a_step(trainee, task.afresh, lrs[0])
+            seconds = most * self._seeds.count * seconds_a_step(task, lrs[0])
         count = self._seeds.count
         self._observer.note(
             f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 
 from lrfind.config.schema import Iteration, Read
 from lrfind.errors import ConfigError
-from lrfind.refine.continued import Reading, Trainee
+from lrfind.refine.continued import Reading
 from lrfind.tasks import devices
-from lrfind.tasks.build import build, data_of
+from lrfind.tasks.build import build, data_of, fixed_batches_of
 from lrfind.tasks.data.sources import Source, source_of
-from lrfind.training.step import StepOptions
 
 if TYPE_CHECKING:
     from lrfind.config.schema import RefineConfig
-    from lrfind.tasks.build import Task
+    from lrfind.training.task import Task
 
 
 class Seeds:
@@ -52,35 +51,31 @@ class Seeds:
         """Whether batches are gathered from tensors, by an order that depends on the seed alone."""
         return source_of(self._data.dataset) is Source.TENSORS
 
-    def task(self, seed: int, *, skip: int = 0) -> tuple[Task, Trainee]:
+    def task(self, seed: int, *, skip: int = 0) -> Task:
         """The task of a seed, counted from 0, at its start, but for batches that are left out."""
         config = dataclasses.replace(self._config, seed=self._config.seed + seed)
         task = build(config, data=self._data, skip=skip)
         self.title = self.title or task.title
-        options = StepOptions(
-            accumulation_steps=config.accumulation_steps,
-            clip_grad_norm=config.clip_grad_norm,
-            scaler=task.scaler,
-        )
         if self._reading is None:
-            self._reading = self._read_on(task)
-        return task, Trainee(task.objective, task.optimizer, task.batches, task.device, options)
+            self._reading = self._read_on(config, task)
+        return task
 
     def note_skipped(self, task: Task) -> None:
         """Keeps in mind which pictures a task has left out."""
-        self.skipped += [path for path in task.loaders.skipped if path not in self.skipped]
+        self.skipped += [path for path in task.skipped if path not in self.skipped]
 
-    def _read_on(self, task: Task) -> Reading:
-        settings = self._config.refine
+    def _read_on(self, config: RefineConfig, task: Task) -> Reading:
+        settings = config.refine
         steps = 1
         if settings.iteration is Iteration.EPOCH:
-            if task.loaders.per_epoch is None:
+            if task.per_epoch is None:
                 raise ConfigError(
                     f"refine.iteration=epoch needs data whose end is known, and {self._data.name} has none: "
                     "use refine.iteration=batch."
                 )
-            steps = max(task.loaders.per_epoch // self._config.accumulation_steps, 1)
+            steps = max(task.per_epoch // config.accumulation_steps, 1)
         on = None
         if settings.read is not Read.BATCH:
-            on = task.fixed_batches(settings.subset if settings.read is Read.SUBSET else None)
+            samples = settings.subset if settings.read is Read.SUBSET else None
+            on = fixed_batches_of(config, self._data, task.device, samples=samples)
         return Reading(steps, on)

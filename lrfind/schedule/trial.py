@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.job import options_of
 from lrfind.errors import BatchError
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, TriedSeed, reading_steps
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedule.schedule import ScheduleTable
-    from lrfind.tasks.build import Task
     from lrfind.training.runs import BeforeStep
+    from lrfind.training.task import Task
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,15 +92,15 @@ class Trial:
             with self._observer.steps(total, self._words(total)) as shown:
                 for seed in range(self._seeds):
                     task = self._task(seed) if seed else task
-                    with closing(task.loaders):
+                    with closing(task):
                         done.append(self._one_seed(task, courses, seed, shown))
-                    self.skipped += [path for path in task.loaders.skipped if path not in self.skipped]
+                    self.skipped += [path for path in task.skipped if path not in self.skipped]
                     if not done[-1].finished:
                         break
         except KeyboardInterrupt:
             pass  # between two seeds: the seeds that are missing say so
         finally:
-            task.loaders.close()
+            task.close()
         return Tried(tuple(courses), self._read_at, tuple(done), self._seeds)
 
     def _first(self, courses: Sequence[ScheduleTable]) -> Task:
@@ -112,7 +111,7 @@ class Trial:
             try:
                 judged(task.objective, task.validation[:1])
             except BatchError:
-                task.loaders.close()
+                task.close()
                 self._accuracy = False  # what else is wrong with the batch is said without it, too
                 task = self._task(0)
         self.title = task.title
@@ -151,15 +150,11 @@ class Trial:
         assert task.validation is not None
         try:
             found = follow(
-                task.objective,
-                task.optimizer,
-                task.afresh,
+                task,
                 _rates(courses),
                 read_at=self._read_at,
                 held_out=task.validation,
-                device=task.device,
                 strategy=Strategy.SEQUENTIAL,
-                options=options_of(task),
                 on_step=on_step,
                 on_reading=on_reading,
                 before_step=momentum_moved(task, courses),
@@ -168,7 +163,7 @@ class Trial:
             pass
         else:
             diverged, finished = found.diverged, True
-        return TriedSeed(task.config.seed, losses, accuracies, diverged, taken, finished)
+        return TriedSeed(self._config.seed + seed, losses, accuracies, diverged, taken, finished)
 
     def _task(self, seed: int) -> Task:
         """The task of a seed, counted from 0, at its start."""
@@ -179,16 +174,7 @@ class Trial:
         """Says how much there is to train, before it begins."""
         peaks = [course.schedule.lr for course in courses]
         num_steps = self._read_at[-1]
-        form = faster_form(
-            task.objective,
-            task.optimizer,
-            task.afresh,
-            peaks,
-            num_steps=num_steps,
-            device=task.device,
-            strategy=Strategy.SEQUENTIAL,
-            options=options_of(task),
-        )
+        form = faster_form(task, peaks, num_steps=num_steps, strategy=Strategy.SEQUENTIAL)
         self._observer.note(
             announced(
                 [course.schedule.policy.value for course in courses],

@@ -7,7 +7,7 @@ import logging
 import os
 import random
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,73 +21,14 @@ from lrfind.tasks.data.layout import Mapped, channels_last
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.title import title_of
 from lrfind.training.objective import Objective
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from torch.optim import Optimizer
-
     from lrfind.config.schema import TaskConfig
     from lrfind.tasks.data.dataset import Data
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Task:
-    """All that a sweep trains.
-
-    Attributes:
-        objective: The loss on a batch; it holds the model.
-        optimizer: Over the trainable parameters.
-        batches: Endless, on the device.
-        validation: Fixed batches set apart from training, or None.
-        device: Where everything is.
-        scaler: The gradient scaler of fp16, or None.
-        title: What is trained on what and how, for a picture's title.
-        notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for.
-        loaders: What the batches come from; close it when done.
-        data: What the batches are made of.
-        config: What it was built from.
-        validation_samples: Size of the subset that training never sees.
-    """
-
-    objective: Objective
-    optimizer: Optimizer
-    batches: Iterator[Any]
-    validation: list[Any] | None
-    device: torch.device
-    scaler: Any
-    title: str
-    notes: list[str]
-    loaders: Loaders
-    data: Data
-    config: TaskConfig
-    validation_samples: int = 0
-
-    @property
-    def model(self) -> nn.Module:
-        """The model, compiled where the config says so."""
-        return self.objective.model
-
-    def afresh(self) -> Iterator[Any]:
-        """The batches from the first one on, in the same order, from loaders of their own."""
-        loaders = _loaders(self.config, self.data, self.device, validation_samples=self.validation_samples)
-        try:
-            yield from _as_configured(loaders.batches, self.config)
-        finally:
-            loaders.close()
-
-    def fixed_batches(self, samples: int | None) -> Iterable[Any]:
-        """The same samples again and again, on the device; see `fixed_batches`."""
-        found = fixed_batches(
-            self.data,
-            samples,
-            batch_size=self.config.batch_size,
-            seed=self.config.seed,
-            device=self.device,
-        )
-        if not self.config.channels_last:
-            return found
-        return [channels_last(batch) for batch in found] if isinstance(found, list) else Mapped(found)
 
 
 def data_of(config: TaskConfig) -> Data:
@@ -152,16 +93,40 @@ def build(
         objective=objective,
         optimizer=optimizer,
         batches=batches,
-        validation=validation,
         device=device,
-        scaler=precision.gradient_scaler(config.precision, device),
+        options=StepOptions(
+            accumulation_steps=config.accumulation_steps,
+            clip_grad_norm=config.clip_grad_norm,
+            scaler=precision.gradient_scaler(config.precision, device),
+        ),
+        afresh=partial(_afresh, config, data, device, validation_samples),
+        validation=validation,
+        per_epoch=loaders.per_epoch,
         title=title_of(config, data),
         notes=notes,
-        loaders=loaders,
+        skipped=loaders.skipped,
         data=data,
-        config=config,
-        validation_samples=validation_samples,
+        close=loaders.close,
     )
+
+
+def fixed_batches_of(
+    config: TaskConfig, data: Data, device: torch.device, *, samples: int | None
+) -> Iterable[Any]:
+    """The same samples again and again, on the device; see `fixed_batches`."""
+    found = fixed_batches(data, samples, batch_size=config.batch_size, seed=config.seed, device=device)
+    if not config.channels_last:
+        return found
+    return [channels_last(batch) for batch in found] if isinstance(found, list) else Mapped(found)
+
+
+def _afresh(config: TaskConfig, data: Data, device: torch.device, validation_samples: int) -> Iterator[Any]:
+    """The batches from the first one on, from loaders of their own."""
+    loaders = _loaders(config, data, device, validation_samples=validation_samples)
+    try:
+        yield from _as_configured(loaders.batches, config)
+    finally:
+        loaders.close()
 
 
 def _loaders(

@@ -18,19 +18,14 @@ from lrfind.training.stacking.stack import Stack
 from lrfind.training.step import LearningRate, evaluate, train_step
 
 if TYPE_CHECKING:
-    import torch
     from numpy.typing import NDArray
-    from torch.optim import Optimizer
 
-    from lrfind.range_test.sweep import SweepOptions
     from lrfind.training.halving import Halving
-    from lrfind.training.objective import Objective
+    from lrfind.training.task import Task
 
 OnStep = Callable[[int, int], None]
 """`on_step(rates, step)`: so many more rates have taken `step` steps, all that are in the stack or one alone.
 The sum of `rates` over the calls is the number of steps taken."""
-
-Batches = Callable[[], Iterator[Any]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,32 +65,35 @@ class ProbeInterrupted(KeyboardInterrupt):
         self.probes = probes
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeTask:
-    """What all rates share."""
+class Start:
+    """The state that all rates begin at: that of model, optimizer and random streams when it is made.
 
-    objective: Objective
-    optimizer: Optimizer
-    batches: Batches
-    options: SweepOptions
-    device: torch.device
-    start: Snapshot
-    read: Sequence[Any] | None
+    Attributes:
+        task: What is trained.
+        restore: Puts everything back, whatever interrupts it.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._snapshot = Snapshot(task.model, task.optimizer, scaler=task.scaler)
+        self.restore = self._snapshot.restore_to_the_end
 
     def restart(self) -> None:
         """Everything as it was given, in training mode."""
-        self.start.restore()
-        if not self.objective.model.training:  # and not otherwise: what is in eval mode inside it stays there
-            self.objective.model.train()
+        self._snapshot.restore()
+        model = self.task.model
+        if not model.training:  # and not otherwise: what is in eval mode inside it stays there
+            model.train()
 
     def level(self, count: int) -> float:
         """The mean loss of the untrained model over the first batches: one alone may be a lucky one."""
         self.restart()
-        return float(np.mean([self.objective(batch)[0].item() for batch in islice(self.stream(), count)]))
+        losses = [self.task.objective(batch)[0].item() for batch in islice(self.stream(), count)]
+        return float(np.mean(losses))
 
     def stream(self) -> Iterator[Any]:
         """The batches from the first one on."""
-        yield from self.batches()
+        yield from self.task.afresh()
         raise DataError("the batches of a probe ended before its last step: give as many as it takes.")
 
 
@@ -111,9 +109,9 @@ class DivergenceMonitor:
 
     __slots__ = ("_average", "_factor", "_grace", "_lowest", "_start", "_steps")
 
-    def __init__(self, start: float, grace: int, options: SweepOptions) -> None:
-        self._average = ExponentialAverage(options.beta)
-        self._factor = options.stop_factor
+    def __init__(self, start: float, grace: int, *, beta: float, stop_factor: float | None) -> None:
+        self._average = ExponentialAverage(beta)
+        self._factor = stop_factor
         self._grace = grace
         self._start = self._lowest = start
         self._steps = 0
@@ -198,11 +196,13 @@ def _finite(score: float) -> float:
 class Sequential:
     """One rate after another; between two rungs each waits as a copy of model and optimizer."""
 
-    def __init__(self, task: ProbeTask, board: RunLog) -> None:
-        task.restart()  # the shares of the groups are read off their own rates
-        self._task = task
+    def __init__(self, start: Start, board: RunLog, read: Sequence[Any] | None = None) -> None:
+        start.restart()  # the shares of the groups are read off their own rates
+        self._start = start
+        self._task = start.task
         self._board = board
-        self._set_lr = LearningRate(task.optimizer)
+        self._read = read
+        self._set_lr = LearningRate(start.task.optimizer)
         self._waiting: dict[int, Snapshot] = {}
 
     def advance(self, begin: int, end: int, *, last: bool) -> None:
@@ -210,8 +210,8 @@ class Sequential:
         task, board = self._task, self._board
         waiting, self._waiting = self._waiting, {}
         for rate in list(board.alive):
-            task.restart()
-            stream = task.stream()
+            self._start.restart()
+            stream = self._start.stream()
             if begin:
                 for _ in range(begin * task.options.accumulation_steps):
                     next(stream)
@@ -221,11 +221,9 @@ class Sequential:
                 continue
             if not last:
                 task.optimizer.zero_grad()
-                self._waiting[rate] = Snapshot(
-                    task.objective.model, task.optimizer, scaler=task.options.scaler
-                )
-            if task.read is not None:
-                board.scores[rate] = float(evaluate(task.objective, task.read))
+                self._waiting[rate] = Snapshot(task.model, task.optimizer, scaler=task.scaler)
+            if self._read is not None:
+                board.scores[rate] = float(evaluate(task.objective, self._read))
             if last:
                 board.end((rate,))
 
@@ -244,11 +242,13 @@ class Sequential:
 class Stacked:
     """All rates at once; the stack shrinks when rates are dropped."""
 
-    def __init__(self, task: ProbeTask, board: RunLog) -> None:
-        task.restart()
+    def __init__(self, start: Start, board: RunLog, read: Sequence[Any] | None = None) -> None:
+        start.restart()
+        task = start.task
         self._task = task
         self._board = board
-        self._stream = task.stream()
+        self._read = read
+        self._stream = start.stream()
         self._stack = Stack(task.objective, task.optimizer, board.lrs, options=task.options)
         self._inside = list(board.alive)
 
@@ -266,8 +266,8 @@ class Stacked:
                 readback = Readback(self._task.device, end - step, len(self._inside))
         self._take(readback, all_of_them=True)
         self._shrink()
-        if self._task.read is not None and self._inside:
-            self._board.scores[self._inside] = self._stack.read(self._task.read).tolist()
+        if self._read is not None and self._inside:
+            self._board.scores[self._inside] = self._stack.read(self._read).tolist()
         if last:
             self._board.end(self._inside)
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import statistics
 import time
@@ -16,10 +17,9 @@ import numpy as np
 import torch
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.sweep import GRACE, SweepOptions
-from lrfind.training.probe_forms import DivergenceMonitor, ProbeTask, RunLog, Stacked
+from lrfind.training.probe_forms import DivergenceMonitor, RunLog, Stacked, Start
 from lrfind.training.readback import Readback
-from lrfind.training.snapshot import Snapshot
+from lrfind.training.smoothing import GRACE
 from lrfind.training.stacking.autotune import Strategy, chosen_form
 from lrfind.training.stacking.stack import Stack, own_parameters
 from lrfind.training.step import LearningRate, judged, train_step
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import ArrayLike, NDArray
-    from torch.optim import Optimizer
 
     from lrfind.training.objective import Objective
-    from lrfind.training.probe_forms import Batches, OnStep
+    from lrfind.training.probe_forms import OnStep
+    from lrfind.training.task import Task
 
 OnReading = Callable[[int, int, float, float], None]
 """`on_reading(rate, reading, loss, accuracy)`: a rate was read; indices count from 0, and an accuracy that is
@@ -80,16 +80,14 @@ class Form:
 
 
 def follow(
-    objective: Objective,
-    optimizer: Optimizer,
-    batches: Batches,
+    task: Task,
     lrs: ArrayLike,
     *,
     read_at: Sequence[int],
     held_out: Sequence[Any],
-    device: torch.device,
     strategy: Strategy = Strategy.AUTO,
-    options: SweepOptions | None = None,
+    beta: float = 0.98,
+    stop_factor: float | None = 4.0,
     on_step: OnStep | None = None,
     on_reading: OnReading | None = None,
     before_step: BeforeStep | None = None,
@@ -100,16 +98,14 @@ def follow(
     dropped as in `probe`, and the others go on.
 
     Args:
-        objective: The loss on a batch, and the share of right answers where it measures that.
-        optimizer: Moves the parameters; several groups keep the ratio of their rates.
-        batches: As in `probe`: the same batches in the same order whenever it is called.
+        task: What is trained, as in `probe`; accuracy is read where its objective measures it.
         lrs: Constant rates, shape (rates,), or a schedule each, shape (rates, steps): the rate of step i is
             `lrs[:, i]` (see `schedules`). Schedules run one after another.
         read_at: Updates after which to read, rising; training ends with the last.
         held_out: Fixed batches that are read, in eval mode, weighted by their sizes.
-        device: Where the losses are computed.
         strategy: One after another, side by side, or whichever is faster.
-        options: As in `probe`.
+        beta: As in `probe`.
+        stop_factor: As in `probe`.
         on_step: As in `probe`.
         on_reading: Told of every reading as it is made.
         before_step: For what else a schedule moves, such as the momentum of one cycle. The runs then go one
@@ -129,25 +125,22 @@ def follow(
         if strategy is Strategy.STACKED:
             raise ConfigError("rates that follow a schedule cannot be stacked. Run them one after another.")
         strategy = Strategy.SEQUENTIAL
-    options = SweepOptions() if options is None else options
-    start = Snapshot(objective.model, optimizer, scaler=options.scaler)
-    task = ProbeTask(objective.loss_only(), optimizer, batches, options, device, start, None)
-    readings = _Readings(objective, held_out, (len(rates), len(read_at)), on_reading)
-    with own_parameters(objective.model):
+    start = Start(_without_accuracy(task))
+    readings = _Readings(task.objective, held_out, (len(rates), len(read_at)), on_reading)
+    with own_parameters(task.model):
         try:
             work = num_steps * len(rates)
-            reason, stacked = chosen_form(task, rates, min(num_steps, 2), work, strategy)
+            reason, stacked = chosen_form(start, rates, min(num_steps, 2), work, strategy)
             grace = max(1, min(GRACE, num_steps // 5))
-            level = math.nan if options.stop_factor is None else task.level(grace)
-            board = RunLog(
-                rates, num_steps, [DivergenceMonitor(level, grace, options) for _ in rates], on_step
-            )
+            level = math.nan if stop_factor is None else start.level(grace)
+            watches = [DivergenceMonitor(level, grace, beta=beta, stop_factor=stop_factor) for _ in rates]
+            board = RunLog(rates, num_steps, watches, on_step)
             if stacked:
-                _side_by_side(task, board, read_at, readings)
+                _side_by_side(start, board, read_at, readings)
             else:
-                _one_after_another(task, board, schedule, read_at, readings, before_step)
+                _one_after_another(start, board, schedule, read_at, readings, before_step)
         finally:
-            start.restore_to_the_end()
+            start.restore()
     probes = board.probes(stacked=stacked, reason=reason)
     return Courses(
         read_at, readings.losses, readings.accuracies, probes.steps_taken, probes.diverged, stacked, reason
@@ -164,33 +157,21 @@ def schedules(policies: Sequence[Callable[[int], float]], num_steps: int) -> NDA
     return np.array([[policy(step) for step in range(num_steps)] for policy in policies], dtype=np.float64)
 
 
-def faster_form(
-    objective: Objective,
-    optimizer: Optimizer,
-    batches: Batches,
-    lrs: ArrayLike,
-    *,
-    num_steps: int,
-    device: torch.device,
-    strategy: Strategy = Strategy.AUTO,
-    options: SweepOptions | None = None,
-) -> Form:
+def faster_form(task: Task, lrs: ArrayLike, *, num_steps: int, strategy: Strategy = Strategy.AUTO) -> Form:
     """Tries which way of running constant rates is faster, and how long a step of all of them takes.
 
     For a plan: what `follow` with `Strategy.AUTO` would find out, asked once for runs of the same make.
     Everything is put back. Arguments and errors are those of `follow`.
     """
     rates, _ = _checked(lrs, [num_steps])
-    options = SweepOptions() if options is None else options
-    start = Snapshot(objective.model, optimizer, scaler=options.scaler)
-    task = ProbeTask(objective.loss_only(), optimizer, batches, options, device, start, None)
-    with own_parameters(objective.model):
+    start = Start(_without_accuracy(task))
+    with own_parameters(task.model):
         try:
-            reason, stacked = chosen_form(task, rates, min(num_steps, 2), num_steps * len(rates), strategy)
-            task.restart()
-            seconds = _seconds_a_step(task, rates, stacked=stacked)
+            reason, stacked = chosen_form(start, rates, min(num_steps, 2), num_steps * len(rates), strategy)
+            start.restart()
+            seconds = _seconds_a_step(start, rates, stacked=stacked)
         finally:
-            start.restore_to_the_end()
+            start.restore()
     return Form(stacked, reason, seconds)
 
 
@@ -222,8 +203,13 @@ class _Readings:
             )
 
 
-def _side_by_side(task: ProbeTask, board: RunLog, read_at: Sequence[int], readings: _Readings) -> None:
-    form = Stacked(task, board)
+def _without_accuracy(task: Task) -> Task:
+    """The task for steps that have no use for the share of right answers."""
+    return dataclasses.replace(task, objective=task.objective.loss_only())
+
+
+def _side_by_side(start: Start, board: RunLog, read_at: Sequence[int], readings: _Readings) -> None:
+    form = Stacked(start, board)
     for reading, (begin, end) in enumerate(zip([0, *read_at], read_at, strict=False)):
         form.advance(begin, end, last=end == read_at[-1])
         for rate in board.alive:
@@ -232,15 +218,15 @@ def _side_by_side(task: ProbeTask, board: RunLog, read_at: Sequence[int], readin
 
 
 def _one_after_another(
-    task: ProbeTask,
+    start: Start,
     board: RunLog,
     schedule: NDArray[np.float64] | None,
     read_at: Sequence[int],
     readings: _Readings,
     before_step: BeforeStep | None,
 ) -> None:
-    task.restart()  # the shares of the groups are read off their own rates
-    set_lr = LearningRate(task.optimizer)
+    start.restart()  # the shares of the groups are read off their own rates
+    set_lr = LearningRate(start.task.optimizer)
 
     def prepare(rate: int, step: int) -> None:
         if schedule is not None:
@@ -250,18 +236,18 @@ def _one_after_another(
 
     moves = schedule is not None or before_step is not None
     for rate in range(len(board.lrs)):
-        task.restart()
-        stream = task.stream()
+        start.restart()
+        stream = start.stream()
         if schedule is None:
             set_lr(float(board.lrs[rate]))
         for reading, (begin, end) in enumerate(zip([0, *read_at], read_at, strict=False)):
-            if _diverged(task, board, rate, stream, range(begin, end), prepare if moves else None):
+            if _diverged(start.task, board, rate, stream, range(begin, end), prepare if moves else None):
                 break
             readings.take(rate, reading)
 
 
 def _diverged(
-    task: ProbeTask,
+    task: Task,
     board: RunLog,
     rate: int,
     stream: Iterator[Any],
@@ -280,9 +266,9 @@ def _diverged(
     return any(board.take((rate,), values) for values in readback.ready(all_of_them=True))
 
 
-def _seconds_a_step(task: ProbeTask, lrs: NDArray[np.float64], *, stacked: bool) -> float:
+def _seconds_a_step(start: Start, lrs: NDArray[np.float64], *, stacked: bool) -> float:
     """The median of a few, after a first one that is not counted."""
-    stream = task.stream()
+    task, stream = start.task, start.stream()
     stack = Stack(task.objective, task.optimizer, lrs, options=task.options) if stacked else None
     if stack is None:
         LearningRate(task.optimizer)(float(lrs.min()))

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+GRACE = 10
+"""Steps at the start that cannot stop a sweep, a fifth of a short ladder: with fewer the smoothed loss is the
+mean of a few batches, and noise alone ends one test in ten."""
+
+
 class ExponentialAverage:
     """The exponential average of a sequence as it arrives, corrected for its start at 0.
 

@@ -6,8 +6,6 @@ import dataclasses
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.sweep import SweepOptions
-from lrfind.refine.continued import Trainee
 from lrfind.refine.restarted import seconds_a_step
 from lrfind.report.formatting import duration_text, rate_text
 from lrfind.tasks.build import build
@@ -15,15 +13,15 @@ from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.probe import probe
 from lrfind.training.probe_forms import ProbeInterrupted
 from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.step import StepOptions, evaluate
+from lrfind.training.step import evaluate
 from lrfind.verify.candidates import SeedTrial, Trials, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.report.observers import Observer
-    from lrfind.tasks.build import Task
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import Task
     from lrfind.verify.candidates import Candidate
     from lrfind.verify.config import VerifyConfig
     from lrfind.verify.target import Checked
@@ -89,16 +87,16 @@ class Runs:
             with self._observer.steps(most, self._words) as shown:
                 for seed in range(settings.seeds):
                     task = self._task(seed) if seed else task
-                    with closing(task.loaders):
+                    with closing(task):
                         trials.append(self._one_seed(task, tried, seed, shown))
-                    self.skipped += [path for path in task.loaders.skipped if path not in self.skipped]
+                    self.skipped += [path for path in task.skipped if path not in self.skipped]
                     if self.interrupted:
                         break
         except KeyboardInterrupt:
             self.interrupted = True
         finally:
             if task is not None:
-                task.loaders.close()
+                task.close()
         return Trials(tried, settings.num_steps, tuple(trials))
 
     def _one_seed(
@@ -118,27 +116,19 @@ class Runs:
         start = float(evaluate(task.objective, task.validation or []))
         try:
             probes = probe(
-                task.objective,
-                task.optimizer,
-                task.afresh,
+                task,
                 [each.lr for each in tried],
                 num_steps=settings.num_steps,
-                device=task.device,
                 read=task.validation,
                 strategy=Strategy.SEQUENTIAL if repeatable else Strategy.AUTO,
-                options=SweepOptions(
-                    beta=self._config.range.beta,
-                    stop_factor=self._config.range.stop_factor,
-                    accumulation_steps=self._config.accumulation_steps,
-                    clip_grad_norm=self._config.clip_grad_norm,
-                    scaler=task.scaler,
-                ),
+                beta=self._config.range.beta,
+                stop_factor=self._config.range.stop_factor,
                 on_step=told,
             )
         except ProbeInterrupted as stopped:
             self.interrupted = True
             probes = stopped.probes
-        return SeedTrial(task.config.seed, start, probes.losses, probes.steps_taken, probes.finals)
+        return SeedTrial(self._config.seed + seed, start, probes.losses, probes.steps_taken, probes.finals)
 
     def _task(self, seed: int) -> Task:
         """The task of a seed at its start, with samples set apart."""
@@ -153,15 +143,9 @@ class Runs:
 
     def _announce(self, task: Task, tried: Sequence[Candidate]) -> None:
         """Says how much there is to train, before it begins."""
-        settings, config = self._config.verify, self._config
-        options = StepOptions(
-            accumulation_steps=config.accumulation_steps,
-            clip_grad_norm=config.clip_grad_norm,
-            scaler=task.scaler,
-        )
-        trainee = Trainee(task.objective, task.optimizer, task.batches, task.device, options)
+        settings = self._config.verify
         most = len(tried) * settings.seeds * settings.num_steps
-        seconds = most * seconds_a_step(trainee, task.afresh, tried[0].lr)
+        seconds = most * seconds_a_step(task, tried[0].lr)
         rates = ", ".join(rate_text(each.lr) for each in tried)
         self._observer.note(
             f"{len(tried)} rates ({rates}) x {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'} x "

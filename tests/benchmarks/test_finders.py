@@ -56,7 +56,7 @@ def test_lrfind_answers_what_the_command_answers(tmp_path):
 
 def test_peers_see_the_batches_that_lrfind_sees():
     trainer = Trainer("digits_mlp_sgd")
-    pieces = pieces_of(trainer.built(3))
+    pieces = pieces_of(trainer.built(3), trainer.config.optimizer)
     task = trainer.built(3)
     for given, own in zip(pieces.loader, task.batches, strict=False):
         assert all((a == b).all() for a, b in zip(given, own, strict=True))

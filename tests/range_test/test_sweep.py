@@ -16,6 +16,8 @@ from lrfind.range_test.sweep import LearningRate, SweepOptions, evaluate, sweep
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.smoothing import exponential_average
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 
@@ -42,7 +44,10 @@ def run(model, optimizer, lrs, *, factors=None, criterion=None, batches=None, **
     accuracy, autocast = others.pop("accuracy", False), others.pop("autocast", None)
     made = {} if autocast is None else {"autocast": autocast}
     objective = Objective(model, criterion, accuracy=accuracy, **made)
-    return sweep(objective, optimizer, batches, lrs, options=SweepOptions(**others), device=CPU, **keep)
+    steps = {k: others.pop(k) for k in ("accumulation_steps", "clip_grad_norm", "scaler") if k in others}
+    validation = keep.pop("validation", None)
+    task = Task(objective, optimizer, batches, CPU, StepOptions(**steps), validation=validation)
+    return sweep(task, lrs, options=SweepOptions(**others), **keep)
 
 
 def in_two_roundings(w, lr, gradient):
@@ -611,8 +616,9 @@ def test_the_same_seed_gives_the_same_losses_to_the_last_bit():
     ],
 )
 def test_an_option_out_of_range_is_refused(option, message):
+    (name,) = option
     with pytest.raises(UserError, match=message):
-        SweepOptions(**option)
+        (StepOptions if name in ("accumulation_steps", "clip_grad_norm") else SweepOptions)(**option)
 
 
 @pytest.mark.parametrize(("num_steps", "start", "end"), [(2, 0, 0), (40, 4, 2), (100, 10, 5), (937, 10, 5)])

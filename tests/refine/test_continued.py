@@ -7,10 +7,11 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.refine.continued import Reading, Trainee, continued
+from lrfind.refine.continued import Reading, continued
 from lrfind.refine.loss_log import LossLog
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 
@@ -27,10 +28,10 @@ class Quadratic(nn.Module):
         return {"loss": 0.5 * self.curvature * self.w**2 + 0.0 * x.sum()}
 
 
-def a_trainee(model=None, **more):
+def a_task(model=None, **more):
     model = Quadratic() if model is None else model
     batches = itertools.repeat((torch.zeros(2, 1, dtype=torch.float64),))
-    return Trainee(Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), batches, CPU, **more)
+    return Task(Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), batches, CPU, **more)
 
 
 RUNGS = [(0.1, 3), (0.2, 2), (0.3, 2)]
@@ -50,7 +51,7 @@ def expected_after():
 def test_training_goes_on_from_rate_to_rate_in_closed_form():
     tape = LossLog()
     reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
-    assert continued(a_trainee(), RUNGS, reading=reading, tape=tape) is Status.COMPLETED
+    assert continued(a_task(), RUNGS, reading=reading, tape=tape) is Status.COMPLETED
     assert tape.level == 0.5
     for ours, theirs in zip(tape.losses, expected_after(), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-14)
@@ -58,7 +59,7 @@ def test_training_goes_on_from_rate_to_rate_in_closed_form():
 
 def test_without_fixed_batches_the_loss_is_that_before_each_update():
     tape = LossLog()
-    continued(a_trainee(), RUNGS, reading=Reading(), tape=tape)
+    continued(a_task(), RUNGS, reading=Reading(), tape=tape)
     before = [0.5, *itertools.chain(*expected_after())][:-1]
     assert list(itertools.chain(*tape.losses)) == pytest.approx(before, rel=1e-14)
     assert tape.level == 0.5
@@ -66,7 +67,7 @@ def test_without_fixed_batches_the_loss_is_that_before_each_update():
 
 def test_an_iteration_of_several_steps_has_their_mean_loss():
     tape = LossLog()
-    continued(a_trainee(), [(0.1, 2)], reading=Reading(3), tape=tape)
+    continued(a_task(), [(0.1, 2)], reading=Reading(3), tape=tape)
     squares = [0.5 * 0.9 ** (2 * k) for k in range(6)]
     assert tape.losses[0] == pytest.approx([sum(squares[:3]) / 3, sum(squares[3:]) / 3], rel=1e-14)
     assert tape.level == 0.5
@@ -75,7 +76,7 @@ def test_an_iteration_of_several_steps_has_their_mean_loss():
 def test_the_first_loss_that_is_not_finite_ends_the_round_and_is_kept():
     model = Quadratic(start=1e150)
     tape = LossLog()
-    ended = continued(a_trainee(model), [(1e3, 2), (1e80, 3), (1.0, 1)], reading=Reading(), tape=tape)
+    ended = continued(a_task(model), [(1e3, 2), (1e80, 3), (1.0, 1)], reading=Reading(), tape=tape)
     assert ended is Status.NONFINITE
     assert not math.isfinite(tape.losses[-1][-1])
     assert all(math.isfinite(loss) for losses in tape.losses for loss in losses[:-1])
@@ -86,7 +87,7 @@ def test_a_level_that_is_not_finite_ends_it_before_any_update():
     model = Quadratic(start=math.nan)
     tape = LossLog()
     reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
-    assert continued(a_trainee(model), RUNGS, reading=reading, tape=tape) is Status.NONFINITE
+    assert continued(a_task(model), RUNGS, reading=reading, tape=tape) is Status.NONFINITE
     assert tape.track().losses == ()
 
 
@@ -96,7 +97,7 @@ def test_an_interrupt_keeps_what_was_measured():
             raise KeyboardInterrupt
 
     tape = LossLog()
-    assert continued(a_trainee(), RUNGS, reading=Reading(), tape=tape, on_iteration=interrupt) is (
+    assert continued(a_task(), RUNGS, reading=Reading(), tape=tape, on_iteration=interrupt) is (
         Status.INTERRUPTED
     )
     assert [len(losses) for losses in tape.losses] == [3, 1]
@@ -104,7 +105,7 @@ def test_an_interrupt_keeps_what_was_measured():
 
 def test_every_iteration_is_told_of_in_order():
     told = []
-    continued(a_trainee(), RUNGS, reading=Reading(), tape=LossLog(), on_iteration=lambda p, _: told.append(p))
+    continued(a_task(), RUNGS, reading=Reading(), tape=LossLog(), on_iteration=lambda p, _: told.append(p))
     assert [point.index for point in told] == list(range(7))
     assert [point.rate for point in told] == [0, 0, 0, 1, 1, 2, 2]
     assert [point.lr for point in told] == [0.1] * 3 + [0.2] * 2 + [0.3] * 2
@@ -113,14 +114,14 @@ def test_every_iteration_is_told_of_in_order():
 @pytest.mark.parametrize("cut", range(1, 7))
 def test_a_sweep_that_goes_on_ends_as_if_it_had_never_stopped(cut):
     whole = LossLog()
-    continued(a_trainee(), RUNGS, reading=Reading(), tape=whole)
-    tape, trainee = LossLog(), a_trainee()
+    continued(a_task(), RUNGS, reading=Reading(), tape=whole)
+    tape, task = LossLog(), a_task()
 
     def stop(point, catch_up):
         if point.index == cut - 1:
             raise KeyboardInterrupt
 
-    continued(trainee, RUNGS, reading=Reading(), tape=tape, on_iteration=stop)
+    continued(task, RUNGS, reading=Reading(), tape=tape, on_iteration=stop)
     assert tape.iterations == cut
-    assert continued(trainee, RUNGS, reading=Reading(), tape=tape) is Status.COMPLETED
+    assert continued(task, RUNGS, reading=Reading(), tape=tape) is Status.COMPLETED
     assert tape.losses == whole.losses

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.refine.continued import Reading, Trainee
+from lrfind.refine.continued import Reading
 from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
 from lrfind.training.objective import Objective
+from lrfind.training.task import Task
 
 
 class Quadratic(nn.Module):
@@ -24,18 +25,17 @@ def afresh():
     return itertools.repeat((torch.zeros(2, 1, dtype=torch.float64),))
 
 
-def a_trainee():
+def a_task():
     model = Quadratic()
-    return Trainee(
-        Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), afresh(), torch.device("cpu")
-    )
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    return Task(Objective(model, None), optimizer, afresh(), torch.device("cpu"), afresh=afresh)
 
 
 LRS = [0.05, 0.1, 0.5, 1.5]
 
 
 def test_each_rate_begins_at_the_same_weights_in_closed_form():
-    found = restarted(a_trainee(), afresh, LRS, iterations=6, reading=Reading())
+    found = restarted(a_task(), LRS, iterations=6, reading=Reading())
     track, steps = found.track, found.steps
     assert steps == 24
     assert track.level == 0.5
@@ -45,7 +45,7 @@ def test_each_rate_begins_at_the_same_weights_in_closed_form():
 
 def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
     reading = Reading(2, [next(afresh())])
-    found = restarted(a_trainee(), afresh, LRS, iterations=3, reading=reading)
+    found = restarted(a_task(), LRS, iterations=3, reading=reading)
     track, steps = found.track, found.steps
     assert steps == 24
     assert track.level == 0.5
@@ -55,7 +55,7 @@ def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
 
 def test_the_budget_is_kept_and_halving_leaves_the_winner_in():
     lrs = [0.001 * k for k in range(1, 17)]
-    found = restarted(a_trainee(), afresh, lrs, iterations=16, reading=Reading(), halving=True)
+    found = restarted(a_task(), lrs, iterations=16, reading=Reading(), halving=True)
     track, steps = found.track, found.steps
     most = planned_steps(16, num_steps=16, halving=True)
     assert steps <= most < planned_steps(16, num_steps=16, halving=False) == 256
@@ -65,7 +65,7 @@ def test_the_budget_is_kept_and_halving_leaves_the_winner_in():
 
 
 def test_timing_a_step_leaves_no_trace():
-    trainee = a_trainee()
-    assert 0 < seconds_a_step(trainee, afresh, 0.1) < 1
-    assert trainee.objective.model.w.item() == 1.0
-    assert trainee.optimizer.param_groups[0]["lr"] == 1.0
+    task = a_task()
+    assert 0 < seconds_a_step(task, 0.1) < 1
+    assert task.objective.model.w.item() == 1.0
+    assert task.optimizer.param_groups[0]["lr"] == 1.0

@@ -21,7 +21,7 @@ def config(*overrides):
 def losses(*overrides, steps=25):
     made = config(*overrides, f"range.num_steps={steps}", "range.start_lr=0.001", "range.end_lr=0.1")
     task = build(made)
-    with closing(task.loaders):
+    with closing(task):
         return measured(task, made, lambda step: None).losses.tolist()
 
 
@@ -114,7 +114,7 @@ def test_batches_drawn_afresh_leave_the_same_samples_out():
     stream = task.afresh()
     first = next(stream)
     assert torch.equal(first[0], next(task.batches)[0])
-    drawn = torch.cat([first[0], *(next(stream)[0] for _ in range(task.loaders.per_epoch - 1))]).flatten(1)
+    drawn = torch.cat([first[0], *(next(stream)[0] for _ in range(task.per_epoch - 1))]).flatten(1)
     assert len(drawn) == 1650
     assert not (drawn[:, None] == apart[None]).all(2).any()
 

@@ -13,6 +13,8 @@ from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.objective import Objective
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 LRS = geometric(1e-3, 1.0, 12)
@@ -75,8 +77,8 @@ def run(make, *, paired, accumulation_steps=1, accuracy=False):
     model = make()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0, momentum=0.9)
     objective = Objective(model, nn.functional.cross_entropy, accuracy=accuracy)
-    options = SweepOptions(paired=paired, accumulation_steps=accumulation_steps, stop_factor=None)
-    return sweep(objective, optimizer, batches(), LRS, options=options, device=CPU), model
+    task = Task(objective, optimizer, batches(), CPU, StepOptions(accumulation_steps=accumulation_steps))
+    return sweep(task, LRS, options=SweepOptions(paired=paired, stop_factor=None)), model
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -122,7 +124,7 @@ def test_both_draw_the_same_dropout():
     options = SweepOptions(paired=True)
     lrs = np.full(8, 1e-30)
     objective = Objective(model, nn.functional.cross_entropy)
-    curve = sweep(objective, optimizer, batches(), lrs, options=options, device=CPU)
+    curve = sweep(Task(objective, optimizer, batches(), CPU), lrs, options=options)
     assert np.array_equal(curve.losses, curve.start_losses)
     assert len(set(curve.losses)) == 8
 
@@ -247,7 +249,7 @@ def test_a_batch_that_is_taken_apart_is_whole_for_training():
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     stream = ({"x": x, "y": y} for x, y in batches())
     objective = Objective(model, None, forward=forward)
-    curve = sweep(objective, optimizer, stream, LRS, options=SweepOptions(paired=True), device=CPU)
+    curve = sweep(Task(objective, optimizer, stream, CPU), LRS, options=SweepOptions(paired=True))
     assert curve.paired
     assert len(curve) == len(LRS)
 
@@ -296,7 +298,7 @@ def test_buffers_of_the_loss_are_counted_once_and_put_back():
     model = MODELS["mlp"]()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
     objective = Objective(model, loss)
-    sweep(objective, optimizer, batches(), LRS, options=SweepOptions(paired=True), device=CPU)
+    sweep(Task(objective, optimizer, batches(), CPU), LRS, options=SweepOptions(paired=True))
     assert loss.seen == len(LRS)
     data = [batch for batch, _ in zip(batches(), range(20), strict=False)]
     range_test(model, optimizer, loss, data, num_steps=12)

@@ -10,14 +10,14 @@ import torch
 from torch import nn
 
 from lrfind.errors import BatchError, ConfigError, DataError, UserError
-from lrfind.range_test.sweep import SweepOptions
 from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
 from lrfind.training.probe import probe
 from lrfind.training.probe_forms import DivergenceMonitor
 from lrfind.training.stacking import autotune as probe_trial
 from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.step import evaluate
+from lrfind.training.step import StepOptions, evaluate
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 FORMS = pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.STACKED])
@@ -51,10 +51,14 @@ def ones():
     return itertools.repeat((ONE,))
 
 
+def a_task(objective, optimizer, batches, **options):
+    return Task(objective, optimizer, batches(), CPU, StepOptions(**options), afresh=batches)
+
+
 def probe_quadratic(lrs, *, batches=ones, model=None, num_steps=40, **others):
     model = model or Quadratic()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    return probe(Objective(model, None), optimizer, batches, lrs, num_steps=num_steps, device=CPU, **others)
+    return probe(a_task(Objective(model, None), optimizer, batches), lrs, num_steps=num_steps, **others)
 
 
 def task(*layers, momentum=0.9):
@@ -66,7 +70,7 @@ def task(*layers, momentum=0.9):
 
 
 def run(made, lrs, *, num_steps=20, **others):
-    return probe(*made, lrs, num_steps=num_steps, device=CPU, **{"strategy": Strategy.SEQUENTIAL} | others)
+    return probe(a_task(*made), lrs, num_steps=num_steps, **{"strategy": Strategy.SEQUENTIAL} | others)
 
 
 @FORMS
@@ -83,7 +87,7 @@ def test_the_losses_of_a_quadratic_are_those_of_the_closed_form(strategy):
 @FORMS
 def test_a_quadratic_is_dropped_above_two_over_the_curvature_and_only_there(strategy):
     lrs = np.array([0.5, 0.99, 1.01, 1.5, 1e200])
-    found = probe_quadratic(lrs, num_steps=200, strategy=strategy, options=SweepOptions(beta=0.0))
+    found = probe_quadratic(lrs, num_steps=200, strategy=strategy, beta=0.0)
     assert found.diverged.tolist() == [False, False, True, True, True]
     # (1 - 2.02)^(2k) passes 4 first at k = 36, 2^(2k) at k = 2 but not within the grace of 10 steps
     assert found.steps_taken.tolist() == [200, 200, 37, 11, 2]
@@ -97,9 +101,7 @@ def test_a_quadratic_is_dropped_above_two_over_the_curvature_and_only_there(stra
 
 @FORMS
 def test_without_a_stop_factor_only_what_is_not_finite_is_dropped(strategy):
-    found = probe_quadratic(
-        [1.5, 1e200], num_steps=30, strategy=strategy, options=SweepOptions(stop_factor=None)
-    )
+    found = probe_quadratic([1.5, 1e200], num_steps=30, strategy=strategy, stop_factor=None)
     assert found.diverged.tolist() == [False, True]
     np.testing.assert_allclose(found.losses[0], 4.0 ** np.arange(30), rtol=1e-12)
 
@@ -133,7 +135,7 @@ def test_a_loss_that_goes_below_zero_has_not_diverged(strategy):
 
 
 def test_a_loss_of_exactly_zero_at_the_start_gives_no_scale_to_diverge_on():
-    watch = DivergenceMonitor(0.0, 10, SweepOptions(stop_factor=4.0))
+    watch = DivergenceMonitor(0.0, 10, beta=0.98, stop_factor=4.0)
     assert not any(watch.fires(loss) for loss in [0.0, *[1e-3] * 50, *[-1e-3, 2.0] * 20])
     assert watch.fires(math.inf)
 

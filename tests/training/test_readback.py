@@ -12,6 +12,7 @@ from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.readback import Readback
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 without_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -93,15 +94,8 @@ def test_on_a_gpu_the_curve_is_that_of_a_loop_that_waits(end_lr, bad_at, status)
             break
     model = Model().to(device)
     told = []
-    curve = sweep(
-        Objective(model, None),
-        torch.optim.SGD(model.parameters(), lr=1.0),
-        batches(),
-        lrs,
-        options=SweepOptions(beta=0.5),
-        device=device,
-        on_step=lambda step: told.append(step.loss),
-    )
+    task = Task(Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), batches(), device)
+    curve = sweep(task, lrs, options=SweepOptions(beta=0.5), on_step=lambda step: told.append(step.loss))
     assert curve.status is status
     assert curve.losses[:-1].tolist() == expected[: len(curve) - 1]
     assert str(curve.losses[-1]) == str(expected[len(curve) - 1])

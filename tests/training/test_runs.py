@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.sweep import SweepOptions
 from lrfind.training.objective import Objective
 from lrfind.training.runs import faster_form, follow, schedules
 from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.step import evaluate
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 FORMS = pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.STACKED])
@@ -31,13 +31,15 @@ class Quadratic(nn.Module):
         return factor * 0.5 * self.curvature * self.w**2
 
 
+def a_task(objective, optimizer, batches):
+    return Task(objective, optimizer, batches(), CPU, afresh=batches)
+
+
 def follow_quadratic(lrs, *, read_at=(1, 5, 20), momentum=0.0, **others):
     model = Quadratic()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum)
-    return follow(
-        Objective(model, None), optimizer, lambda: itertools.repeat(ONE), lrs,
-        read_at=read_at, held_out=[ONE], device=CPU, **others,
-    )  # fmt: skip
+    task = a_task(Objective(model, None), optimizer, lambda: itertools.repeat(ONE))
+    return follow(task, lrs, read_at=read_at, held_out=[ONE], **others)
 
 
 def classifier():
@@ -67,7 +69,7 @@ def test_held_out_losses_of_a_quadratic_are_those_of_the_closed_form(strategy):
 
 @FORMS
 def test_a_rate_that_diverges_is_dropped_and_the_others_go_on(strategy):
-    found = follow_quadratic([0.5, 3.0, 0.3], strategy=strategy, options=SweepOptions(beta=0.0))
+    found = follow_quadratic([0.5, 3.0, 0.3], strategy=strategy, beta=0.0)
     assert found.diverged.tolist() == [False, True, False]
     assert np.isfinite(found.losses[[0, 2]]).all()
     assert np.isnan(found.losses[1, 1:]).all()
@@ -104,7 +106,7 @@ def test_readings_are_those_of_plain_loops_and_both_forms_agree():
     told = []
     found = {
         strategy: follow(
-            objective, optimizer, batches, [0.01, 0.1], read_at=[3, 10], held_out=held_out, device=CPU,
+            a_task(objective, optimizer, batches), [0.01, 0.1], read_at=[3, 10], held_out=held_out,
             strategy=strategy, on_reading=lambda *reading: told.append(reading),
         )
         for strategy in (Strategy.SEQUENTIAL, Strategy.STACKED)
@@ -139,7 +141,7 @@ def test_interruption_is_passed_on_with_everything_put_back_and_what_was_read_to
 
     with pytest.raises(KeyboardInterrupt):
         follow(
-            objective, optimizer, batches, [0.01, 0.1], read_at=[3, 10], held_out=held_out, device=CPU,
+            a_task(objective, optimizer, batches), [0.01, 0.1], read_at=[3, 10], held_out=held_out,
             strategy=Strategy.SEQUENTIAL, on_reading=stop,
         )  # fmt: skip
     assert told == [(0, 0), (0, 1), (1, 0)]
@@ -149,7 +151,7 @@ def test_interruption_is_passed_on_with_everything_put_back_and_what_was_read_to
 def test_the_faster_form_is_asked_for_without_leaving_a_trace():
     objective, optimizer, batches, _ = classifier()
     before = [p.clone() for p in objective.model.parameters()]
-    form = faster_form(objective, optimizer, batches, [0.01, 0.1], num_steps=5000, device=CPU)
+    form = faster_form(a_task(objective, optimizer, batches), [0.01, 0.1], num_steps=5000)
     assert form.seconds > 0
     assert form.reason
     assert all(torch.equal(p, q) for p, q in zip(objective.model.parameters(), before, strict=True))

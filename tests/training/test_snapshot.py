@@ -16,6 +16,8 @@ from lrfind.suggestion import Status
 from lrfind.training.batch import endless
 from lrfind.training.objective import Objective
 from lrfind.training.snapshot import Snapshot, preserved
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 
@@ -134,14 +136,18 @@ def sweep_with(how, model, optimizer, source, scaler=None):
         if how == "interrupt" and step.index == 5:
             raise KeyboardInterrupt
 
-    return sweep(
+    task = Task(
         Objective(model, nn.CrossEntropyLoss()),
         optimizer,
         endless(source),
-        geometric(1e-3, 1e6 if how == "divergence" else 1.0, 30),
-        options=SweepOptions(beta=0.3, scaler=scaler, stop_factor=1.5 if how == "divergence" else None),
-        device=CPU,
+        CPU,
+        StepOptions(scaler=scaler),
         validation=[next(iter(DataLoader(data(4), 16)))],
+    )
+    return sweep(
+        task,
+        geometric(1e-3, 1e6 if how == "divergence" else 1.0, 30),
+        options=SweepOptions(beta=0.3, stop_factor=1.5 if how == "divergence" else None),
         on_step=on_step,
     )
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.training.probe_forms import ProbeTask
+    from lrfind.training.probe_forms import Start
 
 _MOST = 0.95
 """The time of a step of a rate in the stack, over that of one alone, from which on stacking does not pay."""
@@ -49,12 +49,12 @@ class Strategy(str, Enum):
 
 
 def chosen_form(
-    task: ProbeTask, lrs: NDArray[np.float64], steps: int, work: int, strategy: Strategy
+    start: Start, lrs: NDArray[np.float64], steps: int, work: int, strategy: Strategy
 ) -> tuple[str, bool]:
     """Why, and whether, to stack.
 
     Args:
-        task: What all rates share.
+        start: What is trained, and where all rates begin.
         lrs: The rates.
         steps: Steps to compare the losses on.
         work: Steps of all rates together.
@@ -65,19 +65,17 @@ def chosen_form(
     """
     if strategy is Strategy.SEQUENTIAL:
         return "one after another was asked for", False
-    width = 0
+    task, width = start.task, 0
     if strategy is Strategy.AUTO:
         width = int(min(len(lrs), max(2, _TRIAL * work)))
         # On a CPU a wide stack leaves the cache and may be slower than a narrow one, so it is tried whole.
         too_few = work < _TOO_FEW or (task.device.type == "cpu" and width < len(lrs))
         if len(lrs) == 1 or too_few:
             return "so few rates and steps are not worth a trial", False
-    why_not = why_not_stacked(
-        task.objective.model, task.optimizer, task.objective, scaler=task.options.scaler
-    )
+    why_not = why_not_stacked(task.model, task.optimizer, task.objective, scaler=task.scaler)
     ratio = math.inf
     if why_not is None:
-        why_not, ratio = _tried(task, lrs, steps, width)
+        why_not, ratio = _tried(start, lrs, steps, width)
     if strategy is Strategy.STACKED:
         if why_not is not None:
             raise ConfigError(f"the rates cannot be stacked: {why_not}. Run them one after another.")
@@ -88,16 +86,16 @@ def chosen_form(
     return said, ratio < _MOST
 
 
-def _tried(task: ProbeTask, lrs: NDArray[np.float64], steps: int, width: int) -> tuple[str | None, float]:
+def _tried(start: Start, lrs: NDArray[np.float64], steps: int, width: int) -> tuple[str | None, float]:
     """Takes a few steps in each form: why they cannot be stacked, and the time of a step stacked over alone.
 
     What is tried is thrown away, so it must be little: `steps` steps of two rates to see that the losses
     agree, then one or two of a stack of `width` rates; of none, nothing is timed.
     """
-    objective, optimizer, options = task.objective, task.optimizer, task.options
+    objective, optimizer, options = start.task.objective, start.task.optimizer, start.task.options
     smallest = np.sort(lrs)
-    task.restart()
-    stream = task.stream()
+    start.restart()
+    stream = start.stream()
     parts = options.accumulation_steps
     few = list(islice(stream, parts))
     began = time.perf_counter()
@@ -120,7 +118,7 @@ def _tried(task: ProbeTask, lrs: NDArray[np.float64], steps: int, width: int) ->
     ):
         return "the model has buffers that change in training", math.inf
 
-    task.restart()
+    start.restart()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vmap's own, of operations that it does one by one: time tells

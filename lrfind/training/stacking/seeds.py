@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from lrfind.refine.continued import Trainee
+    from lrfind.training.task import Task
 
 
 class Team:
     """Seeds that train side by side; one whose loss is no longer finite leaves, and the others go on.
 
     Args:
-        trainees: At their start; they stay as they are, but for their batches, each a tuple of tensors of the
-            same shapes in every seed.
+        tasks: One a seed, at its start. They stay as they are, but for their batches, each a tuple of tensors
+            of the same shapes in every seed.
         record: See `Stack`.
 
     Attributes:
@@ -34,11 +34,11 @@ class Team:
         device: Where the losses are computed.
     """
 
-    def __init__(self, trainees: Sequence[Trainee], *, record: bool) -> None:
-        first = trainees[0]
-        self.inside = list(range(len(trainees)))
+    def __init__(self, tasks: Sequence[Task], *, record: bool) -> None:
+        first = tasks[0]
+        self.inside = list(range(len(tasks)))
         self.device = first.device
-        self._streams = [trainee.batches for trainee in trainees]
+        self._streams = [task.batches for task in tasks]
         if not first.objective.model.training:
             first.objective.model.train()
         # The first loss of an objective is held against the labels, which has to happen outside of vmap.
@@ -46,11 +46,11 @@ class Team:
         with torch.no_grad():
             first.objective(batch)
         self._streams[0] = chain([batch], self._streams[0])
-        others = [(trainee.objective.model, trainee.optimizer) for trainee in trainees[1:]]
+        others = [(task.model, task.optimizer) for task in tasks[1:]]
         self._stack = Stack(
             first.objective,
             first.optimizer,
-            np.zeros(len(trainees)),
+            np.zeros(len(tasks)),
             options=first.options,
             others=others,
             record=record,

@@ -22,7 +22,7 @@ from lrfind.training.step import LearningRate, train_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from lrfind.refine.continued import Trainee
+    from lrfind.training.task import Task
 
 _MOST = 0.95
 """The time of a step of all seeds side by side, over that of all one after another, from which on it does not
@@ -51,13 +51,11 @@ class Form:
     reason: str
 
 
-def chosen_form(
-    trainees: Iterable[Trainee], lr: float, *, count: int, steps: int, strategy: Strategy
-) -> Form:
+def chosen_form(tasks: Iterable[Task], lr: float, *, count: int, steps: int, strategy: Strategy) -> Form:
     """Chooses how to train several seeds. Their batches are used up; the models are left as they were.
 
     Args:
-        trainees: One a seed, at its start, with batches of its own, each a tuple of tensors. Where the first
+        tasks: One a seed, at its start, with batches of its own, each a tuple of tensors. Where the first
             shows that there is nothing to choose, no other one is asked for.
         lr: A rate to try, at which nothing diverges in a few steps.
         count: How many seeds there are.
@@ -70,15 +68,13 @@ def chosen_form(
     """
     if strategy is Strategy.SEQUENTIAL:
         return Form(False, False, "one after another was asked for")
-    team: list[Trainee] = []
+    team: list[Task] = []
     few: list[list[Any]] = []
     alone = _Alone()
     why_not = None
-    for each in trainees:
+    for each in tasks:
         if not team:
-            why_not = why_not_stacked(
-                each.objective.model, each.optimizer, each.objective, scaler=each.options.scaler
-            )
+            why_not = why_not_stacked(each.model, each.optimizer, each.objective, scaler=each.options.scaler)
         if why_not is not None:
             break
         team.append(each)
@@ -108,17 +104,17 @@ class _Alone:
         self.losses: list[list[float]] = []
         self.seconds = float("inf")
 
-    def try_(self, trainee: Trainee, few: Sequence[Any], lr: float) -> str | None:
+    def try_(self, task: Task, few: Sequence[Any], lr: float) -> str | None:
         """Why the seeds cannot be stacked, as far as this one shows."""
-        model, batches = trainee.objective.model, cycle(few)
-        snapshot = Snapshot(model, trainee.optimizer)
+        model, batches = task.model, cycle(few)
+        snapshot = Snapshot(model, task.optimizer)
         before = {name: buffer.clone() for name, buffer in model.named_buffers()}
 
         def step() -> float:
-            return train_step(trainee.objective, trainee.optimizer, batches, trainee.options)[0].item()
+            return train_step(task.objective, task.optimizer, batches, task.options)[0].item()
 
         try:
-            LearningRate(trainee.optimizer)(lr)
+            LearningRate(task.optimizer)(lr)
             self.losses.append([step() for _ in range(_STEPS)])
             if not self.losses[1:]:
                 self.seconds = min(_seconds(step) for _ in range(_STEPS))
@@ -134,7 +130,7 @@ class _Alone:
 
 
 def _side_by_side(
-    trainees: Sequence[Trainee],
+    tasks: Sequence[Task],
     few: Sequence[Sequence[Any]],
     lr: float,
     alone: Sequence[Sequence[float]],
@@ -147,16 +143,11 @@ def _side_by_side(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # vmap's own, of operations that it does one by one: time tells
-            copies = [
-                replace(trainee, batches=cycle(batches))
-                for trainee, batches in zip(trainees, few, strict=True)
-            ]
+            copies = [replace(task, batches=cycle(batches)) for task, batches in zip(tasks, few, strict=True)]
             team = Team(copies, record=record)
             team.set_lr(lr)
             seen = [team.step().tolist() for _ in range(_STEPS)]
-            tolerance = (
-                1e-8 if next(trainees[0].objective.model.parameters()).dtype == torch.float64 else 1e-3
-            )
+            tolerance = 1e-8 if next(tasks[0].model.parameters()).dtype == torch.float64 else 1e-3
             if not np.allclose(np.transpose(seen), alone, rtol=tolerance, atol=tolerance, equal_nan=True):
                 return "their losses come out differently when stacked", 0.0
             return None, min(_seconds(lambda: team.step().tolist()) for _ in range(_STEPS))

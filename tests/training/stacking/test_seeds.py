@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, RMSprop
 
 from lrfind.errors import ConfigError
-from lrfind.refine.continued import Reading, Trainee, along, continued
+from lrfind.refine.continued import Reading, along, continued
 from lrfind.refine.loss_log import LossLog
 from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
@@ -19,6 +19,7 @@ from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.stacking.seeds import Team
 from lrfind.training.stacking.seeds_trial import chosen_form
 from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 RUNGS = [(0.05, 3), (0.1, 2), (0.2, 2)]
@@ -49,7 +50,7 @@ def batches_of(seed, name, dtype):
             yield x, torch.randint(0, 3, (5,), generator=draw)
 
 
-def trainees(count, *, name="regression", optimizer="sgd", dtype=torch.float64, **options):
+def tasks(count, *, name="regression", optimizer="sgd", dtype=torch.float64, **options):
     made = []
     kind, settings = OPTIMIZERS[optimizer]
     for seed in range(count):
@@ -61,15 +62,14 @@ def trainees(count, *, name="regression", optimizer="sgd", dtype=torch.float64, 
             **settings,
         )
         stream = batches_of(seed, name, dtype)
-        made.append(Trainee(Objective(model, criterion), moved, stream, CPU, StepOptions(**options)))
+        made.append(Task(Objective(model, criterion), moved, stream, CPU, StepOptions(**options)))
     return made
 
 
 def alone(made, reading, rungs=RUNGS):
     tapes = [LossLog() for _ in made]
     ended = [
-        continued(trainee, rungs, reading=reading, tape=tape)
-        for trainee, tape in zip(made, tapes, strict=True)
+        continued(task, rungs, reading=reading, tape=tape) for task, tape in zip(made, tapes, strict=True)
     ]
     return tapes, ended
 
@@ -92,8 +92,8 @@ def test_seeds_side_by_side_are_as_each_alone_in_float64(record, optimizer, name
     reading = Reading(2, list(itertools.islice(batches_of(9, name, torch.float64), 2)))
     how = {"name": name, "optimizer": optimizer} | options
     (ours, ended), (theirs, _) = (
-        together(trainees(3, **how), reading, record=record),
-        alone(trainees(3, **how), reading),
+        together(tasks(3, **how), reading, record=record),
+        alone(tasks(3, **how), reading),
     )
     assert ended == [Status.COMPLETED] * 3
     for one, other in zip(ours, theirs, strict=True):
@@ -103,8 +103,8 @@ def test_seeds_side_by_side_are_as_each_alone_in_float64(record, optimizer, name
 
 @pytest.mark.parametrize("record", [False, True])
 def test_seeds_side_by_side_are_as_each_alone_in_float32_within_its_precision(record):
-    ours, _ = together(trainees(3, dtype=torch.float32), Reading(2), record=record)
-    theirs, _ = alone(trainees(3, dtype=torch.float32), Reading(2))
+    ours, _ = together(tasks(3, dtype=torch.float32), Reading(2), record=record)
+    theirs, _ = alone(tasks(3, dtype=torch.float32), Reading(2))
     for one, other in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(flat(one), flat(other), rtol=1e-5)
 
@@ -113,7 +113,7 @@ def test_seeds_side_by_side_are_as_each_alone_in_float32_within_its_precision(re
 @pytest.mark.parametrize("bad", [0, 2])
 def test_a_seed_that_diverges_leaves_and_the_others_go_on_unharmed(record, bad):
     def made():
-        found = trainees(3)
+        found = tasks(3)
         with torch.no_grad():
             found[bad].objective.model[2].bias.fill_(1e160)  # whose gradient is finite, and next loss is not
         return found
@@ -128,7 +128,7 @@ def test_a_seed_that_diverges_leaves_and_the_others_go_on_unharmed(record, bad):
 
 
 def test_a_seed_that_begins_at_no_finite_loss_takes_no_step():
-    made = trainees(2)
+    made = tasks(2)
     with torch.no_grad():
         made[0].objective.model[0].bias.fill_(math.nan)
     reading = Reading(1, [next(batches_of(9, "regression", torch.float64))])
@@ -138,10 +138,10 @@ def test_a_seed_that_begins_at_no_finite_loss_takes_no_step():
 
 
 def test_when_no_seed_is_left_the_round_ends():
-    made = trainees(2)
+    made = tasks(2)
     with torch.no_grad():
-        for trainee in made:
-            trainee.objective.model[0].bias.fill_(math.nan)
+        for task in made:
+            task.objective.model[0].bias.fill_(math.nan)
     told = []
     tapes, ended = together(made, Reading(), record=False, on_iteration=lambda p, _: told.append(p))
     assert ended == [Status.NONFINITE] * 2
@@ -154,7 +154,7 @@ def test_an_interrupt_keeps_what_every_seed_has_measured():
         if point.index == 3:
             raise KeyboardInterrupt
 
-    tapes, ended = together(trainees(2), Reading(), record=True, on_iteration=interrupt)
+    tapes, ended = together(tasks(2), Reading(), record=True, on_iteration=interrupt)
     assert ended == [Status.INTERRUPTED] * 2
     assert [[len(losses) for losses in tape.losses] for tape in tapes] == [[3, 1]] * 2
 
@@ -165,7 +165,7 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
     how = {"optimizer": optimizer, "dtype": torch.float32}
 
     def made():
-        found = trainees(3, **how)
+        found = tasks(3, **how)
         with torch.no_grad():
             found[1].objective.model[0].bias.fill_(math.nan)  # it is out before the state is taken
         return found
@@ -179,10 +179,10 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
             raise KeyboardInterrupt
 
     along(team, RUNGS, reading=Reading(), tapes=tapes, on_iteration=stop)
-    again = trainees(3, **how)
-    for trainee in again:
+    again = tasks(3, **how)
+    for task in again:
         for _ in range(4):
-            next(trainee.batches)
+            next(task.batches)
     other = Team(again, record=record)
     other.load(checkpoint.values_of(kept[0], CPU))
     assert checkpoint.about(kept[0]) == {"round": 1}
@@ -192,16 +192,16 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
 
 
 def test_the_state_of_another_model_is_refused():
-    state = Team(trainees(2, name="classifier"), record=False).state()
+    state = Team(tasks(2, name="classifier"), record=False).state()
     with pytest.raises(ValueError, match="another model's state"):
-        Team(trainees(2), record=False).load(state)
+        Team(tasks(2), record=False).load(state)
 
 
 def test_weights_that_are_not_trained_and_differ_are_each_seeds_own():
     def made():
-        found = trainees(2)
-        for trainee in found:
-            trainee.objective.model[0].requires_grad_(False)
+        found = tasks(2)
+        for task in found:
+            task.objective.model[0].requires_grad_(False)
         return found
 
     reading = Reading(1, [next(batches_of(9, "regression", torch.float64))])
@@ -211,27 +211,25 @@ def test_weights_that_are_not_trained_and_differ_are_each_seeds_own():
         np.testing.assert_allclose(flat(one), flat(other), rtol=1e-8)
 
 
-def test_the_models_of_the_trainees_stay_as_they_were():
-    made = trainees(2)
+def test_the_models_of_the_tasks_stay_as_they_were():
+    made = tasks(2)
     before = [[p.clone() for p in t.objective.model.parameters()] for t in made]
     chosen_form(made, 0.1, count=2, steps=10**6, strategy=Strategy.AUTO)
     together(made, Reading(), record=True)
-    for trainee, values in zip(made, before, strict=True):
-        for p, value in zip(trainee.objective.model.parameters(), values, strict=True):
+    for task, values in zip(made, before, strict=True):
+        for p, value in zip(task.objective.model.parameters(), values, strict=True):
             assert torch.equal(p, value)
 
 
 def test_the_choice_says_why_and_a_forced_one_says_why_not():
-    assert not chosen_form(trainees(2), 0.1, count=2, steps=10**6, strategy=Strategy.SEQUENTIAL).side_by_side
-    assert (
-        "not worth a trial" in chosen_form(trainees(2), 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
-    )
-    forced = chosen_form(trainees(2), 0.1, count=2, steps=5, strategy=Strategy.STACKED)
+    assert not chosen_form(tasks(2), 0.1, count=2, steps=10**6, strategy=Strategy.SEQUENTIAL).side_by_side
+    assert "not worth a trial" in chosen_form(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
+    forced = chosen_form(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.STACKED)
     assert forced.side_by_side
     assert forced.record
-    only = itertools.chain(trainees(1), (pytest.fail("asked for") for _ in range(1)))
+    only = itertools.chain(tasks(1), (pytest.fail("asked for") for _ in range(1)))
     assert "not worth" in chosen_form(only, 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
-    tried = chosen_form(trainees(4), 0.1, count=4, steps=10**6, strategy=Strategy.AUTO)
+    tried = chosen_form(tasks(4), 0.1, count=4, steps=10**6, strategy=Strategy.AUTO)
     assert "times as long as one of a single seed" in tried.reason
 
 
@@ -276,7 +274,7 @@ def test_what_cannot_be_stacked_falls_back_and_is_refused_where_it_is_asked_for(
         for seed in range(2):
             own = model()
             stream = batches_of(seed, "regression", torch.float64)
-            found.append(Trainee(Objective(own, nn.MSELoss()), kind(own.parameters(), lr=0.1), stream, CPU))
+            found.append(Task(Objective(own, nn.MSELoss()), kind(own.parameters(), lr=0.1), stream, CPU))
         return found
 
     form = chosen_form(made(), 0.01, count=2, steps=10**6, strategy=Strategy.AUTO)

@@ -10,13 +10,14 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW
 
 from lrfind.errors import ConfigError
-from lrfind.range_test.sweep import SweepOptions
 from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
 from lrfind.training.probe import probe
 from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.stacking.stack import Stack, own_parameters
 from lrfind.training.stacking.support import why_not_stacked
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 CPU = torch.device("cpu")
 LRS = np.array([0.003, 0.3, 0.01, 0.0001])
@@ -54,14 +55,14 @@ def batches_of(inputs):
     return lambda: itertools.cycle(list(zip(inputs, targets, strict=True)))
 
 
-def both(model, optimizer, batches, *, criterion=None, lrs=LRS, read=True, **others):
+def both(model, optimizer, batches, *, criterion=None, lrs=LRS, read=True, options=None, **others):
     """The same probe stacked and one after another."""
     objective = Objective(model, criterion or nn.CrossEntropyLoss())
     fixed = list(itertools.islice(batches(), 2)) if read else None
-    keep = {"num_steps": STEPS, "device": CPU, "read": fixed} | others
+    task = Task(objective, optimizer, batches(), CPU, StepOptions(**(options or {})), afresh=batches)
+    keep = {"num_steps": STEPS, "read": fixed} | others
     return [
-        probe(objective, optimizer, batches, lrs, strategy=strategy, **keep)
-        for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
+        probe(task, lrs, strategy=strategy, **keep) for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
     ]
 
 
@@ -99,10 +100,8 @@ def test_stacked_and_one_after_another_agree(make, name):
     model, inputs = make()
     kind, settings = OPTIMIZERS[name]
     # A loss that is maximized passes any factor of its start, and then nothing would be compared.
-    options = SweepOptions(stop_factor=None)
-    stacked, alone = both(
-        model, kind(model.parameters(), lr=0.1, **settings), batches_of(inputs), options=options
-    )
+    optimizer = kind(model.parameters(), lr=0.1, **settings)
+    stacked, alone = both(model, optimizer, batches_of(inputs), stop_factor=None)
     assert_agree(stacked, alone)
     assert np.all(stacked.steps_taken == STEPS)
     assert len(np.unique(stacked.finals)) == len(LRS)
@@ -137,7 +136,7 @@ def test_a_stack_goes_on_from_what_the_optimizer_knows(name):
 def test_clipping_and_accumulation_are_done_copy_by_copy(kind, options):
     model, inputs = mlp()
     optimizer = kind(model.parameters(), lr=0.1)
-    stacked, alone = both(model, optimizer, batches_of(inputs), options=SweepOptions(**options))
+    stacked, alone = both(model, optimizer, batches_of(inputs), options=options)
     assert_agree(stacked, alone)
     plain, _ = both(model, optimizer, batches_of(inputs))
     assert not np.allclose(plain.losses, stacked.losses)
@@ -176,14 +175,12 @@ def test_a_batch_that_is_a_dict_and_a_model_that_returns_its_loss_are_stacked():
 
     x, y = torch.randn(6, 16), torch.randn(6)
     model = Own()
-    objective = Objective(model, None)
+    batches = lambda: itertools.repeat({"x": x, "y": y})  # noqa: E731
+    task = Task(Objective(model, None), SGD(model.parameters(), lr=1.0), batches(), CPU, afresh=batches)
     stacked, alone = (
-        probe(
-            objective, SGD(model.parameters(), lr=1.0), lambda: itertools.repeat({"x": x, "y": y}), LRS,
-            num_steps=STEPS, device=CPU, strategy=strategy,
-        )
+        probe(task, LRS, num_steps=STEPS, strategy=strategy)
         for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
-    )  # fmt: skip
+    )
     assert_agree(stacked, alone)
 
 
@@ -218,7 +215,7 @@ def one_step(model, x):
         Objective(model, nn.CrossEntropyLoss()),
         SGD(model.parameters(), lr=0.1),
         LRS,
-        options=SweepOptions(),
+        options=StepOptions(),
     ).step(iter([(x, torch.zeros(len(x), dtype=torch.long))]))
 
 
@@ -355,9 +352,10 @@ def test_what_only_a_step_shows_falls_back_to_one_after_another(name):
     model = Body(then)
     objective = Objective(model, nn.CrossEntropyLoss())
     optimizer = SGD(model.parameters(), lr=0.1)
-    found = probe(objective, optimizer, batches, LRS, num_steps=250, device=CPU)
+    task = Task(objective, optimizer, batches(), CPU, afresh=batches)
+    found = probe(task, LRS, num_steps=250)
     assert not found.stacked
     assert reason in found.reason
     assert np.all(found.steps_taken == 250)
     with pytest.raises(ConfigError, match="cannot be stacked"):
-        probe(objective, optimizer, batches, LRS, num_steps=3, device=CPU, strategy=Strategy.STACKED)
+        probe(task, LRS, num_steps=3, strategy=Strategy.STACKED)

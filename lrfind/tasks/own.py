@@ -1,9 +1,9 @@
-"""A caller's own model, optimizer and loader, checked and made into what the core trains."""
+"""A task from a caller's own model, optimizer and loader, checked."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lrfind.config.schema import Precision
@@ -11,11 +11,11 @@ from lrfind.errors import ModelError, OptimizerError, UserError
 from lrfind.tasks.precision import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
-from lrfind.training.snapshot import preserved
+from lrfind.training.step import StepOptions
+from lrfind.training.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
 
     import torch
     from torch import nn
@@ -24,64 +24,6 @@ if TYPE_CHECKING:
     from lrfind.training.objective import Criterion, Forward
 
 Choice = TypeVar("Choice", bound=Enum)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OwnTask:
-    """What a caller wants trained.
-
-    Attributes:
-        objective: The loss on a batch; it holds the model.
-        optimizer: Over the model's parameters.
-        loader: An iterable of batches.
-        device: That of the model.
-        scaler: The gradient scaler, or None.
-    """
-
-    objective: Objective
-    optimizer: Optimizer
-    loader: Iterable[Any]
-    device: torch.device
-    scaler: Any
-
-    @property
-    def model(self) -> nn.Module:
-        """The model."""
-        return self.objective.model
-
-    @property
-    def title(self) -> str:
-        """What is trained, as far as the objects tell, for a picture's title."""
-        title = f"{type(self.model).__name__}, {type(self.optimizer).__name__}"
-        size = getattr(self.loader, "batch_size", None)
-        return title if size is None else f"{title}, batch size {size}"
-
-    def batches(self) -> Iterator[Any]:
-        """The batches of the loader on the device, without end."""
-        return (on_device(batch, self.device) for batch in endless(self.loader))
-
-    def moved(self, batches: Iterable[Any] | None, name: str) -> list[Any] | None:
-        """Fixed batches on the device; None for None.
-
-        Raises:
-            UserError: There is none; `name` is what the message calls them.
-        """
-        if batches is None:
-            return None
-        found = [on_device(batch, self.device) for batch in batches]
-        if not found:
-            raise UserError(f"{name} holds no batch; leave it out for none.")
-        return found
-
-    def preserved(self) -> AbstractContextManager[None]:
-        """Inside, everything may be disturbed; afterwards it is as it was."""
-        return preserved(
-            self.model,
-            self.optimizer,
-            criterion=self.objective.criterion,
-            scaler=self.scaler,
-            loader=self.loader,
-        )
 
 
 def own_task(
@@ -93,23 +35,53 @@ def own_task(
     precision: Precision | str,
     scaler: torch.amp.GradScaler | None,
     forward: Forward | None,
+    accumulation_steps: int,
+    clip_grad_norm: float | None,
     accuracy: bool = False,
-) -> OwnTask:
+    validation: Iterable[Any] | None = None,
+) -> Task:
     """Makes a task of what a caller gave.
 
     Raises:
-        UserError: The precision is none, or the optimizer trains nothing of the model.
+        UserError: The precision is none, the optimizer trains nothing of the model, or another argument
+            cannot be used.
     """
     precision = one_of(Precision, precision)
     check_trainable(model, optimizer)
     device = next(model.parameters()).device
-    return OwnTask(
+    return Task(
         Objective(model, criterion, forward=forward, accuracy=accuracy, autocast=autocast(precision, device)),
         optimizer,
-        loader,
+        batches_of(loader, device),
         device,
-        gradient_scaler(precision, device) if scaler is None else scaler,
+        StepOptions(
+            accumulation_steps=accumulation_steps,
+            clip_grad_norm=clip_grad_norm,
+            scaler=gradient_scaler(precision, device) if scaler is None else scaler,
+        ),
+        afresh=partial(batches_of, loader, device),
+        validation=fixed(validation, device, "validation"),
+        title=_title(model, optimizer, loader),
     )
+
+
+def batches_of(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
+    """The batches of a loader on the device, without end."""
+    return (on_device(batch, device) for batch in endless(loader))
+
+
+def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> list[Any] | None:
+    """Fixed batches on the device; None for None.
+
+    Raises:
+        UserError: There is none; `name` is what the message calls them.
+    """
+    if batches is None:
+        return None
+    found = [on_device(batch, device) for batch in batches]
+    if not found:
+        raise UserError(f"{name} holds no batch; leave it out for none.")
+    return found
 
 
 def plain_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,3 +117,10 @@ def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
         raise OptimizerError(
             "the optimizer moves none of the model's parameters: was it made for another model?"
         )
+
+
+def _title(model: nn.Module, optimizer: Optimizer, loader: Iterable[Any]) -> str:
+    """What is trained, as far as the objects tell."""
+    title = f"{type(model).__name__}, {type(optimizer).__name__}"
+    size = getattr(loader, "batch_size", None)
+    return title if size is None else f"{title}, batch size {size}"

@@ -1,0 +1,74 @@
+"""The bundle of all that is trained: model, optimizer, loss, batches and device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import DataError
+from lrfind.training.step import StepOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import torch
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from lrfind.training.objective import Objective
+
+
+def _only_once() -> Iterator[Any]:
+    raise DataError("the batches of this task cannot be drawn from the first one on again.")
+
+
+def _nothing() -> None:
+    """For a task that holds nothing open."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """All that is trained, at its start.
+
+    It is made from a config (`lrfind.tasks.build`) or from a caller's own objects (`lrfind.tasks.own`);
+    whatever trains does not know which.
+
+    Attributes:
+        objective: The loss on a batch; it holds the model.
+        optimizer: Over the trainable parameters; several groups keep the ratio of their rates.
+        batches: Endless; each batch on the device.
+        device: Where the model is and the losses are computed.
+        options: How a step is made.
+        afresh: Makes a new iterator over the same batches in the same order, from the first one on.
+        validation: Fixed batches on the device that training does not see, or None.
+        per_epoch: Batches an epoch; None where that is not known.
+        title: What is trained on what and how, for a picture's title.
+        notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for.
+        skipped: Paths of the pictures left out so far; grows as batches are drawn.
+        data: What the batches are made of, for another task on the same; None where that is not known.
+        close: Ends what loads the batches. No more can be drawn.
+    """
+
+    objective: Objective
+    optimizer: Optimizer
+    batches: Iterator[Any]
+    device: torch.device
+    options: StepOptions = field(default_factory=StepOptions)
+    afresh: Callable[[], Iterator[Any]] = _only_once
+    validation: list[Any] | None = None
+    per_epoch: int | None = None
+    title: str = ""
+    notes: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    data: Any = None
+    close: Callable[[], None] = _nothing
+
+    @property
+    def model(self) -> nn.Module:
+        """The model, compiled where that was asked for."""
+        return self.objective.model
+
+    @property
+    def scaler(self) -> Any:
+        """The gradient scaler of fp16, or None."""
+        return self.options.scaler
