@@ -98,8 +98,8 @@ def test_a_run_directory_that_is_none_and_a_state_that_is_none_say_what_to_do(tm
     with (
         pytest.raises(
             ConfigError,
-            match=r"cannot go on: it holds no saved state\. A comparison that was finished leaves none, or so: run "
-            r"it again without compare\.resume\.$",
+            match=r"cannot go on: it holds no saved state\. A comparison that was finished leaves none, "
+            r"or so: run it again without compare\.resume\.$",
         ),
         before.taken_up(", or so") as directory,
     ):
