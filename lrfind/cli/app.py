@@ -135,11 +135,14 @@ def _with_memory_told(job: Job) -> Job:
         except UserError:
             raise
         except Exception as error:
+            from lrfind.cli.keys import spell_in_keys
             from lrfind.training.objective import no_memory_left, out_of_memory
 
             if not out_of_memory(error):
                 raise
-            raise no_memory_left(error, f"with batch_size={composed.get('batch_size')}") from error
+            told = no_memory_left(error, f"with batch_size={composed.get('batch_size')}")
+            spell_in_keys(told)
+            raise told from error
 
     return run
 

@@ -36,14 +36,21 @@ class Command(NamedTuple):
         Raises:
             UserError: Something cannot be used as given, or the results cannot be written.
         """
+        from lrfind.cli.keys import spell_in_keys
         from lrfind.config.validate import validated
+        from lrfind.errors import UserError
         from lrfind.report.observers import Screen
         from lrfind.report.output import finish
 
         began = perf_counter()
         room = import_module(f"lrfind.{self.room}.command")
         config = validated(composed, room.CONFIG)
-        return finish(room.run(config, directory, Screen()), directory, show=show, began=began)
+        try:
+            report = room.run(config, directory, Screen())
+        except UserError as error:
+            spell_in_keys(error)
+            raise
+        return finish(report, directory, show=show, began=began)
 
 
 COMMANDS = {

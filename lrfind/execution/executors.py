@@ -168,9 +168,8 @@ def _tell(connection: Connection, process: SpawnProcess, job: Any) -> None:
 def _lost(process: SpawnProcess) -> UserError:
     process.join(_GRACE)
     return UserError(
-        f"compare.processes: a process ended with exit status {process.exitcode} before its run was "
-        "finished. If the machine ran out of memory, try compare.processes=1; what is finished is kept, "
-        "and compare.resume goes on with it."
+        f"processes: one ended with exit status {process.exitcode} before its run was finished. If the "
+        "machine ran out of memory, try processes=1; what is finished is kept."
     )
 
 

@@ -184,7 +184,7 @@ def sweep(
             raise
         raise BatchError(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
-            "its range is the usual cause: device=cpu names it."
+            "its range is the usual cause: the CPU names it."
         ) from error
     return record.curve(record.ended or status, columns, momentum_of(optimizer))
 

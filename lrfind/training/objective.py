@@ -50,8 +50,8 @@ class Objective:
     ) -> None:
         if accuracy and criterion is None:
             raise UserError(
-                "range.metric=accuracy needs outputs and labels, and a model that returns its own loss "
-                "(criterion=from_model) shows neither: use range.metric=loss."
+                "metric='accuracy' needs outputs and labels, and a model that returns its own loss "
+                "(criterion=None) shows neither: use metric='loss'."
             )
         self.model = model
         self.criterion = criterion
@@ -99,7 +99,7 @@ class Objective:
             if loss.numel() > 1:
                 raise BatchError(
                     f"criterion must return one number a batch, and returned {_described(loss)}: "
-                    "give it a reduction, such as criterion.reduction=mean."
+                    "give it a reduction, such as reduction='mean'."
                 )
             loss = loss.reshape(())
         return loss, _share_of_right_answers(outputs, target) if self._accuracy else None
@@ -135,9 +135,12 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
     if out_of_memory(error):
         return no_memory_left(error, f"on a batch of {_described(batch)}")
     if "deterministic" in str(error) and isinstance(error, RuntimeError):
-        return ConfigError(f"deterministic=true cannot be kept to: {first_line} Use deterministic=false.")
+        return ConfigError(
+            f"deterministic algorithms cannot be kept to: {first_line} "
+            "Use torch.use_deterministic_algorithms(False)."
+        )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return ConfigError(f"compile=true failed: {first_line} Use compile=false.")
+        return ConfigError(f"torch.compile failed: {first_line} Leave the model uncompiled.")
     seen = f"a batch of {_described(batch)}"
     if part == "criterion":
         seen = f"outputs of {_described(outputs)} and a target of {_described(_target(batch))}"
@@ -150,8 +153,8 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
 def no_memory_left(error: Exception, where: str) -> DeviceError:
     """The message for an exception that says there is no memory left."""
     return DeviceError(
-        f"batch_size: the device ran out of memory {where}. Try a smaller batch_size with "
-        "accumulation_steps=2 or more, precision=bf16, a smaller data.image_size, or a smaller model. "
+        f"the device ran out of memory {where}. Try smaller batches with accumulation_steps=2 or more, "
+        "precision='bf16', smaller inputs, or a smaller model. "
         f"({' '.join(str(error).split())[:300]})"
     )
 
@@ -179,7 +182,7 @@ def _target(batch: Any) -> Any:
         return batch[1]
     raise BatchError(
         f"data: a batch holds no target for the criterion: it is {_described(batch)}, and (inputs, target) "
-        "was expected. A model that returns its own loss needs criterion=from_model."
+        "was expected. A model that returns its own loss needs criterion=None."
     )
 
 
@@ -208,8 +211,7 @@ def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None
     if highest >= count:
         raise DataError(
             f"data: the labels go up to {highest}, and the model has {count} outputs, for labels 0 to "
-            f"{count - 1}. Give the model at least {highest + 1} outputs (model.num_outputs), or labels that "
-            "start at 0."
+            f"{count - 1}. Give the model at least {highest + 1} outputs, or labels that start at 0."
         )
     if lowest < 0:
         raise DataError(f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}.")
@@ -221,8 +223,8 @@ def _check_log_probabilities(criterion: Any, outputs: Any) -> None:
     if takes_them and isinstance(outputs, Tensor) and (highest := float(outputs.detach().max())) > 1e-3:
         raise BatchError(
             f"criterion: nll takes log-probabilities, which are at most 0, and the model gives up to "
-            f"{highest:.3g}: the loss would fall without end. Use criterion=cross_entropy, or end the model "
-            "with a log-softmax."
+            f"{highest:.3g}: the loss would fall without end. Use torch.nn.CrossEntropyLoss, or end the "
+            "model with a log-softmax."
         )
 
 
@@ -235,7 +237,7 @@ def _own_loss(outputs: Any) -> Tensor:
     if isinstance(loss, Tensor):
         return loss if loss.ndim == 0 else torch.mean(loss)
     raise BatchError(
-        "criterion=from_model: the model must return its loss (a tensor, an object with .loss or a dict "
+        "criterion=None: the model must return its loss (a tensor, an object with .loss or a dict "
         f"with 'loss'), and returned {_described(outputs)}."
     )
 
@@ -244,8 +246,8 @@ def _share_of_right_answers(outputs: Any, target: Any) -> Tensor:
     labels = isinstance(target, Tensor) and not target.is_floating_point()
     if not (isinstance(outputs, Tensor) and labels and outputs.ndim == target.ndim + 1):
         raise BatchError(
-            "range.metric=accuracy needs one score a class and integer labels, and met outputs of "
-            f"{_described(outputs)} and a target of {_described(target)}: use range.metric=loss."
+            "metric='accuracy' needs one score a class and integer labels, and met outputs of "
+            f"{_described(outputs)} and a target of {_described(target)}: use metric='loss'."
         )
     return torch.eq(outputs.detach().argmax(1), target).float().mean()
 

@@ -67,7 +67,7 @@ def test_a_defect_keeps_its_traceback(work):
 
 
 def test_a_process_that_is_ended_from_outside_is_told(work):
-    with pytest.raises(UserError, match=r"compare\.processes: a process ended with exit status 9 before"):
+    with pytest.raises(UserError, match=r"processes: one ended with exit status 9 before"):
         done(work, [1, "die"], 2)
 
 
@@ -81,7 +81,7 @@ def test_a_process_that_dies_before_it_is_told_its_next_job_is_told(work, monkey
         told(connection, process, job)
 
     monkeypatch.setattr(workers, "_tell", late)
-    with pytest.raises(UserError, match=r"compare\.processes: a process ended with exit status -9 before"):
+    with pytest.raises(UserError, match=r"processes: one ended with exit status -9 before"):
         done(work, [1, 2, "late"], 2)
 
 

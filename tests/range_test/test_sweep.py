@@ -510,13 +510,13 @@ def test_an_optimizer_that_keeps_no_learning_rate_is_refused():
         LearningRate(Rateless(Quadratic(1.0).parameters()))
 
 
-def test_memory_that_runs_out_in_the_update_says_the_batch_size():
+def test_memory_that_runs_out_in_the_update_says_so():
     class Greedy(torch.optim.SGD):
         def step(self, closure=None):
             raise torch.OutOfMemoryError("no room")
 
     model = Quadratic(1.0)
-    with pytest.raises(UserError, match=r"batch_size: the device ran out of memory.*no room"):
+    with pytest.raises(UserError, match=r"the device ran out of memory.*no room"):
         run(model, Greedy(model.parameters(), lr=1.0), geometric(1e-3, 1.0, 5))
 
 

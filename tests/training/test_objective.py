@@ -106,7 +106,7 @@ def test_a_model_that_returns_its_loss_gets_the_whole_batch(batch, args, kwargs)
     "value", [None, 3.0, (torch.tensor(1.0),), {"logits": X}, SimpleNamespace(loss=None)]
 )
 def test_a_model_that_returns_no_loss_is_explained(value):
-    with pytest.raises(BatchError, match="criterion=from_model: the model must return its loss"):
+    with pytest.raises(BatchError, match="criterion=None: the model must return its loss"):
         Objective(returning(value), None)((X, Y))
 
 
@@ -146,10 +146,10 @@ def test_a_criterion_with_one_number_and_axes_is_taken():
             linear(),
             nn.CrossEntropyLoss(reduction="none"),
             (X, Y),
-            r"one number a batch.*\(4,\).*reduction=mean",
+            r"one number a batch.*\(4,\).*reduction='mean'",
         ),
         (linear(), lambda o, t: 3.0, (X, Y), "criterion must return a tensor, and returned float"),
-        (linear(), nn.CrossEntropyLoss(), (X,), r"holds no target.*\(4, 3\).*criterion=from_model"),
+        (linear(), nn.CrossEntropyLoss(), (X,), r"holds no target.*\(4, 3\).*criterion=None"),
         (linear(), nn.CrossEntropyLoss(), [X], "holds no target"),
         (linear(), nn.CrossEntropyLoss(), X, r"must be a tuple \(inputs, target, ...\) or a dict.*\(4, 3\)"),
         (linear(), nn.CrossEntropyLoss(), (), "must be a tuple"),
@@ -201,7 +201,7 @@ def test_memory_that_runs_out_is_said_with_what_to_try():
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore lines")
 
     with pytest.raises(
-        DeviceError, match=r"^batch_size: .*\(4, 3\).*smaller batch_size.*Tried to allocate"
+        DeviceError, match=r"^the device ran out of memory .*\(4, 3\).*smaller batches.*Tried to allocate"
     ) as caught:
         Objective(Greedy(), nn.CrossEntropyLoss())((X, Y))
     assert "\n" not in str(caught.value)
@@ -217,7 +217,7 @@ def test_a_failure_of_the_compiler_is_laid_to_it():
     error = type("Unsupported", (Exception,), {"__module__": "torch._dynamo.exc"})("graph break")
     explanation = explained(error, "model", (X, Y))
     assert isinstance(explanation, ConfigError)
-    assert "compile=true failed: graph break" in str(explanation)
+    assert "torch.compile failed: graph break" in str(explanation)
 
 
 def test_an_error_without_words_is_named():
@@ -257,20 +257,18 @@ def test_accuracy_of_pictures_counts_pixels():
 @pytest.mark.parametrize("target", [X[:, :2], Y.reshape(4, 1), Y.float()])
 def test_accuracy_without_scores_and_labels_is_refused(target):
     objective = Objective(nn.Identity(), lambda o, t: o.sum(), accuracy=True)
-    with pytest.raises(
-        BatchError, match=r"range\.metric=accuracy needs one score a class.*range\.metric=loss"
-    ):
+    with pytest.raises(BatchError, match=r"metric='accuracy' needs one score a class.*metric='loss'"):
         objective((X[:, :2], target))
 
 
 def test_accuracy_of_a_dict_is_refused():
     objective = Objective(nn.Identity(), lambda o, t: t["x"].sum(), accuracy=True)
-    with pytest.raises(BatchError, match=r"range\.metric=accuracy"):
+    with pytest.raises(BatchError, match="metric='accuracy'"):
         objective({"x": X})
 
 
 def test_accuracy_without_a_criterion_is_refused():
-    with pytest.raises(UserError, match=r"range\.metric=accuracy needs outputs and labels.*from_model"):
+    with pytest.raises(UserError, match=r"metric='accuracy' needs outputs and labels.*criterion=None"):
         Objective(linear(), None, accuracy=True)
 
 
@@ -296,7 +294,7 @@ def test_a_label_that_is_ignored_is_no_label_outside_the_outputs():
 
 def test_nll_of_what_is_no_log_probability_is_refused():
     objective = Objective(nn.Linear(3, 2), nn.NLLLoss())
-    with pytest.raises(BatchError, match=r"nll takes log-probabilities.*criterion=cross_entropy"):
+    with pytest.raises(BatchError, match=r"nll takes log-probabilities.*torch\.nn\.CrossEntropyLoss"):
         objective((10 * torch.ones(4, 3) * objective.model.weight.sign()[0], torch.tensor([0, 1, 0, 1])))
 
 
