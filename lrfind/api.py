@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from lrfind.api_result import Result, content_of
-from lrfind.config.schema import Metric, Precision
+from lrfind.config.schema import Precision
 from lrfind.errors import UserError
+from lrfind.range_test.config import Metric
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import DEFAULT_RULE, Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve

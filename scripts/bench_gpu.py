@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from lrfind.config.schema import RangeConfig
 from lrfind.config.validate import validated
+from lrfind.range_test.config import RangeConfig
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.tasks.build import build

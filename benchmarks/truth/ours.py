@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
-from lrfind.config.schema import Metric
+from lrfind.range_test.config import Metric
 from lrfind.range_test.reading import read
 from lrfind.range_test.run import measured
 from lrfind.tasks.build import build

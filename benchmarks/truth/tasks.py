@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import RangeConfig
 from lrfind.config.validate import validated
+from lrfind.range_test.config import RangeConfig
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

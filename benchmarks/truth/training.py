@@ -13,7 +13,7 @@ from lrfind.tasks.build import build, data_of
 from lrfind.training.step import LearningRate, evaluate
 
 if TYPE_CHECKING:
-    from lrfind.config.schema import RangeConfig
+    from lrfind.range_test.config import RangeConfig
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import Task as Built
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from lrfind.compare.config import AUTO, Stacking
 from lrfind.compare.grid import grid_around
 from lrfind.compare.job import Job, threads
-from lrfind.config.schema import Metric
 from lrfind.errors import ConfigError
+from lrfind.range_test.config import Metric
 from lrfind.range_test.reading import read
 from lrfind.range_test.run import measured
 from lrfind.report.formatting import rate_text

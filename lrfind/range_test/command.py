@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import RangeConfig
+from lrfind.range_test.config import RangeConfig
 from lrfind.report.output import Report
 from lrfind.report.record import Findings, plain
 

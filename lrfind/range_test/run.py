@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import Metric
+from lrfind.range_test.config import Metric
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
@@ -17,7 +17,7 @@ from lrfind.suggestion import Status
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
-    from lrfind.config.schema import RangeConfig
+    from lrfind.range_test.config import RangeConfig
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.config.schema import RefineConfig
+    from lrfind.refine.config import RefineConfig
     from lrfind.refine.results import RoundResult
     from lrfind.refine.state import Part
     from lrfind.report.observers import Observer

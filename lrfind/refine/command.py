@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import RefineConfig, Restart
+from lrfind.refine.config import RefineConfig, Restart
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
 

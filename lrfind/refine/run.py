@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import Restart
 from lrfind.refine.checkpoint import Ledger, Saved
+from lrfind.refine.config import Restart
 from lrfind.refine.continued_round import Continuing
 from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
@@ -20,7 +20,7 @@ from lrfind.training.stacking.autotune import Strategy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lrfind.config.schema import RefineConfig
+    from lrfind.refine.config import RefineConfig
     from lrfind.refine.results import RoundResult
     from lrfind.report.observers import Observer
 

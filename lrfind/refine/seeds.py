@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from lrfind.config.schema import Iteration, Read
 from lrfind.errors import ConfigError
+from lrfind.refine.config import Iteration, Read
 from lrfind.refine.continued import Reading
 from lrfind.tasks import devices
 from lrfind.tasks.build import build, data_of, fixed_batches_of
 from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
-    from lrfind.config.schema import RefineConfig
+    from lrfind.refine.config import RefineConfig
     from lrfind.training.task import Task
 
 

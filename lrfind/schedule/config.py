@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Annotated, Any
 
-from lrfind.config.schema import RangeConfig
+from lrfind.config.bounds import at_least, samples_or_null
+from lrfind.range_test.config import RangeConfig
 from lrfind.schedule.policies import Policy
 from lrfind.schedule.policy_parameters import PARAMETERS, problems_of
 from lrfind.schedule.schedule import policy_of
@@ -76,12 +76,33 @@ class ScheduleSettings:
     """Steps from `base_lr` to `max_lr`."""
     try_: bool
     """Whether to train the task under each of the policies and compare them."""
-    seeds: int | None
+    seeds: Annotated[int | None, at_least(1)]
     """With `try_`: number of seeds, counted on from `seed`; None: TRY_SEEDS."""
-    held_out: float | None
+    held_out: Annotated[float | None, samples_or_null()]
     """With `try_`: samples set apart, or a share below 1; None: a fifth, at most 2,000."""
-    readings: int | None
+    readings: Annotated[int | None, at_least(1)]
     """With `try_`: how often the held-out data are read; None: TRY_READINGS, or each of fewer steps."""
+
+    def problems(self) -> list[str]:
+        """What is wrong between the settings; `rate_problems` says it of an earlier run's rate."""
+        try:
+            policies = tried_policies(self)
+        except ValueError as error:
+            return [f"schedule.policy={_spelled(self.policy)}: {error}"]
+        problems = _unused(self, policies) + _trial_problems(self)
+        if self.lr is not None and self.from_ is not None:
+            problems.append(
+                f"schedule.lr={self.lr:g} and schedule.from={self.from_} both say the peak rate: give one of "
+                "them."
+            )
+        elif self.lr is None and self.from_ is None and not self.try_:
+            problems.append(
+                "schedule.lr is required: give the peak rate, schedule.lr=0.1, or the run directory of an "
+                "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
+            )
+        elif self.lr is not None:
+            problems += rate_problems(self, policies)
+        return problems
 
 
 @dataclass(kw_only=True, slots=True)
@@ -90,6 +111,10 @@ class ScheduleConfig(RangeConfig):
 
     schedule: ScheduleSettings
     """The policies."""
+
+    def problems(self) -> list[str]:
+        """What is wrong between the settings and the task."""
+        return self.seed_problems("schedule.seeds", self.schedule.seeds)
 
 
 def policies_of(settings: ScheduleSettings) -> list[Policy]:
@@ -133,28 +158,6 @@ def parameters_of(settings: ScheduleSettings) -> dict[str, Any]:
     return {field.name: getattr(settings, field.name) for field in fields(settings) if field.name in known}
 
 
-def schedule_problems(settings: ScheduleSettings) -> list[str]:
-    """What is wrong with the settings; what hangs on an earlier run's rate is left to `rate_problems`."""
-    try:
-        policies = tried_policies(settings)
-    except ValueError as error:
-        return [f"schedule.policy={_spelled(settings.policy)}: {error}"]
-    problems = _unused(settings, policies) + _trial_problems(settings)
-    if settings.lr is not None and settings.from_ is not None:
-        problems.append(
-            f"schedule.lr={settings.lr:g} and schedule.from={settings.from_} both say the peak rate: give "
-            "one of them."
-        )
-    elif settings.lr is None and settings.from_ is None and not settings.try_:
-        problems.append(
-            "schedule.lr is required: give the peak rate, schedule.lr=0.1, or the run directory of an "
-            "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
-        )
-    elif settings.lr is not None:
-        problems += rate_problems(settings, policies)
-    return problems
-
-
 def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:
     """What is wrong with the numbers, once `lr` is known; each problem once."""
     assert settings.lr is not None
@@ -174,29 +177,18 @@ def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[st
 
 def _trial_problems(settings: ScheduleSettings) -> list[str]:
     """What is wrong with the numbers of a trial."""
-    given = [name for name in _TRY_ONLY if getattr(settings, name) is not None]
     if not settings.try_:
         return [
             f"schedule.{name} belongs to a trial: add --try (schedule.try=true), or leave it out."
-            for name in given
+            for name in _TRY_ONLY
+            if getattr(settings, name) is not None
         ]
-    problems = []
-    for name in ("seeds", "readings"):
-        count = getattr(settings, name)
-        if count is not None and count < 1:
-            problems.append(f"schedule.{name} must be at least 1, got {count}.")
     if settings.readings is not None and settings.readings > settings.num_steps >= 1:
-        problems.append(
+        return [
             f"schedule.readings must be at most schedule.num_steps={settings.num_steps}, got "
             f"{settings.readings}."
-        )
-    share = settings.held_out
-    if share is not None and not (0 < share < 1 or (1 <= share < math.inf and share.is_integer())):
-        problems.append(
-            "schedule.held_out must be a number of samples, a share between 0 and 1, or null for a fifth, "
-            f"got {share:g}."
-        )
-    return problems
+        ]
+    return []
 
 
 def _unused(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+from typing import Annotated
 
-from lrfind.config.schema import RangeConfig
+from lrfind.config.bounds import Bound, at_least, positive_rate, samples_or_null
+from lrfind.range_test.config import RangeConfig
+
+_MARGIN = Bound(
+    "must be greater than 0 and below 1: it is a share of the drop in loss, got {:g}.",
+    lambda share: 0 < share < 1,
+)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -15,20 +21,29 @@ class VerifySettings:
     A field that ends in an underscore is a key without it: `from` is a word of Python.
     """
 
-    lr: float | None
+    lr: Annotated[float | None, positive_rate()]
     """The rate that a project has pinned: is it still sensible? None: there is none."""
-    around: float | None
+    around: Annotated[float | None, positive_rate()]
     """The rate to check in place of the range test's suggestion; None: the suggestion."""
     from_: str | None
     """Run directory, or record, of a range test or a sweep whose suggestion is checked; None: run a test."""
-    num_steps: int
+    num_steps: Annotated[int, at_least(1)]
     """Steps each rate is trained for."""
-    seeds: int
+    seeds: Annotated[int, at_least(1)]
     """Number of seeds, counted on from `seed`; within a seed all rates share start and batches."""
-    held_out: float | None
+    held_out: Annotated[float | None, samples_or_null()]
     """Samples set apart, or a share below 1; None: a fifth, at most 2,000."""
-    margin: float
+    margin: Annotated[float, _MARGIN]
     """How much worse a rate may be, as a share of the drop from the initial to the best final loss."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with values that are each right by themselves."""
+        if self.around is None or self.from_ is None:
+            return []
+        return [
+            "verify.around and verify.from both name the rate to check: give one of them (the rate of "
+            "lrfind verify LR is verify.around)."
+        ]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -38,35 +53,6 @@ class VerifyConfig(RangeConfig):
     verify: VerifySettings
     """The short runs."""
 
-
-def problems_of_verify(config: VerifyConfig) -> list[str]:
-    """All that is wrong with the settings, a sentence or two each."""
-    settings = config.verify
-    problems = []
-    for key, rate in (("verify.lr", settings.lr), ("verify.around", settings.around)):
-        if rate is not None and not 0 < rate < math.inf:
-            problems.append(f"{key} must be greater than 0 and finite, got {rate:g}.")
-    if settings.around is not None and settings.from_ is not None:
-        problems.append(
-            "verify.around and verify.from both name the rate to check: give one of them (the rate of "
-            "lrfind verify LR is verify.around)."
-        )
-    for key, count in (("verify.num_steps", settings.num_steps), ("verify.seeds", settings.seeds)):
-        if count < 1:
-            problems.append(f"{key} must be at least 1, got {count}.")
-    if config.seed + settings.seeds > 2**32:
-        problems.append("verify.seeds counts on from seed, and must stay below 2^32.")
-    held_out = settings.held_out
-    if held_out is not None and not (
-        0 < held_out < 1 or (1 <= held_out < math.inf and held_out.is_integer())
-    ):
-        problems.append(
-            "verify.held_out must be a number of samples, a share between 0 and 1, or null for a fifth, got "
-            f"{held_out:g}."
-        )
-    if not 0 < settings.margin < 1:
-        problems.append(
-            "verify.margin must be greater than 0 and below 1: it is a share of the drop in loss, got "
-            f"{settings.margin:g}."
-        )
-    return problems
+    def problems(self) -> list[str]:
+        """What is wrong between the settings and the task."""
+        return self.seed_problems("verify.seeds", self.verify.seeds)

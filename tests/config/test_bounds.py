@@ -1,51 +1,18 @@
 """What a value must satisfy beyond its type."""
 
-import dataclasses
 import math
 
 import pytest
 
 from lrfind.config.bounds import problems_of
-from lrfind.config.schema import Metric, Precision, RangeConfig, RangeSettings, ValidationSettings
+from lrfind.range_test.config import RangeConfig, ValidationSettings
 from lrfind.range_test.ladder import Spacing
-from lrfind.range_test.reading import Rule
+from tests.toy_configs import a_config
 
 
 def config(*, validation=None, range_=None, **task):
-    settings = RangeSettings(
-        start_lr=1e-5,
-        end_lr=10.0,
-        num_steps=100,
-        spacing=Spacing.GEOMETRIC,
-        beta=0.98,
-        stop_factor=4.0,
-        paired=True,
-        repeats=1,
-        skip_start=None,
-        skip_end=None,
-        metric=Metric.LOSS,
-        single_batch=False,
-        validation=ValidationSettings(**(validation or {})),
-        rule=Rule.STEEPEST,
-    )
-    good = RangeConfig(
-        model={},
-        data={},
-        optimizer={},
-        criterion={},
-        device="cpu",
-        seed=0,
-        precision=Precision.FP32,
-        channels_last=False,
-        compile=False,
-        batch_size=64,
-        num_workers=None,
-        accumulation_steps=1,
-        clip_grad_norm=None,
-        deterministic=False,
-        range=dataclasses.replace(settings, **(range_ or {})),
-    )
-    return dataclasses.replace(good, **task)
+    settings = {"num_steps": 100, "validation": ValidationSettings(**(validation or {}))}
+    return a_config(RangeConfig, range_={**settings, **(range_ or {})}, **task)
 
 
 @pytest.mark.parametrize(

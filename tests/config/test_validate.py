@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from lrfind.config.schema import Metric, Precision, RangeConfig
+from lrfind.config.schema import Precision
 from lrfind.config.validate import nearest, validated
 from lrfind.errors import ConfigError
+from lrfind.range_test.config import Metric, RangeConfig, RangeSettings
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import Rule
+from lrfind.report.record import plain
 
 GOOD = {
     "model": {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2},
@@ -192,10 +194,24 @@ def test_an_unknown_key_near_nothing_gets_no_guess():
 
 def test_a_missing_key_is_named():
     config = composed()
-    del config.range.num_steps
     del config.seed
-    with pytest.raises(ConfigError, match=r"range\.num_steps is missing\.\nseed is missing\."):
+    del config.device
+    with pytest.raises(ConfigError, match=r"device is missing\.\nseed is missing\."):
         validated(config, RangeConfig)
+
+
+def test_a_key_of_the_range_test_that_is_left_out_has_its_default():
+    config = composed()
+    del config.range.num_steps
+    assert validated(config, RangeConfig).range.num_steps == RangeSettings().num_steps
+
+
+def test_the_yaml_writes_out_the_defaults_of_the_dataclass():
+    from hydra import compose, initialize_config_module
+
+    with initialize_config_module("lrfind.configs", version_base="1.3"):
+        shipped = OmegaConf.to_container(compose("range").range)
+    assert shipped == plain(RangeSettings())
 
 
 def test_a_required_value_that_was_not_given_is_named():

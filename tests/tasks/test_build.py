@@ -6,9 +6,9 @@ import pytest
 import torch
 from hydra import compose, initialize_config_module
 
-from lrfind.config.schema import RangeConfig
 from lrfind.config.validate import validated
 from lrfind.errors import DataError, ModelError
+from lrfind.range_test.config import RangeConfig
 from lrfind.range_test.run import measured
 from lrfind.tasks.build import build
 

@@ -2,18 +2,19 @@
 
 import dataclasses
 import math
-from types import SimpleNamespace
 
 import pytest
 
+from lrfind.config.bounds import problems_of
 from lrfind.report.record import plain
-from lrfind.verify.config import VerifyConfig, VerifySettings, problems_of_verify
+from lrfind.verify.config import VerifyConfig, VerifySettings
+from tests.toy_configs import a_config
 
 GOOD = VerifySettings(lr=None, around=None, from_=None, num_steps=200, seeds=3, held_out=None, margin=0.1)
 
 
 def problems(*, seed=0, **settings):
-    return problems_of_verify(SimpleNamespace(seed=seed, verify=dataclasses.replace(GOOD, **settings)))
+    return problems_of(a_config(VerifyConfig, seed=seed, verify=dataclasses.replace(GOOD, **settings)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+"""The config of `lrfind range`, and what its values must satisfy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Annotated
+
+from lrfind.config.bounds import Bound, at_least
+from lrfind.config.schema import TaskConfig
+from lrfind.range_test.ladder import Spacing
+from lrfind.range_test.reading import DEFAULT_RULE, Rule
+
+_FINITE = Bound("must be finite, got {}.", math.isfinite)
+_BETA = Bound("must be at least 0 and below 1, got {:g}.", lambda beta: 0 <= beta < 1)
+_STOP_FACTOR = Bound("must be greater than 1, or null for never, got {:g}.", lambda factor: factor > 1)
+
+
+class Metric(str, Enum):
+    """What a suggestion is read from."""
+
+    LOSS = "loss"
+    ACCURACY = "accuracy"
+
+
+@dataclass(kw_only=True, slots=True)
+class ValidationSettings:
+    """A fixed subset whose loss is measured during the sweep."""
+
+    samples: Annotated[int, at_least(0)] = 0
+    """Size of the subset; 0: none."""
+    every: Annotated[int, at_least(1)] = 10
+    """Steps from one measurement to the next."""
+
+
+@dataclass(kw_only=True, slots=True)
+class RangeSettings:
+    """The range test; its defaults are those of the command, which the YAML writes out, and of Python."""
+
+    start_lr: Annotated[float, _FINITE] = 1e-5
+    """First rate of the ladder."""
+    end_lr: Annotated[float, _FINITE] = 10.0
+    """Last rate."""
+    num_steps: Annotated[int, at_least(2)] = 60
+    """Steps from the first to the last rate, both included."""
+    spacing: Spacing = Spacing.GEOMETRIC
+    """geometric or linear."""
+    beta: Annotated[float, _BETA] = 0.98
+    """Weight of the past in the smoothed loss, in [0, 1)."""
+    stop_factor: Annotated[float | None, _STOP_FACTOR] = 4.0
+    """Stop when the smoothed loss passes this many times its lowest; None: never."""
+    paired: bool = True
+    """Whether the model as it was at the start is measured on the same batches, and its loss subtracted."""
+    skip_start: Annotated[int | None, at_least(0)] = None
+    """Steps at the start that are not read; None: none where paired, else a tenth, at most 10."""
+    skip_end: Annotated[int | None, at_least(0)] = None
+    """The same at the end, after an early stop; None: none where paired, else a twentieth, at most 5."""
+    metric: Metric = Metric.LOSS
+    """What the suggestion is read from."""
+    single_batch: bool = False
+    """The same batch at every step."""
+    validation: ValidationSettings = field(default_factory=ValidationSettings)
+    """A held-out loss beside the training loss."""
+    repeats: Annotated[int, at_least(1)] = 1
+    """Sweeps, with the seeds from the top-level one on; their median curve is read."""
+    rule: Rule = DEFAULT_RULE
+    """The rule that makes the suggestion."""
+
+    def problems(self) -> list[str]:
+        """What is wrong with values that are each right by themselves."""
+        problems = []
+        if not (self.start_lr > 0 or (self.start_lr == 0 and self.spacing is Spacing.LINEAR)):
+            bound = "greater than 0" if self.spacing is Spacing.GEOMETRIC else "0 or greater"
+            problems.append(
+                f"range.start_lr must be {bound} on a {self.spacing.value} ladder, got {self.start_lr:g}."
+            )
+        if self.start_lr >= self.end_lr:
+            problems.append(
+                f"range.end_lr must be greater than range.start_lr, got start {self.start_lr:g} and end "
+                f"{self.end_lr:g}."
+            )
+        for key, skipped in (("skip_start", self.skip_start), ("skip_end", self.skip_end)):
+            if skipped is not None and skipped >= self.num_steps >= 2:
+                problems.append(
+                    f"range.{key} must be less than range.num_steps={self.num_steps}, or nothing is left to "
+                    f"read; got {skipped}."
+                )
+        return problems
+
+
+@dataclass(kw_only=True, slots=True)
+class RangeConfig(TaskConfig):
+    """The config of `lrfind range`."""
+
+    range: RangeSettings
+    """The range test."""
