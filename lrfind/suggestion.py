@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import Enum
 
@@ -42,3 +43,20 @@ class Suggestion:
 def rounded(lr: float) -> float:
     """Three significant digits: a range test knows no more."""
     return float(f"{lr:.3g}")
+
+
+def rate_text(value: float, digits: int = 3) -> str:
+    """Spells a learning rate: `0.0123`, `1e-5`, `10`; Python reads every spelling back.
+
+    Args:
+        value: The rate.
+        digits: Significant digits.
+
+    Returns:
+        At most `digits` significant digits; `nan`, `inf` and `-inf` as Python spells them.
+    """
+    if 1e-4 <= abs(value) < 1e5 or value == 0:
+        text = f"{value:.{digits}g}"
+        # With few digits, %g turns to an exponent early: 1e+03 for 1000.
+        return text if "e" not in text else f"{float(text):.0f}"
+    return re.sub(r"e([+-])0*(\d+)$", lambda m: f"e{m[1].strip('+')}{m[2]}", f"{value:.{digits}g}")
