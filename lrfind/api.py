@@ -77,9 +77,9 @@ class RangeTestResult(Result):
 
     def _figure(self) -> Figure:
         from lrfind.plotting.draw import draw
-        from lrfind.range_test.plot import picture_of
+        from lrfind.range_test.plot import range_page
 
-        return draw(picture_of(self.curve, self.reading, self.title, self.repeats))
+        return draw(range_page(self.curve, self.reading, self.title, self.repeats))
 
     def _csv(self) -> str:
         return range_csv(self.curve, self.repeats)

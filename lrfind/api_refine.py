@@ -59,10 +59,10 @@ class RefineResult(Result):
         return self.answer.verdict
 
     def _figure(self) -> Figure:
-        from lrfind.plotting.rounds_drawing import draw_rounds
-        from lrfind.refine.plot import rounds_figure
+        from lrfind.plotting.draw import draw
+        from lrfind.refine.plot import rounds_page
 
-        return draw_rounds(rounds_figure([[each] for each in self.rounds], self.answer, self.title))
+        return draw(rounds_page([[each] for each in self.rounds], self.answer, self.title))
 
     def _csv(self) -> str:
         several = max((len(measured.tracks) for measured in self.rounds), default=1)

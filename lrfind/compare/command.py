@@ -79,16 +79,14 @@ def _status(comparison: Comparison, advice: Advice) -> Status:
 
 
 def _curves(comparison: Comparison, title: str) -> bytes:
-    from lrfind.compare.plot import curves_figure
-    from lrfind.plotting.compare_drawing import draw_curves
-    from lrfind.plotting.draw import png
+    from lrfind.compare.plot import curves_page
+    from lrfind.plotting.draw import draw, png
 
-    return png(draw_curves(curves_figure(comparison, title)))
+    return png(draw(curves_page(comparison, title)))
 
 
 def _scaling(comparison: Comparison, advice: Advice, title: str) -> bytes:
-    from lrfind.compare.scaling_plot import scaling_figure
-    from lrfind.plotting.compare_drawing import draw_scaling
-    from lrfind.plotting.draw import png
+    from lrfind.compare.scaling_plot import scaling_page
+    from lrfind.plotting.draw import draw, png
 
-    return png(draw_scaling(scaling_figure(comparison, advice, title)))
+    return png(draw(scaling_page(comparison, advice, title)))

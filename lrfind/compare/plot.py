@@ -1,200 +1,77 @@
-"""The learning curves of a comparison, worked out: one line a rate, one panel a batch size, as in the book.
-
-Pure numbers and text; `lrfind.plotting.compare_drawing` puts them on paper.
-"""
+"""The learning curves of a comparison: one line a rate, one panel a batch size, as in the book."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrfind.compare.results import Cell
 from lrfind.plotting.axes import Axis, linear_axis
-from lrfind.range_test.plot import FONT_SIZE, Series, wrapped
-from lrfind.report.formatting import rate_text
+from lrfind.plotting.limits import outcome_limits
+from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
+from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, above, shade
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
     from lrfind.compare.results import Comparison, Run
-    from lrfind.range_test.plot import Box
 
     Floats = NDArray[np.float64]
+    Kind = str
+    """What is read: `accuracy` or `loss`."""
 
-_WIDTH, _LEFT, _RIGHT, _GAP = 7.2, 0.62, 0.08, 0.16
-"""Inches: of the picture, before the first panel, after the last, between two that share an axis."""
-
-_PANEL, _BELOW, _BETWEEN, _ABOVE, _LEGEND, _TITLE_LINE = 1.75, 0.5, 0.12, 0.24, 0.26, 0.18
-"""Inches: height of a panel, of the axis below the last, between the two rows of a block, of the heading of
-a panel, of the legend of a block, of a line of the title."""
-
-_LETTER, _DASH = 0.58 * FONT_SIZE / 72, 0.17
-"""Inches: width of most letters and digits, length of a legend's line."""
+_RIGHT, _GAP, _PANEL, _BELOW, _BETWEEN, _LINE = 0.08, 0.16, 1.75, 0.5, 0.12, 0.165
+"""Inches: after the last panel, between two that share an axis; height of a panel, of the axis below the last
+row, between the two rows of a block, of a line above the panels."""
 
 _COLUMNS = 4
 """Panels side by side; of more batch sizes, the others begin a new block."""
 
-_OUTSIDE = 0.2
+OUTSIDE = 0.2
 """Share of the rates whose end the frame may leave out: one that hardly learned would flatten all others."""
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RateLine:
-    """One rate at one batch size.
-
-    Attributes:
-        shade: Where it stands among the rates of its block, from 0 for the lowest to 1.
-        mean: Over the seeds.
-        band: Mean less and plus a standard deviation over the seeds; both empty for a single seed.
-        best: Whether it came out best in its panel.
-    """
-
-    shade: float
-    mean: Series
-    band: tuple[Series, Series]
-    best: bool
+_MARKED = 25
+"""Up to so many readings each is a dot of its own."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CurvePanel:
-    """One batch size.
-
-    Attributes:
-        heading: Above it; empty in the lower row.
-        note: Within it: which rates diverged.
-        across: Epochs, or thousands of samples; without labels but in the lower row.
-        upright: Accuracy or loss, the same in a row; without labels but in the first column.
-        lines: Rising rates.
-        box: Frame as shares of the picture: left, lower edge, width, height.
-    """
-
-    heading: str
-    note: str
-    across: Axis
-    upright: Axis
-    lines: tuple[RateLine, ...]
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A line of a legend and what it stands for.
-
-    Attributes:
-        text: What is written behind it.
-        shade: From 0 to 1.
-        line: Its ends, as shares of the picture's width.
-        text_at: Where the text begins, as a share of the picture's width.
-    """
-
-    text: str
-    shade: float
-    line: tuple[float, float]
-    text_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Legend:
-    """One row of a legend.
-
-    It is laid out here: matplotlib would have to draw it to know how wide it is.
-
-    Attributes:
-        text: What stands before the entries; empty in a row that goes on with the one before.
-        entries: From left to right.
-        left: Where it begins, as a share of the picture's width.
-        height: Where its middle is, as a share of the picture's height.
-    """
-
-    text: str
-    entries: tuple[Entry, ...]
-    left: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
-class CurvesFigure:
-    """All that the picture shows.
-
-    Attributes:
-        title: Wrapped to the picture's width.
-        panels: Block by block, row by row.
-        legends: One a block or more, where its rates do not fit into one row.
-        size: Width and height in inches.
-    """
-
-    title: str
-    panels: tuple[CurvePanel, ...]
-    legends: tuple[Legend, ...]
-    size: tuple[float, float]
-
-
-def curves_figure(comparison: Comparison, title: str) -> CurvesFigure:
+def curves_page(comparison: Comparison, title: str) -> Page:
     """Works out the picture; runs that were cut off are shown as far as they came.
 
     Args:
         comparison: What was measured.
         title: What is trained on what.
     """
-    blocks = _blocks(comparison)
     kinds = ["accuracy", "loss"] if comparison.accuracies else ["loss"]
-    seeds = len({run.seed for run in comparison.runs})
-    lines = wrapped(f"{title}; {_over(seeds) if seeds else 'cut off before anything was read'}")
-    panels_height = _ABOVE + len(kinds) * _PANEL + (len(kinds) - 1) * _BETWEEN + _BELOW
-    shades = [_shades(block) for block in blocks]
     several = len({run.optimizer for run in comparison.runs}) > 1
-    texts = [f"{block[0].optimizer}, learning rate" if several else "learning rate" for block in blocks]
-    keys = [
-        legend_rows(text, [(rate_text(lr), shade) for lr, shade in shaded.items()], _LEFT)
-        for text, shaded in zip(texts, shades, strict=True)
+    parts: list[Row | Key] = []
+    for block in _blocks(comparison):
+        rates = sorted({lr for cell in block for lr in cell.lrs})
+        heading = f"{block[0].optimizer}, learning rate" if several else "learning rate"
+        rows = _rows(block, comparison, kinds, rates)
+        drawn = {layer.name for row in rows for panel in row.panels for layer in panel.named}
+        parts += [key_of_shades(heading, [rate_text(lr) for lr in rates], drawn), *rows]
+    return Page(f"{title}; {_over(comparison)}", tuple(parts), right=_RIGHT)
+
+
+def key_of_shades(heading: str, names: Sequence[str], drawn: Collection[str]) -> Key:
+    """A key of ordered colours, from the coldest to the warmest, without those that are not drawn."""
+    nothing = np.empty(0)
+    entries = [
+        Entry(name, Line(nothing, nothing, colour, width=2.2))
+        for name, colour in zip(names, shades(len(names)), strict=True)
+        if name in drawn
     ]
-    height = 0.1 + _TITLE_LINE * len(lines) + sum(len(rows) * _LEGEND + panels_height for rows in keys)
-    panels: list[CurvePanel] = []
-    legends: list[Legend] = []
-    top = height - 0.1 - _TITLE_LINE * len(lines)
-    for block, shaded, text, rows in zip(blocks, shades, texts, keys, strict=True):
-        for i, entries in enumerate(rows):
-            middle = (top - _LEGEND / 2) / height
-            legends.append(Legend("" if i else text, entries, _LEFT / _WIDTH, middle))
-            top -= _LEGEND
-        for row, kind in enumerate(kinds):
-            bottom = top - _ABOVE - row * (_PANEL + _BETWEEN) - _PANEL
-            frame = (bottom / height, _PANEL / height)
-            panels += _row(block, comparison, kind, shaded, frame, last=row == len(kinds) - 1)
-        top -= panels_height
-    return CurvesFigure("\n".join(lines), tuple(panels), tuple(legends), (_WIDTH, height))
+    return Key(tuple(entries), heading, below=0.04)
 
 
-def _shades(block: Sequence[Cell]) -> dict[float, float]:
-    rates = sorted({lr for cell in block for lr in cell.lrs})
-    return {lr: i / max(len(rates) - 1, 1) for i, lr in enumerate(rates)}
-
-
-def legend_rows(text: str, named: Sequence[tuple[str, float]], left: float) -> list[tuple[Entry, ...]]:
-    """Lays out a legend in as many rows as it takes.
-
-    Args:
-        text: What stands before the first row.
-        named: The entries' texts and shades.
-        left: Where the rows begin, in inches.
-    """
-    start = left + (len(text) + 1) * _LETTER
-    rows: list[list[Entry]] = [[]]
-    at = start
-    for name, shade in named:
-        width = _DASH + 0.05 + (len(name) + 1.2) * _LETTER
-        if rows[-1] and at + width > _WIDTH:
-            rows.append([])
-            at = start
-        ends = (at / _WIDTH, (at + _DASH) / _WIDTH)
-        rows[-1].append(Entry(name, shade, ends, (at + _DASH + 0.05) / _WIDTH))
-        at += width
-    return [tuple(row) for row in rows]
+def shades(count: int) -> list[str]:
+    """Colours in their order, from the coldest to the warmest."""
+    return [shade(i / max(count - 1, 1)) for i in range(count)]
 
 
 def _blocks(comparison: Comparison) -> list[list[Cell]]:
@@ -202,96 +79,139 @@ def _blocks(comparison: Comparison) -> list[list[Cell]]:
     found: dict[tuple[str, int], list[Run]] = {}
     for run in comparison.runs:
         found.setdefault((run.optimizer, run.batch_size), []).append(run)
-    names = list(dict.fromkeys(run.optimizer for run in comparison.runs))
     blocks = []
-    for name in names:
-        cells = [
-            Cell(name, size, tuple(runs), comparison.judge)
-            for (optimizer, size), runs in sorted(found.items(), key=lambda item: item[0][1])
-            if optimizer == name
-        ]
-        count = math.ceil(len(cells) / _COLUMNS)
-        columns = math.ceil(len(cells) / count) if count else 1
+    for name in dict.fromkeys(run.optimizer for run in comparison.runs):
+        sizes = sorted(size for optimizer, size in found if optimizer == name)
+        cells = [Cell(name, size, tuple(found[name, size]), comparison.judge) for size in sizes]
+        columns = math.ceil(len(cells) / math.ceil(len(cells) / _COLUMNS))
         blocks += [cells[i : i + columns] for i in range(0, len(cells), columns)]
     return blocks
 
 
-def _row(
-    block: Sequence[Cell],
-    comparison: Comparison,
-    kind: str,
-    shades: dict[float, float],
-    frame: tuple[float, float],
-    *,
-    last: bool,
-) -> list[CurvePanel]:
-    """The panels of one row: same axes, labelled once."""
-    width = (_WIDTH - _LEFT - _RIGHT - (len(block) - 1) * _GAP) / len(block)
-    lines = [_lines(cell, comparison, kind, shades) for cell in block]
-    upright = _upright([line for panel in lines for line in panel], kind)
-    across = _across(comparison, bare=not last, intervals=5 if len(block) < 4 else 4)
-    panels = []
-    for column, (cell, drawn) in enumerate(zip(block, lines, strict=True)):
-        left = _LEFT + column * (width + _GAP)
-        first = column == 0
-        panels.append(
-            CurvePanel(
-                heading=_heading(cell) if kind == "accuracy" or not comparison.accuracies else "",
-                note=_diverged(cell) if last else "",
-                across=across,
-                upright=upright if first else _bare(upright),
-                lines=tuple(drawn),
-                box=(left / _WIDTH, frame[0], width / _WIDTH, frame[1]),
-            )
-        )
-    return panels
+def _rows(
+    block: Sequence[Cell], comparison: Comparison, kinds: Sequence[Kind], rates: Sequence[float]
+) -> list[Row]:
+    """A row a kind: same axes, labelled once, and above the first row what is to be said of each panel."""
+    width = column_width(len(block), _GAP, right=_RIGHT)
+    curves = [[_means(cell, comparison, kind) for cell in block] for kind in kinds]
+    ys = [_value_axis(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
+    notes = [
+        wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), _letters(width))
+        for j, cell in enumerate(block)
+    ]
+    most = max(map(len, notes))
+    rows = []
+    for i, kind in enumerate(kinds):
+        last = i == len(kinds) - 1
+        x = _time_axis(comparison, intervals=5 if len(block) < 4 else 4)
+        panels = []
+        for j, cell in enumerate(block):
+            layers = _lines(cell, comparison, kind, rates)
+            if i == 0:
+                layers.append(above(_heading(cell), row=most, colour=BLACK))
+                layers += [
+                    above(text, row=most - 1 - line, colour=MIDDLE, size=FONT_SIZE - 0.5)
+                    for line, text in enumerate(notes[j])
+                ]
+            y = ys[i] if j == 0 else ys[i].bare
+            panels.append(Panel(x if last else x.bare, y, tuple(layers), width, _PANEL, grid="y"))
+        top = 0.08 + (most + 1) * _LINE if i == 0 else 0.0
+        rows.append(Row(tuple(panels), top, _BELOW if last else _BETWEEN, gap=_GAP))
+    return rows
 
 
-def _lines(cell: Cell, comparison: Comparison, kind: str, shades: dict[float, float]) -> list[RateLine]:
-    x = np.array([_time(comparison, j) for j in range(comparison.budget.readings)])
-    best = cell.best if all(run.finished for run in cell.runs) else None
-    nothing = Series("", np.empty(0), np.empty(0))
+def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float]) -> list[Layer]:
+    """A line a rate, the mean over the seeds, and a band of a standard deviation where there are several."""
+    colours = dict(zip(rates, shades(len(rates)), strict=True))
+    times = np.array([_time(comparison, j) for j in range(comparison.budget.readings)])
+    best = _best(cell)
+    bands: list[Layer] = []
+    lines: list[Line] = []
+    for i, (lr, mean) in enumerate(zip(cell.lrs, _means(cell, comparison, kind), strict=True)):
+        known = np.isfinite(mean)
+        x, y, colour = times[known], mean[known], colours[lr]
+        spread = _spread(_values(cell, kind, i), mean)
+        if spread is not None:
+            bands.append(Band(x, y - spread[known], y + spread[known], colour))
+        dots = 0.0 if len(x) > _MARKED else 3.4 if i == best else 1.9
+        line = Line(x, y, colour, rate_text(lr), width=2.0 if i == best else 0.9, dots=dots)
+        lines.append(line)
+    return [*bands, *sorted(lines, key=lambda line: line.width)]
+
+
+def _values(cell: Cell, kind: Kind, index: int) -> Floats:
+    """What one rate came to, shape (seeds, readings)."""
+    return np.array([(run.accuracies if kind == "accuracy" else run.losses)[index] for run in cell.runs])
+
+
+def _means(cell: Cell, comparison: Comparison, kind: Kind) -> list[Floats]:
+    """For each rate the mean over the seeds that were read, shape (readings,); NaN where none was."""
     found = []
-    for i, lr in enumerate(cell.lrs):
-        values = np.array([(run.accuracies if kind == "accuracy" else run.losses)[i] for run in cell.runs])
-        count = np.isfinite(values).sum(axis=0)
-        known = count > 0
-        held = np.where(np.isfinite(values), values, 0.0)
-        mean = held.sum(axis=0)[known] / count[known]
-        band = (nothing, nothing)
-        if len(values) > 1:
-            apart = np.where(np.isfinite(values[:, known]), values[:, known] - mean, 0.0)
-            spread = np.sqrt((apart**2).sum(axis=0) / np.maximum(count[known] - 1, 1))
-            band = (Series("", x[known], mean - spread), Series("", x[known], mean + spread))
-        name = rate_text(lr)
-        found.append(
-            RateLine(shades[lr], Series(name, x[known], mean), band, best is not None and best.index == i)
-        )
+    for i in range(len(cell.lrs)):
+        values = _values(cell, kind, i)
+        known = np.isfinite(values)
+        count = known.sum(axis=0)
+        sums = np.where(known, values, 0.0).sum(axis=0)
+        found.append(np.where(count > 0, sums / np.maximum(count, 1), np.nan))
     return found
 
 
-def _upright(lines: Sequence[RateLine], kind: str) -> Axis:
+def _spread(values: Floats, mean: Floats) -> Floats | None:
+    """Standard deviation over the seeds that were read, shape (readings,); None for a single seed."""
+    if len(values) < 2:
+        return None
+    apart = np.where(np.isfinite(values), values - mean, 0.0)
+    count = np.isfinite(values).sum(axis=0)
+    deviations: Floats = np.sqrt((apart**2).sum(axis=0) / np.maximum(count - 1, 1))
+    return deviations
+
+
+def _value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: Kind) -> Axis:
     """What matters in the end, and the way of the best rates there, but for their very first readings."""
-    kept = [line.mean.y for line in lines if len(line.mean.y)]
-    if not kept:
-        return linear_axis(0.0, 1.0, f"held-out {kind}", percent=kind == "accuracy")
-    ends = np.array([values[-1] for values in kept])
-    ways = [line.mean.y[len(line.mean.y) // 7 :] for line in lines if line.best]
-    way = np.concatenate(ways) if ways else ends
-    if kind == "accuracy":
-        low = min(float(np.quantile(ends, _OUTSIDE)), float(way.min()))
-        high = float(max(values.max() for values in kept))
-        return linear_axis(min(low, high - 0.002), high, "held-out accuracy", intervals=5, percent=True)
-    low = float(min(values.min() for values in kept))
-    high = max(float(np.quantile(ends, 1 - _OUTSIDE)), float(way.max()))
-    return linear_axis(low, max(high, low * 1.02 + 1e-12), "held-out loss", intervals=5)
+    curves = [[mean[np.isfinite(mean)] for mean in panel] for panel in means]
+    kept = [curve for panel in curves for curve in panel if len(curve)]
+    best = [
+        panel[index] for cell, panel in zip(block, curves, strict=True) if (index := _best(cell)) is not None
+    ]
+    rising = kind == "accuracy"
+    low, high = outcome_limits(kept, [curve for curve in best if len(curve)], rising=rising, outside=OUTSIDE)
+    return linear_axis(low, high, f"held-out {kind}", intervals=5, percent=rising)
 
 
-def _across(comparison: Comparison, *, bare: bool, intervals: int) -> Axis:
-    end = _time(comparison, comparison.budget.readings - 1)
+def _best(cell: Cell) -> int | None:
+    """The rate that came out best; None where all diverged or a run is not finished."""
+    best = cell.best if all(run.finished for run in cell.runs) else None
+    return None if best is None else best.index
+
+
+def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
+    """Which rates were dropped, and of which others nothing is to be seen in the panels of a batch size.
+
+    Where a rate was not dropped with all seeds, it is said with how many.
+    """
+    seeds = len(cell.runs)
+    dropped, hidden = [], []
+    for i, lr in enumerate(cell.lrs):
+        times = sum(run.diverged[i] for run in cell.runs)
+        if times:
+            dropped.append(rate_text(lr) + (f" ({times} of {seeds})" if times < seeds else ""))
+        elif not any(y.holds(means[i]).any() for means, y in drawn) and np.isfinite(drawn[0][0][i]).any():
+            hidden.append(rate_text(lr))
+    said = [f"diverged: {', '.join(dropped)}"] if dropped else []
+    return "; ".join([*said, *([f"outside the frame: {', '.join(hidden)}"] if hidden else [])])
+
+
+def _letters(width: float) -> int:
+    """How many of the smaller letters stand above a panel."""
+    return int(width / text_width("0", FONT_SIZE - 0.5))
+
+
+def _time_axis(comparison: Comparison, *, intervals: int) -> Axis:
+    """From the first reading to the last."""
+    start, end = (_time(comparison, j) for j in (0, comparison.budget.readings - 1))
     label = "epoch" if comparison.budget.pool is not None else "thousands of samples"
-    axis = linear_axis(0.0, end, label, intervals=intervals, whole=end >= 2)
-    return _bare(axis) if bare else axis
+    whole = math.floor(end) > math.ceil(start)
+    return linear_axis(start, end, label, intervals=intervals, whole=whole)
 
 
 def _time(comparison: Comparison, reading: int) -> float:
@@ -299,10 +219,6 @@ def _time(comparison: Comparison, reading: int) -> float:
     if epoch is not None:
         return epoch
     return comparison.budget.samples * (reading + 1) / comparison.budget.readings / 1000
-
-
-def _bare(axis: Axis) -> Axis:
-    return Axis("", axis.scale, axis.limits, axis.ticks, ("",) * len(axis.ticks), axis.minor_ticks)
 
 
 def _heading(cell: Cell) -> str:
@@ -314,10 +230,8 @@ def _heading(cell: Cell) -> str:
     )
 
 
-def _diverged(cell: Cell) -> str:
-    gone = [rate_text(lr) for i, lr in enumerate(cell.lrs) if any(run.diverged[i] for run in cell.runs)]
-    return f"diverged: {', '.join(gone)}" if gone else ""
-
-
-def _over(seeds: int) -> str:
+def _over(comparison: Comparison) -> str:
+    seeds = len({run.seed for run in comparison.runs})
+    if not seeds:
+        return "cut off before anything was read"
     return "one seed" if seeds == 1 else f"mean of {seeds} seeds, band: ± one standard deviation"

@@ -1,21 +1,32 @@
-"""The best rate against the batch size, worked out: what each rate came to, and how the best one moves.
-
-Pure numbers and text; `lrfind.plotting.compare_drawing` puts them on paper.
-"""
+"""The best rate against the batch size: what each rate came to, and how the best one moves."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.plot import Legend, legend_rows
+from lrfind.compare.plot import OUTSIDE, key_of_shades, shades
 from lrfind.compare.results import Edge, Judge
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
-from lrfind.range_test.plot import Series, wrapped
-from lrfind.report.formatting import rate_text
+from lrfind.plotting.page import Key, Page, Row, column_width, key_of
+from lrfind.plotting.panel import (
+    BLUE,
+    DASHED,
+    DOT_DASHED,
+    GREEN,
+    VERMILLION,
+    Band,
+    Label,
+    Layer,
+    Line,
+    Panel,
+    Points,
+    Shape,
+    above,
+)
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,246 +36,191 @@ if TYPE_CHECKING:
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Rule, Scaling
     from lrfind.compare.verdict import Advice
-    from lrfind.range_test.plot import Box
 
     Floats = NDArray[np.float64]
 
-_WIDTH, _PANEL, _BELOW, _ABOVE, _TITLE_LINE = 7.2, 2.35, 0.52, 0.3, 0.18
-"""Inches: width of the picture; height of a panel, of the axis below, of its heading, of a title's line."""
+_LEFT, _GAP, _RATES, _PANEL = 0.72, 0.65, 2.65, 2.35
+"""Inches: before the first panel, between the two; width of the first where there are two, height."""
 
-_RATES, _SCALING, _ALONE = (0.62, 2.75), (4.02, 3.08), (0.62, 6.4)
-"""Inches: left edge and width of the two panels, and of the first where it stands alone."""
-
-_OUTSIDE = 0.2
-"""Share of the rates that the frame may leave out: one that hardly learned would flatten all others."""
+_ABOVE, _BELOW = 0.28, 0.6
+"""Inches: what is written above and below the panels."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RatesLine:
-    """What the rates came to at one batch size.
-
-    Attributes:
-        shade: From 0 for the smallest batch size to 1 for the largest.
-        points: Mean over the seeds against the rate; rates that diverged are left out.
-        spread: Standard deviation over the seeds at each point; empty for a single seed.
-        best: The best rate and what it came to, or None.
-    """
-
-    shade: float
-    points: Series
-    spread: Floats
-    best: tuple[float, float] | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RatesPanel:
-    """What the rates of one optimizer came to at the end."""
-
-    across: Axis
-    upright: Axis
-    lines: tuple[RatesLine, ...]
-    box: Box
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RuleLine:
-    """A rule drawn through its anchor.
-
-    Attributes:
-        linear: Whether it is the linear one.
-        line: Over the batch sizes.
-        fails: Batch size and rate where it first fails, or None.
-    """
-
-    linear: bool
-    line: Series
-    fails: tuple[float, float] | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScalingPanel:
-    """The best rate of one optimizer against the batch size, both logarithmic.
-
-    Attributes:
-        heading: The fitted exponent.
-        across: Batch sizes.
-        upright: Rates.
-        points: The best rates.
-        low: Lower end of the uncertainty of each, shape (points,).
-        high: Upper end.
-        open_ends: Batch size, rate and whether upwards: where nothing is known beyond what was tried.
-        labels: Batch size, rate and its spelling.
-        rules: The linear and the square-root one.
-        fit: The fitted power, or None.
-        fit_low: Its lower bound; empty where there is none.
-        fit_high: Its upper bound.
-        box: Frame as shares of the picture.
-    """
-
-    heading: str
-    across: Axis
-    upright: Axis
-    points: Series
-    low: Floats
-    high: Floats
-    open_ends: tuple[tuple[float, float, bool], ...]
-    labels: tuple[tuple[float, float, str], ...]
-    rules: tuple[RuleLine, ...]
-    fit: Series | None
-    fit_low: Series
-    fit_high: Series
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class ScalingFigure:
-    """All that the picture shows: a row an optimizer."""
-
-    title: str
-    rates: tuple[RatesPanel, ...]
-    scalings: tuple[ScalingPanel, ...]
-    legends: tuple[Legend, ...]
-    size: tuple[float, float]
-
-
-def scaling_figure(comparison: Comparison, advice: Advice, title: str) -> ScalingFigure:
-    """Works out the picture, of finished runs alone.
+def scaling_page(comparison: Comparison, advice: Advice, title: str) -> Page:
+    """Works out the picture, of finished runs alone: a row an optimizer.
 
     Args:
         comparison: What was measured.
         advice: What was read from it.
         title: What is trained on what.
     """
-    lines = wrapped(f"{title}, after {comparison.budget.words}")
-    rows = comparison.optimizers
-    height = 0.1 + _TITLE_LINE * len(lines) + len(rows) * (_ABOVE + _PANEL + _BELOW)
-    rates, scalings, legends = [], [], []
-    for i, name in enumerate(rows):
-        bottom = height - 0.1 - _TITLE_LINE * len(lines) - i * (_ABOVE + _PANEL + _BELOW) - _ABOVE - _PANEL
+    parts: list[Row | Key] = []
+    for name in comparison.optimizers:
         cells = comparison.of(name)
+        heading = f"{name}, " if len(comparison.optimizers) > 1 else ""
+        if all(len(cell.lrs) == 1 for cell in cells):
+            panel = sizes_panel(cells, comparison, heading)
+            parts.append(Row((panel,), _ABOVE, _BELOW))
+            continue
+        sizes = [str(cell.batch_size) for cell in cells]
+        parts.append(key_of_shades(f"{heading}batch size", sizes, sizes))
         scaled = [cell for cell in cells if cell.best is not None]
-        with_scaling = len(scaled) > 1
-
-        def box(place: tuple[float, float], bottom: float = bottom) -> Box:
-            return (place[0] / _WIDTH, bottom / height, place[1] / _WIDTH, _PANEL / height)
-
-        panel = _rates_panel(cells, comparison, box(_RATES if with_scaling else _ALONE))
-        rates.append(panel)
-        text = f"{name}, batch size" if len(rows) > 1 else "batch size"
-        sizes = [(line.points.name, line.shade) for line in panel.lines]
-        for entries in legend_rows(text, sizes, _RATES[0])[:1]:
-            legends.append(Legend(text, entries, panel.box[0], (bottom + _PANEL + _ABOVE / 2) / height))
-        if with_scaling:
-            scalings.append(_scaling_panel(scaled, advice.scalings[name], box(_SCALING)))
-    return ScalingFigure("\n".join(lines), tuple(rates), tuple(scalings), tuple(legends), (_WIDTH, height))
+        if len(scaled) < 2:
+            whole = column_width(1, 0.0, left=_LEFT)
+            parts.append(Row((rates_panel(cells, comparison, whole),), _ABOVE, _BELOW))
+            continue
+        scaling = scaling_panel(scaled, advice.scalings[name])
+        rates = rates_panel(cells, comparison, _RATES)
+        parts += [Row((rates, scaling), _ABOVE, _BELOW, gap=_GAP), key_of([scaling])]
+    return Page(f"{title}, after {comparison.budget.words}", tuple(parts), left=_LEFT)
 
 
-def _rates_panel(cells: Sequence[Cell], comparison: Comparison, box: Box) -> RatesPanel:
+def rates_panel(cells: Sequence[Cell], comparison: Comparison, width: float) -> Panel:
+    """What every rate came to at each batch size, the best in a ring; those that diverged are left out."""
     accuracy = comparison.judge is Judge.ACCURACY
-    lines = []
-    for i, cell in enumerate(cells):
-        values = cell.accuracies if accuracy else cell.losses
+    layers: list[Layer] = []
+    shown: list[tuple[Floats, Floats]] = []
+    for cell, colour in zip(cells, shades(len(cells)), strict=True):
         known = np.isfinite(cell.losses).all(axis=0)
-        x, means = np.array(cell.lrs)[known], values[:, known].mean(axis=0)
-        several = len(cell.runs) > 1
-        spread = values[:, known].std(axis=0, ddof=1) if several else np.empty(0)
-        best = cell.best
-        marked = None if best is None else (best.lr, float(values[:, best.index].mean()))
-        shade = i / max(len(cells) - 1, 1)
-        lines.append(RatesLine(shade, Series(str(cell.batch_size), x, means), spread, marked))
+        x = np.array(cell.lrs)[known]
+        means, spread = _ends(cell, comparison)
+        means, spread = means[known], spread[known]
+        shown.append((means, spread))
+        low, high = (means - spread, means + spread) if spread.any() else (None, None)
+        layers.append(Line(x, means, colour, str(cell.batch_size), width=1.1))
+        layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
+        if cell.best is not None:
+            at = np.array([cell.best.lr])
+            end = _ends(cell, comparison)[0][[cell.best.index]]
+            layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
     rates = [lr for cell in cells for lr in cell.lrs]
-    return RatesPanel(
-        across=log_axis(min(rates), max(rates), "learning rate (log axis, base 10)"),
-        upright=_upright(lines, accuracy=accuracy),
-        lines=tuple(lines),
-        box=box,
-    )
+    x_axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
+    return Panel(x_axis, _value_axis(shown, accuracy=accuracy), tuple(layers), width, _PANEL, grid="y")
 
 
-def _upright(lines: Sequence[RatesLine], *, accuracy: bool) -> Axis:
-    """With all of the best and its spread."""
+def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> Panel:
+    """What a single rate came to over the batch sizes: there is no best one to be found."""
+    sizes, means, spreads = [], [], []
+    for cell in cells:
+        if cell.best is not None:
+            mean, spread = _ends(cell, comparison)
+            sizes.append(cell.batch_size)
+            means.append(float(mean[0]))
+            spreads.append(float(spread[0]))
+    rates = {cell.batch_size: rate_text(cell.lrs[0]) for cell in cells}
+    accuracy = comparison.judge is Judge.ACCURACY
+    x, y, spread = np.array(sizes, dtype=np.float64), np.array(means), np.array(spreads)
+    low, high = (y - spread, y + spread) if spread.any() else (None, None)
+    one = len(set(rates.values())) == 1
+    text = f"learning rate {rate_text(cells[0].lrs[0])}" if one else "one learning rate a batch size"
+    layers: list[Layer] = [
+        Line(x, y, BLUE, width=1.1),
+        Points(x, y, BLUE, size=4.0, low=low, high=high),
+        above(f"{heading}{text}"),
+    ]
+    x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates)
+    y_axis = _value_axis([(y, spread)], accuracy=accuracy, outside=0.0)
+    return Panel(x_axis, y_axis, tuple(layers), column_width(1, 0.0, left=_LEFT), _PANEL, grid="y")
+
+
+def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
+    """The best rate over the batch size, both logarithmic, beside the rules and the fitted power."""
+    known = [(cell.batch_size, cell.best) for cell in cells if cell.best is not None]
+    best = [b for _, b in known]
+    sizes = np.array([size for size, _ in known], dtype=np.float64)
+    layers: list[Layer] = []
+    for rule in scaling.rules:
+        layers += _rule(rule, np.geomspace(sizes[0], sizes[-1], 33))
+    layers += _fit(known, scaling)
+    low, high = np.array([b.low for b in best]), np.array([b.high for b in best])
+    rates = np.array([b.lr for b in best])
+    layers.append(Points(sizes, rates, VERMILLION, "best of those tried", size=4.5, low=low, high=high))
+    layers += _open_ends(known)
+    # The rules may leave the frame; what was measured may not.
+    y = log_axis(low.min() / 1.3, high.max() * 1.3, "best learning rate (log axis)")
+    x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known})
+    width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP)
+    return Panel(x, y, tuple(layers), width, _PANEL)
+
+
+def _ends(cell: Cell, comparison: Comparison) -> tuple[Floats, Floats]:
+    """Mean of every rate at the end and its standard deviation over the seeds; 0 for a single one."""
+    values = cell.accuracies if comparison.judge is Judge.ACCURACY else cell.losses
+    with np.errstate(invalid="ignore"):  # an infinite loss has no deviation
+        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
+    return values.mean(axis=0), spread
+
+
+def _value_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside: float = OUTSIDE) -> Axis:
+    """With all of the best and its spread; of the worst rates some may be left out."""
     kind = "held-out accuracy" if accuracy else "held-out loss"
-    values = np.concatenate([line.points.y for line in lines])
+    values = np.concatenate([means for means, _ in shown])
+    spread = np.concatenate([spread for _, spread in shown])
     if len(values) == 0:
         return linear_axis(0.0, 1.0, kind, percent=accuracy)
-    spread = np.concatenate([line.spread if len(line.spread) else 0 * line.points.y for line in lines])
+    low, high = float((values - spread).min()), float((values + spread).max())
     if accuracy:
-        low, high = float(np.quantile(values, _OUTSIDE)), float((values + spread).max())
-        return linear_axis(max(low, 0.0), min(high, 1.0), kind, percent=True)
-    low, high = float((values - spread).min()), float(np.quantile(values, 1 - _OUTSIDE))
+        low = max(float(np.quantile(values, outside)) if outside else low, 0.0)
+        return linear_axis(min(low, high - 0.002), min(high, 1.0), kind, percent=True)
+    high = float(np.quantile(values, 1 - outside)) if outside else high
     return linear_axis(low, max(high, low * 1.02 + 1e-12), kind)
 
 
-def _scaling_panel(cells: Sequence[Cell], scaling: Scaling, box: Box) -> ScalingPanel:
-    known = [(cell.batch_size, cell.best) for cell in cells if cell.best is not None]
-    sizes = np.array([size for size, _ in known], dtype=np.float64)
-    best = [b for _, b in known]
-    x = np.geomspace(sizes[0], sizes[-1], 33)
-    rules = tuple(_rule_line(rule, x) for rule in scaling.rules)
-    fit, fit_low, fit_high, heading = _fit(known, scaling)
-    seen = [b.low for b in best] + [b.high for b in best]
-    # The rules may leave the frame; what was measured may not.
-    low, high = min(seen) / 2.6, max(seen) * 1.6  # room for the legend below
-    return ScalingPanel(
-        heading=heading,
-        across=_size_axis([size for size, _ in known]),
-        upright=log_axis(low, high, "best learning rate (log axis)"),
-        points=Series("best of those tried", sizes, np.array([b.lr for b in best])),
-        low=np.array([b.low for b in best]),
-        high=np.array([b.high for b in best]),
-        open_ends=tuple(_open_ends(known)),
-        labels=tuple((float(size), b.lr, rate_text(b.lr)) for size, b in known),
-        rules=rules,
-        fit=fit,
-        fit_low=fit_low,
-        fit_high=fit_high,
-        box=box,
-    )
-
-
-def _open_ends(known: Sequence[tuple[int, Best]]) -> list[tuple[float, float, bool]]:
-    ends = []
+def _open_ends(known: Sequence[tuple[int, Best]]) -> list[Layer]:
+    """An arrow where nothing is known beyond what was tried."""
+    ends: list[Layer] = []
     for size, best in known:
-        if best.edge is Edge.HIGH:
-            ends.append((float(size), best.high * 1.12, True))
-        if best.edge is Edge.LOW:
-            ends.append((float(size), best.low / 1.12, False))
+        if best.edge is not Edge.NONE:
+            up = best.edge is Edge.HIGH
+            rate = best.high * 1.12 if up else best.low / 1.12
+            shape = Shape.UP if up else Shape.DOWN
+            ends.append(Points(np.array([float(size)]), np.array([rate]), VERMILLION, shape=shape, size=5.5))
     return ends
 
 
-def _rule_line(rule: Rule, x: Floats) -> RuleLine:
+def _rule(rule: Rule, x: Floats) -> list[Layer]:
+    """A rule drawn through its anchor, and a cross where it first fails."""
     linear = rule.exponent == 1
+    colour, dash = (GREEN, DASHED) if linear else (BLUE, DOT_DASHED)
     name = "linear, lr ~ B" if linear else "square root, lr ~ √B"
     if rule.fails_at is not None:
         name += f": fails at {rule.fails_at}"
-    y = np.array([rule.at(size) for size in x])
-    fails = None if rule.fails_at is None else (float(rule.fails_at), rule.predicted)
-    return RuleLine(linear, Series(name, x, y), fails)
+    line = Line(x, np.array([rule.at(size) for size in x]), colour, name, width=1.1, dash=dash)
+    if rule.fails_at is None:
+        return [line]
+    at = np.array([float(rule.fails_at)]), np.array([rule.predicted])
+    return [line, Points(*at, colour, shape=Shape.CROSS, size=6.0)]
 
 
-def _fit(known: Sequence[tuple[int, Best]], scaling: Scaling) -> tuple[Series | None, Series, Series, str]:
-    nothing = Series("", np.empty(0), np.empty(0))
+def _fit(known: Sequence[tuple[int, Best]], scaling: Scaling) -> list[Layer]:
+    """The fitted power between its bounds, and its exponent."""
     exponent = scaling.exponent
     if exponent is None:
-        return None, nothing, nothing, "best rate against batch size"
+        return [above("best rate against batch size")]
     fitted = [(size, best.lr) for size, best in known if size in exponent.batch_sizes]
     centre = math.exp(sum(math.log(size) for size, _ in fitted) / len(fitted))
     level = math.exp(sum(math.log(lr) for _, lr in fitted) / len(fitted))
     x = np.geomspace(fitted[0][0], fitted[-1][0], 33)
-    curves = [level * (x / centre) ** power for power in (exponent.value, exponent.low, exponent.high)]
-    power, spread = exponent.words
-    return (
-        Series("fitted", x, curves[0]),
-        Series("", x, np.minimum(curves[1], curves[2])),
-        Series("", x, np.maximum(curves[1], curves[2])),
-        f"best rate ~ {power} ({spread})",
+    middle, one, other = (
+        level * (x / centre) ** power for power in (exponent.value, exponent.low, exponent.high)
     )
+    power, spread = exponent.words
+    heading: Label = above(f"best rate ~ {power} ({spread})")
+    return [
+        Band(x, np.minimum(one, other), np.maximum(one, other), VERMILLION, opacity=0.1),
+        Line(x, middle, VERMILLION, "fitted", width=1.1),
+        heading,
+    ]
 
 
-def _size_axis(sizes: Sequence[int]) -> Axis:
-    span = sizes[-1] / sizes[0]
-    ticks = tuple(float(size) for size in sizes)
+def _size_axis(sizes: Sequence[int], rates: dict[int, str]) -> Axis:
+    """A tick a batch size, and under it its rate: there it lies on no line."""
+    span = max(sizes[-1] / sizes[0], 1.5)
+    label = "batch size (log axis), below it its rate" if rates else "batch size (log axis)"
     return Axis(
-        "batch size (log axis)", "log", (sizes[0] / span**0.06, sizes[-1] * span**0.22), ticks,
-        tuple(str(size) for size in sizes),
-    )  # fmt: skip
+        label,
+        "log",
+        (sizes[0] / span**0.08, sizes[-1] * span**0.08),
+        tuple(float(size) for size in sizes),
+        tuple(f"{size}\n{rates[size]}" if rates else str(size) for size in sizes),
+    )

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from lrfind.report.formatting import rate_text
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    import numpy as np
+    from numpy.typing import NDArray
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -43,6 +46,15 @@ class Axis:
         if self.scale == "log":
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return (value - low) / (high - low)
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the values lie within the limits; none that is NaN does."""
+        return (values >= self.limits[0]) & (values <= self.limits[1])
+
+    @property
+    def bare(self) -> Axis:
+        """The same axis without a word: that of a panel whose neighbour has them."""
+        return replace(self, label="", tick_labels=("",) * len(self.ticks))
 
 
 def log_axis(low: float, high: float, label: str, *, max_labels: int = 8) -> Axis:

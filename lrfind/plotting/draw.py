@@ -1,27 +1,20 @@
-"""Pictures on paper: matplotlib without a screen, without global state, without what costs time."""
+"""The renderer: pages and panels as matplotlib figures, without a screen, without global state."""
 
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from lrfind.range_test.plot import FONT_SIZE
+from lrfind.plotting.page import TITLE_LINE, WIDTH
+from lrfind.plotting.panel import DARK, FONT_SIZE, Band, Label, Line, Marker, Points, Shape, Span
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lrfind.plotting.axes import Axis
-    from lrfind.range_test.plot import Box, RangeFigure, Series
-
-# Okabe and Ito's colours, told apart by colour-blind readers and in grey print.
-BLUE, SKY, VERMILLION, GREEN, PURPLE = "#0072B2", "#56B4E9", "#D55E00", "#009E73", "#CC79A7"
-GREEN_TEXT, VERMILLION_TEXT, _GREY = "#00664B", "#A84A00", "#8C8C8C"
-
-_BAND = "all sweeps"
+    from lrfind.plotting.page import Page, Placed
+    from lrfind.plotting.panel import Dash, Layer, Named, Panel
 
 # A user's matplotlibrc must not turn on TeX, crop the picture or read a `$` in a path as mathematics.
 _SETTINGS: Any = {
@@ -36,32 +29,54 @@ _SETTINGS: Any = {
     "xtick.labelsize": FONT_SIZE,
     "ytick.labelsize": FONT_SIZE,
     "lines.linewidth": 1.0,
+    "lines.solid_joinstyle": "round",
+    "lines.scale_dashes": True,
     "savefig.bbox": None,
     "savefig.dpi": "figure",
 }
 
+_MARKS: dict[Shape, dict[str, Any]] = {
+    Shape.DOT: {"marker": "o", "mew": 0},
+    Shape.RING: {"marker": "o", "mfc": "none"},
+    Shape.UP: {"marker": "^", "mew": 0},
+    Shape.DOWN: {"marker": "v", "mew": 0},
+    Shape.CROSS: {"marker": "x"},
+    Shape.DIAMOND: {"marker": "D", "mew": 0},
+    Shape.BAR: {"marker": "_"},
+}
 
-def draw(data: RangeFigure) -> Figure:
-    """Draws the picture on a figure of its own: no window, and nothing to close."""
-    with on_paper(data.size) as figure:
-        write_title(figure, data.title, left=data.left_panel[0], height=data.size[1])
-        _draw_curve(figure, data)
-        _draw_ladder(figure, data)
-    return figure
 
-
-@contextmanager
-def on_paper(size: tuple[float, float]) -> Iterator[Figure]:
-    """A white figure of a size in inches, and the settings that all pictures are drawn with."""
+def draw(page: Page) -> Figure:
+    """Draws a page on a figure of its own: no window, and nothing to close."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_SETTINGS):
         # Everything is placed by hand: tight and constrained layout draw the picture up to three times.
-        figure = Figure(figsize=size, dpi=200, facecolor="white")
+        figure = Figure(figsize=page.size, dpi=200, facecolor="white")
         FigureCanvasAgg(figure)
-        yield figure
+        _write_title(figure, page)
+        for panel, box in page.frames:
+            axes = figure.add_axes(box)
+            axes.spines[["top", "right"]].set_visible(False)
+            _paint(panel, axes)
+        height = page.size[1]
+        for placed in page.entries:
+            _write_entry(figure, placed, height)
+        for text, middle in page.headings:
+            figure.text(page.left / WIDTH, middle / height, text, va="center_baseline")
+    return figure
+
+
+def draw_into(panel: Panel, axes: Axes) -> None:
+    """Draws a panel, with its key, into axes of somebody else's figure."""
+    import matplotlib as mpl
+
+    with mpl.rc_context(_SETTINGS):
+        _paint(panel, axes)
+        handles = [_sample(layer) for layer in panel.named]
+        axes.legend(handles, [layer.name for layer in panel.named], loc="best", frameon=False)
 
 
 def png(figure: Figure) -> bytes:
@@ -74,99 +89,117 @@ def png(figure: Figure) -> bytes:
     return stream.getvalue()
 
 
-def panel(figure: Figure, box: Box, across: Axis, upright: Axis) -> Axes:
-    """Adds a framed panel with the two axes as worked out."""
+def _write_title(figure: Figure, page: Page) -> None:
+    left, height = page.left / WIDTH, page.size[1]
+    top = 1 - 0.08 / height
+    looks: dict[str, Any] = {"va": "top", "linespacing": 1.2}
+    figure.text(left, top, "\n".join(page.title_lines), fontsize=FONT_SIZE + 1, **looks)
+    if page.note:
+        top -= (TITLE_LINE * len(page.title_lines) + 0.02) / height
+        figure.text(left, top, "\n".join(page.note_lines), fontsize=FONT_SIZE + 0.5, color=DARK, **looks)
+
+
+def _paint(panel: Panel, axes: Axes) -> None:
+    """Sets the axes as worked out and paints the layers."""
     from matplotlib.markers import TICKDOWN, TICKLEFT
     from matplotlib.ticker import NullLocator
 
-    axes = figure.add_axes(box)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xscale(across.scale)
-    axes.set_yscale(upright.scale)
-    for side, plan in ((axes.xaxis, across), (axes.yaxis, upright)):
+    axes.set_xscale(panel.x.scale)
+    axes.set_yscale(panel.y.scale)
+    for side, plan in ((axes.xaxis, panel.x), (axes.yaxis, panel.y)):
         side.set_ticks(plan.ticks, plan.tick_labels)
         side.set_minor_locator(NullLocator())
         side.set_label_text(plan.label)
     # Matplotlib's own minor ticks, an artist each, take half of the whole time; these are a line an axis.
     looks: dict[str, Any] = {"color": "black", "linestyle": "", "markersize": 2, "mew": 0.5, "clip_on": False}
-    if across.minor_ticks:
-        zeros, where = [0] * len(across.minor_ticks), axes.get_xaxis_transform()
-        axes.plot(across.minor_ticks, zeros, marker=TICKDOWN, transform=where, **looks)
-    if upright.minor_ticks:
-        zeros, where = [0] * len(upright.minor_ticks), axes.get_yaxis_transform()
-        axes.plot(zeros, upright.minor_ticks, marker=TICKLEFT, transform=where, **looks)
-    axes.set_xlim(across.limits)
-    axes.set_ylim(upright.limits)
-    return axes
+    if panel.x.minor_ticks:
+        zeros, where = [0] * len(panel.x.minor_ticks), axes.get_xaxis_transform()
+        axes.plot(panel.x.minor_ticks, zeros, marker=TICKDOWN, transform=where, **looks)
+    if panel.y.minor_ticks:
+        zeros, where = [0] * len(panel.y.minor_ticks), axes.get_yaxis_transform()
+        axes.plot(zeros, panel.y.minor_ticks, marker=TICKLEFT, transform=where, **looks)
+    if panel.grid:
+        axes.grid(visible=True, axis="y" if panel.grid == "y" else "both", color="0.92", linewidth=0.6)
+        axes.set_axisbelow(True)
+    for i, layer in enumerate(panel.layers):
+        _paint_layer(axes, layer, zorder=1 + i / len(panel.layers))
+    axes.set_xlim(panel.x.limits)
+    axes.set_ylim(panel.y.limits)
 
 
-def _draw_curve(figure: Figure, data: RangeFigure) -> None:
-    axes = panel(figure, data.left_panel, data.rate, data.value)
-    many = len(data.read.x) > 1000
-    size, alpha = (1.2, 0.25) if many else (2.6, 0.75)
-    plot(axes, data.read, "o", color=SKY, markersize=size, alpha=alpha, mew=0)
-    plot(axes, data.skipped, "o", color=_GREY, markersize=2.6, alpha=0.5, mfc="none", mew=0.5)
-    if data.band is not None:
-        axes.fill_between(*data.band, color=BLUE, alpha=0.2, linewidth=0, label=_BAND)
-    plot(axes, data.line, "-", color=BLUE, linewidth=1.5, solid_joinstyle="round")
-    plot(axes, data.validation, "D-", color=PURPLE, linewidth=0.8, markersize=3, mew=0)
-    plot(axes, data.above, "^", color=SKY, markersize=3, mew=0, clip_on=False)
-    plot(axes, data.nonfinite, "x", color="black", markersize=4, mew=1, clip_on=False)
-    if data.bracket is not None:
-        axes.axvspan(data.bracket.low, data.bracket.high, color=GREEN, alpha=0.14, linewidth=0, zorder=0)
-        write_above(axes, data.bracket.text, at=data.bracket.text_at, row=1, color=GREEN_TEXT)
-    if data.suggestion is not None:
-        mark = data.suggestion
-        axes.axvline(mark.low, color=VERMILLION, linewidth=1.1, zorder=2.5)
-        axes.plot(mark.low, mark.height, "o", color=VERMILLION, markersize=4.5, zorder=4)
-        write_above(axes, mark.text, at=mark.text_at, color=VERMILLION_TEXT, weight="bold")
+def _paint_layer(axes: Axes, layer: Layer, zorder: float) -> None:
+    if isinstance(layer, Line):
+        style = "steps-post" if layer.stairs else "default"
+        axes.plot(layer.x, layer.y, drawstyle=style, zorder=zorder, label=layer.name, **_looks(layer))
+    elif isinstance(layer, Points):
+        if layer.low is not None and layer.high is not None:
+            # The frame is not theirs to leave: bars that go beyond it end at its edge.
+            axes.errorbar(
+                layer.x, layer.y, yerr=[layer.y - layer.low, layer.high - layer.y], fmt="none", zorder=zorder,
+                ecolor=layer.colour, elinewidth=0.9, capsize=2, capthick=0.9,
+            )  # fmt: skip
+        axes.plot(layer.x, layer.y, zorder=zorder, label=layer.name, clip_on=layer.clipped, **_looks(layer))
+    elif isinstance(layer, Band):
+        step: Any = "post" if layer.stairs else None
+        axes.fill_between(
+            layer.x, layer.low, layer.high, step=step, color=layer.colour, alpha=layer.opacity, linewidth=0,
+            zorder=zorder, label=layer.name,
+        )  # fmt: skip
+    elif isinstance(layer, Span):
+        paint = axes.axvspan if layer.along == "x" else axes.axhspan
+        paint(layer.low, layer.high, color=layer.colour, alpha=layer.opacity, linewidth=0, zorder=zorder)
+    elif isinstance(layer, Marker):
+        mark = axes.axvline if layer.along == "x" else axes.axhline
+        mark(layer.at, color=layer.colour, lw=layer.width, ls=_style(layer.dash), zorder=zorder)
     else:
-        write_above(axes, "no learning rate suggested", color="0.3")
-    handles, names = axes.get_legend_handles_labels()
-    if handles:
-        legend = figure.legend(
-            handles,
-            names,
-            loc="lower left",
-            bbox_to_anchor=(data.left_panel[0], 0.0),
-            ncols=len(handles),
-            frameon=False,
-            fontsize=FONT_SIZE,
-            borderaxespad=0.3,
-            borderpad=0.2,
-            handlelength=1.4,
-            handletextpad=0.5,
-            columnspacing=1.3,
-            markerscale=2 if many else 1,
-        )
-        for handle, name in zip(legend.legend_handles, names, strict=True):
-            if handle is not None and name != _BAND:
-                handle.set_alpha(1)  # faint in a cloud is invisible alone
+        _write(axes, layer, zorder)
 
 
-def plot(axes: Axes, series: Series, style: str, **looks: Any) -> None:
-    """Plots points that there are; an empty series leaves no trace in a legend."""
-    if len(series.x):
-        axes.plot(series.x, series.y, style, label=series.name, **looks)
+def _write(axes: Axes, label: Label, zorder: float) -> None:
+    box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8} if label.boxed else None
+    axes.annotate(
+        label.text, (label.x, label.y), label.shift, "data" if label.in_data else "axes fraction",
+        "offset points", ha=label.align, color=label.colour, weight="bold" if label.bold else "normal",
+        fontsize=label.size, bbox=box, zorder=zorder,
+    )  # fmt: skip
 
 
-def write_title(figure: Figure, title: str, *, left: float, height: float) -> None:
-    """Writes the title at the top, from a share `left` of the width on; `height` is in inches."""
-    figure.text(left, 1 - 0.08 / height, title, va="top", fontsize=FONT_SIZE + 1, linespacing=1.2)
+def _looks(layer: Line | Points) -> dict[str, Any]:
+    if isinstance(layer, Points):
+        # Thin strokes, but for those that are nothing else.
+        stroke = 0.5 if layer.shape is Shape.RING and layer.size < 4 else max(1.0, layer.size / 5)
+        looks = {"linestyle": "", "markersize": layer.size, "mew": stroke} | _MARKS[layer.shape]
+    else:
+        looks = {"linestyle": _style(layer.dash), "linewidth": layer.width, "mew": 0}
+        looks |= {"marker": "o" if layer.dots else "", "markersize": layer.dots}
+    return looks | {"color": layer.colour, "alpha": layer.opacity}
 
 
-def write_above(axes: Axes, text: str, *, at: float = 0.5, row: int = 0, **looks: Any) -> None:
-    """Writes above the panel, centred at a share `at` of its width; row 0 is the nearest."""
-    offset = (0, 5 + row * (FONT_SIZE + 4))
-    axes.annotate(text, (at, 1), offset, "axes fraction", "offset points", ha="center", **looks)
+def _style(dash: Dash) -> Any:
+    return (0, dash) if dash else "-"
 
 
-def _draw_ladder(figure: Figure, data: RangeFigure) -> None:
-    axes = panel(figure, data.right_panel, data.step, data.rate_upright)
-    style = "-" if len(data.ladder.x) > 1 else "o"
-    plot(axes, data.ladder, style, color="0.25", linewidth=1.3, markersize=3)
-    if data.bracket is not None:
-        axes.axhspan(data.bracket.low, data.bracket.high, color=GREEN, alpha=0.14, linewidth=0, zorder=0)
-    if data.suggestion is not None:
-        axes.axhline(data.suggestion.low, color=VERMILLION, linewidth=1.0)
-    write_above(axes, data.outcome, color="0.3")
+def _sample(
+    layer: Named, left: float = 0.0, right: float = 1.0, middle: float = 0.0, half: float = 0.0
+) -> Artist:
+    """What a key shows of a layer between two ends; a faint cloud of points would be invisible alone."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Rectangle
+
+    if isinstance(layer, Band):
+        size = (right - left, 2 * half)
+        return Rectangle((left, middle - half), *size, color=layer.colour, alpha=layer.opacity, linewidth=0)
+    looks = _looks(layer) | {"alpha": 1.0}
+    if isinstance(layer, Points):
+        looks["markersize"] = max(layer.size, 2.6)
+        return Line2D([(left + right) / 2], [middle], **looks)
+    looks |= {"linewidth": max(layer.width, 1.5), "markersize": 0}
+    return Line2D([left, right], [middle, middle], **looks)
+
+
+def _write_entry(figure: Figure, placed: Placed, height: float) -> None:
+    entry, middle = placed.entry, placed.middle / height
+    left, right = placed.sample
+    figure.add_artist(_sample(entry.sample, left / WIDTH, right / WIDTH, middle, 0.04 / height))
+    weight = "bold" if entry.bold else "normal"
+    figure.text(placed.text / WIDTH, middle, entry.text, va="center_baseline", weight=weight)

@@ -59,6 +59,6 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
 
 def _picture(found: Swept) -> bytes:
     from lrfind.plotting.draw import draw, png
-    from lrfind.range_test.plot import picture_of
+    from lrfind.range_test.plot import range_page
 
-    return png(draw(picture_of(found.curve, found.reading, found.title, found.repeats)))
+    return png(draw(range_page(found.curve, found.reading, found.title, found.repeats)))

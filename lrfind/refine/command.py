@@ -64,10 +64,9 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
 
 
 def _picture(sweep: Sweep, answer: Answer) -> bytes:
-    from lrfind.plotting.draw import png
-    from lrfind.plotting.rounds_drawing import draw_rounds
-    from lrfind.refine.plot import rounds_figure
+    from lrfind.plotting.draw import draw, png
+    from lrfind.refine.plot import rounds_page
 
     count = sweep.seeds.count
     title = sweep.seeds.title + (f", mean of {count} seeds" if count > 1 else "")
-    return png(draw_rounds(rounds_figure(sweep.measured, answer, title)))
+    return png(draw(rounds_page(sweep.measured, answer, title)))

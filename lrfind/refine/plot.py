@@ -1,103 +1,62 @@
-"""The picture of a refined sweep, worked out: a panel a round, in log10 of the learning rate as in the book.
-
-Pure numbers and text; `lrfind.plotting.rounds_drawing` puts them on paper.
-"""
+"""The picture of a refined sweep: a panel a round, in log10 of the learning rate as in the book."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis
 from lrfind.plotting.limits import loss_limits
-from lrfind.range_test.plot import Series, wrapped
-from lrfind.report.formatting import rate_text
+from lrfind.plotting.page import Page, Row, column_width
+from lrfind.plotting.panel import (
+    BLACK,
+    BLUE,
+    GREEN_TEXT,
+    PURPLE,
+    PURPLE_DARK,
+    SKY,
+    VERMILLION_TEXT,
+    Band,
+    Layer,
+    Line,
+    Marker,
+    Panel,
+    Points,
+    Shape,
+    Span,
+    above,
+)
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from lrfind.range_test.plot import Box
     from lrfind.refine.results import RoundResult
     from lrfind.refine.verdict import Answer
     from lrfind.suggestion import Suggestion
 
     Floats = NDArray[np.float64]
 
-_WIDTH, _LEFT, _RIGHT, _GAP = 7.2, 0.66, 0.1, 0.7
-"""Inches: of the picture, before the first panel, after the last, between two."""
+_LEFT, _GAP, _PANEL, _ABOVE, _BELOW = 0.66, 0.7, 1.75, 0.44, 0.62
+"""Inches: before the first panel, between two; height of a panel, of the text above and below it."""
 
-_PANEL, _ABOVE, _BELOW, _TITLE_LINE = 1.75, 0.44, 0.62, 0.18
-"""Inches: height of a panel, of the text above it, of the axis below it, of a line of the title."""
-
+_COLUMNS = 3
 _MOST_DOTS = 4000
 """Iterations that are drawn a panel; of more, every so many-th."""
 
+_MANY = 1000
+"""Of more iterations each is fainter."""
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """Where the next round looks, in log10 of the rate."""
-
-    low: float
-    high: float
-    text: str
+_OVERLAP = 0.1
+"""Share of the next round that has to lie within a panel for it to be shaded there."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RoundPanel:
-    """One round, in log10 of the learning rate.
-
-    Attributes:
-        heading: Which round it is.
-        across: Horizontal axis, linear in log10 of the rate; its labels say the rate, too.
-        upright: The loss.
-        each: The loss of every iteration.
-        line: One loss a rate: the mean over the second half of its iterations, and over the seeds.
-        band: Mean less and plus a standard deviation over the seeds; both empty for a single seed.
-        above: Iterations above the frame, at its upper edge.
-        nonfinite: Rates whose loss was not finite, at the upper edge.
-        chosen: log10 of the suggested rate, or None where it lies outside the round or there is none.
-        chosen_text: What is written of it; empty but in the last round.
-        following: The next round's span, or None.
-        restarted: Whether every rate began at the same start.
-        box: Frame as shares of the picture: left, lower edge, width, height.
-    """
-
-    heading: str
-    across: Axis
-    upright: Axis
-    each: Series
-    line: Series
-    band: tuple[Series, Series]
-    above: Series
-    nonfinite: Series
-    chosen: float | None
-    chosen_text: str
-    following: Span | None
-    restarted: bool
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class RoundsFigure:
-    """All that the picture shows.
-
-    Attributes:
-        title: Wrapped to the picture's width.
-        panels: In the order of the rounds; with both kinds of sweep, the continued one comes first.
-        size: Width and height in inches.
-    """
-
-    title: str
-    panels: tuple[RoundPanel, ...]
-    size: tuple[float, float]
-
-
-def rounds_figure(rounds: Sequence[Sequence[RoundResult]], answer: Answer, title: str) -> RoundsFigure:
+def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: Answer, title: str) -> Page:
     """Works out the picture.
 
     Args:
@@ -107,113 +66,126 @@ def rounds_figure(rounds: Sequence[Sequence[RoundResult]], answer: Answer, title
     """
     rounds = [kinds for kinds in rounds if any(len(measured.lrs) for measured in kinds)]
     side_by_side = any(len(kinds) > 1 for kinds in rounds)
-    columns = 2 if side_by_side else max(1, min(len(rounds), 3))
-    rows = len(rounds) if side_by_side else math.ceil(len(rounds) / columns)
-    lines = wrapped(title)
-    height = 0.1 + _TITLE_LINE * len(lines) + rows * (_ABOVE + _PANEL + _BELOW)
-    width = (_WIDTH - _LEFT - _RIGHT - (columns - 1) * _GAP) / columns
-    panels = []
+    columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
+    width = column_width(columns, _GAP, left=_LEFT)
+    groups = []
     for i, kinds in enumerate(rounds):
-        following = rounds[i + 1][-1].plan.span if i + 1 < len(rounds) else None
-        for j, measured in enumerate(kinds):
-            row, column = (i, j) if side_by_side else divmod(i, columns)
-            bottom = height - 0.1 - _TITLE_LINE * len(lines) - row * (_ABOVE + _PANEL + _BELOW)
-            bottom -= _ABOVE + _PANEL
-            left = _LEFT + column * (width + _GAP)
-            box = (left / _WIDTH, bottom / height, width / _WIDTH, _PANEL / height)
-            last = i == len(rounds) - 1
-            panels.append(_panel(measured, i + 1, answer.suggestion, following, box, last=last))
-        if len(kinds) > 1:
-            panels[-len(kinds) :] = _same_scale(panels[-len(kinds) :])
-    return RoundsFigure("\n".join(lines), tuple(panels), (_WIDTH, height))
+        last = i == len(rounds) - 1
+        following = None if last else rounds[i + 1][-1].plan.span
+        y = _loss_axis(kinds)
+        groups.append(
+            [
+                round_panel(measured, i + 1, answer.suggestion, y, width, following=following, last=last)
+                for measured in kinds
+            ]
+        )
+    panels = [panel for group in groups for panel in group]
+    rows = groups if side_by_side else [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    note = "" if answer.suggestion or not panels else answer.verdict
+    parts = tuple(Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows)
+    return Page(title, parts, note, left=_LEFT if panels else 0.36)
 
 
-def _panel(
+def round_panel(
     measured: RoundResult,
     number: int,
     suggestion: Suggestion | None,
-    following: tuple[float, float] | None,
-    box: Box,
+    y: Axis,
+    width: float,
     *,
+    following: tuple[float, float] | None,
     last: bool,
-) -> RoundPanel:
-    lrs = measured.lrs
-    x = np.log10(lrs)
-    means = measured.losses
-    each_x, each_y = _iterations(measured, x)
-    bad = ~np.isfinite(means)
-    spread = measured.spread
-    low, high = loss_limits(each_y if len(each_y) > len(means) else means, means, np.empty(0))
-    upright = linear_axis(low, high, "loss", intervals=5)
-    bottom, top = upright.limits
-    line = np.where(np.isfinite(means), np.clip(means, None, top + 20 * (top - bottom)), np.nan)
-    seen = np.isfinite(each_y) & (each_y <= top)
-    above = np.isfinite(each_y) & ~seen
-    nothing = Series("", np.empty(0), np.empty(0))
-    band = (nothing, nothing)
-    if spread is not None:
-        band = (Series("", x, line - spread), Series("", x, line + spread))
-    chosen = None
-    if suggestion is not None and measured.plan.span[0] <= suggestion.lr <= measured.plan.span[1]:
-        chosen = math.log10(suggestion.lr)
+) -> Panel:
+    """One round: every iteration, one loss a rate, and where the next round looks.
+
+    Args:
+        measured: What was measured.
+        number: Which round it is, counted from 1.
+        suggestion: The suggested rate, or None.
+        y: The axis of the loss.
+        width: Of the panel in inches.
+        following: The first and the last rate of the next round, or None.
+        last: Whether it is the last round, above which the answer stands.
+    """
+    span = measured.plan.span
+    x = _rate_axis(*span)
+    rates, means = np.log10(measured.lrs), measured.losses
+    top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
+    line = np.where(np.isfinite(means), np.clip(means, None, far), np.nan)
+    each_x, each_y = _iterations(measured)
+    seen, gone = np.isfinite(each_y) & (each_y <= top), np.isfinite(each_y) & (each_y > top)
+    bad = rates[~np.isfinite(means)]
+    faint, clear = (PURPLE, PURPLE_DARK) if measured.restarted else (SKY, BLUE)
     how = ", same start" if measured.restarted else ""
-    shaded = None
+    layers: list[Layer] = [
+        above(f"Round {number}{how}: {rate_text(span[0])} to {rate_text(span[1])}", row=1, colour=BLACK)
+    ]
     if following is not None:
-        text = f"shaded: next, {rate_text(following[0])} to {rate_text(following[1])}"
-        shaded = Span(math.log10(following[0]), math.log10(following[1]), text)
-    first_lr, last_lr = measured.plan.span
-    return RoundPanel(
-        heading=f"Round {number}{how}: {rate_text(first_lr)} to {rate_text(last_lr)}",
-        across=_across(math.log10(first_lr), math.log10(last_lr)),
-        upright=upright,
-        each=Series("each iteration", each_x[seen], each_y[seen]),
-        line=Series("each rate", x, line),
-        band=band,
-        above=Series("above the frame", each_x[above], np.full(int(above.sum()), top)),
-        nonfinite=Series("not finite", x[bad], np.full(int(bad.sum()), top)),
-        chosen=chosen,
-        chosen_text=_chosen_text(suggestion) if last else "",
-        following=shaded,
-        restarted=measured.restarted,
-        box=box,
-    )
+        layers += _next_round(following, x)
+    if suggestion is not None and span[0] <= suggestion.lr <= span[1]:
+        layers.append(Marker("x", math.log10(suggestion.lr)))
+    opacity = 0.2 if len(each_x) > _MANY else 0.5
+    layers.append(Points(each_x[seen], each_y[seen], faint, "iterations", size=1.6, opacity=opacity))
+    spread = measured.spread
+    if spread is not None:
+        layers.append(Band(rates, line - spread, line + spread, clear, opacity=0.2))
+    layers += [
+        Line(rates, line, clear, "each rate", width=1.1, dots=1.8),
+        Points(
+            each_x[gone],
+            np.full(int(gone.sum()), top),
+            faint,
+            "above the frame",
+            shape=Shape.UP,
+            size=2.5,
+            clipped=False,
+        ),
+        Points(bad, np.full(len(bad), top), BLACK, "not finite", shape=Shape.CROSS, size=4.0, clipped=False),
+    ]
+    if last:
+        text = f"suggested {rate_text(suggestion.lr)}" if suggestion else "no learning rate suggested"
+        layers.append(above(text, colour=VERMILLION_TEXT, bold=True))
+    return Panel(x, y, tuple(layers), width, _PANEL)
 
 
-def _iterations(measured: RoundResult, x: Floats) -> tuple[Floats, Floats]:
-    """The losses of all iterations of all seeds, each at its rate, in the order they were measured."""
-    losses = [(at, loss) for track in measured.tracks for at, all_ in zip(x, track.losses, strict=False)
-              for loss in all_]  # fmt: skip
+def _next_round(following: tuple[float, float], x: Axis) -> list[Layer]:
+    """Its rates in words, and shaded where this round has them too."""
+    low, high = (math.log10(lr) for lr in following)
+    text = f"next, {rate_text(following[0])} to {rate_text(following[1])}"
+    if min(high, x.limits[1]) - max(low, x.limits[0]) < _OVERLAP * (high - low):
+        return [above(text, colour=GREEN_TEXT)]
+    return [Span("x", low, high, opacity=0.16), above(f"shaded: {text}", colour=GREEN_TEXT)]
+
+
+def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
+    """The losses of all iterations of all seeds, each at log10 of its rate, in their order."""
+    rates = np.log10(measured.lrs)
+    losses = [
+        (at, loss)
+        for track in measured.tracks
+        for at, all_ in zip(rates, track.losses, strict=False)
+        for loss in all_
+    ]
     points = np.array(losses, dtype=np.float64).reshape(-1, 2)
     points = points[:: max(1, math.ceil(len(points) / _MOST_DOTS))]
     return points[:, 0], points[:, 1]
 
 
-def _across(low: float, high: float) -> Axis:
+def _rate_axis(low: float, high: float) -> Axis:
     """log10 of the rate, and under each tick the rate itself."""
-    axis = linear_axis(low, high, "log₁₀ of the learning rate", intervals=4)
+    axis = linear_axis(math.log10(low), math.log10(high), "log₁₀ of the learning rate", intervals=4)
     labels = tuple(
         f"{label}\n{rate_text(10**tick, 2)}" for label, tick in zip(axis.tick_labels, axis.ticks, strict=True)
     )
     return replace(axis, tick_labels=labels)
 
 
-def _same_scale(panels: list[RoundPanel]) -> list[RoundPanel]:
-    """Panels that are to be compared, with one axis of the loss."""
-    low = min(panel.upright.limits[0] for panel in panels)
-    high = max(panel.upright.limits[1] for panel in panels)
-    pad = 0.03 / 1.06 * (high - low)
-    upright = linear_axis(low + pad, high - pad, panels[0].upright.label, intervals=5)
-    top = upright.limits[1]
-    return [
-        replace(
-            panel,
-            upright=upright,
-            above=replace(panel.above, y=np.full(len(panel.above.x), top)),
-            nonfinite=replace(panel.nonfinite, y=np.full(len(panel.nonfinite.x), top)),
-        )
-        for panel in panels
-    ]
-
-
-def _chosen_text(suggestion: Suggestion | None) -> str:
-    return "no learning rate suggested" if suggestion is None else f"suggested {rate_text(suggestion.lr)}"
+def _loss_axis(kinds: Sequence[RoundResult]) -> Axis:
+    """One axis for the sweeps of a round, which are to be compared."""
+    limits = []
+    for measured in kinds:
+        each, means = _iterations(measured)[1], measured.losses
+        losses = each if len(each) > len(means) else means
+        limits.append(loss_limits(losses, means, np.empty(0), start=measured.level))
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    return linear_axis(low, high, "loss", intervals=5)

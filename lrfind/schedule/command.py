@@ -39,7 +39,7 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
     files["schedule.json"] = None
     files["schedule.png"] = partial(_picture, found)
     if tried is not None and tried.seeds:
-        files["schedule_try.png"] = partial(_picture_of_trial, found)
+        files["schedule_try.png"] = partial(_range_page_trial, found)
     return Report(
         findings=Findings(
             command="schedule",
@@ -68,18 +68,16 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
 
 
 def _picture(found: Worked) -> bytes:
-    from lrfind.plotting.draw import png
-    from lrfind.plotting.schedule_drawing import draw_schedules
-    from lrfind.schedule.plot import schedule_figure
+    from lrfind.plotting.draw import draw, png
+    from lrfind.schedule.plot import schedule_page
 
-    return png(draw_schedules(schedule_figure(found.tables, found.peak.suggestion.lr, found.peak.source)))
+    return png(draw(schedule_page(found.tables, found.peak.suggestion.lr, found.peak.source)))
 
 
-def _picture_of_trial(found: Worked) -> bytes:
-    from lrfind.plotting.draw import png
-    from lrfind.plotting.trial_drawing import draw_tried
-    from lrfind.schedule.trial_plot import tried_figure
+def _range_page_trial(found: Worked) -> bytes:
+    from lrfind.plotting.draw import draw, png
+    from lrfind.schedule.trial_plot import trial_page
 
     assert found.trial is not None
     assert found.tried is not None
-    return png(draw_tried(tried_figure(found.tried, found.peak.suggestion.lr, found.trial.title)))
+    return png(draw(trial_page(found.tried, found.peak.suggestion.lr, found.trial.title)))

@@ -1,98 +1,64 @@
-"""The picture of learning-rate policies, worked out: a few in one panel, many in a panel each.
-
-Pure numbers and text; `lrfind.plotting.schedule_drawing` puts them on paper.
-"""
+"""The picture of learning-rate policies: a few in one panel, many in a panel each."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis
-from lrfind.range_test.plot import Series, wrapped
-from lrfind.report.formatting import rate_text
+from lrfind.plotting.page import Entry, Key, Page, Row, column_width
+from lrfind.plotting.panel import (
+    BLUE,
+    FONT_SIZE,
+    GREEN,
+    MIDDLE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    Band,
+    Dash,
+    Layer,
+    Line,
+    Panel,
+    above,
+)
 from lrfind.schedule.policies import Policy
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lrfind.range_test.plot import Box
+    from numpy.typing import NDArray
+
     from lrfind.schedule.schedule import Schedule, ScheduleTable
 
-_WIDTH, _LEFT, _RIGHT = 7.2, 0.76, 0.16
-"""Inches: of the picture, before the first panel, after the last."""
+    Floats = NDArray[np.float64]
 
-_TITLE_LINE, _BELOW, _KEY_LINE = 0.18, 0.50, 0.17
-"""Inches: a line of the title, the text of the horizontal axis, a line of the key."""
+LEFT, RIGHT = 0.76, 0.16
+"""Inches before the first panel and after the last."""
 
-_PANEL, _MOMENTUM, _MOMENTUM_GAP = 2.35, 1.55, 0.76
-"""Inches: height of the one panel; width of that of the momentum, and the gap before it."""
+_PANEL, _MOMENTUM, _MOMENTUM_GAP, _BELOW = 2.35, 1.55, 0.76, 0.52
+"""Inches: height of the one panel; width of that of the momentum and the gap before it; the axis below."""
 
-_COLUMNS, _SMALL, _GAP, _ABOVE = 3, 0.95, 0.22, 0.52
-"""Panels a row where each policy has one; in inches height, gap beside it, text above it."""
+_COLUMNS, _SMALL, _GAP, _ABOVE, _ROOM = 3, 0.95, 0.22, 0.45, 0.32
+"""Panels a row where each policy has one; in inches their height, the gap between them, the text above, and
+what an axis of its own takes beside a panel."""
 
 TOGETHER = 5
 """So many policies can be told apart in one panel."""
 
-_NOTE_CHARACTERS = 36
-_KEY_CHARACTERS = 96
+_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
+_DASHES: tuple[Dash, ...] = ((), (7, 1.5), (4, 1.5), (6, 1.2, 1.2, 1.2), (1.5, 1.2))
+"""Through the gaps of the later ones the earlier ones show where they lie on each other."""
+
+_NOTE_CHARACTERS, _KEY_CHARACTERS = 36, 96
 _MOST_POINTS = 3000
+_FEW = 31
+"""Up to so many steps each is a dot of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One curve: `stairs` where the rate is held between drops, `colour` counts the policies from 0."""
-
-    series: Series
-    stairs: bool
-    colour: int
-
-
-@dataclass(frozen=True, slots=True)
-class SchedulePanel:
-    """A panel of curves against the step.
-
-    Attributes:
-        heading: What it shows; empty where the key says it.
-        note: What it is made of, a line.
-        across: The steps.
-        upright: The rate or the momentum.
-        lines: The curves.
-        box: Frame as shares of the picture: left, lower edge, width, height.
-    """
-
-    heading: str
-    note: str
-    across: Axis
-    upright: Axis
-    lines: tuple[Line, ...]
-    box: Box
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleFigure:
-    """All that the picture shows.
-
-    Attributes:
-        title: Wrapped to the picture's width.
-        panels: Left to right, top to bottom.
-        key: What each policy is made of, a line a policy, for curves that share a panel; `key_at` is where,
-            the upper edge as a share of the picture, `key_line` the height of a line.
-        size: Width and height in inches.
-    """
-
-    title: str
-    panels: tuple[SchedulePanel, ...]
-    key: tuple[str, ...]
-    key_at: float
-    key_line: float
-    size: tuple[float, float]
-
-
-def schedule_figure(courses: Sequence[ScheduleTable], lr: float, source: str) -> ScheduleFigure:
+def schedule_page(courses: Sequence[ScheduleTable], lr: float, source: str) -> Page:
     """Works out the picture.
 
     Args:
@@ -100,90 +66,90 @@ def schedule_figure(courses: Sequence[ScheduleTable], lr: float, source: str) ->
         lr: The peak rate.
         source: Where it comes from, for the title; may be empty.
     """
-    title = wrapped(_title(courses, lr, source))
-    across = linear_axis(0, courses[0].schedule.num_steps, "step", whole=True)
-    upright = linear_axis(
-        0, max(float(course.rates.max()) for course in courses), "learning rate", intervals=5
-    )
     make = _together if len(courses) <= TOGETHER else _apart
-    return make(courses, title, across, upright)
+    return Page(_title(courses, lr, source), make(courses), left=LEFT, right=RIGHT)
 
 
-def _together(
-    courses: Sequence[ScheduleTable], title: list[str], across: Axis, upright: Axis
-) -> ScheduleFigure:
+def colour_of(index: int) -> str:
+    """The colour of a policy, counted from 0; after the last one they begin again."""
+    return _COLOURS[index % len(_COLOURS)]
+
+
+def dash_of(index: int) -> Dash:
+    """A dash for lines that may lie on each other, counted from 0."""
+    return _DASHES[index % len(_DASHES)]
+
+
+def _together(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
     """One panel of rates, the momentum beside it, and a key that says what each curve is made of."""
-    key = tuple(_shortened(_made_of(course.schedule), _KEY_CHARACTERS) for course in courses)
-    height = 0.1 + _TITLE_LINE * len(title) + 0.16 + _PANEL + _BELOW + _KEY_LINE * len(key) + 0.08
-    low = (0.08 + _KEY_LINE * len(key) + _BELOW) / height
-    moved = [course for course in courses if course.momenta is not None]
-    beside = _MOMENTUM + _MOMENTUM_GAP if moved else 0.0
-    width = _WIDTH - _LEFT - _RIGHT - beside
-    box = (_LEFT / _WIDTH, low, width / _WIDTH, _PANEL / height)
-    lines = tuple(_line(course, i) for i, course in enumerate(courses))
-    panels = [SchedulePanel("", "", across, upright, lines, box)]
+    lines = [_line(course, i, dash_of(i)) for i, course in enumerate(courses)]
+    moved = any(course.momenta is not None for course in courses)
+    width = column_width(1, 0.0, left=LEFT, right=RIGHT) - (_MOMENTUM + _MOMENTUM_GAP if moved else 0.0)
+    x, y = _step_axis(courses, 6), _rate_axis(courses, 5)
+    panels = [Panel(x, y, tuple(lines), width, _PANEL, grid="both")]
     if moved:
-        box = (1 - (_RIGHT + _MOMENTUM) / _WIDTH, low, _MOMENTUM / _WIDTH, _PANEL / height)
-        narrow = linear_axis(0, courses[0].schedule.num_steps, "step", intervals=4, whole=True)
-        panels.append(_momentum_panel(courses, narrow, box))
-    key_at = (0.06 + _KEY_LINE * len(key)) / height
-    return ScheduleFigure("\n".join(title), tuple(panels), key, key_at, _KEY_LINE / height, (_WIDTH, height))
+        momenta = [
+            _momentum(course, i, dash_of(i)) for i, course in enumerate(courses) if course.momenta is not None
+        ]
+        axes = _step_axis(courses, 4), _momentum_axis(courses, 5, "momentum")
+        panels.append(Panel(*axes, tuple(momenta), _MOMENTUM, _PANEL, grid="both"))
+    entries = [
+        Entry(_shortened(_made_of(course.schedule), _KEY_CHARACTERS), line)
+        for course, line in zip(courses, lines, strict=True)
+    ]
+    return Row(tuple(panels), 0.16, _BELOW, gap=_MOMENTUM_GAP), Key(tuple(entries), columns=1)
 
 
-def _apart(courses: Sequence[ScheduleTable], title: list[str], across: Axis, upright: Axis) -> ScheduleFigure:
-    """A panel a policy, all on the same axes, and one of the momentum where it moves."""
-    count = len(courses) + any(course.momenta is not None for course in courses)
-    rows = math.ceil(count / _COLUMNS)
-    height = 0.1 + _TITLE_LINE * len(title) + rows * (_ABOVE + _SMALL) + _BELOW
-    width = (_WIDTH - _LEFT - _RIGHT - (_COLUMNS - 1) * _GAP) / _COLUMNS
-    across = linear_axis(0, courses[0].schedule.num_steps, "step", intervals=4, whole=True)
-    upright = linear_axis(0, upright.limits[1] / 1.03, upright.label, intervals=3)
+def _apart(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
+    """A panel a policy, all on the same axes, and one of the momentum, with an axis of its own."""
+    width = column_width(_COLUMNS, _GAP, left=LEFT, right=RIGHT)
+    moved = [course for course in courses if course.momenta is not None]
+    count = len(courses) + len(moved)
+    step, rate = _step_axis(courses, 4), _rate_axis(courses, 3)
     panels = []
     for i in range(count):
-        row, column = divmod(i, _COLUMNS)
-        bottom = height - 0.1 - _TITLE_LINE * len(title) - (row + 1) * (_ABOVE + _SMALL)
-        box = (
-            (_LEFT + column * (width + _GAP)) / _WIDTH,
-            bottom / height,
-            width / _WIDTH,
-            _SMALL / height,
-        )
-        step = across if i + _COLUMNS >= count else _bare(across)
-        if i == len(courses):
-            panels.append(_momentum_panel(courses, step, box, inside=True))
-            continue
-        schedule = courses[i].schedule
-        note = _shortened(", ".join(_parameters(schedule)), _NOTE_CHARACTERS)
-        rate = upright if column == 0 else _bare(upright)
-        panels.append(SchedulePanel(schedule.policy.value, note, step, rate, (_line(courses[i], 0),), box))
-    return ScheduleFigure("\n".join(title), tuple(panels), (), 0.0, 0.0, (_WIDTH, height))
+        x = step if i + _COLUMNS >= count else step.bare
+        if i >= len(courses):
+            course = moved[i - len(courses)]
+            heading, note = f"{course.schedule.policy.value}: momentum", ""
+            line, y, room = _momentum(course, 1, ()), _momentum_axis(moved, 3, ""), _ROOM
+        else:
+            heading = courses[i].schedule.policy.value
+            note = _shortened(", ".join(_parameters(courses[i].schedule)), _NOTE_CHARACTERS)
+            line, y, room = _line(courses[i], 0, ()), rate if i % _COLUMNS == 0 else rate.bare, 0.0
+        # A panel of its own has room for the area.
+        floor = np.full(len(line.x), y.limits[0])
+        layers: list[Layer] = [
+            Band(line.x, floor, line.y, line.colour, opacity=0.1, stairs=line.stairs),
+            line,
+            above(heading, 0.0, row=1, align="left", bold=True),
+            above(note, 0.0, align="left", colour=MIDDLE, size=FONT_SIZE - 1),
+        ]
+        panels.append(Panel(x, y, tuple(layers), width - room, _SMALL, grid="both", room=room))
+    rows = [panels[i : i + _COLUMNS] for i in range(0, count, _COLUMNS)]
+    last = len(rows) - 1
+    return tuple(
+        Row(tuple(row), _ABOVE, 0.07 if i < last else _BELOW, gap=_GAP) for i, row in enumerate(rows)
+    )
 
 
-def _momentum_panel(
-    courses: Sequence[ScheduleTable], across: Axis, box: Box, *, inside: bool = False
-) -> SchedulePanel:
-    lines, values = [], []
-    for i, course in enumerate(courses):
-        if course.momenta is not None:
-            values.append(course.momenta)
-            x, y = _points(course.momenta)
-            lines.append(Line(Series("momentum", x, y), stairs=False, colour=1 if inside else i))
-    low, high = float(np.min(values)), float(np.max(values))
-    upright = linear_axis(low, high, "" if inside else "momentum", intervals=3 if inside else 5)
-    if not inside:
-        return SchedulePanel("", "", across, upright, tuple(lines), box)
-    # Its numbers stand within, where its neighbours have none.
-    ends = f"{low:g} to {high:g}"
-    return SchedulePanel("one_cycle: momentum", ends, across, _bare(upright), tuple(lines), box)
-
-
-def _line(course: ScheduleTable, colour: int) -> Line:
-    x, y = _points(course.rates)
+def _line(course: ScheduleTable, index: int, dash: Dash) -> Line:
+    """The rates; one that is held between drops stays so to the end, for no update has the one after that."""
     stairs = course.schedule.policy in (Policy.STEP, Policy.MULTISTEP)
-    return Line(Series(course.schedule.policy.value, x, y), stairs, colour)
+    rates = np.append(course.rates[:-1], course.rates[-2]) if stairs else course.rates
+    x, y = _points(rates)
+    name = course.schedule.policy.value
+    dots = 3.0 if len(x) <= _FEW else 0.0
+    return Line(x, y, colour_of(index), name, width=1.6, dash=dash, stairs=stairs, dots=dots)
 
 
-def _points(values: Any) -> tuple[Any, Any]:
+def _momentum(course: ScheduleTable, index: int, dash: Dash) -> Line:
+    assert course.momenta is not None
+    x, y = _points(course.momenta)
+    return Line(x, y, colour_of(index), "momentum", width=1.6, dash=dash, dots=3.0 if len(x) <= _FEW else 0.0)
+
+
+def _points(values: Floats) -> tuple[Floats, Floats]:
     """Step and value; of very many, evenly spread ones."""
     steps = np.arange(len(values))
     if len(steps) > _MOST_POINTS:
@@ -191,8 +157,18 @@ def _points(values: Any) -> tuple[Any, Any]:
     return steps.astype(np.float64), values[steps]
 
 
-def _bare(axis: Axis) -> Axis:
-    return replace(axis, label="", tick_labels=("",) * len(axis.ticks))
+def _step_axis(courses: Sequence[ScheduleTable], intervals: int) -> Axis:
+    return linear_axis(0, courses[0].schedule.num_steps, "step", intervals=intervals, whole=True)
+
+
+def _rate_axis(courses: Sequence[ScheduleTable], intervals: int) -> Axis:
+    high = max(float(course.rates.max()) for course in courses)
+    return linear_axis(0, high, "learning rate", intervals=intervals)
+
+
+def _momentum_axis(courses: Sequence[ScheduleTable], intervals: int, label: str) -> Axis:
+    values = np.concatenate([course.momenta for course in courses if course.momenta is not None])
+    return linear_axis(float(values.min()), float(values.max()), label, intervals=intervals)
 
 
 def _title(courses: Sequence[ScheduleTable], lr: float, source: str) -> str:

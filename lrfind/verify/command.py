@@ -75,8 +75,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
 
 
 def _picture(trials: Trials | None, judgement: Judgement | None, title: str) -> bytes:
-    from lrfind.plotting.draw import png
-    from lrfind.plotting.verify_drawing import draw_verify
-    from lrfind.verify.plot import verify_figure
+    from lrfind.plotting.draw import draw, png
+    from lrfind.verify.plot import verify_page
 
-    return png(draw_verify(verify_figure(trials, judgement, title)))
+    return png(draw(verify_page(trials, judgement, title)))

@@ -1,19 +1,38 @@
-"""The picture of the runs around a rate, worked out: how each trained, and where each ended.
-
-Pure numbers and text; `lrfind.plotting.verify_drawing` puts them on paper.
-"""
+"""The picture of the runs around a rate: how each trained, and where each ended."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
-from lrfind.range_test.plot import Series, wrapped
-from lrfind.report.formatting import rate_text
+from lrfind.plotting.limits import ceiling_of
+from lrfind.plotting.page import Entry, Key, Page, Row
+from lrfind.plotting.panel import (
+    BLUE,
+    DARK,
+    DOTTED,
+    GREEN,
+    GREEN_TEXT,
+    MIDDLE,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    VERMILLION_TEXT,
+    Band,
+    Layer,
+    Line,
+    Marker,
+    Panel,
+    Points,
+    Shape,
+    Span,
+    above,
+)
+from lrfind.suggestion import rate_text
 from lrfind.training.smoothing import centred
 from lrfind.verify.candidates import Role
 from lrfind.verify.report import roles_text
@@ -21,20 +40,18 @@ from lrfind.verify.report import roles_text
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from lrfind.range_test.plot import Box
     from lrfind.verify.candidates import Trials
     from lrfind.verify.judge import Judgement
 
     Floats = NDArray[np.float64]
 
-_WIDTH, _PANEL, _ABOVE, _BELOW, _TITLE_LINE, _KEY_LINE = 7.2, 2.5, 0.32, 0.45, 0.18, 0.16
-"""Inches: width of the picture; heights of a panel, of what stands above and below it, of lines of text."""
+_TRAINING, _ENDS, _PANEL = 3.35, 2.48, 2.5
+"""Inches: widths of the two panels and their height."""
 
-_LEFT, _RIGHT = (0.62, 3.35), (4.62, 2.48)
-"""Inches: left edge and width of each panel."""
+_OTHERS = (SKY, BLUE, PURPLE, ORANGE, MIDDLE)
+"""Colours of the rates beside the one in question, rising."""
 
-_KEYS_A_ROW = 2
-"""Entries of the key beside each other: a rate, why it was tried, and how it ended."""
+_GREY, _NOTHING = "#808080", np.empty(0)
 
 _SMOOTHED_OVER = 60
 """A run is smoothed with a kernel whose standard deviation is so many-th of its length."""
@@ -42,79 +59,12 @@ _SMOOTHED_OVER = 60
 _ASIDE = 1.3
 """How far beside the first and the last rate the right panel goes, as a factor."""
 
-_ROOM = 0.3
-"""How far above the initial loss the frame goes, as a share of the fall below it."""
-
 _CLIFF = 3.0
-"""The same for what is cut off before it is smoothed: a cliff would be smeared over what is before it."""
+"""How far above the first loss, as a share of the fall below it, losses are cut off before they are smoothed:
+a cliff would be smeared over what is before it."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RateFigure:
-    """One rate.
-
-    Attributes:
-        key: The rate, why it was tried and how it ended.
-        checked: Whether it is the rate in question.
-        each: The smoothed training loss of every seed; a line ends where its run did.
-        mean: Their mean, as far as all seeds got.
-        finals: Held-out losses at the end, one a seed, at the rate.
-        final: Their mean at the rate; empty where one diverged.
-        diverged: Where runs that diverged, or ended above the frame, are marked: at its upper edge.
-    """
-
-    key: str
-    checked: bool
-    each: tuple[Series, ...]
-    mean: Series
-    finals: Series
-    final: Series
-    diverged: Series
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class VerifyFigure:
-    """All that the picture shows.
-
-    Attributes:
-        title: What is trained on what and how, wrapped to the picture's width.
-        heading: What the left panel shows.
-        answer: What the right panel shows: whether the rate holds.
-        holds: Whether the checked rate holds and the pinned one, if any, is sensible; None where nothing can
-            be said.
-        step: Horizontal axis of the left panel.
-        loss: Its upright axis, the training loss.
-        rate: Horizontal axis of the right panel.
-        held_out: Its upright axis.
-        rates: What was measured, rising.
-        start: Mean held-out loss before training; None where nothing was measured.
-        good: The held-out losses within the margin of the best; None where there is none.
-        good_text: What is written of them.
-        size: Width and height in inches.
-        left_panel: Frame as shares of the picture: left, lower edge, width, height.
-        right_panel: The other one.
-        keys_a_row: Entries of the key beside each other.
-    """
-
-    title: str
-    heading: str
-    answer: str
-    holds: bool | None
-    step: Axis
-    loss: Axis
-    rate: Axis
-    held_out: Axis
-    rates: tuple[RateFigure, ...]
-    start: float | None
-    good: tuple[float, float] | None
-    good_text: str
-    size: tuple[float, float]
-    left_panel: Box
-    right_panel: Box
-    keys_a_row: int
-
-
-def verify_figure(trials: Trials | None, judgement: Judgement | None, title: str) -> VerifyFigure:
+def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) -> Page:
     """Works out the picture.
 
     Args:
@@ -122,101 +72,144 @@ def verify_figure(trials: Trials | None, judgement: Judgement | None, title: str
         judgement: What it says; None where it was cut off.
         title: What is trained on what and how.
     """
-    lines = wrapped(title)
-    count = 0 if trials is None else len(trials.candidates)
-    keys = _KEY_LINE * -(-count // _KEYS_A_ROW)
-    height = keys + _BELOW + _PANEL + _ABOVE + _TITLE_LINE * len(lines) + 0.14
-    bottom = (keys + _BELOW + 0.06) / height
-    level = -math.inf if trials is None else _level(trials)
-    curves: list[list[Floats]] = []
-    if trials is not None and math.isfinite(level):
-        curves = [_curves(trials, rate, _cliff(trials, level)) for rate in range(count)]
-    elif trials is not None:
-        curves = [[] for _ in range(count)]
-    finals = np.empty(0) if trials is None else np.concatenate([[], *(t.finals for t in trials.seeds)])
-    start = None
-    if trials is not None and trials.seeds:
-        start = float(np.mean([trial.start for trial in trials.seeds]))
-    loss = _loss_axis([curve for each in curves for curve in each], level)
-    held_out = _held_out_axis(finals, start)
-    rates: tuple[RateFigure, ...] = ()
-    if trials is not None:
-        rates = tuple(_rate(trials, judgement, i, curves[i], held_out.limits) for i in range(count))
+    row = Row((training_panel(trials), ends_panel(trials, judgement)), 0.32, 0.48, gap=0.65)
+    return Page(title, (row, _key(trials, judgement)), left=0.62)
+
+
+def training_panel(trials: Trials | None) -> Panel:
+    """The smoothed training loss of every seed, thin, and their mean, as far as all seeds got."""
     num_steps = 1 if trials is None else trials.num_steps
+    x = linear_axis(0.0, max(num_steps - 1, 1), "step", intervals=5, whole=True)
+    level = -math.inf if trials is None else _level(trials)
+    if trials is None or not math.isfinite(level):
+        y = linear_axis(0.0, 1.0, "training loss, smoothed", intervals=5)
+        return Panel(x, y, () if trials is None else (_heading(trials),), _TRAINING, _PANEL)
+    measured = np.concatenate([trial.losses.ravel() for trial in trials.seeds])
+    cliff = ceiling_of(level, measured, _CLIFF)
+    layers: list[Layer] = []
+    shown: list[Floats] = []
+    for rate, colour in enumerate(_colours(trials)):
+        curves = _curves(trials, rate, cliff)
+        shown += [curve for curve in curves if len(curve)]
+        layers += [Line(_steps(curve), curve, colour, width=0.5, opacity=0.4) for curve in curves]
+        shortest = min((len(curve) for curve in curves), default=0)
+        mean = np.mean([curve[:shortest] for curve in curves], axis=0) if shortest else _NOTHING
+        layers.append(Line(_steps(mean), mean, colour, width=1.6))
+    return Panel(x, _loss_axis(shown, level), (*layers, _heading(trials)), _TRAINING, _PANEL)
+
+
+def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
+    """The held-out loss at the end of every run over its rate, their mean, and whether the rate holds."""
+    finals = [_NOTHING] if trials is None else [_NOTHING, *(trial.finals for trial in trials.seeds)]
+    start = _start(trials)
+    y = _held_out_axis(np.concatenate(finals), start)
     lrs = np.array([0.01, 0.1]) if trials is None else trials.lrs
-    seeds = 0 if trials is None else len(trials.seeds)
-    good = None
-    if judgement is not None and judgement.drop > 0:
-        best = judgement.start - judgement.drop
-        good = (best, best + judgement.margin * judgement.drop)
-    return VerifyFigure(
-        title="\n".join(lines),
-        heading="same start and batches"
-        + (f"; thin: {seeds} seeds, thick: mean" if seeds > 1 else ", one seed"),
-        answer=_answer(trials, judgement),
-        holds=None if judgement is None else judgement.holds and judgement.sensible is not False,
-        step=linear_axis(0.0, max(num_steps - 1, 1), "step", intervals=5, whole=True),
-        loss=loss,
-        rate=log_axis(
-            float(lrs.min()) / _ASIDE,
-            float(lrs.max()) * _ASIDE,
-            "learning rate (log axis, base 10)",
-            max_labels=5,
-        ),
-        held_out=held_out,
-        rates=rates,
-        start=start,
-        good=good,
-        good_text="" if good is None or judgement is None else f"within {judgement.margin:.0%} of the drop",
-        size=(_WIDTH, height),
-        left_panel=(_LEFT[0] / _WIDTH, bottom, _LEFT[1] / _WIDTH, _PANEL / height),
-        right_panel=(_RIGHT[0] / _WIDTH, bottom, _RIGHT[1] / _WIDTH, _PANEL / height),
-        keys_a_row=_KEYS_A_ROW,
+    x = log_axis(
+        float(lrs.min()) / _ASIDE,
+        float(lrs.max()) * _ASIDE,
+        "learning rate (log axis, base 10)",
+        max_labels=5,
     )
+    layers: list[Layer] = []
+    good = _good(judgement)
+    if good is not None:
+        layers.append(Span("y", *good, GREEN, opacity=0.16))
+    if start is not None:
+        layers.append(Marker("y", start, _GREY, width=0.8, dash=DOTTED))
+    if trials is not None:
+        for rate, colour in enumerate(_colours(trials)):
+            layers += _ends(trials, rate, colour, y)
+    holds = None if judgement is None else judgement.holds and judgement.sensible is not False
+    colour = {True: GREEN_TEXT, False: VERMILLION_TEXT, None: DARK}[holds]
+    layers.append(above(_answer(trials, judgement), colour=colour, bold=True))
+    return Panel(x, y, tuple(layers), _ENDS, _PANEL)
 
 
-def _rate(
-    trials: Trials, judgement: Judgement | None, rate: int, curves: list[Floats], limits: tuple[float, float]
-) -> RateFigure:
-    candidate = trials.candidates[rate]
+def _ends(trials: Trials, rate: int, colour: str, y: Axis) -> list[Layer]:
+    """Each seed's end, their mean where none diverged, and a cross where one did or ended above the frame."""
+    lr, (low, high) = trials.candidates[rate].lr, y.limits
     finals = np.array([trial.finals[rate] for trial in trials.seeds])
-    seen = finals[np.isfinite(finals)]
-    shown = seen[seen <= limits[1]]
-    lost = len(seen) > len(shown) or bool(np.isinf(finals).any())
-    mean = seen.mean() if len(seen) and not np.isinf(finals).any() else math.nan
+    known = finals[np.isfinite(finals)]
+    shown = known[known <= high]
+    gone = len(known) > len(shown) or bool(np.isinf(finals).any())
+    mean = known.mean(keepdims=True) if len(known) and not np.isinf(finals).any() else _NOTHING
+    mean = mean[mean <= high]
+    # A little below the edge, which has writing above it.
+    edge = np.array([high - 0.025 * (high - low)] if gone else [])
+
+    def at_rate(losses: Floats, shape: Shape, size: float, opacity: float = 1.0) -> Points:
+        x = np.full(len(losses), lr)
+        return Points(x, losses, colour, shape=shape, size=size, opacity=opacity, clipped=False)
+
+    return [
+        at_rate(shown, Shape.DOT, 3.0, 0.5),
+        at_rate(mean, Shape.BAR, 13.0),
+        at_rate(edge, Shape.CROSS, 6.0),
+    ]
+
+
+def _key(trials: Trials | None, judgement: Judgement | None) -> Key:
+    """Each rate, why it was tried and how it ended; and what the lines beside the ends mean."""
+    entries = []
+    if trials is not None:
+        for rate, colour in enumerate(_colours(trials)):
+            text = _rate_in_words(trials, judgement, rate)
+            entries.append(Entry(text, Line(_NOTHING, _NOTHING, colour, width=2.0)))
+    if _start(trials) is not None:
+        looks = Line(_NOTHING, _NOTHING, _GREY, dash=DOTTED)
+        entries.append(Entry("held-out loss before training", looks))
+    if judgement is not None and _good(judgement) is not None:
+        looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
+        entries.append(Entry(f"within {judgement.margin:.0%} of the drop to the best", looks_good))
+    return Key(tuple(entries), columns=2)
+
+
+def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> str:
+    candidate = trials.candidates[rate]
     ended = ""
     if judgement is not None:
         times, seeds = int(judgement.diverged[rate]), len(trials.seeds)
         ended = f": ends at {judgement.means[rate]:.3g}"
         if times:
             ended = ": diverged" if times == seeds else f": diverged on {times} of {seeds} seeds"
-    return RateFigure(
-        key=f"{rate_text(candidate.lr)}, {roles_text(candidate)}{ended}",
-        checked=bool({Role.SUGGESTION, Role.GIVEN} & set(candidate.roles)),
-        each=tuple(Series("", np.arange(len(curve), dtype=np.float64), curve) for curve in curves),
-        mean=_mean(curves),
-        finals=_at(candidate.lr, shown),
-        final=_at(candidate.lr, np.array([mean] if mean <= limits[1] else [])),
-        # A little below the edge, which has writing above it.
-        diverged=_at(candidate.lr, np.array([limits[1] - 0.025 * (limits[1] - limits[0])] if lost else [])),
-    )
+    return f"{rate_text(candidate.lr)}, {roles_text(candidate)}{ended}"
 
 
-def _at(lr: float, losses: Floats) -> Series:
-    return Series("", np.full(len(losses), lr), losses)
+def _colours(trials: Trials) -> list[str]:
+    """One a rate; the rate in question always has the same."""
+    others = iter(_OTHERS)
+    return [
+        VERMILLION if {Role.SUGGESTION, Role.GIVEN} & set(candidate.roles) else next(others)
+        for candidate in trials.candidates
+    ]
+
+
+def _heading(trials: Trials) -> Layer:
+    seeds = len(trials.seeds)
+    how = f"thin: {seeds} seeds, thick: mean" if seeds > 1 else "one seed"
+    return above(f"same start and batches; {how}", colour=DARK)
+
+
+def _start(trials: Trials | None) -> float | None:
+    """Mean held-out loss before training; None where nothing was measured."""
+    if trials is None or not trials.seeds:
+        return None
+    start = float(np.mean([trial.start for trial in trials.seeds]))
+    return start if math.isfinite(start) else None
+
+
+def _good(judgement: Judgement | None) -> tuple[float, float] | None:
+    """The held-out losses within the margin of the best; None where no rate lowered the loss."""
+    if judgement is None or judgement.drop <= 0:
+        return None
+    best = judgement.start - judgement.drop
+    return best, best + judgement.margin * judgement.drop
 
 
 def _level(trials: Trials) -> float:
     """Where training begins: the highest loss of a first batch; minus infinity where none is known."""
-    first = np.concatenate([[], *(trial.losses[:, 0] for trial in trials.seeds)])
+    first = np.concatenate([_NOTHING, *(trial.losses[:, 0] for trial in trials.seeds)])
     return float(np.max(first[np.isfinite(first)], initial=-math.inf))
-
-
-def _cliff(trials: Trials, level: float) -> float:
-    """The loss from which on a run is off the picture."""
-    known = np.concatenate([[], *(trial.losses.ravel() for trial in trials.seeds)])
-    low = float(np.min(known[np.isfinite(known)], initial=level))
-    return level + _CLIFF * max(level - low, 0.25 * abs(level))
 
 
 def _curves(trials: Trials, rate: int, highest: float) -> list[Floats]:
@@ -227,48 +220,49 @@ def _curves(trials: Trials, rate: int, highest: float) -> list[Floats]:
         bad = np.flatnonzero(~np.isfinite(losses))
         losses = losses[: bad[0]] if len(bad) else losses
         width = max(trials.num_steps / _SMOOTHED_OVER, 0.5)
-        losses = np.minimum(losses, highest)
-        if len(losses):
-            # At the ends the local line may point beyond all that was measured.
-            losses = np.clip(centred(losses, width)[0], losses.min(), losses.max())
-        found.append(losses)
+        found.append(_smoothed(np.minimum(losses, highest), width))
     return found
 
 
-def _mean(curves: list[Floats]) -> Series:
-    shortest = min((len(curve) for curve in curves), default=0)
-    if not shortest:
-        return Series("", np.empty(0), np.empty(0))
-    mean = np.mean([curve[:shortest] for curve in curves], axis=0)
-    return Series("", np.arange(shortest, dtype=np.float64), mean)
+def _smoothed(losses: Floats, width: float) -> Floats:
+    """The losses smoothed without lag, from the very first one on.
+
+    All rates begin at the same loss, so their lines have to. For that the losses are continued to the left,
+    turned about the first one: whatever is smoothed symmetrically then goes through it.
+    """
+    if not len(losses):
+        return losses
+    before = 2 * losses[0] - losses[:0:-1]
+    smooth = centred(np.concatenate([before, losses]), width)[0][len(before) :]
+    # At the end the local line may point beyond all that was measured.
+    return np.clip(smooth, losses.min(), losses.max())
+
+
+def _steps(curve: Floats) -> Floats:
+    return np.arange(len(curve), dtype=np.float64)
 
 
 def _loss_axis(curves: list[Floats], level: float) -> Axis:
     """From the lowest loss to a little above where the runs begin: a cliff would hide everything else."""
-    label = "training loss, smoothed"
-    curves = [curve for curve in curves if len(curve)]
-    if not curves:
-        return linear_axis(0.0, 1.0, label, intervals=5)
     low = min(float(curve.min()) for curve in curves)
     high = max(float(curve.max()) for curve in curves)
-    level = max(level, low)
-    return linear_axis(low, min(high, level + _ROOM * (level - low)), label, intervals=5)
+    high = min(high, ceiling_of(max(level, low), np.array([low])))
+    return linear_axis(low, high, "training loss, smoothed", intervals=5)
 
 
 def _held_out_axis(finals: Floats, start: float | None) -> Axis:
     """The losses at the end, and the one before training, which all is measured against."""
-    label = "held-out loss at the end"
-    seen = finals[np.isfinite(finals)]
-    if start is None or not np.isfinite(start):
-        known = seen if len(seen) else np.array([0.0, 1.0])
-        return linear_axis(float(known.min()), float(known.max()), label, intervals=5)
-    low = float(seen.min()) if len(seen) else start
-    room = _ROOM * max(start - low, 0.25 * abs(start))
-    high = min(max(float(seen.max(initial=start)), start), start + room)
-    return linear_axis(min(low, start), high, label, intervals=5)
+    known = finals[np.isfinite(finals)]
+    if start is None:
+        low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
+    else:
+        low = min(float(known.min(initial=start)), start)
+        high = min(max(float(known.max(initial=start)), start), ceiling_of(start, known))
+    return linear_axis(low, high, "held-out loss at the end", intervals=5)
 
 
 def _answer(trials: Trials | None, judgement: Judgement | None) -> str:
+    """Whether the rate holds."""
     if trials is None:
         return "no learning rate to check"
     if judgement is None:

@@ -1,21 +1,19 @@
 """What the pictures, the table and the CSV of a comparison show, in numbers and words."""
 
-import io
 import math
-from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from lrfind.compare.budget import Budget
 from lrfind.compare.checkpoint import read_state, write_state
-from lrfind.compare.plot import curves_figure, legend_rows
+from lrfind.compare.plot import curves_page
 from lrfind.compare.report import announced, compare_csv, compare_lines
 from lrfind.compare.results import Comparison, Judge, Run
-from lrfind.compare.scaling_plot import scaling_figure
+from lrfind.compare.scaling_plot import scaling_page
 from lrfind.compare.verdict import advise
-from lrfind.plotting.compare_drawing import draw_curves, draw_scaling
-from lrfind.plotting.draw import png
+from lrfind.plotting.draw import draw, png
+from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
 
 BUDGET = Budget(300, 3, 100)
 LRS = (0.1, 0.2, 0.4)
@@ -38,105 +36,172 @@ def measured(*runs, judge=Judge.ACCURACY, planned=None):
 BOTH = measured(*(run_of(size=size, seed=seed) for size in (10, 20) for seed in (0, 2)))
 
 
+def layer(panel, name):
+    return next(each for each in panel.layers if getattr(each, "name", "") == name)
+
+
+def of(panel, kind):
+    return [each for each in panel.layers if isinstance(each, kind)]
+
+
+def texts(panel):
+    return [label.text for label in of(panel, Label)]
+
+
 def test_a_panel_a_batch_size_a_line_a_rate_in_epochs():
-    data = curves_figure(BOTH, "what is trained")
-    assert [panel.heading for panel in data.panels] == [
-        "batch size 10: best 0.2",
-        "batch size 20: best 0.2",
-        "",
-        "",
+    page = curves_page(BOTH, "what is trained")
+    assert [texts(panel) for panel in page.panels] == [
+        ["batch size 10: best 0.2"],
+        ["batch size 20: best 0.2"],
+        [],
+        [],
     ]
-    first = data.panels[0]
-    assert [line.mean.name for line in first.lines] == ["0.1", "0.2", "0.4"]
-    assert [line.best for line in first.lines] == [False, True, False]
-    assert first.lines[1].mean.x.tolist() == [1.0, 2.0, 3.0]
-    assert first.lines[1].mean.y == pytest.approx([0.69, 0.79, 0.89])
-    low, high = first.lines[1].band
-    assert high.y - low.y == pytest.approx(2 * 0.02 / math.sqrt(2) * np.ones(3))
-    assert [(e.text, e.shade) for e in data.legends[0].entries] == [("0.1", 0.0), ("0.2", 0.5), ("0.4", 1.0)]
-    assert "mean of 2 seeds" in data.title
+    lines = of(page.panels[0], Line)
+    # The best one is painted last and thickest.
+    assert [(line.name, line.width > 1) for line in lines] == [("0.1", False), ("0.4", False), ("0.2", True)]
+    assert lines[2].x.tolist() == [1.0, 2.0, 3.0]
+    assert lines[2].y == pytest.approx([0.69, 0.79, 0.89])
+    bands = of(page.panels[0], Band)
+    assert bands[1].high - bands[1].low == pytest.approx(2 * 0.02 / math.sqrt(2) * np.ones(3))
+    key = [(placed.entry.text, placed.entry.sample.colour) for placed in page.entries]
+    assert key == [("0.1", shade(0.0)), ("0.2", shade(0.5)), ("0.4", shade(1.0))]
+    assert [line.colour for line in lines] == [shade(0.0), shade(1.0), shade(0.5)]
+    assert "mean of 2 seeds" in page.title
 
 
-def test_a_legend_that_is_too_long_goes_on_in_another_row():
-    rows = legend_rows("learning rate", [(f"0.00{i}", 0.0) for i in range(10, 30)], 0.6)
-    assert len(rows) == 3
-    assert sum(len(row) for row in rows) == 20
-    assert {row[0].line for row in rows} == {rows[0][0].line}
-    assert all(a.text_at < b.line[0] for row in rows for a, b in pairwise(row))
-    assert all(row[-1].text_at < 0.95 for row in rows)
+def test_the_axis_of_time_begins_with_the_first_reading():
+    left, _, lower, _ = curves_page(BOTH, "").panels
+    assert left.x.fraction(1.0) == pytest.approx(0.03, abs=0.01)
+    assert lower.x.fraction(3.0) == pytest.approx(0.97, abs=0.01)
+    assert lower.x.tick_labels == ("1", "2", "3")
+
+
+def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curves():
+    lrs = (0.1, 0.2, 0.4, 0.8, 1.6)
+
+    def run(seed, diverged):
+        losses = np.tile([[1.0, 0.5]], (5, 1)) + 0.01 * np.arange(5)[:, None]
+        losses[2] = 90.0
+        losses[list(diverged)] = np.nan
+        gone = tuple(i in diverged for i in range(5))
+        return Run("SGD", 10, seed, lrs, (5, 10), losses, np.full((5, 2), np.nan), gone, 9)
+
+    comparison = Comparison((run(0, [4]), run(1, [3, 4])), Budget(100, 2, 50), Judge.LOSS, 2)
+    page = curves_page(comparison, "")
+    (panel,) = page.panels
+    assert texts(panel) == [
+        "batch size 10: best 0.1",
+        "diverged: 0.8 (1 of 2), 1.6; outside the frame: 0.4",
+    ]
+    heading, note = of(panel, Label)
+    assert heading.y == note.y == 1.0
+    assert heading.shift[1] > note.shift[1] > 0
+    # 1.6 was dropped before it was read, 0.4 lies outside: the key names what is drawn.
+    assert [placed.entry.text for placed in page.entries] == ["0.1", "0.2", "0.8"]
+    assert page.parts[1].above > curves_page(BOTH, "").parts[1].above
 
 
 def test_panels_of_a_row_share_their_axis_and_it_is_labelled_once():
-    left, right, lower, _ = curves_figure(BOTH, "").panels
-    assert left.upright.limits == right.upright.limits
-    assert left.upright.label == "held-out accuracy"
-    assert set(right.upright.tick_labels) == {""}
-    assert left.box[1] == right.box[1] > lower.box[1]
-    assert (left.across.label, lower.across.label) == ("", "epoch")
-    assert lower.upright.label == "held-out loss"
+    page = curves_page(BOTH, "")
+    left, right, lower, _ = page.panels
+    assert left.y.limits == right.y.limits
+    assert left.y.label == "held-out accuracy"
+    assert set(right.y.tick_labels) == {""}
+    bottoms = [box[1] for _, box in page.frames]
+    assert bottoms[0] == bottoms[1] > bottoms[2] == bottoms[3]
+    assert (left.x.label, lower.x.label) == ("", "epoch")
+    assert lower.y.label == "held-out loss"
 
 
 def test_without_accuracy_there_is_one_row_of_losses():
     runs = [run_of(size=size, accuracy=False) for size in (10, 20)]
-    panels = curves_figure(measured(*runs, judge=Judge.LOSS), "").panels
-    assert [panel.upright.label for panel in panels] == ["held-out loss", ""]
-    assert panels[0].heading == "batch size 10: best 0.2"
+    panels = curves_page(measured(*runs, judge=Judge.LOSS), "").panels
+    assert [panel.y.label for panel in panels] == ["held-out loss", ""]
+    assert texts(panels[0]) == ["batch size 10: best 0.2"]
 
 
 def test_a_run_that_was_cut_off_is_shown_as_far_as_it_came():
-    data = curves_figure(measured(run_of(finished=False, readings=1), planned=2), "")
-    assert data.panels[0].heading == "batch size 10 (cut off)"
-    assert data.panels[0].lines[0].mean.x.tolist() == [1.0]
-    assert not any(line.best for line in data.panels[0].lines)
+    panel = curves_page(measured(run_of(finished=False, readings=1), planned=2), "").panels[0]
+    assert texts(panel) == ["batch size 10 (cut off)"]
+    assert [line.x.tolist() for line in of(panel, Line)] == [[1.0]] * 3
+    assert not any(line.width > 1 for line in of(panel, Line))
 
 
 def test_nothing_measured_is_a_picture_that_says_so():
-    data = curves_figure(measured(planned=2), "what is trained")
-    assert data.panels == ()
-    assert data.title == "what is trained; cut off before anything was read"
-    assert png(draw_curves(data)).startswith(b"\x89PNG")
+    page = curves_page(measured(planned=2), "what is trained")
+    assert page.panels == ()
+    assert page.title == "what is trained; cut off before anything was read"
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart():
     runs = [run_of(size=size, optimizer=name) for name in ("SGD", "Adam") for size in (2, 5, 10, 20, 25, 50)]
-    data = curves_figure(measured(*runs), "")
-    assert len(data.legends) == 4
-    assert [legend.text for legend in data.legends[::2]] == ["SGD, learning rate", "Adam, learning rate"]
-    assert len({panel.box[:2] for panel in data.panels}) == len(data.panels) == 24
-    assert png(draw_curves(data)).startswith(b"\x89PNG")
+    page = curves_page(measured(*runs), "")
+    assert [text for text, _ in page.headings] == ["SGD, learning rate"] * 2 + ["Adam, learning rate"] * 2
+    assert len({box[:2] for _, box in page.frames}) == len(page.panels) == 24
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
     runs = [run_of(size=size, best=best, seed=s) for size, best in ((5, 0.2), (50, 0.2)) for s in (0, 1)]
     comparison = measured(*runs)
-    data = scaling_figure(comparison, advise(comparison, 5), "what is trained")
-    (panel,) = data.scalings
-    assert panel.points.x.tolist() == [5.0, 50.0]
-    assert panel.points.y.tolist() == [0.2, 0.2]
-    assert panel.across.tick_labels == ("5", "50")
-    linear, root = panel.rules
-    assert linear.line.y[[0, -1]] == pytest.approx([0.2, 2.0])
-    assert root.line.y[[0, -1]] == pytest.approx([0.2, 0.2 * math.sqrt(10)])
-    assert linear.fails == pytest.approx((50.0, 2.0))
-    assert "fails at 50" in linear.line.name
-    assert panel.heading.startswith("best rate ~ B^0.00")
-    assert data.rates[0].lines[0].best == pytest.approx((0.2, 0.895))
-    assert png(draw_scaling(data)).startswith(b"\x89PNG")
+    page = scaling_page(comparison, advise(comparison, 5), "what is trained")
+    rates, panel = page.panels
+    points = layer(panel, "best of those tried")
+    assert points.x.tolist() == [5.0, 50.0]
+    assert points.y.tolist() == [0.2, 0.2]
+    linear, root, _ = of(panel, Line)
+    assert linear.y[[0, -1]] == pytest.approx([0.2, 2.0])
+    assert root.y[[0, -1]] == pytest.approx([0.2, 0.2 * math.sqrt(10)])
+    fails = next(each for each in of(panel, Points) if each.shape is Shape.CROSS)
+    assert (fails.x.tolist(), fails.y) == ([50.0], pytest.approx([2.0]))
+    assert "linear, lr ~ B: fails at 50" in [placed.entry.text for placed in page.entries]
+    assert texts(panel)[0].startswith("best rate ~ B^0.00")
+    ring = next(each for each in of(rates, Points) if each.shape is Shape.RING)
+    assert (ring.x.tolist(), ring.y) == ([0.2], pytest.approx([0.895]))
+    assert png(draw(page)).startswith(b"\x89PNG")
+
+
+def test_the_best_rates_are_written_below_the_batch_sizes_where_no_line_runs():
+    comparison = measured(run_of(size=5, best=0.2), run_of(size=50, best=0.1))
+    _, panel = scaling_page(comparison, advise(comparison, 5), "").panels
+    assert panel.x.tick_labels == ("5\n0.2", "50\n0.1")
+    assert all(label.y >= 1 for label in of(panel, Label))
+
+
+def test_a_single_rate_is_drawn_over_the_batch_sizes():
+    def run(size, seed):
+        losses = np.array([[2.0, 1.0 + size / 100 + 0.1 * seed]])
+        return Run("SGD", size, seed, (0.1,), (5, 10), losses, 1 - losses / 10, (False,), 9)
+
+    runs = tuple(run(size, seed) for size in (10, 40) for seed in (0, 1))
+    comparison = Comparison(runs, Budget(100, 2, 50), Judge.ACCURACY, 4)
+    page = scaling_page(comparison, advise(comparison, 10), "")
+    (panel,) = page.panels
+    points = of(panel, Points)[0]
+    assert panel.x.tick_labels == ("10", "40")
+    assert points.x.tolist() == [10.0, 40.0]
+    assert points.y == pytest.approx([0.885, 0.855])
+    assert points.high - points.y == pytest.approx(2 * [0.01 / math.sqrt(2)])
+    assert panel.y.holds(np.append(points.low, points.high)).all()
+    assert texts(panel) == ["learning rate 0.1"]
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_a_best_at_the_edge_points_beyond_it():
     comparison = measured(run_of(size=5, best=0.2), run_of(size=50, best=5.0))
-    (panel,) = scaling_figure(comparison, advise(comparison, 5), "").scalings
-    assert [(x, up) for x, _, up in panel.open_ends] == [(50.0, True)]
-    assert panel.fit is None
+    _, panel = scaling_page(comparison, advise(comparison, 5), "").panels
+    arrows = [each for each in of(panel, Points) if each.shape in (Shape.UP, Shape.DOWN)]
+    assert [(arrow.x.tolist(), arrow.shape) for arrow in arrows] == [([50.0], Shape.UP)]
+    assert "fitted" not in [line.name for line in of(panel, Line)]
 
 
 def test_one_batch_size_has_no_second_panel():
     comparison = measured(run_of())
-    data = scaling_figure(comparison, advise(comparison, 10), "")
-    assert data.scalings == ()
-    assert data.rates[0].box[2] > 0.8
-    assert png(draw_scaling(data)).startswith(b"\x89PNG")
+    page = scaling_page(comparison, advise(comparison, 10), "")
+    ((_, box),) = page.frames
+    assert box[2] > 0.8
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_csv_has_a_row_a_reading_in_order_and_none_that_was_not_made():
@@ -196,6 +261,5 @@ def test_the_state_comes_back_as_it_was_written(tmp_path):
 
 
 def test_pictures_are_drawn_without_a_look_at_the_clock_or_the_screen():
-    data = curves_figure(BOTH, "$x$ [/foo]")
-    one, other = io.BytesIO(png(draw_curves(data))), io.BytesIO(png(draw_curves(data)))
-    assert one.getvalue() == other.getvalue()
+    page = curves_page(BOTH, "$x$ [/foo]")
+    assert png(draw(page)) == png(draw(page))

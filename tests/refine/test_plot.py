@@ -1,13 +1,14 @@
 """What the picture and the screen of a refined sweep show, in numbers and words."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from lrfind.plotting.draw import png
-from lrfind.plotting.rounds_drawing import draw_rounds
-from lrfind.refine.plot import rounds_figure
+from lrfind.plotting.draw import draw, png
+from lrfind.plotting.panel import PURPLE_DARK, Band, Label, Marker, Span
+from lrfind.refine.plot import rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
@@ -29,52 +30,94 @@ ROUNDS = [measured(COARSE), measured(FINE)]
 ANSWER = conclude(ROUNDS)
 
 
+def layer(panel, name):
+    return next(each for each in panel.layers if getattr(each, "name", "") == name)
+
+
+def of(panel, kind):
+    return [each for each in panel.layers if isinstance(each, kind)]
+
+
+def texts(panel):
+    return [label.text for label in of(panel, Label)]
+
+
 def test_a_panel_a_round_in_log10_of_the_rate():
-    data = rounds_figure([[each] for each in ROUNDS], ANSWER, "what is trained")
-    first, second = data.panels
-    assert first.line.x == pytest.approx(np.log10([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]))
-    assert len(first.each.x) == 27
-    assert first.line.y == pytest.approx(ROUNDS[0].losses)
-    assert "log₁₀" in first.across.label
-    assert "−1.0\n0.1" in first.across.tick_labels
-    assert (first.heading, second.heading) == ("Round 1: 0.1 to 0.9", "Round 2: 0.6 to 0.8")
+    first, second = rounds_page([[each] for each in ROUNDS], ANSWER, "what is trained").panels
+    line = layer(first, "each rate")
+    assert line.x == pytest.approx(np.log10([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]))
+    assert line.y == pytest.approx(ROUNDS[0].losses)
+    assert len(layer(first, "iterations").x) == 27
+    assert "log₁₀" in first.x.label
+    assert "−1.0\n0.1" in first.x.tick_labels
+    assert (texts(first)[0], texts(second)[0]) == ("Round 1: 0.1 to 0.9", "Round 2: 0.6 to 0.8")
 
 
 def test_the_next_span_is_shaded_and_the_chosen_rate_marked():
-    first, second = rounds_figure([[each] for each in ROUNDS], ANSWER, "").panels
-    span = [10**first.following.low, 10**first.following.high]
-    assert span == pytest.approx([0.6, 0.8])
-    assert first.following.text == "shaded: next, 0.6 to 0.8"
-    assert second.following is None
-    assert second.chosen == first.chosen == math.log10(ANSWER.suggestion.lr)
-    assert second.chosen_text == f"suggested {ANSWER.suggestion.lr:g}"
+    first, second = rounds_page([[each] for each in ROUNDS], ANSWER, "").panels
+    (span,) = of(first, Span)
+    assert [10**span.low, 10**span.high] == pytest.approx([0.6, 0.8])
+    assert texts(first)[1] == "shaded: next, 0.6 to 0.8"
+    assert of(second, Span) == []
+    (one,), (other,) = of(first, Marker), of(second, Marker)
+    assert one.at == other.at == math.log10(ANSWER.suggestion.lr)
+    assert texts(second)[1] == f"suggested {ANSWER.suggestion.lr:g}"
+
+
+def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
+    below = measured(RoundPlan((Segment.of(0.01, 0.1, 0.01, 1),), ""))
+    first, _ = rounds_page([[ROUNDS[0]], [below]], ANSWER, "").panels
+    assert of(first, Span) == []
+    assert texts(first)[1] == "next, 0.01 to 0.1"
+
+
+def test_why_nothing_is_suggested_stands_in_the_picture():
+    assert rounds_page([[ROUNDS[0]]], Answer(None, {}, "It never fell."), "").note == "It never fell."
+    assert rounds_page([[ROUNDS[0]]], ANSWER, "").note == ""
+
+
+def test_a_divergence_does_not_blow_up_the_axis_of_its_round_nor_of_the_one_beside_it():
+    losses = [1.0, 0.6, 400.0, 0.5, 90.0]
+    wild = RoundResult(
+        RoundPlan((Segment.of(0.1, 0.5, 0.1, 1),), ""), (SeedResult(1.0, tuple((loss,) for loss in losses)),)
+    )
+    tame = replace(measured(wild.plan, restarted=True), tracks=(SeedResult(1.0, ((1.0,), (0.9,), (0.8,))),))
+    left, right = rounds_page([[wild, tame]], ANSWER, "").panels
+    assert left.y == right.y
+    assert 1.0 < left.y.limits[1] < 2.0
+    above = layer(left, "above the frame")
+    assert above.x == pytest.approx(np.log10([0.3, 0.5]))
+    assert (above.y == left.y.limits[1]).all()
+    assert np.isfinite(layer(left, "each rate").y).all()
 
 
 def test_both_kinds_stand_side_by_side_on_one_scale():
     kinds = [[measured(COARSE, seeds=2), measured(COARSE, seeds=2, restarted=True)]]
-    left, right = rounds_figure(kinds, ANSWER, "").panels
-    assert left.box[1] == right.box[1]
-    assert left.box[0] < right.box[0]
-    assert left.upright == right.upright
-    assert (left.restarted, right.restarted) == (False, True)
-    low, high = left.band
-    assert high.y - low.y == pytest.approx(2 * 0.1 / math.sqrt(2) * np.ones(9))
+    page = rounds_page(kinds, ANSWER, "")
+    (left, one), (right, other) = page.frames
+    assert one[1] == other[1]
+    assert one[0] < other[0]
+    assert left.y == right.y
+    assert layer(left, "each rate").colour != layer(right, "each rate").colour == PURPLE_DARK
+    (band,) = of(left, Band)
+    assert band.high - band.low == pytest.approx(2 * 0.1 / math.sqrt(2) * np.ones(9))
 
 
 def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
     track = SeedResult(1.0, ((1.0,), (0.5,), (math.inf,)))
-    (panel,) = rounds_figure([[RoundResult(COARSE, (track,))]], Answer(None, {}, "."), "").panels
-    assert panel.nonfinite.x.tolist() == [math.log10(0.3)]
-    assert panel.nonfinite.y.tolist() == [panel.upright.limits[1]]
-    assert panel.chosen is None
-    assert panel.chosen_text == "no learning rate suggested"
+    (panel,) = rounds_page([[RoundResult(COARSE, (track,))]], Answer(None, {}, "."), "").panels
+    marks = layer(panel, "not finite")
+    assert marks.x.tolist() == [math.log10(0.3)]
+    assert marks.y.tolist() == [panel.y.limits[1]]
+    assert of(panel, Marker) == []
+    assert texts(panel)[1] == "no learning rate suggested"
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
 def test_any_number_of_rounds_can_be_drawn(count):
-    data = rounds_figure([[ROUNDS[i % 2]] for i in range(count)], ANSWER, "title")
-    assert png(draw_rounds(data)).startswith(b"\x89PNG")
-    boxes = [panel.box for panel in data.panels]
+    page = rounds_page([[ROUNDS[i % 2]] for i in range(count)], ANSWER, "title")
+    assert png(draw(page)).startswith(b"\x89PNG")
+    boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == count
 

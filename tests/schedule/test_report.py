@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lrfind.errors import ConfigError
-from lrfind.plotting.draw import png
-from lrfind.plotting.schedule_drawing import draw_schedules
+from lrfind.plotting.draw import draw, png
+from lrfind.plotting.panel import Label, Line
 from lrfind.report.load import earlier_run
-from lrfind.schedule.plot import TOGETHER, schedule_figure
+from lrfind.schedule.plot import TOGETHER, schedule_page
 from lrfind.schedule.policies import Policy
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
@@ -24,6 +24,10 @@ def courses(*names, num_steps=300, lr=0.1):
 
 
 ALL = courses(*Policy)
+
+
+def of(panel, kind):
+    return [each for each in panel.layers if isinstance(each, kind)]
 
 
 def test_csv_has_a_row_a_step_policy_after_policy_and_reads_back_to_the_last_bit():
@@ -74,54 +78,75 @@ def test_the_verdict_says_what_each_rate_does():
 
 
 def test_a_few_policies_share_a_panel_and_a_key_says_what_they_are_made_of():
-    data = schedule_figure(courses("step", "cosine"), 0.1, "suggested by lrfind range for mlp")
-    (panel,) = data.panels
-    step, cosine = panel.lines
-    assert step.series.x.tolist() == list(range(301))
-    assert step.series.y.tolist() == ALL[1].rates.tolist()
+    page = schedule_page(courses("step", "cosine"), 0.1, "suggested by lrfind range for mlp")
+    (panel,) = page.panels
+    step, cosine = of(panel, Line)
+    assert cosine.x.tolist() == list(range(301))
+    assert cosine.y.tolist() == courses("cosine")[0].rates.tolist()
     assert (step.stairs, cosine.stairs) == (True, False)
     assert step.colour != cosine.colour
-    assert data.key == (
-        "step: step_size 50, gamma 0.9",
-        "cosine: warmup_steps 30, start_factor 0.01, eta_min 0",
-    )
-    assert data.title == (
+    assert [(placed.entry.text, placed.entry.sample) for placed in page.entries] == [
+        ("step: step_size 50, gamma 0.9", step),
+        ("cosine: warmup_steps 30, start_factor 0.01, eta_min 0", cosine),
+    ]
+    assert page.title == (
         "Learning-rate policies step and cosine, 300 steps, peak 0.1\nPeak suggested by lrfind range for mlp"
     )
 
 
+def test_a_rate_that_is_held_has_no_stub_at_the_last_step():
+    (panel,) = schedule_page(courses("step"), 0.1, "").panels
+    (line,) = of(panel, Line)
+    rates = ALL[1].rates
+    assert rates[300] < rates[299]
+    assert line.y.tolist() == [*rates[:300].tolist(), rates[299]]
+    assert line.x[-1] == 300
+
+
 def test_the_momentum_has_a_panel_of_its_own_in_the_colour_of_its_policy():
-    rates, momenta = schedule_figure(courses("step", "one_cycle"), 0.1, "").panels
-    assert momenta.upright.label == "momentum"
-    assert momenta.lines[0].colour == rates.lines[1].colour
-    assert momenta.lines[0].series.y.tolist() == ALL[list(Policy).index(Policy.ONE_CYCLE)].momenta.tolist()
+    rates, momenta = schedule_page(courses("step", "one_cycle"), 0.1, "").panels
+    assert momenta.y.label == "momentum"
+    (line,) = of(momenta, Line)
+    assert line.colour == of(rates, Line)[1].colour
+    assert line.y.tolist() == ALL[list(Policy).index(Policy.ONE_CYCLE)].momenta.tolist()
+
+
+def test_among_many_panels_that_of_the_momentum_has_an_axis_and_ticks_of_its_own():
+    page = schedule_page(ALL, 0.1, "")
+    momentum, last = page.panels[-1], page.panels[-2]
+    assert momentum.y.tick_labels == ("0.85", "0.90", "0.95")
+    assert momentum.y.limits == pytest.approx((0.847, 0.953))
+    assert set(last.y.tick_labels) == {""}
+    (_, beside), (_, own) = page.frames[-2:]
+    assert own[0] - (beside[0] + beside[2]) > 0.05
 
 
 def test_many_policies_have_a_panel_each_on_the_same_axes():
-    data = schedule_figure(ALL, 0.1, "")
-    assert [panel.heading for panel in data.panels] == [*(p.value for p in Policy), "one_cycle: momentum"]
-    assert data.title == "11 learning-rate policies, 300 steps, peak 0.1"
-    assert {panel.upright.limits for panel in data.panels[:-1]} == {data.panels[0].upright.limits}
-    assert data.panels[1].note == "step_size 50, gamma 0.9"
-    assert all(len(panel.note) <= 36 for panel in data.panels)
+    page = schedule_page(ALL, 0.1, "")
+    written = [[label.text for label in of(panel, Label)] for panel in page.panels]
+    assert [texts[0] for texts in written] == [*(p.value for p in Policy), "one_cycle: momentum"]
+    assert page.title == "11 learning-rate policies, 300 steps, peak 0.1"
+    assert {panel.y.limits for panel in page.panels[:-1]} == {page.panels[0].y.limits}
+    assert written[1][1] == "step_size 50, gamma 0.9"
+    assert all(len(texts[1]) <= 36 for texts in written)
 
 
 @pytest.mark.parametrize("count", [1, 2, TOGETHER, TOGETHER + 1, 11])
 @pytest.mark.parametrize("num_steps", [4, 300])
 def test_any_number_of_policies_can_be_drawn(count, num_steps):
     names = [policy.value for policy in Policy][::-1][:count]
-    data = schedule_figure(courses(*names, num_steps=num_steps), 0.1, "suggested by x")
-    assert png(draw_schedules(data)).startswith(b"\x89PNG")
-    boxes = [panel.box for panel in data.panels]
+    page = schedule_page(courses(*names, num_steps=num_steps), 0.1, "suggested by x")
+    assert png(draw(page)).startswith(b"\x89PNG")
+    boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == len(boxes)
 
 
 def test_of_very_many_steps_some_are_drawn_from_the_first_to_the_last():
-    (line,) = schedule_figure(courses("poly", num_steps=50_000), 0.1, "").panels[0].lines
-    assert len(line.series.x) <= 3000
-    assert (line.series.x[0], line.series.x[-1]) == (0, 50_000)
-    assert np.all(np.diff(line.series.x) > 0)
+    (line,) = of(schedule_page(courses("poly", num_steps=50_000), 0.1, "").panels[0], Line)
+    assert len(line.x) <= 3000
+    assert (line.x[0], line.x[-1]) == (0, 50_000)
+    assert np.all(np.diff(line.x) > 0)
 
 
 RECORD = {

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from lrfind.plotting.draw import png
-from lrfind.plotting.trial_drawing import draw_tried
+from lrfind.plotting.draw import draw, png
+from lrfind.plotting.panel import Band, Line
 from lrfind.schedule.results import Tried, TriedSeed, reading_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
-from lrfind.schedule.trial_plot import tried_figure
+from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
 
 
@@ -21,6 +21,10 @@ def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accurac
         seeds.append(TriedSeed(i, losses, right, np.isnan(last), 300, finished=True))
     courses = tuple(ScheduleTable.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
     return Tried(courses, (10, 50, 100), tuple(seeds), len(finals) if planned is None else planned)
+
+
+def of(panel, kind):
+    return [each for each in panel.layers if isinstance(each, kind)]
 
 
 def test_policies_are_compared_seed_by_seed():
@@ -79,26 +83,35 @@ def test_the_csv_has_a_row_a_reading_with_the_rate_of_its_last_update():
 
 
 def test_the_band_leaves_out_what_a_seed_does_to_all_policies_alike():
-    data = tried_figure(tried([1, 1.1, 1.2], [5, 5.1, 5.2]), 0.5, "net on data")
-    for line in data.panels[0].lines:
-        low, high = line.band
-        np.testing.assert_allclose(high.y - low.y, 0, atol=1e-12)
-    assert data.title.splitlines() == [
+    page = trial_page(tried([1, 1.1, 1.2], [5, 5.1, 5.2]), 0.5, "net on data")
+    (panel,) = page.panels
+    bands = of(panel, Band)
+    assert len(bands) == 3
+    for band in bands:
+        np.testing.assert_allclose(band.high - band.low, 0, atol=1e-12)
+    assert page.title.splitlines() == [
         "net on data, policies with a peak of 0.5",
         "Mean of 2 seeds, band: ± one standard deviation, compared seed by seed",
     ]
-    assert [line.best for line in data.panels[0].lines] == [True, False, False]
-    assert data.key[0].startswith("fixed: ends at a held-out loss of 3 ± 2.8")
+    # The best one is painted last and thickest.
+    assert [(line.name, line.width > 1.5) for line in of(panel, Line)] == [
+        ("linear", False),
+        ("cosine", False),
+        ("fixed", True),
+    ]
+    first = page.entries[0].entry
+    assert first.bold
+    assert first.text.startswith("fixed: ends at a held-out loss of 3 ± 2.8")
 
 
 @pytest.mark.parametrize(("accuracies", "planned"), [(None, 2), (0.5, 3)])
 @pytest.mark.parametrize("last", [3.0, np.nan, 1e6, 0.0])
 def test_any_trial_can_be_drawn_and_told(accuracies, planned, last):
     found = tried([1, 2, last], [1, 3, last], planned=planned, accuracies=accuracies)
-    data = tried_figure(found, 0.5, "net on data")
-    assert len(data.panels) == (1 if accuracies is None else 2)
-    assert png(draw_tried(data)).startswith(b"\x89PNG")
-    boxes = [panel.box for panel in data.panels]
+    page = trial_page(found, 0.5, "net on data")
+    assert len(page.panels) == (1 if accuracies is None else 2)
+    assert png(draw(page)).startswith(b"\x89PNG")
+    boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(tried_lines(found)) == 5
     assert all(len(line.text) <= 95 for line in tried_lines(found)[:4])
@@ -107,6 +120,9 @@ def test_any_trial_can_be_drawn_and_told(accuracies, planned, last):
 def test_many_policies_are_told_apart_by_colour_and_dash_with_the_band_of_the_best_alone():
     names = ["fixed", "step", "exp", "inv", "poly", "linear", "cosine"]
     found = tried(list(range(7)), list(range(7)), policies=names)
-    data = tried_figure(found, 0.5, "net on data")
-    assert [len(line.band[0].x) > 0 for line in data.panels[0].lines] == [True] + [False] * 6
-    assert len({line.colour for line in data.panels[0].lines}) == 7
+    (panel,) = trial_page(found, 0.5, "net on data").panels
+    (band,) = of(panel, Band)
+    lines = of(panel, Line)
+    assert band.colour == lines[-1].colour
+    assert lines[-1].name == "fixed"
+    assert len({(line.colour, line.dash) for line in lines}) == 7

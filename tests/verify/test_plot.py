@@ -5,11 +5,22 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.plotting.draw import png
-from lrfind.plotting.verify_drawing import draw_verify
+from lrfind.plotting.draw import draw, png
+from lrfind.plotting.panel import (
+    DARK,
+    GREEN_TEXT,
+    VERMILLION,
+    VERMILLION_TEXT,
+    Label,
+    Line,
+    Marker,
+    Points,
+    Shape,
+    Span,
+)
 from lrfind.verify.candidates import Role, SeedTrial, Trials, candidates
 from lrfind.verify.judge import judge
-from lrfind.verify.plot import verify_figure
+from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
 from lrfind.verify.verdict import Conclusion
 
@@ -39,46 +50,75 @@ def judged(measured, **options):
     return judge(measured.finals, measured.starts, margin=0.1, **{"checked": 2} | options)
 
 
+def of(panel, kind):
+    return [each for each in panel.layers if isinstance(each, kind)]
+
+
+def answer_of(page):
+    return of(page.panels[1], Label)[-1].text
+
+
 THREE = trials([[1.5, 0.5, 0.2, INF], [1.4, 0.6, 0.3, 0.4]])
 
 
 def test_each_rate_has_its_curves_its_ends_and_its_key():
-    data = verify_figure(THREE, judged(THREE), "what is trained")
-    assert [rate.key for rate in data.rates] == [
+    page = verify_page(THREE, judged(THREE), "what is trained")
+    training, ends = page.panels
+    assert [placed.entry.text for placed in page.entries] == [
         "0.01, in the config: ends at 1.45",
         "0.0333, 1/3 of it: ends at 0.55",
         "0.1, suggestion: ends at 0.25",
         "0.3, 3 times it: diverged on 1 of 2 seeds",
+        "held-out loss before training",
+        "within 10% of the drop to the best",
     ]
-    assert [rate.checked for rate in data.rates] == [False, False, True, False]
-    held = data.rates[2]
+    assert [placed.entry.sample.colour == VERMILLION for placed in page.entries][:4] == [0, 0, 1, 0]
+    one, _, mean = [line for line in of(training, Line) if line.colour == VERMILLION]
     # A straight line stays as it is when it is smoothed, and so does the mean of two.
-    assert held.each[0].y == pytest.approx(np.linspace(2.0, 0.2, STEPS))
-    assert held.mean.y == pytest.approx(np.linspace(2.0, 0.25, STEPS))
-    assert held.finals.y.tolist() == [0.2, 0.3]
-    assert held.final.y == pytest.approx([0.25])
-    assert data.answer == "0.1 holds"
-    assert data.good == pytest.approx((0.25, 0.25 + 0.1 * 1.75))
-    assert data.start == 2.0
+    assert one.y == pytest.approx(np.linspace(2.0, 0.2, STEPS))
+    assert mean.y == pytest.approx(np.linspace(2.0, 0.25, STEPS))
+    finals, final, diverged = [points for points in of(ends, Points) if points.colour == VERMILLION]
+    assert finals.y.tolist() == [0.2, 0.3]
+    assert final.y == pytest.approx([0.25])
+    assert len(diverged.y) == 0
+    assert answer_of(page) == "0.1 holds"
+    ((good,), (start,)) = of(ends, Span), of(ends, Marker)
+    assert (good.along, good.low, good.high) == ("y", pytest.approx(0.25), pytest.approx(0.25 + 0.1 * 1.75))
+    assert (start.along, start.at) == ("y", 2.0)
+
+
+def test_nothing_is_written_within_the_panels_where_a_point_could_strike_it_through():
+    page = verify_page(THREE, judged(THREE), "")
+    assert all(label.y >= 1 and not label.in_data for panel in page.panels for label in of(panel, Label))
+
+
+def test_every_line_starts_at_the_first_loss_of_its_run():
+    rng = np.random.default_rng(0)
+    measured = trials([[1.5, 0.5, 0.2, 0.3], [1.4, 0.6, 0.3, 0.4]])
+    for trial in measured.seeds:
+        trial.losses[:] += 0.3 * rng.standard_normal(trial.losses.shape)
+        trial.losses[:, 0] = 2.0 + 0.1 * trial.seed
+    lines = of(verify_page(measured, judged(measured), "").panels[0], Line)
+    assert [line.y[0] for line in lines] == pytest.approx([2.5, 2.6, 2.55] * 4)
 
 
 def test_a_run_that_diverged_ends_at_its_last_finite_loss_and_is_marked_at_the_upper_edge():
-    data = verify_figure(THREE, judged(THREE), "")
-    lost = data.rates[3]
-    assert [len(curve.y) for curve in lost.each] == [9, STEPS]
-    assert len(lost.mean.y) == 9
-    assert lost.finals.y.tolist() == [0.4]
-    assert len(lost.final.y) == 0
-    bottom, top = data.held_out.limits
-    assert lost.diverged.y == pytest.approx([top - 0.025 * (top - bottom)])
+    training, ends = verify_page(THREE, judged(THREE), "").panels
+    assert [len(line.y) for line in of(training, Line)[-3:]] == [9, STEPS, 9]
+    finals, final, diverged = of(ends, Points)[-3:]
+    assert finals.y.tolist() == [0.4]
+    assert len(final.y) == 0
+    bottom, top = ends.y.limits
+    assert diverged.y == pytest.approx([top - 0.025 * (top - bottom)])
+    assert diverged.shape is Shape.CROSS
     # The cliff at 18 leaves the frame to the others.
-    assert data.loss.limits[1] < 3
+    assert training.y.limits[1] < 3
 
 
 def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
     measured = trials([[1.5, 0.5, 0.2, 0.4]])
     measured.seeds[0].losses[3, 1:40] = 1e6
-    lines = [curve.y for rate in verify_figure(measured, judged(measured), "").rates for curve in rate.each]
+    lines = [line.y for line in of(verify_page(measured, judged(measured), "").panels[0], Line)]
     assert min(line.min() for line in lines) == pytest.approx(0.2)
     assert max(line.max() for line in lines) == pytest.approx(2.0 + 3 * 1.8)
 
@@ -96,26 +136,27 @@ def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
 def test_the_answer_stands_in_the_picture(finals, pinned, answer):
     measured = trials(finals, pinned=pinned)
     judgement = judged(measured, pinned=measured.index([Role.PINNED]))
-    data = verify_figure(measured, judgement, "title")
-    assert data.answer == answer
-    assert data.holds is {"0.1 holds": True, "nothing was learnt: not judged": None}.get(answer, False)
-    assert png(draw_verify(data)).startswith(b"\x89PNG")
+    page = verify_page(measured, judgement, "title")
+    assert answer_of(page) == answer
+    colour = {"0.1 holds": GREEN_TEXT, "nothing was learnt: not judged": DARK}.get(answer, VERMILLION_TEXT)
+    assert of(page.panels[1], Label)[-1].colour == colour
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     cut = trials([[1.5, NAN, NAN, NAN]])
-    data = verify_figure(cut, None, "title")
-    assert data.answer == "interrupted: not judged"
-    assert png(draw_verify(data)).startswith(b"\x89PNG")
-    nothing = verify_figure(None, None, "")
-    assert (nothing.rates, nothing.answer) == ((), "no learning rate to check")
-    assert png(draw_verify(nothing)).startswith(b"\x89PNG")
+    page = verify_page(cut, None, "title")
+    assert answer_of(page) == "interrupted: not judged"
+    assert png(draw(page)).startswith(b"\x89PNG")
+    nothing = verify_page(None, None, "")
+    assert (nothing.entries, answer_of(nothing)) == ([], "no learning rate to check")
+    assert png(draw(nothing)).startswith(b"\x89PNG")
     assert verify_csv(None) == "lr,seed,step,loss,held_out_loss\n"
     never_finite = trials([[INF] * 4], start=NAN)
     never_finite.seeds[0].losses[:] = NAN
-    assert png(draw_verify(verify_figure(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
+    assert png(draw(verify_page(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
     none_whole = trials([])
-    assert png(draw_verify(verify_figure(none_whole, None, ""))).startswith(b"\x89PNG")
+    assert png(draw(verify_page(none_whole, None, ""))).startswith(b"\x89PNG")
     assert verify_record(none_whole, None, checked={}, pinned=0.2, held_out=9)["pinned"] == {
         "lr": 0.2,
         "sensible": None,
@@ -125,10 +166,9 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
 
 def test_panels_and_keys_lie_within_the_picture():
     for count in (0.01, 0.1):
-        data = verify_figure(
-            trials([[1.5, 0.5, 0.2, 0.3][: 4 if count < 0.1 else 3]], config=count), None, "t"
-        )
-        for left, bottom, width, height in (data.left_panel, data.right_panel):
+        page = verify_page(trials([[1.5, 0.5, 0.2, 0.3][: 4 if count < 0.1 else 3]], config=count), None, "t")
+        assert all(placed.middle > 0 for placed in page.entries)
+        for _, (left, bottom, width, height) in page.frames:
             assert 0 < left < left + width <= 1
             assert 0 < bottom < bottom + height < 1
 
