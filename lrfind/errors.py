@@ -56,3 +56,7 @@ class OptimizerError(UserError):
 
 class OutputError(UserError):
     """The results cannot be written where they should go."""
+
+
+class RestoreError(UserError):
+    """Something that a test changed refuses to be put back; it is named, and all else was put back."""

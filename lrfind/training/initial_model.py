@@ -67,17 +67,17 @@ class InitialModel:
         Raises:
             UserError: Model or loss cannot take a batch.
         """
-        versions = None if self._still is None else [p._version for p in self._still]
+        versions = None if self._still is None else [_version(p) for p in self._still]
         own = [own_batch(batch, clone=self._clones) for batch in batches]
         tensors = tensors_in(own)
-        before = [tensor._version for tensor in tensors]
+        before = [_version(tensor) for tensor in tensors]
         with self._streams.kept(), self._swapped_in():
             measured = [self._objective(batch) for batch in own]
         if versions is not None and self._still is not None:
             # After the first pass it is known what a forward pass writes to.
-            written = [p for p, v in zip(self._still, versions, strict=True) if p._version != v]
+            written = [p for p, v in zip(self._still, versions, strict=True) if _version(p) != v]
             self._parameters += [(p, _copy(p, self._storages)) for p in written]
-            self._clones = [tensor._version for tensor in tensors] != before
+            self._clones = [_version(tensor) for tensor in tensors] != before
             self._still = None
         losses = torch.stack([loss for loss, _ in measured])
         rights = [right for _, right in measured if right is not None]
@@ -86,7 +86,7 @@ class InitialModel:
     @contextmanager
     def _swapped_in(self) -> Iterator[None]:
         under_training = [p.data for p, _ in self._parameters]
-        live = [(module._buffers, name, module._buffers.get(name)) for module, name, _ in self._buffers]
+        live = [(module._buffers, name, _buffer(module, name)) for module, name, _ in self._buffers]
         try:
             for p, copy in self._parameters:
                 p.data = copy
@@ -97,13 +97,23 @@ class InitialModel:
             # What the pass has put in their place, a running mean for one, is the start model's own.
             self._parameters = [(p, p.data) for p, _ in self._parameters]
             self._buffers = [
-                (module, name, now if (now := module._buffers.get(name)) is not None else copy)
+                (module, name, now if (now := _buffer(module, name)) is not None else copy)
                 for module, name, copy in self._buffers
             ]
             for (p, _), data in zip(self._parameters, under_training, strict=True):
                 p.data = data
             for buffers, name, buffer in live:
                 buffers[name] = buffer
+
+
+def _buffer(module: nn.Module, name: str) -> Tensor | None:
+    """The buffer that a module has by now; a scripted one's dict knows no `get`."""
+    return module._buffers[name] if name in module._buffers else None  # noqa: SIM401
+
+
+def _version(tensor: Tensor) -> int:
+    """How often a tensor was written to; of one made in inference mode that is not counted."""
+    return -1 if tensor.is_inference() else tensor._version
 
 
 def _copy(parameter: Tensor, storages: dict[int, torch.UntypedStorage]) -> Tensor:

@@ -1,0 +1,1 @@
+"""Whatever objects hold, saved and put back: tensors, containers, generators, attributes, torch's modes."""
