@@ -191,17 +191,16 @@ def range_test(
         validation_every=validation_every,
     )
     curves: list[Curve] = []
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader):
+    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
         seeds = torch.randint(2**31, (repeats,)).tolist() if repeats > 1 else [0]
         while len(curves) < repeats:
-            # Within, without the loader: its generators go on, so that the next sweep meets another order.
-            with preserved(model, optimizer, criterion=criterion, scaler=task.scaler):
-                if curves:
-                    torch.manual_seed(seeds[len(curves)])
-                batches = batches_of(loader, task.device)
-                if single_batch:
-                    batches = repeat(next(batches))
-                curve = sweep(replace(task, batches=batches), lrs, options=options, on_step=on_step)
+            if curves:
+                start.restore(loader=False)  # its order goes on, so that the next sweep meets another one
+                torch.manual_seed(seeds[len(curves)])
+            batches = batches_of(loader, task.device)
+            if single_batch:
+                batches = repeat(next(batches))
+            curve = sweep(replace(task, batches=batches), lrs, options=options, on_step=on_step)
             if curve.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
             curves.append(curve)

@@ -17,7 +17,7 @@ from lrfind.refine.rounds import run_rounds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
 from lrfind.tasks.own import fixed, own_task, plain_arguments
-from lrfind.training.snapshot import Snapshot, preserved
+from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -166,8 +166,8 @@ def refine(
         initialise=initialise,
         on_step=on_step,
     )
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader):
-        sweep.start = Snapshot(model, optimizer, scaler=task.scaler, loader=loader)
+    everything = preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader)
+    with everything as sweep.start:
         found = list(run_rounds(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
     answer = conclude(found)
     content = content_of(

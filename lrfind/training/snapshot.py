@@ -52,8 +52,6 @@ class Snapshot:
         scaler: The gradient scaler, where one is used.
         loader: Where batches come from.
 
-    Warns:
-        UserWarning: Something may change in training and cannot be copied; it is named.
     """
 
     def __init__(
@@ -70,25 +68,40 @@ class Snapshot:
         self._modes = GlobalModes()
         self._objects = ObjectState([*roots, *_GLOBAL_HOOKS])
         self._streams = StreamState(devices)
-        self._loader = ObjectState([] if loader is None else [("loader", loader)], limits=_OF_A_LOADER)
-        not_understood = self._objects.not_understood + self._loader.not_understood
-        if not_understood:
+        self._loader = loader
+        self._order = ObjectState([] if loader is None else [("loader", loader)], limits=_OF_A_LOADER)
+
+    def warn(self) -> None:
+        """Names what may change in training and cannot be put back.
+
+        Warns:
+            UserWarning: There is some.
+        """
+        names = self._objects.not_understood + self._order.not_understood
+        if getattr(self._loader, "_iterator", None) is not None:
+            names.append("the random streams of the loader's worker processes (persistent_workers)")
+        if names:
             warnings.warn(
-                f"cannot be copied, so it stays changed if training changes it: {', '.join(not_understood)}",
-                stacklevel=2,
+                f"cannot be copied, and stays as a step leaves it: {', '.join(names)}", stacklevel=3
             )
 
-    def restore(self) -> None:
-        """Puts everything back as it was.
+    def restore(self, *, loader: bool = True) -> None:
+        """Puts everything back as it was. A loader's worker processes that stay between epochs stay.
+
+        Args:
+            loader: Whether the loader is put back too, so that its order begins again.
 
         Raises:
             RestoreError: Something refuses; it is named, and all else was put back.
         """
-        self._restore(raising=True)
+        refused = self._restore_all_but_the_loader()
+        if loader:
+            refused += self._restore_order()
+        _report(refused, raising=True)
 
     def restore_loader(self) -> None:
         """Puts the loader back, and nothing else: its order begins again."""
-        _report(self._loader.restore(), raising=True)
+        _report(self._restore_order(), raising=True)
 
     def restore_to_the_end(self) -> None:
         """Restores, without being stopped half-way by an interrupt, which comes afterwards.
@@ -101,18 +114,27 @@ class Snapshot:
         raising = sys.exc_info()[1] is None
         try:
             with interrupts_held():
-                self._restore(raising=raising)
+                refused = self._restore_all_but_the_loader() + self._order.restore()
         except KeyboardInterrupt:  # before they were held, or at the end
             with interrupts_held():
-                self._restore(raising=False)
+                self._restore_all_but_the_loader()
+                self._order.restore()
             raise
+        _report(refused, raising=raising)
 
-    def _restore(self, *, raising: bool) -> None:
+    def _restore_all_but_the_loader(self) -> list[str]:
         self._modes.restore()
         refused = self._objects.restore()
         self._streams.restore()
-        refused += self._loader.restore()
-        _report(refused, raising=raising)
+        return refused
+
+    def _restore_order(self) -> list[str]:
+        """The loader but for its worker processes, which take seconds to start again."""
+        workers = getattr(self._loader, "_iterator", None)
+        refused = self._order.restore()
+        if workers is not None:
+            vars(self._loader)["_iterator"] = workers
+        return refused
 
 
 @contextmanager
@@ -123,11 +145,16 @@ def preserved(
     criterion: Any = None,
     scaler: Any = None,
     loader: Any = None,
-) -> Iterator[None]:
-    """Whatever happens inside, everything is afterwards as it was before; see `Snapshot`."""
+) -> Iterator[Snapshot]:
+    """Whatever happens inside, everything is afterwards as it was before; see `Snapshot`.
+
+    Warns:
+        UserWarning: Something may change in training and cannot be copied; it is named.
+    """
     snapshot = Snapshot(model, optimizer, criterion=criterion, scaler=scaler, loader=loader)
+    snapshot.warn()
     try:
-        yield
+        yield snapshot
     finally:
         try:
             snapshot.restore_to_the_end()
