@@ -65,7 +65,8 @@ class Snapshot:
     ) -> None:
         devices = _devices(model, optimizer)
         roots = [("model", model), ("optimizer", optimizer), ("criterion", criterion), ("scaler", scaler)]
-        self._modes = GlobalModes()
+        with interrupts_held():  # to count open autocast contexts is to open one
+            self._modes = GlobalModes()
         self._objects = ObjectState([*roots, *_GLOBAL_HOOKS])
         self._streams = StreamState(devices)
         self._loader = loader

@@ -104,7 +104,7 @@ class ObjectState:
         self._saved: list[tuple[str, State]] = []
         self._empty: list[dict[Any, Any]] = []  # the dozen dicts for hooks that every module has
         self._seen: dict[int, object] = {}  # also keeps them, so that no id comes twice
-        self._waiting: list[_Found] = []
+        self._waiting: deque[_Found] = deque()
         self._ways: dict[type, Callable[[_Found], None] | None] = {}
         for name, root in roots:
             found = _Found(root, name, "")
@@ -115,7 +115,7 @@ class ObjectState:
             else:
                 self._push(root, name, "")
         while self._waiting:
-            found = self._waiting.pop()
+            found = self._waiting.popleft()
             way = self._ways[type(found.value)]
             assert way is not None
             way(found)
