@@ -45,7 +45,7 @@ def counted(model, optimizer):
 
 
 @pytest.mark.skipif(not OPEN_FILES.is_dir(), reason="counts open files in /proc")
-@pytest.mark.parametrize("times", [25, pytest.param(500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [12, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("search", ["range_test", "refine"])
 def test_repeated_searches_leave_nothing_behind(search, times):
     torch.manual_seed(0)
