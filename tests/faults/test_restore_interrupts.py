@@ -109,8 +109,10 @@ def test_ctrl_c_at_any_call(cases, name):
     assert interrupted >= cases // 2
 
 
+# By the clock: on a busy machine an interrupt may come after the search and end pytest itself.
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that sends signals")
-@pytest.mark.parametrize("cases", [6, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("cases", [300])
 def test_ctrl_c_pressed_three_times_in_a_row(cases):
     trial = Trial("adam")
     began = time.perf_counter()
