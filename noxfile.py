@@ -34,6 +34,13 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+def docs(session: nox.Session) -> None:
+    """The site, into site/; every broken link is an error."""
+    session.install("-e", ".[docs]")
+    session.run("mkdocs", "build", "--strict")
+
+
+@nox.session
 def benchmarks(session: nox.Session) -> None:
     """The cost of a step as a ratio against the bare loop; the other finders are installed for it."""
     session.install("-e", ".[bench]")

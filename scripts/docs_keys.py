@@ -102,7 +102,9 @@ def _docstrings(settings: type) -> dict[str, str]:
         for field, text in zip(node.body, node.body[1:], strict=False):
             if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
                 assert isinstance(field.target, ast.Name)
-                found[field.target.id] = " ".join(ast.literal_eval(text.value).split()).replace("|", "\\|")
+                said = " ".join(ast.literal_eval(text.value).split())
+                # YAML says null where Python says None.
+                found[field.target.id] = said.replace("|", "\\|").replace("None", "`null`")
     return found
 
 
