@@ -11,7 +11,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
-from lrfind.cli.main import COMMANDS, main
+from lrfind.cli.commands import COMMANDS
+from lrfind.cli.main import main
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,102 @@
+"""Our own flags: what stands for an override in fewer letters, taken out before Hydra reads the line."""
+
+from __future__ import annotations
+
+RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
+"""Flags with a learning rate behind them: whose they are, what they are short for, an example."""
+
+TRY_FLAG = "--try"
+"""Short for schedule.try=true."""
+
+LONE_FLAGS = ("-q", "--quiet", "--json", TRY_FLAG)
+"""Flags of ours with nothing behind them."""
+
+
+class UsageError(Exception):
+    """A word of the command line that cannot be taken as it stands; the message says what to type instead."""
+
+
+def is_plain(word: str) -> bool:
+    """Neither a flag nor an override: a command, or a rate."""
+    return not word.startswith(("-", "+", "~")) and "=" not in word
+
+
+def without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The words without `--around LR`, `--lr=LR` and the like, wherever they stand, and the last of each.
+
+    Raises:
+        UsageError: There is no rate after a flag.
+    """
+    kept: list[str] = []
+    rates: dict[str, str] = {}
+    rest = iter(words)
+    for word in rest:
+        flag, equals, rate = word.partition("=")
+        if flag not in RATE_FLAGS:
+            kept.append(word)
+            continue
+        rate = rate if equals else next(rest, "")
+        if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not _is_negative(rate)):
+            raise UsageError(f"{flag} needs a learning rate: {flag} {RATE_FLAGS[flag][2]}.")
+        rates[flag] = rate
+    return kept, rates
+
+
+def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[str]:
+    """What the flags of a command are short for.
+
+    Args:
+        command: The command.
+        rates: Flags with a rate, and the rate.
+        tried: Whether `--try` was given.
+
+    Raises:
+        UsageError: A flag belongs to another command.
+    """
+    overrides = []
+    for flag, rate in rates.items():
+        owner, key, _ = RATE_FLAGS[flag]
+        if command != owner:
+            raise UsageError(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}.")
+        overrides.append(f"{key}={rate}")
+    if tried:
+        if command != "schedule":
+            raise UsageError(f"{TRY_FLAG} belongs to schedule: type lrfind schedule {TRY_FLAG}.")
+        overrides.append("schedule.try=true")
+    return overrides
+
+
+def with_rate_to_check(words: list[str]) -> list[str]:
+    """The words with the plain one among them, `lrfind verify 0.1`, as an override.
+
+    Raises:
+        UsageError: There is more than one, or it is no number.
+    """
+    from lrfind.cli.app import FLAGS_WITH_VALUE, INFO
+
+    kept: list[str] = []
+    plain: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
+        is_rate = not is_value and (is_plain(word) or _is_negative(word))
+        (plain if is_rate else kept).append(word)
+    if not plain:
+        return kept
+    if len(plain) > 1:
+        raise UsageError(
+            f"verify takes one learning rate to check, got {' and '.join(plain)}: lrfind verify {plain[0]}. "
+            "Overrides are written KEY=VALUE; a rate that a project has pinned is given as --lr LR."
+        )
+    try:
+        float(plain[0])
+    except ValueError:
+        raise UsageError(
+            f"{plain[0]!r} is neither a learning rate nor an override: lrfind verify 0.1 checks a rate, and "
+            "overrides are written KEY=VALUE, such as model=cnn. See lrfind --help."
+        ) from None
+    return [*kept, f"verify.around={plain[0]}"]
+
+
+def _is_negative(word: str) -> bool:
+    """A minus sign before a number, not a flag."""
+    return word.startswith("-") and word[1:2] in tuple("0123456789.")
