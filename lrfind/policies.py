@@ -13,9 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lrfind.schedule.code import torch_code
-from lrfind.schedule.policies import (
-    Policy,
+from lrfind.schedule.formulas import (
     cosine,
     cyclic,
     exp,
@@ -31,8 +29,9 @@ from lrfind.schedule.policies import (
     step,
     wsd,
 )
-from lrfind.schedule.policy_parameters import PARAMETERS
-from lrfind.schedule.schedule import Schedule, schedule
+from lrfind.schedule.policies import PARAMETERS
+from lrfind.schedule.policy import Policy
+from lrfind.schedule.schedule import Schedule, schedule, torch_code
 
 if TYPE_CHECKING:
     from lrfind.schedule.scheduler import PolicyLR, scheduler

@@ -7,9 +7,8 @@ from typing import Annotated, Any
 
 from lrfind.config.bounds import at_least, samples_or_null
 from lrfind.range_test.config import RangeConfig
-from lrfind.schedule.policies import Policy
-from lrfind.schedule.policy_parameters import PARAMETERS, problems_of
-from lrfind.schedule.schedule import policy_of
+from lrfind.schedule.policies import PARAMETERS, POLICIES, policy_of
+from lrfind.schedule.policy import Policy
 
 ALL = "all"
 """What asks for every policy."""
@@ -25,7 +24,7 @@ _TRY_ONLY = ("seeds", "held_out", "readings")
 
 @dataclass(kw_only=True, slots=True)
 class ScheduleSettings:
-    """The policies and what they are made of; None: as `lrfind.schedule.policy_parameters.defaults` says.
+    """The policies and what they are made of; None: as the class of the policy says.
 
     A field that ends in an underscore is a key without it: `from` and `try` are words of Python.
     """
@@ -164,12 +163,8 @@ def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[st
     found = [
         problem
         for policy in policies
-        for problem in problems_of(
-            policy,
-            lr=settings.lr,
-            num_steps=settings.num_steps,
-            given=parameters_of(settings),
-            prefix="schedule.",
+        for problem in POLICIES[policy].problems_of(
+            settings.lr, settings.num_steps, parameters_of(settings), prefix="schedule."
         )
     ]
     return list(dict.fromkeys(found))

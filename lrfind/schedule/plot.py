@@ -23,7 +23,7 @@ from lrfind.plotting.panel import (
     Panel,
     above,
 )
-from lrfind.schedule.policies import Policy
+from lrfind.schedule.policy import Policy
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

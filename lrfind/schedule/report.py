@@ -9,8 +9,8 @@ import numpy as np
 from lrfind.report.console import Paragraph, shortest
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import rate_text
-from lrfind.schedule.code import torch_code
-from lrfind.schedule.policies import Policy
+from lrfind.schedule.policy import Policy
+from lrfind.schedule.schedule import torch_code
 from lrfind.schedule.trial_report import tried_record
 
 if TYPE_CHECKING:

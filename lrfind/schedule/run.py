@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lrfind.errors import ConfigError
 from lrfind.schedule.config import BASELINE, parameters_of, policies_of, rate_problems, tried_policies
 from lrfind.schedule.peak import peak_of, with_rates
-from lrfind.schedule.policy_parameters import PARAMETERS
+from lrfind.schedule.policies import PARAMETERS
 from lrfind.schedule.report import schedule_verdict
 from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Status

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.schedule import policies
-from lrfind.schedule.policies import Policy
-from lrfind.schedule.policy_parameters import PARAMETERS, completed, problems_of
+from lrfind.schedule.policies import POLICIES, policy_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-_FORMULAS: Mapping[Policy, Callable[..., float]] = {each: getattr(policies, each.value) for each in Policy}
-_TAKES_NUM_STEPS = {Policy.POLY, Policy.LINEAR, Policy.COSINE, Policy.ONE_CYCLE, Policy.WSD}
-_MOMENTUM_ONLY = ("base_momentum", "max_momentum")
+    from lrfind.schedule.policy import LearningRatePolicy, Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +32,30 @@ class Schedule:
     lr: float
     num_steps: int
     parameters: Mapping[str, Any]
+    _made: LearningRatePolicy = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Makes the policy of its parameters."""
+        made = POLICIES[self.policy](lr=self.lr, num_steps=self.num_steps, **self.parameters)
+        object.__setattr__(self, "_made", made)
 
     def rate(self, i: int) -> float:
         """The rate of update `i`, counted from 0; at `num_steps`, where the policy has arrived."""
-        given = {name: value for name, value in self.parameters.items() if name not in _MOMENTUM_ONLY}
-        if self.policy is not Policy.CYCLIC:
-            given["lr"] = self.lr
-        if self.policy in _TAKES_NUM_STEPS:
-            given["num_steps"] = self.num_steps
-        return _FORMULAS[self.policy](i, **given)
+        return self._made.rate(i)
 
     def momentum(self, i: int) -> float | None:
         """The momentum of update `i`, or None where the policy leaves it alone."""
-        if not self.moves_momentum:
-            return None
-        names = ("pct_start", "anneal_strategy", *_MOMENTUM_ONLY)
-        given = {name: self.parameters[name] for name in names}
-        return policies.one_cycle_momentum(i, num_steps=self.num_steps, **given)
+        return self._made.momentum(i)
 
     @property
     def moves_momentum(self) -> bool:
         """Whether the policy has a say in the momentum."""
-        return self.policy is Policy.ONE_CYCLE
+        return self._made.momentum(0) is not None
+
+    @property
+    def torch_call(self) -> str:
+        """The call that makes a scheduler of torch with these rates, as text."""
+        return self._made.torch_call()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,20 +81,6 @@ class ScheduleTable:
         return cls(schedule, np.array([schedule.rate(i) for i in steps]), momenta)
 
 
-def policy_of(name: str | Policy) -> Policy:
-    """The policy of a name.
-
-    Raises:
-        ValueError: There is none of that name; the message names the nearest.
-    """
-    names = [each.value for each in Policy]
-    if name in names:
-        return Policy(name)
-    close = difflib.get_close_matches(str(name), names, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    raise ValueError(f"{name} is no policy.{meant} The policies: {', '.join(names)}.")
-
-
 def schedule(policy: str | Policy, *, lr: float, num_steps: int, **parameters: Any) -> Schedule:
     """Plans a schedule.
 
@@ -106,19 +89,34 @@ def schedule(policy: str | Policy, *, lr: float, num_steps: int, **parameters: A
         lr: The peak rate, greater than 0.
         num_steps: Updates of the training, at least 1.
         **parameters: What the policy takes (`PARAMETERS`); what is left out or None is worked out from `lr`
-            and `num_steps` (`lrfind.schedule.policy_parameters.defaults`).
+            and `num_steps` (`LearningRatePolicy.defaults`).
 
     Raises:
         ValueError: There is no such policy, it takes no such parameter, or a value is out of its bounds; all
             that is wrong is said.
     """
-    chosen = policy_of(policy)
-    takes = PARAMETERS[chosen]
+    chosen = POLICIES[policy_of(policy)]
+    takes = chosen.parameters()
     unknown = [name for name in parameters if name not in takes]
     if unknown:
-        raise ValueError(f"{chosen.value} takes {', '.join(takes) or 'no parameters'}, got {unknown[0]}.")
-    problems = problems_of(chosen, lr=lr, num_steps=num_steps, given=parameters)
+        raise ValueError(
+            f"{chosen.policy.value} takes {', '.join(takes) or 'no parameters'}, got {unknown[0]}."
+        )
+    problems = chosen.problems_of(lr, num_steps, parameters)
     if problems:
         raise ValueError("\n".join(problems))
-    values = completed(chosen, lr, num_steps, parameters)
-    return Schedule(chosen, float(values.get("max_lr", lr)), num_steps, values)
+    made = chosen.completed(lr, num_steps, parameters)
+    return Schedule(chosen.policy, float(made.peak), num_steps, made.values)
+
+
+def torch_code(schedule: Schedule) -> str:
+    """Code that makes `scheduler` from an `optimizer`, to be stepped after every update.
+
+    The optimizer is to be made with the schedule's peak rate, but for `one_cycle` and `cyclic`, which set the
+    rates themselves. The rates are those of `schedule.rate`, up to rounding, from update 0 to the last; where
+    torch has the policy, the scheduler is torch's own.
+    """
+    line = f"scheduler = {schedule.torch_call}"
+    if POLICIES[schedule.policy].sets_peak:
+        return line
+    return f"# the optimizer is made with lr={schedule.lr!r}\n{line}"

@@ -12,7 +12,7 @@ from lrfind.training.momentum import set_momentum
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from lrfind.schedule.policies import Policy
+    from lrfind.schedule.policy import Policy
 
 
 class PolicyLR(LRScheduler):

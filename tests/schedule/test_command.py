@@ -11,7 +11,7 @@ import pytest
 
 from lrfind.cli.main import main
 from lrfind.report import record as records
-from lrfind.schedule.policies import Policy
+from lrfind.schedule.policy import Policy
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 CHAPTER = ("schedule.policy=step", "schedule.lr=0.1", "schedule.gamma=0.9", "schedule.step_size=50",

@@ -11,7 +11,7 @@ from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Label, Line
 from lrfind.report.load import earlier_run
 from lrfind.schedule.plot import TOGETHER, schedule_page
-from lrfind.schedule.policies import Policy
+from lrfind.schedule.policy import Policy
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Suggestion

@@ -5,10 +5,9 @@ import re
 
 import pytest
 
-from lrfind.schedule.code import torch_code
-from lrfind.schedule.policies import Policy
-from lrfind.schedule.policy_parameters import PARAMETERS
-from lrfind.schedule.schedule import ScheduleTable, policy_of, schedule
+from lrfind.schedule.policies import PARAMETERS, policy_of
+from lrfind.schedule.policy import Policy
+from lrfind.schedule.schedule import ScheduleTable, schedule, torch_code
 
 
 def test_every_policy_has_a_formula_parameters_and_code():
