@@ -14,8 +14,7 @@ from lrfind.version import __version__
 
 if TYPE_CHECKING:
     from lrfind import policies
-    from lrfind.api import RangeTestResult, range_test
-    from lrfind.api_refine import RefineResult, refine
+    from lrfind.api import RangeTestResult, RefineResult, range_test, refine
     from lrfind.errors import UserError
     from lrfind.range_test.curve import Curve
     from lrfind.suggestion import Status, Suggestion
@@ -36,12 +35,12 @@ __all__ = [
 _HOMES = {
     "Curve": "lrfind.range_test.curve",
     "RangeTestResult": "lrfind.api",
-    "RefineResult": "lrfind.api_refine",
+    "RefineResult": "lrfind.api",
     "Status": "lrfind.suggestion",
     "Suggestion": "lrfind.suggestion",
     "UserError": "lrfind.errors",
     "range_test": "lrfind.api",
-    "refine": "lrfind.api_refine",
+    "refine": "lrfind.api",
 }
 
 

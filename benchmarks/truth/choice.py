@@ -22,7 +22,7 @@ from benchmarks.truth.tasks import BUDGET, TASKS, Role, config_of, with_seed
 from lrfind.range_test import centre
 from lrfind.range_test import smoothed_curve as line
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.run import measured
+from lrfind.range_test.run import sweep_task
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def sweeps(task: str, *overrides: str) -> list[Curve]:
     for seed in SEEDS:
         made = build(with_seed(config, seed))
         with closing(made):
-            curves.append(measured(made, config, lambda step: None))
+            curves.append(sweep_task(made, config.range, lambda step: None))
     return curves
 
 

@@ -9,7 +9,7 @@ from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
 from lrfind.range_test.config import Metric
 from lrfind.range_test.reading import read
-from lrfind.range_test.run import measured
+from lrfind.range_test.run import sweep_task
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def habit(trainer: Trainer, seed: int) -> Answer:
 
 
 def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
-    """What `lrfind.range_test.run.swept` does, short of writing files."""
+    """What `lrfind.range_test.run.range_test_of` does, short of writing files."""
     config = with_seed(trainer.config, seed)
     settings = config.range
     task = build(
@@ -52,5 +52,5 @@ def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
         data=trainer.data,
     )
     with closing(task):
-        curve = measured(task, config, lambda step: None)
+        curve = sweep_task(task, config.range, lambda step: None)
     return read(curve, rule=settings.rule), len(curve)

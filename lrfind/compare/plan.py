@@ -12,7 +12,7 @@ from lrfind.compare.job import Job, threads
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric
 from lrfind.range_test.reading import read
-from lrfind.range_test.run import measured
+from lrfind.range_test.run import sweep_task
 from lrfind.report.formatting import rate_text
 from lrfind.suggestion import Status
 from lrfind.training.runs import faster_form
@@ -140,7 +140,7 @@ def _rates(
     # What is held out is only kept from being trained on here.
     alone = dataclasses.replace(task, validation=None)
     with closing(task), observer.steps(config.range.num_steps) as on_step:
-        curve = measured(alone, config, on_step)
+        curve = sweep_task(alone, config.range, on_step)
     if curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     reading = read(curve, rule=config.range.rule)

@@ -12,7 +12,7 @@ from lrfind.report.record import Findings, plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lrfind.range_test.run import Swept
+    from lrfind.range_test.run import RangeTest
     from lrfind.report.observers import Observer
 
 CONFIG = RangeConfig
@@ -27,10 +27,10 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
     """
     # torch is imported only for a config that can be run.
     from lrfind.range_test.report import range_csv, range_lines, range_record
-    from lrfind.range_test.run import swept
+    from lrfind.range_test.run import range_test_of
     from lrfind.tasks.devices import name_of, resolve
 
-    found = swept(config, observer=observer)
+    found = range_test_of(config, observer=observer)
     curve, reading, repeats = found.curve, found.reading, found.repeats
     return Report(
         findings=Findings(
@@ -57,7 +57,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
     )
 
 
-def _picture(found: Swept) -> bytes:
+def _picture(found: RangeTest) -> bytes:
     from lrfind.plotting.draw import draw, png
     from lrfind.range_test.plot import range_page
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,20 +13,20 @@ from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.suggestion import Status
-from lrfind.tasks.build import build
+from lrfind.tasks.build import ConfigTasks
 
 if TYPE_CHECKING:
-    from lrfind.range_test.config import RangeConfig
+    from lrfind.range_test.config import RangeConfig, RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
     from lrfind.report.observers import Observer
     from lrfind.tasks.data.dataset import Data
-    from lrfind.training.task import Task
+    from lrfind.training.task import OpenTask, Task
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Swept:
+class RangeTest:
     """A range test and what was read from it.
 
     Attributes:
@@ -51,17 +50,8 @@ class Swept:
     skipped: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
-    """What is kept of the first task."""
-
-    title: str
-    device: str
-    notes: list[str]
-
-
-def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> Swept:
-    """Builds the task of a config, sweeps it, as often as `range.repeats` says, and reads the curve.
+def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> RangeTest:
+    """The range test of a config, on the task that it names.
 
     Args:
         config: Validated.
@@ -72,32 +62,52 @@ def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) 
         UserError: Something cannot be used as given.
     """
     settings = config.range
-    about: _About | None = None
-    skipped: dict[str, None] = {}
+    tasks = ConfigTasks(
+        config,
+        accuracy=settings.metric is Metric.ACCURACY,
+        validation_samples=settings.validation.samples,
+        single_batch=settings.single_batch,
+        data=data,
+    )
+    return run_range_test(tasks, settings, observer, first_seed=config.seed)
+
+
+def run_range_test(
+    open_task: OpenTask, settings: RangeSettings, observer: Observer, *, first_seed: int = 0
+) -> RangeTest:
+    """Sweeps a task, as often as `repeats` says, and reads the curve.
+
+    Args:
+        open_task: Opens the task of each sweep.
+        settings: How to sweep and to read.
+        observer: Told of every step.
+        first_seed: What the first sweep's seed is called.
+
+    Returns:
+        What was measured; interrupted, what was measured until then.
+
+    Raises:
+        UserError: Something cannot be used as given.
+        KeyboardInterrupt: Before anything was measured.
+    """
     curves: list[Curve] = []
+    skipped: dict[str, None] = {}
     interrupted = False
+    about: tuple[str, str, list[str]] | None = None
     with observer.steps(settings.num_steps * settings.repeats) as shown:
         for i in range(settings.repeats):
+            told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
             try:
-                task = build(
-                    dataclasses.replace(config, seed=config.seed + i),
-                    accuracy=settings.metric is Metric.ACCURACY,
-                    validation_samples=settings.validation.samples,
-                    single_batch=settings.single_batch,
-                    data=data,
-                )
-                about = about or _About(task.title, str(task.device), task.notes)
-                data = task.data
-                with closing(task):
-                    told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
-                    curve = measured(task, config, told)
+                with open_task(i) as task:
+                    about = about or (task.title, str(task.device), task.notes)
+                    curve = sweep_task(task, settings, told)
+                    skipped |= dict.fromkeys(task.skipped)
+                del task  # of several, one model at a time
             except KeyboardInterrupt:
                 if not curves:
                     raise
                 interrupted = True
                 break
-            skipped |= dict.fromkeys(task.skipped)
-            del task  # of several, one model at a time
             interrupted = curve.status is Status.INTERRUPTED
             if len(curve) or not curves:
                 curves.append(curve)
@@ -107,22 +117,21 @@ def swept(config: RangeConfig, *, observer: Observer, data: Data | None = None) 
     curve = median_curve(curves, beta=settings.beta)
     if interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
-    seeds = range(config.seed, config.seed + settings.repeats)
-    return Swept(
+    seeds = range(first_seed, first_seed + settings.repeats)
+    return RangeTest(
         curve=curve,
         reading=read(curve, rule=settings.rule),
         repeats=repeats_of(curves, seeds, rule=settings.rule) if settings.repeats > 1 else None,
         steps=sum(len(each) for each in curves),
-        title=about.title,
-        device=about.device,
-        notes=about.notes,
+        title=about[0],
+        device=about[1],
+        notes=about[2],
         skipped=list(skipped),
     )
 
 
-def measured(task: Task, config: RangeConfig, on_step: OnStep) -> Curve:
-    """The curve of a task under the settings of a config."""
-    settings = config.range
+def sweep_task(task: Task, settings: RangeSettings, on_step: OnStep) -> Curve:
+    """The curve of a task; `sweep` with the settings of a range test."""
     return sweep(
         task,
         ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps),

@@ -36,10 +36,9 @@ class Ledger:
     """What a sweep has measured, saved now and then as it grows.
 
     Args:
-        config: Of the sweep.
-        directory: Where it is saved.
-        saved: The sweep that goes on, or None.
         observer: Told of a state that cannot be saved.
+        file: Where it is saved; None: nowhere.
+        config: What the sweep is, as one that goes on with it has to be.
 
     Attributes:
         rounds: The rounds that are finished, as they are read.
@@ -49,24 +48,43 @@ class Ledger:
     """
 
     def __init__(
-        self, config: RefineConfig, directory: Path, saved: Saved | None, observer: Observer
+        self,
+        observer: Observer,
+        *,
+        file: StateFile | None = None,
+        config: Mapping[str, Any] | None = None,
     ) -> None:
         self.rounds: list[RoundResult] = []
         self.others: list[RoundResult] = []
         self.steps = 0
-        self._config = config
         self._observer = observer
-        self._file = StateFile(directory / NAME, config.refine.save_every)
+        self._file = file
+        self._config = config or {}
+
+    @classmethod
+    def of(cls, config: RefineConfig, directory: Path, saved: Saved | None, observer: Observer) -> Ledger:
+        """What is saved in a run directory.
+
+        Args:
+            config: Of the sweep.
+            directory: The run directory.
+            saved: The sweep that goes on, or None.
+            observer: Told of a state that cannot be saved.
+        """
+        every = config.refine.save_every
+        file = StateFile(directory / NAME, every)
+        ledger = cls(observer, file=file, config=comparable(config, free=_FREE))
         if saved is not None:
-            self.rounds, self.others = saved.rounds, saved.others
-            self.steps = saved.about["steps"]
-            if config.refine.save_every is not None:
-                self._file.write(saved.arrays)  # so that it can be cut off again at once
+            ledger.rounds, ledger.others = saved.rounds, saved.others
+            ledger.steps = saved.about["steps"]
+            if every is not None:
+                file.write(saved.arrays)  # so that it can be cut off again at once
+        return ledger
 
     @property
     def due(self) -> bool:
         """Whether it is time to save."""
-        return self._file.due
+        return self._file is not None and self._file.due
 
     def save(self, part: Part, steps: int, packed: Callable[[dict[str, Any]], Arrays]) -> None:
         """Saves everything.
@@ -79,8 +97,9 @@ class Ledger:
         Raises:
             OutputError: It cannot be written.
         """
+        assert self._file is not None
         about = {
-            "config": comparable(self._config, free=_FREE),
+            "config": dict(self._config),
             "rounds": [state.round_as_plain(measured) for measured in self.rounds],
             "others": [state.round_as_plain(measured) for measured in self.others],
             "part": state.part_as_plain(part),
@@ -96,7 +115,8 @@ class Ledger:
 
     def close(self) -> None:
         """Takes the file away: the sweep is finished."""
-        self._file.remove()
+        if self._file is not None:
+            self._file.remove()
 
 
 @dataclasses.dataclass(slots=True, eq=False)

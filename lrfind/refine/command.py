@@ -33,7 +33,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.tasks.devices import name_of, resolve
 
     settings = config.refine
-    sweep = Sweep(config, directory, observer)
+    sweep = Sweep.of(config, directory, observer)
     sweep.run()
     answer = conclude(sweep.rounds, interrupted=sweep.interrupted)
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, closing, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.refine.continued import along, continued
 from lrfind.refine.loss_log import LossLog
-from lrfind.refine.results import RoundResult
+from lrfind.refine.results import RefineStep, RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report.formatting import rate_text
@@ -28,47 +28,26 @@ if TYPE_CHECKING:
     from lrfind.refine.results import RoundPlan, SeedResult
     from lrfind.refine.seeds import Seeds
     from lrfind.report.observers import Observer
-    from lrfind.training.task import Task
 
     Ladder = list[tuple[float, int]]
 
 _ALONE = Form(False, False, "one after another")
 
 
-@dataclass(slots=True)
-class Shown:
-    """What the progress bar is told."""
-
-    index: int
-    rate: int
-    lr: float
-    loss: float
-
-
 class Continuing:
     """Measures rounds in which training goes on from rate to rate.
 
     Args:
-        seeds: Builds what is trained.
+        seeds: Opens what is trained.
         ledger: Keeps what was measured.
         observer: Told of every iteration.
-        accumulation_steps: Batches a step.
         strategy: How several seeds are to be trained.
     """
 
-    def __init__(
-        self,
-        seeds: Seeds,
-        ledger: Ledger,
-        observer: Observer,
-        *,
-        accumulation_steps: int,
-        strategy: Strategy,
-    ) -> None:
+    def __init__(self, seeds: Seeds, ledger: Ledger, observer: Observer, *, strategy: Strategy) -> None:
         self._seeds = seeds
         self._ledger = ledger
         self._observer = observer
-        self._parts = accumulation_steps
         self._strategy = strategy
         self._said: bool | None = None
 
@@ -102,8 +81,10 @@ class Continuing:
                 )
             return _ALONE
         with ExitStack() as open_:
-            first = self._open(0, open_)  # the steps of an iteration are known from the first one on
-            others = (self._open(seed, open_) for seed in range(1, self._seeds.count))
+            first = open_.enter_context(
+                self._seeds.open(0)
+            )  # the steps of an iteration are known from the first one on
+            others = (open_.enter_context(self._seeds.open(seed)) for seed in range(1, self._seeds.count))
             form = chosen_form(
                 chain([first], others),
                 ladder[0][0],
@@ -118,7 +99,7 @@ class Continuing:
         return form
 
     def _one_by_one(
-        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
+        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[RefineStep], None]
     ) -> tuple[list[SeedResult], list[Status]]:
         tracks: list[SeedResult] = []
         statuses: list[Status] = []
@@ -147,44 +128,47 @@ class Continuing:
         part: Part,
         ladder: Ladder,
         saved: Saved | None,
-        shown: Callable[[Shown], None],
+        shown: Callable[[RefineStep], None],
     ) -> Status:
         """One seed; `part` is what the others have left."""
         seeds, ledger = self._seeds, self._ledger
-        task = seeds.task(seed, skip=0 if saved is None else saved.part.batches)
-        if saved is not None:
-            saved.put_back(task)
-        steps = seeds.reading.steps
-        before = ledger.steps - tape.iterations * steps
-        offset = seed * sum(iterations for _, iterations in ladder)
+        with seeds.open(seed, skip=0 if saved is None else saved.part.batches) as task:
+            if saved is not None:
+                saved.put_back(task)
+            steps = seeds.reading.steps
+            before = ledger.steps - tape.iterations * steps
+            planned = sum(iterations for _, iterations in ladder)
 
-        def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
-            shown(Shown(point.index + offset, point.rate, point.lr, point.loss))
-            if not ledger.due:
-                return
-            catch_up()
-            taken = tape.iterations * steps
-            ledger.save(
-                replace(part, tapes=[tape.track()], batches=taken * self._parts, form=asdict(_ALONE)),
-                before + taken,
-                lambda about: checkpoint.packed(task.model, task.optimizer, scaler=task.scaler, about=about),
-            )
+            def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
+                shown(self._step(point, seed, seed * planned + point.index + 1, planned))
+                if not ledger.due:
+                    return
+                catch_up()
+                taken = tape.iterations * steps
+                batches = taken * task.options.accumulation_steps
+                ledger.save(
+                    replace(part, tapes=[tape.track()], batches=batches, form=asdict(_ALONE)),
+                    before + taken,
+                    lambda about: checkpoint.packed(
+                        task.model, task.optimizer, scaler=task.scaler, about=about
+                    ),
+                )
 
-        with closing(task):
             ended = continued(task, ladder, reading=seeds.reading, tape=tape, on_iteration=on_iteration)
-        ledger.steps = before + tape.iterations * steps
-        seeds.note_skipped(task)
+            ledger.steps = before + tape.iterations * steps
         return ended
 
     def _side_by_side(
-        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[Shown], None]
+        self, ladder: Ladder, form: Form, saved: Saved | None, shown: Callable[[RefineStep], None]
     ) -> tuple[list[SeedResult], list[Status]]:
         seeds, ledger = self._seeds, self._ledger
         tapes = [LossLog() for _ in range(seeds.count)] if saved is None else _tapes(saved)
         statuses = [Status.INTERRUPTED]
         skip = 0 if saved is None else saved.part.batches
         with suppress(KeyboardInterrupt), ExitStack() as open_:  # while the seeds were built
-            tasks = [self._open(seed, open_, skip=skip) for seed in range(seeds.count)]
+            tasks = [open_.enter_context(seeds.open(seed, skip=skip)) for seed in range(seeds.count)]
+            parts = tasks[0].options.accumulation_steps
+            planned = sum(iterations for _, iterations in ladder)
             team = Team(tasks, record=form.record)
             del tasks
             if saved is not None:
@@ -193,11 +177,11 @@ class Continuing:
             before = ledger.steps - _taken(tapes, steps)
 
             def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
-                shown(Shown((point.index + 1) * seeds.count - 1, point.rate, point.lr, point.loss))
+                shown(self._step(point, 0, (point.index + 1) * seeds.count, planned))
                 if not ledger.due:
                     return
                 catch_up()
-                batches = (point.index + 1) * steps * self._parts
+                batches = (point.index + 1) * steps * parts
                 tracks = [tape.track() for tape in tapes]
                 ledger.save(
                     Part("continued", tapes=tracks, batches=batches, form=asdict(form)),
@@ -209,11 +193,10 @@ class Continuing:
             ledger.steps = before + _taken(tapes, steps)
         return [tape.track() for tape in tapes], statuses
 
-    def _open(self, seed: int, open_: ExitStack, *, skip: int = 0) -> Task:
-        """A seed whose loaders are closed at the end."""
-        task = self._seeds.task(seed, skip=skip)
-        open_.enter_context(closing(task))
-        return task
+    def _step(self, point: Point, seed: int, done: int, planned: int) -> RefineStep:
+        """How far the round is; `planned` counts the iterations of one seed."""
+        number = len(self._ledger.rounds) + 1
+        return RefineStep(number, seed, done, planned * self._seeds.count, point.lr, point.loss, point.rate)
 
 
 def _taken(tapes: Sequence[LossLog], steps: int) -> int:
@@ -224,9 +207,12 @@ def _tapes(saved: Saved) -> list[LossLog]:
     return [LossLog(track.level, [list(losses) for losses in track.losses]) for track in saved.part.tapes]
 
 
-def _words(number: int, rates: int) -> Callable[[Shown], str]:
-    def words(shown: Shown) -> str:
-        where = f"round {number}, rate {shown.rate + 1} of {rates}: {rate_text(shown.lr)}"
-        return f"{where}, loss {rate_text(shown.loss)}"
+def _words(number: int, rates: int) -> Callable[[RefineStep], str]:
+    def words(step: RefineStep) -> str:
+        assert step.rate is not None
+        assert step.lr is not None
+        assert step.loss is not None
+        where = f"round {number}, rate {step.rate + 1} of {rates}: {rate_text(step.lr)}"
+        return f"{where}, loss {rate_text(step.loss)}"
 
     return words

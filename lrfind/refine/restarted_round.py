@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
-from lrfind.refine.continued_round import Shown
 from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
-from lrfind.refine.results import RoundResult
+from lrfind.refine.results import RefineStep, RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report.formatting import duration_text
@@ -30,21 +28,30 @@ class Restarting:
     """Measures rounds in which every rate begins at the same start.
 
     Args:
-        seeds: Builds what is trained.
+        seeds: Opens what is trained.
         ledger: Keeps what was measured; it is saved between two seeds.
         observer: Told of every step.
         halving: Whether rates that fall behind are dropped.
         strategy: How the rates are to be run.
+        timed: Whether a few steps are taken to say how long a round is going to take.
     """
 
     def __init__(
-        self, seeds: Seeds, ledger: Ledger, observer: Observer, *, halving: bool, strategy: Strategy
+        self,
+        seeds: Seeds,
+        ledger: Ledger,
+        observer: Observer,
+        *,
+        halving: bool,
+        strategy: Strategy,
+        timed: bool,
     ) -> None:
         self._seeds = seeds
         self._ledger = ledger
         self._observer = observer
         self._halving = halving
         self._strategy = strategy
+        self._timed = timed
 
     def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
         """One round, every seed of it.
@@ -55,7 +62,7 @@ class Restarting:
         """
         lrs = [lr for _, lr, _ in rungs(plan.segments)]
         iterations = max(segment.iterations for segment in plan.segments)
-        most = self._announced(lrs, iterations)
+        most = self._planned(lrs, iterations)
         tracks: list[SeedResult] = []
         # All seeds of a round are measured in the form that suited the first one.
         strategy = self._strategy
@@ -67,8 +74,8 @@ class Restarting:
         status = Status.COMPLETED
         count = self._seeds.count
 
-        def words(shown: Shown) -> str:
-            seed = f", seed {min(len(tracks) + 1, count)} of {count}" if count > 1 else ""
+        def words(step: RefineStep) -> str:
+            seed = f", seed {step.seed + 1} of {count}" if count > 1 else ""
             return f"round {number}{seed}, every rate from the same start"
 
         with self._observer.steps(most * count, words) as shown:
@@ -76,7 +83,7 @@ class Restarting:
             def on_step(rates: int, step: int) -> None:
                 nonlocal done
                 done += rates
-                shown(Shown(done - 1, 0, lrs[0], 0.0))
+                shown(RefineStep(number, len(tracks), done, most * count, None, None))
 
             try:
                 while len(tracks) < count:
@@ -98,17 +105,16 @@ class Restarting:
         on_step: Callable[[int, int], None],
     ) -> tuple[SeedResult, Strategy]:
         """One seed, and the form it was measured in."""
-        task = self._seeds.task(seed)
-        measure = partial(
-            restarted,
-            task,
-            lrs,
-            iterations=iterations,
-            reading=self._seeds.reading,
-            halving=self._halving,
-            on_step=on_step,
-        )
-        with closing(task):
+        with self._seeds.open(seed) as task:
+            measure = partial(
+                restarted,
+                task,
+                lrs,
+                iterations=iterations,
+                reading=self._seeds.reading,
+                halving=self._halving,
+                on_step=on_step,
+            )
             try:
                 found = measure(strategy=strategy)
             except ConfigError:
@@ -117,24 +123,25 @@ class Restarting:
                     raise
                 found = measure(strategy=Strategy.SEQUENTIAL)
         self._ledger.steps += found.steps
-        self._seeds.note_skipped(task)
         return found.track, Strategy.STACKED if found.stacked else Strategy.SEQUENTIAL
 
     def _save(self, tracks: list[SeedResult], strategy: Strategy) -> None:
         part = Part("restarted", list(tracks), form={"strategy": strategy.value})
         self._ledger.save(part, self._ledger.steps, lambda about: checkpoint.packed_values({}, about=about))
 
-    def _announced(self, lrs: list[float], iterations: int) -> int:
-        """Says what the round is going to cost; returns the most steps of one seed."""
-        task = self._seeds.task(0)
-        with closing(task):
-            num_steps = iterations * self._seeds.reading.steps
-            most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
-            seconds = most * self._seeds.count * seconds_a_step(task, lrs[0])
+    def _planned(self, lrs: list[float], iterations: int) -> int:
+        """The most steps that one seed takes; says what the round is going to cost."""
         count = self._seeds.count
-        self._observer.note(
-            f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
-            + (f"{most * count:,} with halving, " if self._halving else "")
-            + f"about {duration_text(seconds)} one after another."
-        )
+        seconds = None
+        if self._timed:
+            with self._seeds.open(0) as task:
+                seconds = seconds_a_step(task, lrs[0])
+        num_steps = iterations * self._seeds.reading.steps
+        most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
+        if seconds is not None:
+            self._observer.note(
+                f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
+                + (f"{most * count:,} with halving, " if self._halving else "")
+                + f"about {duration_text(most * count * seconds)} one after another."
+            )
         return most

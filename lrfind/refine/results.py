@@ -47,6 +47,34 @@ class RoundPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class RefineStep:
+    """How far a sweep is, as `on_step` is told.
+
+    Attributes:
+        round: Counted from 1.
+        seed: Counted from 0.
+        done: Iterations of the round that are done, all seeds together; with `restart`, training steps.
+        planned: How many there are at most.
+        lr: The rate; None with `restart`, where several may be trained at once.
+        loss: The last loss that is known; None with `restart`.
+        rate: Which rate of the round it is, counted from 0; None with `restart`.
+    """
+
+    round: int
+    seed: int
+    done: int
+    planned: int
+    lr: float | None
+    loss: float | None
+    rate: int | None = None
+
+    @property
+    def index(self) -> int:
+        """The same as `done`, counted from 0."""
+        return self.done - 1
+
+
+@dataclass(frozen=True, slots=True)
 class SeedResult:
     """What one seed measured in a round.
 

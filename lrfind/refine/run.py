@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
+from lrfind.refine.config import Strategy as Asked
 from lrfind.refine.continued_round import Continuing
 from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
@@ -18,9 +20,10 @@ from lrfind.suggestion import Status
 from lrfind.training.stacking.autotune import Strategy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from lrfind.refine.config import RefineConfig
+    from lrfind.refine.config import RefineConfig, RefineSettings
     from lrfind.refine.results import RoundResult
     from lrfind.report.observers import Observer
 
@@ -28,34 +31,61 @@ if TYPE_CHECKING:
 class Sweep:
     """All rounds of one run.
 
+    Args:
+        seeds: Opens what is trained.
+        settings: What to measure, and how.
+        plans: The rounds that are known before anything is measured.
+        observer: Told of every step, and of what is done next.
+        ledger: Keeps what is measured; None: in memory alone.
+        saved: The sweep that goes on, or None.
+        timed: Whether a few steps are taken to say how long a round of restarted rates is going to take.
+
     Attributes:
         rounds: What was measured, and is read; with `refine.restart` every rate from the same start.
         interrupted: Whether the user stopped it.
         seeds: What was trained.
     """
 
-    def __init__(self, config: RefineConfig, directory: Path, observer: Observer) -> None:
-        settings = config.refine
-        self._config = config
-        self._observer = observer
-        self._saved = Saved.of(config)
-        self.seeds = Seeds(config)
-        self._ledger = Ledger(config, directory, self._saved, observer)
-        self.rounds = self._ledger.rounds
+    def __init__(
+        self,
+        seeds: Seeds,
+        settings: RefineSettings,
+        plans: Sequence[RoundPlan],
+        observer: Observer,
+        *,
+        ledger: Ledger | None = None,
+        saved: Saved | None = None,
+        timed: bool = True,
+    ) -> None:
+        self.seeds = seeds
         self.interrupted = False
+        self._settings = settings
+        self._plans = plans
+        self._observer = observer
+        self._saved = saved
+        self._ledger = ledger = Ledger(observer) if ledger is None else ledger
+        self.rounds = ledger.rounds
         strategy = Strategy(settings.strategy.value)
-        if config.deterministic and strategy is Strategy.AUTO:
-            strategy = Strategy.SEQUENTIAL  # a trial by the clock may end otherwise another time
-        self._continuing = Continuing(
-            self.seeds,
-            self._ledger,
-            observer,
-            accumulation_steps=config.accumulation_steps,
-            strategy=strategy,
-        )
+        self._continuing = Continuing(seeds, ledger, observer, strategy=strategy)
         self._restarting = Restarting(
-            self.seeds, self._ledger, observer, halving=settings.halving, strategy=strategy
+            seeds, ledger, observer, halving=settings.halving, strategy=strategy, timed=timed
         )
+
+    @classmethod
+    def of(cls, config: RefineConfig, directory: Path, observer: Observer) -> Sweep:
+        """The sweep of a config, which goes on where one was cut off, if the config says so.
+
+        Raises:
+            UserError: Something cannot be used as given.
+        """
+        settings = config.refine
+        saved = Saved.of(config)
+        seeds = Seeds.of(config)
+        ledger = Ledger.of(config, directory, saved, observer)
+        if config.deterministic and settings.strategy is Asked.AUTO:
+            # A trial by the clock may end otherwise another time.
+            settings = dataclasses.replace(settings, strategy=Asked.SEQUENTIAL)
+        return cls(seeds, settings, plans_of(settings), observer, ledger=ledger, saved=saved)
 
     @property
     def others(self) -> list[RoundResult]:
@@ -80,11 +110,11 @@ class Sweep:
 
     def run(self) -> None:
         """Measures until the answer is found, the rounds are used up or the user stops it."""
-        settings = self._config.refine
+        settings = self._settings
         try:
             found = run_rounds(
                 self._measure,
-                plans_of(self._config),
+                self._plans,
                 limit=settings.rounds,
                 iterations=settings.iterations,
                 before=self.rounds,
@@ -102,7 +132,7 @@ class Sweep:
     def _measure(self, plan: RoundPlan) -> RoundResult:
         """One round, every seed of it."""
         saved, self._saved = self._saved, None
-        restart = self._config.refine.restart
+        restart = self._settings.restart
         if saved is not None:
             self._observer.note(f"resumed from {saved.where} in round {len(self.rounds) + 1}.")
         self._observer.note(announced(len(self.rounds) + 1, plan, seeds=self.seeds.count))
@@ -117,9 +147,8 @@ class Sweep:
         return self._restarting.measure(plan, saved)
 
 
-def plans_of(config: RefineConfig) -> list[RoundPlan]:
+def plans_of(settings: RefineSettings) -> list[RoundPlan]:
     """The rounds that are known before anything is measured."""
-    settings = config.refine
     if settings.around is not None:
         reason = f"The closing round around {settings.around:g}, as asked for."
         return [RoundPlan(around(settings.around, settings.iterations), reason, "closing")]

@@ -2,80 +2,102 @@
 
 from __future__ import annotations
 
-import dataclasses
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.refine.config import Iteration, Read
 from lrfind.refine.continued import Reading
 from lrfind.tasks import devices
-from lrfind.tasks.build import build, data_of, fixed_batches_of
+from lrfind.tasks.build import ConfigTasks, data_of, fixed_batches_of
 from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lrfind.refine.config import RefineConfig
-    from lrfind.training.task import Task
+    from lrfind.tasks.data.dataset import Data
+    from lrfind.training.task import OpenTask, Task
 
 
 class Seeds:
-    """Builds the task of one seed after another.
+    """Opens the task of one seed after another.
+
+    Args:
+        open_task: Opens the task of a seed.
+        count: How many there are.
+        reading: What an iteration is, and on what its loss is read; or what makes it of the first task.
+        in_memory: Whether batches are gathered from tensors, by an order that depends on the seed alone, so
+            that several seeds can be trained side by side.
 
     Attributes:
         count: How many there are.
+        in_memory: As the argument.
+        begun: Whether a task has been opened.
         title: What is trained on what and how; empty before the first task.
         skipped: Pictures that could not be read.
     """
 
-    def __init__(self, config: RefineConfig) -> None:
-        self.count = config.refine.seeds
+    def __init__(
+        self,
+        open_task: OpenTask,
+        count: int,
+        reading: Reading | Callable[[Task], Reading],
+        *,
+        in_memory: bool = False,
+    ) -> None:
+        self.count = count
+        self.in_memory = in_memory
         self.title = ""
         self.skipped: list[str] = []
-        self._config = config
+        self.begun = False
+        self._open_task = open_task
+        self._reading = reading
+
+    @classmethod
+    def of(cls, config: RefineConfig) -> Seeds:
+        """The seeds of a config."""
         devices.resolve(config.device)  # what is wrong with it is said before data is read
-        self._data = data_of(config)
-        self._reading: Reading | None = None
+        data = data_of(config)
+        return cls(
+            ConfigTasks(config, data=data),
+            config.refine.seeds,
+            lambda task: _reading(config, data, task),
+            in_memory=source_of(data.dataset) is Source.TENSORS,
+        )
 
     @property
     def reading(self) -> Reading:
         """What an iteration is, and on what its loss is read; known from the first task on."""
-        assert self._reading is not None
+        assert isinstance(self._reading, Reading)
         return self._reading
 
-    @property
-    def begun(self) -> bool:
-        """Whether a task has been built."""
-        return self._reading is not None
-
-    @property
-    def in_memory(self) -> bool:
-        """Whether batches are gathered from tensors, by an order that depends on the seed alone."""
-        return source_of(self._data.dataset) is Source.TENSORS
-
-    def task(self, seed: int, *, skip: int = 0) -> Task:
+    @contextmanager
+    def open(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
         """The task of a seed, counted from 0, at its start, but for batches that are left out."""
-        config = dataclasses.replace(self._config, seed=self._config.seed + seed)
-        task = build(config, data=self._data, skip=skip)
-        self.title = self.title or task.title
-        if self._reading is None:
-            self._reading = self._read_on(config, task)
-        return task
+        with self._open_task(seed, skip=skip) as task:
+            self.title = self.title or task.title
+            if not isinstance(self._reading, Reading):
+                self._reading = self._reading(task)
+            self.begun = True
+            try:
+                yield task
+            finally:
+                self.skipped += [path for path in task.skipped if path not in self.skipped]
 
-    def note_skipped(self, task: Task) -> None:
-        """Keeps in mind which pictures a task has left out."""
-        self.skipped += [path for path in task.skipped if path not in self.skipped]
 
-    def _read_on(self, config: RefineConfig, task: Task) -> Reading:
-        settings = config.refine
-        steps = 1
-        if settings.iteration is Iteration.EPOCH:
-            if task.per_epoch is None:
-                raise ConfigError(
-                    f"refine.iteration=epoch needs data whose end is known, and {self._data.name} has none: "
-                    "use refine.iteration=batch."
-                )
-            steps = max(task.per_epoch // config.accumulation_steps, 1)
-        on = None
-        if settings.read is not Read.BATCH:
-            samples = settings.subset if settings.read is Read.SUBSET else None
-            on = fixed_batches_of(config, self._data, task.device, samples=samples)
-        return Reading(steps, on)
+def _reading(config: RefineConfig, data: Data, task: Task) -> Reading:
+    settings = config.refine
+    steps = 1
+    if settings.iteration is Iteration.EPOCH:
+        if task.per_epoch is None:
+            raise ConfigError(
+                f"refine.iteration=epoch needs data whose end is known, and {data.name} has none: "
+                "use refine.iteration=batch."
+            )
+        steps = max(task.per_epoch // config.accumulation_steps, 1)
+    on = None
+    if settings.read is not Read.BATCH:
+        samples = settings.subset if settings.read is Read.SUBSET else None
+        on = fixed_batches_of(config, data, task.device, samples=samples)
+    return Reading(steps, on)

@@ -89,7 +89,7 @@ def _of_earlier(earlier: Earlier) -> Peak:
 def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Peak:
     """What `lrfind` would suggest for the task: on all the data, with the settings of `range`."""
     from lrfind.errors import ConfigError
-    from lrfind.range_test.run import swept
+    from lrfind.range_test.run import range_test_of
     from lrfind.report.formatting import rate_text
     from lrfind.suggestion import Status
 
@@ -98,7 +98,7 @@ def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Pe
         f"no peak is given, so a range test finds one: {settings.num_steps:,} steps from "
         f"{settings.start_lr:g} to {settings.end_lr:g}."
     )
-    found = swept(config, observer=observer, data=data)
+    found = range_test_of(config, observer=observer, data=data)
     if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     suggestion = found.reading.suggestion

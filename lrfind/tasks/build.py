@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import logging
 import os
 import random
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,47 @@ def fixed_batches_of(
     if not config.channels_last:
         return found
     return [channels_last(batch) for batch in found] if isinstance(found, list) else Mapped(found)
+
+
+class ConfigTasks:
+    """Opens the tasks of a config, an `OpenTask`: one a seed, counted on from that of the config.
+
+    Attributes:
+        data: What all of them train on; None before the first one, where none was given.
+        skipped: Pictures that could not be read.
+    """
+
+    def __init__(
+        self,
+        config: TaskConfig,
+        *,
+        accuracy: bool = False,
+        validation_samples: int = 0,
+        single_batch: bool = False,
+        data: Data | None = None,
+    ) -> None:
+        self.data = data
+        self.skipped: list[str] = []
+        self._config = config
+        self._build = partial(
+            build, accuracy=accuracy, validation_samples=validation_samples, single_batch=single_batch
+        )
+
+    @contextmanager
+    def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
+        """Opens the task of a seed, counted from 0; the arguments are those of `build`.
+
+        Raises:
+            UserError: Something in the config cannot be used as given.
+        """
+        config = dataclasses.replace(self._config, seed=self._config.seed + seed)
+        task = self._build(config, data=self.data, skip=skip)
+        self.data = task.data
+        try:
+            with closing(task):
+                yield task
+        finally:
+            self.skipped += [path for path in task.skipped if path not in self.skipped]
 
 
 def _afresh(config: TaskConfig, data: Data, device: torch.device, validation_samples: int) -> Iterator[Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.errors import DataError
 from lrfind.training.step import StepOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     import torch
     from torch import nn
@@ -72,3 +73,19 @@ class Task:
     def scaler(self) -> Any:
         """The gradient scaler of fp16, or None."""
         return self.options.scaler
+
+
+class OpenTask(Protocol):
+    """Opens the task of one run after another, for work that trains several seeds.
+
+    Args:
+        seed: Which seed, counted from 0.
+        skip: Batches to leave out at the start, as a run that goes on has drawn them already.
+
+    Returns:
+        The task at its start. On leaving, what loads its batches is closed, or a caller's objects are put
+        back.
+    """
+
+    def __call__(self, seed: int, *, skip: int = 0) -> AbstractContextManager[Task]:
+        """Opens one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lrfind.range_test.run import swept
+from lrfind.range_test.run import range_test_of
 from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
 from lrfind.suggestion import Status
@@ -92,7 +92,7 @@ def _of_range_test(config: VerifyConfig, data: Data, observer: Observer) -> Chec
     observer.note(
         f"range test: {settings.num_steps:,} steps from {settings.start_lr:g} to {settings.end_lr:g}."
     )
-    found = swept(config, observer=observer, data=data)
+    found = range_test_of(config, observer=observer, data=data)
     suggestion = found.reading.suggestion
     return Checked(
         None if suggestion is None else suggestion.lr,

@@ -9,7 +9,7 @@ from hydra import compose, initialize_config_module
 from lrfind.config.validate import validated
 from lrfind.errors import DataError, ModelError
 from lrfind.range_test.config import RangeConfig
-from lrfind.range_test.run import measured
+from lrfind.range_test.run import sweep_task
 from lrfind.tasks.build import build
 
 
@@ -22,7 +22,7 @@ def losses(*overrides, steps=25):
     made = config(*overrides, f"range.num_steps={steps}", "range.start_lr=0.001", "range.end_lr=0.1")
     task = build(made)
     with closing(task):
-        return measured(task, made, lambda step: None).losses.tolist()
+        return sweep_task(task, made.range, lambda step: None).losses.tolist()
 
 
 PLAIN = losses()
@@ -66,7 +66,7 @@ def test_accumulation_draws_its_batches_and_logs_their_mean():
     made = config("accumulation_steps=3", "range.num_steps=4", "range.start_lr=1e-30", "range.end_lr=1e-29")
     task, other = build(made), build(made)
     drawn = [next(other.batches) for _ in range(12)]
-    logged = measured(task, made, lambda step: None).losses
+    logged = sweep_task(task, made.range, lambda step: None).losses
     with torch.no_grad():
         single = [other.objective(batch)[0].item() for batch in drawn]
     for step, loss in enumerate(logged):
@@ -103,7 +103,7 @@ def test_validation_is_set_apart_from_training_and_measured_every_so_often():
     made = config("range.validation.samples=100", "range.validation.every=7", "range.num_steps=20")
     task = build(made, validation_samples=100)
     assert sum(len(batch[1]) for batch in task.validation) == 100
-    curve = measured(task, made, lambda step: None)
+    curve = sweep_task(task, made.range, lambda step: None)
     measured_at = [i for i, loss in enumerate(curve.validation_losses) if loss == loss]
     assert measured_at == [0, 7, 14]
 
@@ -146,7 +146,7 @@ def test_labels_of_a_regression_by_counts_are_no_class_labels(tmp_path, monkeypa
         "criterion._target_=counts_of_theirs.poisson", "+criterion._partial_=true",
         "trust=[counts_of_theirs]", "range.num_steps=5",
     )  # fmt: skip
-    assert len(measured(build(made), made, lambda step: None)) == 5
+    assert len(sweep_task(build(made), made.range, lambda step: None)) == 5
     wrong = config(
         "model.num_outputs=1",
         "data=custom",

@@ -376,13 +376,13 @@ def test_data_that_hold_nan_are_blamed_and_not_the_pinned_rate(lrfind, own):
 
 
 def test_what_the_range_test_says_of_the_data_is_passed_on_once(on_bowl, monkeypatch):
-    swept = checked.swept
+    range_test_of = checked.range_test_of
 
     def with_notes(config, **named):
-        found = swept(config, **named)
+        found = range_test_of(config, **named)
         return dataclasses.replace(found, notes=["Mind that."], skipped=["a.png", "b.png"])
 
-    monkeypatch.setattr(checked, "swept", with_notes)
+    monkeypatch.setattr(checked, "range_test_of", with_notes)
     ran = on_bowl("range.num_steps=60")
     said = "2 pictures could not be read and were skipped: a.png, b.png"
     assert [ran.record["warnings"].count(each) for each in ("Mind that.", said)] == [1, 1]

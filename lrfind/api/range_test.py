@@ -1,30 +1,28 @@
-"""The Python functions: the method of the command line on a model, an optimizer and a loader of one's own."""
+"""The range test for Python: on a model, an optimizer and a loader of one's own."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
-import torch
-
-from lrfind.api_result import Result, content_of
+from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
-from lrfind.range_test.config import Metric
+from lrfind.range_test.config import Metric, RangeSettings, ValidationSettings
 from lrfind.range_test.ladder import Spacing, ladder
-from lrfind.range_test.reading import DEFAULT_RULE, Rule, read, repeats_of
-from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.report import range_csv, range_record
-from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.range_test.run import run_range_test
+from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
-from lrfind.tasks.own import batches_of, one_of, own_task, plain_arguments
+from lrfind.tasks.own import RepeatedTask, one_of, own_task, plain_arguments
 from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import torch
     from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
@@ -162,9 +160,11 @@ def range_test(
     arguments = plain_arguments(locals())
     spacing, metric, rule = one_of(Spacing, spacing), one_of(Metric, metric), one_of(Rule, rule)
     try:
-        lrs = ladder(spacing, start_lr, end_lr, num_steps)
+        ladder(spacing, start_lr, end_lr, num_steps)
     except ValueError as error:
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
+    if not isinstance(repeats, int) or repeats < 1:
+        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
     task = own_task(
         model,
         optimizer,
@@ -178,46 +178,46 @@ def range_test(
         accuracy=metric is Metric.ACCURACY,
         validation=validation,
     )
-    if not isinstance(repeats, int) or repeats < 1:
-        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
-    began = time.perf_counter()
-    options = SweepOptions.of(
+    settings = RangeSettings(
+        start_lr=start_lr,
+        end_lr=end_lr,
         num_steps=num_steps,
+        spacing=spacing,
         beta=beta,
         stop_factor=stop_factor,
         paired=paired,
         skip_start=skip_start,
         skip_end=skip_end,
-        validation_every=validation_every,
+        metric=metric,
+        single_batch=single_batch,
+        validation=ValidationSettings(every=validation_every),
+        repeats=repeats,
+        rule=rule,
     )
-    curves: list[Curve] = []
+    began = time.perf_counter()
     with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
-        seeds = torch.randint(2**31, (repeats,)).tolist() if repeats > 1 else [0]
-        while len(curves) < repeats:
-            if curves:
-                start.restore(loader=False)  # its order goes on, so that the next sweep meets another one
-                torch.manual_seed(seeds[len(curves)])
-            batches = batches_of(loader, task.device)
-            if single_batch:
-                batches = repeat(next(batches))
-            curve = sweep(replace(task, batches=batches), lrs, options=options, on_step=on_step)
-            if curve.status is Status.INTERRUPTED:
-                raise KeyboardInterrupt
-            curves.append(curve)
-    curve = median_curve(curves, beta=beta)
-    reading = read(curve, rule=rule)
-    several = repeats_of(curves, range(repeats), rule=rule) if repeats > 1 else None
+        tasks = RepeatedTask(task, loader, start, times=repeats, single_batch=single_batch)
+        found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
+    if found.curve.status is Status.INTERRUPTED:
+        raise KeyboardInterrupt
     chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
     content = content_of(
         command="range",
-        status=curve.status,
-        suggestion=reading.suggestion,
-        rules=reading.rules,
-        verdict=reading.verdict,
-        steps=sum(len(each) for each in curves),
+        status=found.curve.status,
+        suggestion=found.reading.suggestion,
+        rules=found.reading.rules,
+        verdict=found.reading.verdict,
+        steps=found.steps,
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
-        own=range_record(arguments | chosen, several),
+        own=range_record(arguments | chosen, found.repeats),
     )
-    return RangeTestResult(curve, reading, several, task.title, content)
+    return RangeTestResult(found.curve, found.reading, found.repeats, task.title, content)
+
+
+def _index_a_sweep(on_step: OnStep | None, num_steps: int) -> OnStep | None:
+    """Counts the steps that a caller is told of from 0 in every sweep, where a bar counts on."""
+    if on_step is None:
+        return None
+    return lambda step: on_step(replace(step, index=step.index % num_steps))

@@ -6,17 +6,19 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api_result import Result, content_of
-from lrfind.api_sweep import OnRefineStep, OwnSweep
+from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
+from lrfind.refine.config import Iteration, Read, RefineSettings, Restart, Strategy
 from lrfind.refine.continued import Reading
 from lrfind.refine.report import refine_csv
 from lrfind.refine.results import RoundPlan, RoundResult
-from lrfind.refine.rounds import run_rounds
+from lrfind.refine.run import Sweep
+from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
-from lrfind.tasks.own import fixed, own_task, plain_arguments
+from lrfind.report.observers import Caller
+from lrfind.tasks.own import SeededTask, fixed, own_task, plain_arguments
 from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
     from torch.optim import Optimizer
 
+    from lrfind.refine.results import RefineStep
     from lrfind.refine.verdict import Answer
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
@@ -90,7 +93,7 @@ def refine(
     precision: Precision | str = Precision.FP32,
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
-    on_step: OnRefineStep | None = None,
+    on_step: Callable[[RefineStep], None] | None = None,
 ) -> RefineResult:
     """Runs the coarse-to-fine sweep on objects of your own and puts everything back.
 
@@ -156,19 +159,29 @@ def refine(
         clip_grad_norm=clip_grad_norm,
     )
     began = time.perf_counter()
-    sweep = OwnSweep(
-        task,
-        loader,
-        Reading(steps_per_iteration, fixed(read, task.device, "read")),
-        restart=restart,
+    reading = Reading(steps_per_iteration, fixed(read, task.device, "read"))
+    settings = RefineSettings(
+        segments=[],
+        around=around_lr,
+        rounds=rounds,
+        iterations=iterations,
+        iteration=Iteration.BATCH,
+        read=Read.BATCH,
+        subset=0,
+        restart=Restart.TRUE if restart else Restart.FALSE,
         halving=halving,
         seeds=seeds,
-        initialise=initialise,
-        on_step=on_step,
+        strategy=Strategy.AUTO,
+        save_every=None,
+        resume=None,
     )
-    everything = preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader)
-    with everything as sweep.start:
-        found = list(run_rounds(sweep.measure, plans, limit=rounds, iterations=iterations))[-1]
+    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+        tasks = SeededTask(task, loader, start, seeds=seeds, initialise=initialise)
+        sweep = Sweep(Seeds(tasks, seeds, reading), settings, plans, Caller(on_step), timed=False)
+        sweep.run()
+    if sweep.interrupted:
+        raise KeyboardInterrupt
+    found = sweep.rounds
     answer = conclude(found)
     content = content_of(
         command="refine",
