@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import torch
-    from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
 
+    from lrfind.plotting.page import Page
+    from lrfind.plotting.panel import Panel
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
@@ -73,11 +74,15 @@ class RangeTestResult(Result):
         """What the curve shows, and what to do about it, in a sentence or two."""
         return self.reading.verdict
 
-    def _figure(self) -> Figure:
-        from lrfind.plotting.draw import draw
+    def _page(self) -> Page:
         from lrfind.range_test.plot import range_page
 
-        return draw(range_page(self.curve, self.reading, self.title, self.repeats))
+        return range_page(self.curve, self.reading, self.title, self.repeats)
+
+    def _panel(self) -> Panel:
+        from lrfind.range_test.plot import range_panel
+
+        return range_panel(self.curve, self.reading, self.repeats)
 
     def _csv(self) -> str:
         return range_csv(self.curve, self.repeats)

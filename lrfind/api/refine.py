@@ -25,10 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     import torch
-    from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
 
+    from lrfind.plotting.page import Page
+    from lrfind.plotting.panel import Panel
     from lrfind.refine.results import RefineStep
     from lrfind.refine.verdict import Answer
     from lrfind.suggestion import Suggestion
@@ -61,11 +62,13 @@ class RefineResult(Result):
         """What the rounds show, and what to do about it, in a sentence or two."""
         return self.answer.verdict
 
-    def _figure(self) -> Figure:
-        from lrfind.plotting.draw import draw
+    def _page(self) -> Page:
         from lrfind.refine.plot import rounds_page
 
-        return draw(rounds_page([[each] for each in self.rounds], self.answer, self.title))
+        return rounds_page([[each] for each in self.rounds], self.answer, self.title)
+
+    def _panel(self) -> Panel:
+        return self._page().panels[-1]
 
     def _csv(self) -> str:
         several = max((len(measured.tracks) for measured in self.rounds), default=1)

@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import torch
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from lrfind.plotting.page import Page
+    from lrfind.plotting.panel import Panel
     from lrfind.suggestion import Status, Suggestion
 
 
@@ -27,23 +30,30 @@ class Result(ABC):
     content: dict[str, Any]
 
     @abstractmethod
-    def _figure(self) -> Figure: ...
+    def _page(self) -> Page:
+        """The command's picture."""
+
+    @abstractmethod
+    def _panel(self) -> Panel:
+        """The panel of it that says most."""
 
     @abstractmethod
     def _csv(self) -> str: ...
 
-    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+    def plot(self, path: str | os.PathLike[str] | None = None, *, ax: Axes | None = None) -> Figure:
         """Draws the command's picture, without pyplot and without a window.
 
         Args:
             path: Where to write it as a PNG as well; None: nowhere.
+            ax: Axes of a figure of your own, to draw the panel of the curve into (of a refined sweep that of
+                the last round) instead of the whole picture; its scales, limits and ticks are set.
 
         Raises:
             OutputError: It cannot be written there.
         """
-        from lrfind.plotting.draw import png
+        from lrfind.plotting.draw import draw, draw_into, png
 
-        figure = self._figure()
+        figure = draw(self._page()) if ax is None else draw_into(self._panel(), ax)
         if path is not None:
             write_whole(path, png(figure))
         return figure

@@ -69,14 +69,20 @@ def draw(page: Page) -> Figure:
     return figure
 
 
-def draw_into(panel: Panel, axes: Axes) -> None:
-    """Draws a panel, with its key, into axes of somebody else's figure."""
+def draw_into(panel: Panel, axes: Axes) -> Figure:
+    """Draws a panel, with its key, into axes of somebody else's figure.
+
+    Returns:
+        That figure.
+    """
     import matplotlib as mpl
 
     with mpl.rc_context(_SETTINGS):
         _paint(panel, axes)
         handles = [_sample(layer) for layer in panel.named]
         axes.legend(handles, [layer.name for layer in panel.named], loc="best", frameon=False)
+        figure: Figure = axes.figure.figure  # that of a part of a figure is the whole one
+    return figure
 
 
 def png(figure: Figure) -> bytes:

@@ -94,7 +94,7 @@ def test_an_empty_page_can_be_drawn():
 def test_a_panel_can_be_drawn_into_axes_of_somebody_elses():
     figure = Figure()
     other, axes = figure.subplots(1, 2)
-    draw_into(PANEL, axes)
+    assert draw_into(PANEL, axes) is figure
     assert axes.get_xlim() == pytest.approx(PANEL.x.limits)
     names = [text.get_text() for text in axes.get_legend().get_texts()]
     assert names == [layer.name for layer in PANEL.named]

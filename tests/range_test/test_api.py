@@ -6,6 +6,7 @@ import json
 import jsonschema
 import pytest
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -31,6 +32,12 @@ def test_contract_call_suggests_and_writes(parts, tmp_path):
     result.to_csv(tmp_path / "a.csv")
     result.to_json(tmp_path / "a.json")
     figure = result.plot(tmp_path / "a.png")
+    own = Figure()
+    axes = own.subplots()
+    assert result.plot(tmp_path / "own.png", ax=axes) is own
+    assert axes.get_xlim() == figure.axes[0].get_xlim()
+    assert "batches" in [text.get_text() for text in axes.get_legend().get_texts()]
+    assert (tmp_path / "own.png").read_bytes().startswith(b"\x89PNG")
     assert len((tmp_path / "a.csv").read_text().splitlines()) == len(result.curve) + 1
     assert json.loads((tmp_path / "a.json").read_text())["suggestion"]["lr"] == result.suggestion.lr
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
