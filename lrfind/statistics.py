@@ -1,4 +1,4 @@
-"""How noisy measurements along a ladder are, and where they start from."""
+"""Noise of measurements along a ladder, where they start from, and means over seeds."""
 
 from __future__ import annotations
 
@@ -46,3 +46,15 @@ def deviation(raw: NDArray[np.float64]) -> float:
         return 0.0
     second = np.abs(raw[2:] - 2 * raw[1:-1] + raw[:-2])
     return float(np.median(second)) / (0.6745 * math.sqrt(6))
+
+
+def known_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the seeds, shape (n,), of values of shape (seeds, n) of which some are not finite.
+
+    Those are left out; where none is left the mean is NaN.
+    """
+    known = np.isfinite(values)
+    count = known.sum(axis=0)
+    sums = np.where(known, values, 0.0).sum(axis=0)
+    means: NDArray[np.float64] = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+    return means

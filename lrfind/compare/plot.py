@@ -12,6 +12,7 @@ from lrfind.plotting.axes import Axis, linear_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
 from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, above, shade
+from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _rows(
 ) -> list[Row]:
     """A row a kind: same axes, labelled once, and above the first row what is to be said of each panel."""
     width = column_width(len(block), _GAP, right=_RIGHT)
-    curves = [[_means(cell, comparison, kind) for cell in block] for kind in kinds]
+    curves = [[_means(cell, kind) for cell in block] for kind in kinds]
     ys = [_value_axis(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
     notes = [
         wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), _letters(width))
@@ -127,7 +128,7 @@ def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float
     best = _best(cell)
     bands: list[Layer] = []
     lines: list[Line] = []
-    for i, (lr, mean) in enumerate(zip(cell.lrs, _means(cell, comparison, kind), strict=True)):
+    for i, (lr, mean) in enumerate(zip(cell.lrs, _means(cell, kind), strict=True)):
         known = np.isfinite(mean)
         x, y, colour = times[known], mean[known], colours[lr]
         spread = _spread(_values(cell, kind, i), mean)
@@ -144,16 +145,9 @@ def _values(cell: Cell, kind: Kind, index: int) -> Floats:
     return np.array([(run.accuracies if kind == "accuracy" else run.losses)[index] for run in cell.runs])
 
 
-def _means(cell: Cell, comparison: Comparison, kind: Kind) -> list[Floats]:
+def _means(cell: Cell, kind: Kind) -> list[Floats]:
     """For each rate the mean over the seeds that were read, shape (readings,); NaN where none was."""
-    found = []
-    for i in range(len(cell.lrs)):
-        values = _values(cell, kind, i)
-        known = np.isfinite(values)
-        count = known.sum(axis=0)
-        sums = np.where(known, values, 0.0).sum(axis=0)
-        found.append(np.where(count > 0, sums / np.maximum(count, 1), np.nan))
-    return found
+    return [known_mean(_values(cell, kind, i)) for i in range(len(cell.lrs))]
 
 
 def _spread(values: Floats, mean: Floats) -> Floats | None:

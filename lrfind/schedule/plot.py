@@ -112,7 +112,8 @@ def _apart(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
         if i >= len(courses):
             course = moved[i - len(courses)]
             heading, note = f"{course.schedule.policy.value}: momentum", ""
-            line, y, room = _momentum(course, 1, ()), _momentum_axis(moved, 3, ""), _ROOM
+            line, y = _momentum(course, 1, ()), _momentum_axis(moved, 3, "")
+            room = _ROOM if i % _COLUMNS else 0.0
         else:
             heading = courses[i].schedule.policy.value
             note = _shortened(", ".join(_parameters(courses[i].schedule)), _NOTE_CHARACTERS)
@@ -123,8 +124,9 @@ def _apart(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
             Band(line.x, floor, line.y, line.colour, opacity=0.1, stairs=line.stairs),
             line,
             above(heading, 0.0, row=1, align="left", bold=True),
-            above(note, 0.0, align="left", colour=MIDDLE, size=FONT_SIZE - 1),
         ]
+        if note:
+            layers.append(above(note, 0.0, align="left", colour=MIDDLE, size=FONT_SIZE - 1))
         panels.append(Panel(x, y, tuple(layers), width - room, _SMALL, grid="both", room=room))
     rows = [panels[i : i + _COLUMNS] for i in range(0, count, _COLUMNS)]
     last = len(rows) - 1

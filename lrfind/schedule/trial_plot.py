@@ -12,6 +12,7 @@ from lrfind.plotting.page import Entry, Key, Page, Row, column_width
 from lrfind.plotting.panel import Band, Layer, Line, Panel
 from lrfind.schedule.plot import LEFT, RIGHT, TOGETHER, colour_of, dash_of
 from lrfind.schedule.trial_report import accuracy_text, loss_text
+from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -68,13 +69,12 @@ def trial_panel(tried: Tried, kind: str, width: float) -> Panel:
     lines: list[Line] = []
     bands: list[Layer] = []
     for i, policy in enumerate(tried.policies):
-        known = np.isfinite(values[:, i])
-        count = known.sum(axis=0)
-        read = count > 0
+        mean = known_mean(values[:, i])
+        read = np.isfinite(mean)
         if not read.any():
             continue
-        mean = np.where(known, values[:, i], 0.0).sum(axis=0)[read] / count[read]
-        best, colour, x, spread = tried.best == i, colour_of(i), steps[read], spreads[i, read]
+        mean, x, spread = mean[read], steps[read], spreads[i, read]
+        best, colour = tried.best == i, colour_of(i)
         if np.isfinite(spread).all() and (len(tried.policies) <= TOGETHER or best):
             bands.append(Band(x, mean - spread, mean + spread, colour, opacity=0.14))
         dots = 0.0 if len(mean) > _MARKED else 3.2 if best else 2.2

@@ -76,7 +76,7 @@ def test_the_axis_of_time_begins_with_the_first_reading():
     assert lower.x.tick_labels == ("1", "2", "3")
 
 
-def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curves():
+def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curves(readable):
     lrs = (0.1, 0.2, 0.4, 0.8, 1.6)
 
     def run(seed, diverged):
@@ -98,6 +98,7 @@ def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curve
     assert heading.shift[1] > note.shift[1] > 0
     # 1.6 was dropped before it was read, 0.4 lies outside: the key names what is drawn.
     assert [placed.entry.text for placed in page.entries] == ["0.1", "0.2", "0.8"]
+    readable(page)
     assert page.parts[1].above > curves_page(BOTH, "").parts[1].above
 
 
@@ -134,12 +135,14 @@ def test_nothing_measured_is_a_picture_that_says_so():
     assert png(draw(page)).startswith(b"\x89PNG")
 
 
-def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart():
+def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart(readable):
     runs = [run_of(size=size, optimizer=name) for name in ("SGD", "Adam") for size in (2, 5, 10, 20, 25, 50)]
     page = curves_page(measured(*runs), "")
     assert [text for text, _ in page.headings] == ["SGD, learning rate"] * 2 + ["Adam, learning rate"] * 2
     assert len({box[:2] for _, box in page.frames}) == len(page.panels) == 24
-    assert png(draw(page)).startswith(b"\x89PNG")
+    readable(page)
+    comparison = measured(*runs)
+    readable(scaling_page(comparison, advise(comparison, 10), "what is trained"))
 
 
 def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
@@ -196,12 +199,12 @@ def test_a_best_at_the_edge_points_beyond_it():
     assert "fitted" not in [line.name for line in of(panel, Line)]
 
 
-def test_one_batch_size_has_no_second_panel():
+def test_one_batch_size_has_no_second_panel(readable):
     comparison = measured(run_of())
     page = scaling_page(comparison, advise(comparison, 10), "")
     ((_, box),) = page.frames
     assert box[2] > 0.8
-    assert png(draw(page)).startswith(b"\x89PNG")
+    readable(page)
 
 
 def test_csv_has_a_row_a_reading_in_order_and_none_that_was_not_made():

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import PURPLE_DARK, Band, Label, Marker, Span
 from lrfind.refine.plot import rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
@@ -71,8 +70,11 @@ def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
     assert texts(first)[1] == "next, 0.01 to 0.1"
 
 
-def test_why_nothing_is_suggested_stands_in_the_picture():
-    assert rounds_page([[ROUNDS[0]]], Answer(None, {}, "It never fell."), "").note == "It never fell."
+def test_why_nothing_is_suggested_stands_in_the_picture(readable):
+    none = Answer(None, {}, "It never fell. " * 20)
+    page = rounds_page([[each] for each in ROUNDS], none, "what is trained")
+    assert page.note == none.verdict
+    readable(page)
     assert rounds_page([[ROUNDS[0]]], ANSWER, "").note == ""
 
 
@@ -114,9 +116,9 @@ def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_any_number_of_rounds_can_be_drawn(count):
+def test_any_number_of_rounds_can_be_drawn(count, readable):
     page = rounds_page([[ROUNDS[i % 2]] for i in range(count)], ANSWER, "title")
-    assert png(draw(page)).startswith(b"\x89PNG")
+    readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == count

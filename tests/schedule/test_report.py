@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lrfind.errors import ConfigError
-from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Label, Line
 from lrfind.report.load import earlier_run
 from lrfind.schedule.plot import TOGETHER, schedule_page
@@ -128,15 +127,15 @@ def test_many_policies_have_a_panel_each_on_the_same_axes():
     assert page.title == "11 learning-rate policies, 300 steps, peak 0.1"
     assert {panel.y.limits for panel in page.panels[:-1]} == {page.panels[0].y.limits}
     assert written[1][1] == "step_size 50, gamma 0.9"
-    assert all(len(texts[1]) <= 36 for texts in written)
+    assert all(len(note) <= 36 for _, *notes in written for note in notes)
 
 
 @pytest.mark.parametrize("count", [1, 2, TOGETHER, TOGETHER + 1, 11])
 @pytest.mark.parametrize("num_steps", [4, 300])
-def test_any_number_of_policies_can_be_drawn(count, num_steps):
+def test_any_number_of_policies_can_be_drawn(count, num_steps, readable):
     names = [policy.value for policy in Policy][::-1][:count]
     page = schedule_page(courses(*names, num_steps=num_steps), 0.1, "suggested by x")
-    assert png(draw(page)).startswith(b"\x89PNG")
+    readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == len(boxes)
