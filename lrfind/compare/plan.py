@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import closing
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.config import AUTO, Stacking
@@ -11,19 +12,19 @@ from lrfind.compare.grid import grid_around
 from lrfind.compare.job import Job, threads
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric
-from lrfind.range_test.reading import read
-from lrfind.range_test.run import sweep_task
+from lrfind.range_test.run import run_range_test
 from lrfind.report.formatting import rate_text
 from lrfind.suggestion import Status
 from lrfind.training.runs import faster_form
 from lrfind.training.stacking.autotune import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lrfind.compare.config import CompareConfig
     from lrfind.compare.setup import Setting
     from lrfind.report.observers import Observer
+    from lrfind.training.task import Task
 
 _STRATEGIES = {
     Stacking.AUTO: Strategy.AUTO,
@@ -136,14 +137,10 @@ def _rates(
     settings = config.compare
     if settings.lrs != AUTO:
         return sorted(float(lr) for lr in settings.lrs)
-    task = setting.task(config, accuracy=config.range.metric is Metric.ACCURACY)
-    # What is held out is only kept from being trained on here.
-    alone = dataclasses.replace(task, validation=None)
-    with closing(task), observer.steps(config.range.num_steps) as on_step:
-        curve = sweep_task(alone, config.range, on_step)
-    if curve.status is Status.INTERRUPTED:
+    found = run_range_test(partial(_open_task, setting, config), config.range, observer)
+    if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
-    reading = read(curve, rule=config.range.rule)
+    reading = found.reading
     if reading.suggestion is None:
         raise ConfigError(
             f"compare.lrs=auto: the range test at batch size {config.batch_size} suggests no rate. "
@@ -158,3 +155,13 @@ def _rates(
         f"{', '.join(rate_text(lr) for lr in lrs)}."
     )
     return lrs
+
+
+@contextmanager
+def _open_task(setting: Setting, config: CompareConfig, seed: int, *, skip: int = 0) -> Iterator[Task]:
+    """Opens the task of a range test; what is held out is only kept from being trained on."""
+    assert skip == 0
+    seeded = dataclasses.replace(config, seed=config.seed + seed)
+    task = setting.task(seeded, accuracy=config.range.metric is Metric.ACCURACY)
+    with closing(task):
+        yield dataclasses.replace(task, validation=None)
