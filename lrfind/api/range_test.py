@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lrfind.api.arguments import in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -205,20 +206,21 @@ def range_test(
         found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
     if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
+    reading = replace(found.reading, verdict=in_arguments(found.reading.verdict))
     chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
     content = content_of(
         command="range",
         status=found.curve.status,
-        suggestion=found.reading.suggestion,
-        rules=found.reading.rules,
-        verdict=found.reading.verdict,
+        suggestion=reading.suggestion,
+        rules=reading.rules,
+        verdict=reading.verdict,
         steps=found.steps,
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
         own=range_record(arguments | chosen, found.repeats),
     )
-    return RangeTestResult(found.curve, found.reading, found.repeats, task.title, content)
+    return RangeTestResult(found.curve, reading, found.repeats, task.title, content)
 
 
 def _index_a_sweep(on_step: OnStep | None, num_steps: int) -> OnStep | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from lrfind.api.arguments import in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -186,6 +187,7 @@ def refine(
         raise KeyboardInterrupt
     found = sweep.rounds
     answer = conclude(found)
+    answer = replace(answer, verdict=in_arguments(answer.verdict))
     content = content_of(
         command="refine",
         status=found[-1].status,
