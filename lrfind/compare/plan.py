@@ -13,8 +13,7 @@ from lrfind.compare.job import Job, threads
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric
 from lrfind.range_test.run import run_range_test
-from lrfind.report.formatting import rate_text
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from lrfind.training.runs import faster_form
 from lrfind.training.stacking.autotune import Strategy
 

@@ -10,7 +10,7 @@ from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.reading import LOOKS_AT
 from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import rate_text
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

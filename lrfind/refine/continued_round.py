@@ -13,8 +13,7 @@ from lrfind.refine.loss_log import LossLog
 from lrfind.refine.results import RefineStep, RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
-from lrfind.report.formatting import rate_text
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from lrfind.training import state as checkpoint
 from lrfind.training.stacking.autotune import Strategy
 from lrfind.training.stacking.seeds import Team

@@ -9,7 +9,7 @@ from lrfind.refine.minimum import valley
 from lrfind.refine.segments import rungs
 from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import rate_text
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
-from lrfind.report.formatting import rate_text
 from lrfind.report.progress import is_terminal
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

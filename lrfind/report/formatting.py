@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from lrfind.suggestion import rate_text as rate_text
-
 
 def duration_text(seconds: float) -> str:
     """Spells a duration: `0.42 s`, `12 s`, `3 min 05 s`, `2 h 10 min`; `?` where it is not finite."""

@@ -7,7 +7,8 @@ import sys
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
-from lrfind.report.formatting import duration_text, rate_text
+from lrfind.report.formatting import duration_text
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

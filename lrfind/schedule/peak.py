@@ -90,8 +90,7 @@ def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Pe
     """What `lrfind` would suggest for the task: on all the data, with the settings of `range`."""
     from lrfind.errors import ConfigError
     from lrfind.range_test.run import range_test_of
-    from lrfind.report.formatting import rate_text
-    from lrfind.suggestion import Status
+    from lrfind.suggestion import Status, rate_text
 
     settings = config.range
     observer.note(

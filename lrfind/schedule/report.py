@@ -8,10 +8,10 @@ import numpy as np
 
 from lrfind.report.console import Paragraph, shortest
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import rate_text
 from lrfind.schedule.policy import Policy
 from lrfind.schedule.schedule import torch_code
 from lrfind.schedule.trial_report import tried_record
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import rate_text
 from lrfind.report.record import plain
+from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import FACTOR, Role
 
 if TYPE_CHECKING:

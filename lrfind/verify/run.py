@@ -7,7 +7,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lrfind.refine.restarted import seconds_a_step
-from lrfind.report.formatting import duration_text, rate_text
+from lrfind.report.formatting import duration_text
+from lrfind.suggestion import rate_text
 from lrfind.tasks.build import build
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.probe import probe

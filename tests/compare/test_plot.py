@@ -14,6 +14,7 @@ from lrfind.compare.scaling_plot import scaling_page
 from lrfind.compare.verdict import advise
 from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
+from tests.panels import layer, of, texts
 
 BUDGET = Budget(300, 3, 100)
 LRS = (0.1, 0.2, 0.4)
@@ -34,18 +35,6 @@ def measured(*runs, judge=Judge.ACCURACY, planned=None):
 
 
 BOTH = measured(*(run_of(size=size, seed=seed) for size in (10, 20) for seed in (0, 2)))
-
-
-def layer(panel, name):
-    return next(each for each in panel.layers if getattr(each, "name", "") == name)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
-
-
-def texts(panel):
-    return [label.text for label in of(panel, Label)]
 
 
 def test_a_panel_a_batch_size_a_line_a_rate_in_epochs():

@@ -13,6 +13,7 @@ from lrfind.range_test.plot import curve_panel, ladder_panel, range_page, range_
 from lrfind.range_test.reading import Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.suggestion import Status, Suggestion
+from tests.panels import layer, of, texts
 
 SUGGESTION = Suggestion(0.01, 0.001, 0.1, "steepest", "It falls fastest there.")
 TITLE = "mnist_mlp, mnist, sgd, batch size 64"
@@ -34,18 +35,6 @@ def healthy(count=100, *, noise=0.0, low=1e-7, high=10.0):
 
 def reading_of(curve):
     return read(curve, rule=Rule.CENTRE)
-
-
-def layer(panel, name):
-    return next(each for each in panel.layers if getattr(each, "name", "") == name)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
-
-
-def texts(panel):
-    return [label.text for label in of(panel, Label)]
 
 
 def test_each_measured_value_is_drawn_at_the_rate_whose_effect_it_shows():

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lrfind.plotting.panel import PURPLE_DARK, Band, Label, Marker, Span
+from lrfind.plotting.panel import PURPLE_DARK, Band, Marker, Span
 from lrfind.refine.plot import rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import round_as_plain, round_from_plain
 from lrfind.refine.verdict import Answer, conclude
+from tests.panels import layer, of, texts
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
 FINE = RoundPlan(around(0.7, 2), "The loss turned at about 0.7: close in around 0.7.", "closing")
@@ -27,18 +28,6 @@ def measured(plan, *, seeds=1, restarted=False):
 
 ROUNDS = [measured(COARSE), measured(FINE)]
 ANSWER = conclude(ROUNDS)
-
-
-def layer(panel, name):
-    return next(each for each in panel.layers if getattr(each, "name", "") == name)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
-
-
-def texts(panel):
-    return [label.text for label in of(panel, Label)]
 
 
 def test_a_panel_a_round_in_log10_of_the_rate():

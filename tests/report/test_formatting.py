@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from lrfind.report.formatting import duration_text, rate_text
+from lrfind.report.formatting import duration_text
+from lrfind.suggestion import rate_text
 
 
 @pytest.mark.parametrize(

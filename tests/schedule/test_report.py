@@ -14,6 +14,7 @@ from lrfind.schedule.policy import Policy
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Suggestion
+from tests.panels import of
 
 GIVEN = Suggestion(0.1, 0.1, 0.1, "given", "Given as schedule.lr.")
 
@@ -23,10 +24,6 @@ def courses(*names, num_steps=300, lr=0.1):
 
 
 ALL = courses(*Policy)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
 
 
 def test_csv_has_a_row_a_step_policy_after_policy_and_reads_back_to_the_last_bit():

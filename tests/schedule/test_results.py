@@ -8,6 +8,7 @@ from lrfind.schedule.results import Tried, TriedSeed, reading_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
+from tests.panels import of
 
 
 def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accuracies=None):
@@ -20,10 +21,6 @@ def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accurac
         seeds.append(TriedSeed(i, losses, right, np.isnan(last), 300, finished=True))
     courses = tuple(ScheduleTable.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
     return Tried(courses, (10, 50, 100), tuple(seeds), len(finals) if planned is None else planned)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
 
 
 def test_policies_are_compared_seed_by_seed():

@@ -23,6 +23,7 @@ from lrfind.verify.judge import judge
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
 from lrfind.verify.verdict import Conclusion
+from tests.panels import of
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
@@ -48,10 +49,6 @@ def trials(finals, *, start=2.0, pinned=None, config=0.01):
 
 def judged(measured, **options):
     return judge(measured.finals, measured.starts, margin=0.1, **{"checked": 2} | options)
-
-
-def of(panel, kind):
-    return [each for each in panel.layers if isinstance(each, kind)]
 
 
 def answer_of(page):
