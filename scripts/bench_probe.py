@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 from lrfind.training.objective import Objective
-from lrfind.training.probe import probe
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.runs import train_runs
+from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.task import Task
 
 
@@ -88,7 +88,7 @@ def main() -> None:
                 torch.cuda.synchronize(device)
             began = clock()
             task = Task(objective, optimizer, batches(), device, afresh=batches)
-            found = probe(task, lrs, num_steps=steps, strategy=strategy)
+            found = train_runs(task, lrs, num_steps=steps, strategy=strategy)
             return clock() - began, found.stacked
 
         for strategy in Strategy:  # warm-up

@@ -26,7 +26,7 @@ from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
 from lrfind.tasks.models.networks import curve_mlp
 from lrfind.training.objective import Objective
-from lrfind.training.stacking.seeds import Team
+from lrfind.training.stacking.seeds import StackedSeeds
 from lrfind.training.task import Task
 
 BATCH_SIZE = 10
@@ -75,9 +75,9 @@ def one_seed(epochs, seed=0):
 def side_by_side(epochs, seeds, *, record):
     tasks, (reading, *_) = zip(*(made(seed) for seed in range(seeds)), strict=True)
     tapes = [LossLog() for _ in range(seeds)]
-    team = Team(tasks, record=record)
+    stacked = StackedSeeds(tasks, record=record)
     began = time.process_time()
-    along(team, [(LR, epochs)], reading=reading, tapes=tapes, on_iteration=lambda point, save: None)
+    along(stacked, [(LR, epochs)], reading=reading, tapes=tapes, on_iteration=lambda point, save: None)
     return time.process_time() - began, [tape.losses[0] for tape in tapes]
 
 

@@ -55,11 +55,11 @@ class Trainer:
         task = self.built(seed, validation_samples=TASKS[self.name].held_out)
         try:
             held_out = joined(task.validation or [])
-            initial = evaluate(task.objective, held_out).item()
+            initial = evaluate(task.objective, held_out)[0].item()
             started = time.perf_counter()
             finite = _loop(task, lr, budget, one_cycle=one_cycle)
             seconds = time.perf_counter() - started
-            final = evaluate(task.objective, held_out).item() if finite else float("nan")
+            final = evaluate(task.objective, held_out)[0].item() if finite else float("nan")
         finally:
             task.close()
         ended = "completed" if finite and abs(final) < float("inf") else "nonfinite"

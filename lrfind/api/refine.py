@@ -10,7 +10,7 @@ from lrfind.api.arguments import in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
-from lrfind.refine.config import Iteration, Read, RefineSettings, Restart, Strategy
+from lrfind.refine.config import Iteration, Read, RefineSettings, Restart
 from lrfind.refine.continued import Reading
 from lrfind.refine.report import refine_csv
 from lrfind.refine.results import RoundPlan, RoundResult
@@ -21,6 +21,7 @@ from lrfind.refine.verdict import conclude
 from lrfind.report.observers import Caller
 from lrfind.tasks.own import SeededTask, fixed, own_task, plain_arguments
 from lrfind.training.snapshot import preserved
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lrfind.compare.results import Run
 from lrfind.report import resume
 from lrfind.report.files import write_whole
+from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
+
+    Key = tuple[str, int, int]
+    """Optimizer, batch size and seed."""
 
 NAME = "compare.state.json"
 """Beside the results of a comparison, while it runs."""
 
 
 def write_state(
-    path: Path, *, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Sequence[Run]
+    path: Path, *, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]
 ) -> None:
     """Saves the state in place of the one before, whole or not at all.
 
@@ -33,11 +34,11 @@ def write_state(
     Raises:
         OutputError: It cannot be written.
     """
-    content = {"config": config, "plan": plan, "runs": [_as_plain(run) for run in runs]}
+    content = {"config": config, "plan": plan, "runs": [_as_plain(*each) for each in runs.items()]}
     write_whole(path, json.dumps(content))  # with NaN, which only Python reads back: it is no one else's file
 
 
-def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Run]]:
+def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
     """Config, plan and runs as `write_state` wrote them.
 
     Raises:
@@ -46,36 +47,33 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], list[Run]]:
     return resume.read_state(path, _parsed)
 
 
-def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], list[Run]]:
+def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
     content = json.loads(text)
-    return content["config"], content["plan"], [_from_plain(run) for run in content["runs"]]
+    return content["config"], content["plan"], dict(_from_plain(run) for run in content["runs"])
 
 
-def _as_plain(run: Run) -> dict[str, Any]:
+def _as_plain(key: Key, runs: RunSet) -> dict[str, Any]:
+    optimizer, batch_size, seed = key
     return {
-        "optimizer": run.optimizer,
-        "batch_size": run.batch_size,
-        "seed": run.seed,
-        "lrs": list(run.lrs),
-        "steps": list(run.steps),
-        "losses": run.losses.tolist(),
-        "accuracies": run.accuracies.tolist(),
-        "diverged": list(run.diverged),
-        "steps_taken": run.steps_taken,
-        "stacked": run.stacked,
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "seed": seed,
+        "lrs": runs.lrs.tolist(),
+        "steps": list(runs.read_at),
+        "losses": runs.readings.tolist(),
+        "accuracies": runs.accuracies.tolist(),
+        "diverged": runs.diverged.tolist(),
+        "steps_taken": int(runs.steps_taken.sum()),
+        "stacked": runs.stacked,
     }
 
 
-def _from_plain(saved: Mapping[str, Any]) -> Run:
-    return Run(
-        optimizer=saved["optimizer"],
-        batch_size=saved["batch_size"],
-        seed=saved["seed"],
-        lrs=tuple(saved["lrs"]),
-        steps=tuple(saved["steps"]),
-        losses=np.array(saved["losses"], dtype=np.float64),
-        accuracies=np.array(saved["accuracies"], dtype=np.float64),
-        diverged=tuple(saved["diverged"]),
-        steps_taken=saved["steps_taken"],
-        stacked=saved["stacked"],
-    )
+def _from_plain(saved: Mapping[str, Any]) -> tuple[Key, RunSet]:
+    lrs, read_at, seed = saved["lrs"], saved["steps"], saved["seed"]
+    runs = RunSet.untrained(lrs, read_at=read_at, seed=seed, stacked=saved["stacked"])
+    runs.readings[:] = saved["losses"]
+    runs.accuracies[:] = saved["accuracies"]
+    runs.diverged[:] = saved["diverged"]
+    runs.finished[:] = True
+    runs.steps_taken[0] = saved["steps_taken"]  # of all rates together: no more is kept
+    return (saved["optimizer"], saved["batch_size"], seed), runs

@@ -58,7 +58,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
             suggestion=advice.suggestion,
             rules=advice.rules,
             verdict=advice.verdict,
-            steps=sum(run.steps_taken for run in study.runs),
+            steps=sum(int(runs.steps_taken.sum()) for runs in study.runs.values()),
             seed=config.seed,
             device=str(setting.device),
             device_name=name_of(setting.device),

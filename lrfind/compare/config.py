@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import Enum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from lrfind.compare.results import Judge
 from lrfind.config.bounds import Bound, at_least, samples_or_share
 from lrfind.range_test.config import RangeConfig
+from lrfind.training.stacking.strategy import Strategy
 
 AUTO = "auto"
 
@@ -37,15 +37,8 @@ _OPTIMIZERS = Bound(
 )
 
 
-class Stacking(str, Enum):
-    """Whether the rates of a run are trained side by side as one stacked model."""
-
-    AUTO = "auto"
-    """Where a trial of a few steps says that it pays."""
-    TRUE = "true"
-    """Always; an error where it cannot be done."""
-    FALSE = "false"
-    """Never."""
+STRATEGIES = {"auto": Strategy.AUTO, "true": Strategy.STACKED, "false": Strategy.SEQUENTIAL}
+"""What `compare.stacked` asks for."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -74,7 +67,7 @@ class CompareSettings:
     """By what the best rate is chosen; None: accuracy where it is measured, else loss."""
     seeds: Annotated[int, at_least(1)]
     """Number of seeds, counted on from `seed`: mean and spread."""
-    stacked: Stacking
+    stacked: Literal["auto", "true", "false"]
     """Whether the rates of a run are trained side by side."""
     processes: Annotated[int | None, at_least(1)]
     """Runs at a time; None: as many as there are cores, one on a GPU."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
-from lrfind.compare.results import Run
 from lrfind.tasks.build import build, data_of
-from lrfind.training.runs import follow
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.run_set import RunSet
+from lrfind.training.runs import train_runs
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,36 +85,27 @@ class Trainer:
         self._config = config
         self._data = data
 
-    def __call__(self, job: Job, say: Say) -> tuple[Run, list[str]]:
-        """The run, and the paths of pictures that could not be read."""
+    def __call__(self, job: Job, say: Say) -> tuple[RunSet, list[str]]:
+        """What its rates came to, and the paths of pictures that could not be read."""
         with threads(job.threads):
             if self._data is None:
                 self._data = data_of(self._config)
             task = task_of(job.config, self._data, held_out=job.held_out, accuracy=job.accuracy)
             with closing(task):
                 assert task.validation is not None
-                courses = follow(
+                runs = train_runs(
                     task,
                     job.lrs,
-                    read_at=job.steps,
+                    num_steps=job.steps[-1],
                     held_out=task.validation,
+                    read_at=job.steps,
+                    seed=job.config.seed,
                     strategy=Strategy.STACKED if job.stacked else Strategy.SEQUENTIAL,
                     on_step=_now_and_then(say),
                     on_reading=lambda *values: say(Reading(*values)),
                 )
-        run = Run(
-            optimizer=job.optimizer,
-            batch_size=job.config.batch_size,
-            seed=job.config.seed,
-            lrs=job.lrs,
-            steps=job.steps,
-            losses=courses.losses,
-            accuracies=courses.accuracies,
-            diverged=tuple(bool(diverged) for diverged in courses.diverged),
-            steps_taken=int(courses.steps_taken.sum()),
-            stacked=courses.stacked,
-        )
-        return run, list(task.skipped)
+        # The losses of all steps are not read, and of long trainings they would fill memory.
+        return replace(runs, losses=runs.losses[:, :0].copy()), list(task.skipped)
 
 
 def task_of(config: CompareConfig, data: Data, *, held_out: int, accuracy: bool) -> Task:
@@ -123,22 +113,9 @@ def task_of(config: CompareConfig, data: Data, *, held_out: int, accuracy: bool)
     return build(config, data=data, validation_samples=held_out, accuracy=accuracy)
 
 
-def unfinished(job: Job) -> Run:
-    """A run of which nothing is known yet."""
-    nothing = np.full((len(job.lrs), len(job.steps)), np.nan)
-    return Run(
-        optimizer=job.optimizer,
-        batch_size=job.config.batch_size,
-        seed=job.config.seed,
-        lrs=job.lrs,
-        steps=job.steps,
-        losses=nothing,
-        accuracies=nothing.copy(),
-        diverged=(False,) * len(job.lrs),
-        steps_taken=0,
-        finished=False,
-        stacked=job.stacked,
-    )
+def untrained(job: Job) -> RunSet:
+    """What is known of a run before it begins."""
+    return RunSet.untrained(job.lrs, read_at=job.steps, seed=job.config.seed, stacked=job.stacked)
 
 
 @contextmanager

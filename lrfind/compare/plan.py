@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lrfind.compare.config import AUTO, Stacking
+from lrfind.compare.config import AUTO, STRATEGIES
 from lrfind.compare.grid import grid_around
 from lrfind.compare.job import Job, threads
 from lrfind.errors import ConfigError
@@ -15,7 +15,7 @@ from lrfind.range_test.config import Metric
 from lrfind.range_test.run import run_range_test
 from lrfind.suggestion import Status, rate_text
 from lrfind.training.runs import faster_form
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from lrfind.compare.setup import Setting
     from lrfind.report.observers import Observer
     from lrfind.training.task import Task
-
-_STRATEGIES = {
-    Stacking.AUTO: Strategy.AUTO,
-    Stacking.TRUE: Strategy.STACKED,
-    Stacking.FALSE: Strategy.SEQUENTIAL,
-}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -112,17 +106,17 @@ def _cells(
                 grids[place] = _rates(setting, config, name, centres, observer)
                 keep()
             lrs = tuple(grids[place])
-            strategy = _STRATEGIES[config.compare.stacked]
+            strategy = STRATEGIES[config.compare.stacked]
             if place in forms:
                 strategy = Strategy.STACKED if forms[place] else Strategy.SEQUENTIAL
             steps = setting.steps(size)[-1]
             task = setting.task(config)
             with closing(task):
-                form = faster_form(task, lrs, num_steps=steps, strategy=strategy)
+                form, seconds = faster_form(task, lrs, num_steps=steps, strategy=strategy)
             if place not in forms:
                 forms[place] = form.stacked
                 keep()
-            cells.append(_Planned(config, name, lrs, form.stacked, form.seconds * steps))
+            cells.append(_Planned(config, name, lrs, form.stacked, seconds * steps))
     return cells
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.results import Cell
 from lrfind.plotting.axes import Axis, linear_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.compare.results import Comparison, Run
+    from lrfind.compare.results import Cell, Comparison
 
     Floats = NDArray[np.float64]
     Kind = str
@@ -48,7 +47,7 @@ def curves_page(comparison: Comparison, title: str) -> Page:
         title: What is trained on what.
     """
     kinds = ["accuracy", "loss"] if comparison.accuracies else ["loss"]
-    several = len({run.optimizer for run in comparison.runs}) > 1
+    several = len({cell.optimizer for cell in comparison.measured}) > 1
     parts: list[Row | Key] = []
     for block in _blocks(comparison):
         rates = sorted({lr for cell in block for lr in cell.lrs})
@@ -77,13 +76,9 @@ def shades(count: int) -> list[str]:
 
 def _blocks(comparison: Comparison) -> list[list[Cell]]:
     """The cells that were read at all, an optimizer a block, at most so many side by side."""
-    found: dict[tuple[str, int], list[Run]] = {}
-    for run in comparison.runs:
-        found.setdefault((run.optimizer, run.batch_size), []).append(run)
     blocks = []
-    for name in dict.fromkeys(run.optimizer for run in comparison.runs):
-        sizes = sorted(size for optimizer, size in found if optimizer == name)
-        cells = [Cell(name, size, tuple(found[name, size]), comparison.judge) for size in sizes]
+    for name in dict.fromkeys(cell.optimizer for cell in comparison.measured):
+        cells = [cell for cell in comparison.measured if cell.optimizer == name]
         columns = math.ceil(len(cells) / math.ceil(len(cells) / _COLUMNS))
         blocks += [cells[i : i + columns] for i in range(0, len(cells), columns)]
     return blocks
@@ -142,7 +137,7 @@ def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float
 
 def _values(cell: Cell, kind: Kind, index: int) -> Floats:
     """What one rate came to, shape (seeds, readings)."""
-    return np.array([(run.accuracies if kind == "accuracy" else run.losses)[index] for run in cell.runs])
+    return np.array([(run.accuracies if kind == "accuracy" else run.readings)[index] for run in cell.runs])
 
 
 def _means(cell: Cell, kind: Kind) -> list[Floats]:
@@ -174,7 +169,7 @@ def _value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: 
 
 def _best(cell: Cell) -> int | None:
     """The rate that came out best; None where all diverged or a run is not finished."""
-    best = cell.best if all(run.finished for run in cell.runs) else None
+    best = cell.best if all(run.whole for run in cell.runs) else None
     return None if best is None else best.index
 
 
@@ -216,7 +211,7 @@ def _time(comparison: Comparison, reading: int) -> float:
 
 
 def _heading(cell: Cell) -> str:
-    if not all(run.finished for run in cell.runs):
+    if not all(run.whole for run in cell.runs):
         return f"batch size {cell.batch_size} (cut off)"
     best = cell.best
     return f"batch size {cell.batch_size}: " + (
@@ -225,7 +220,7 @@ def _heading(cell: Cell) -> str:
 
 
 def _over(comparison: Comparison) -> str:
-    seeds = len({run.seed for run in comparison.runs})
+    seeds = len({run.seed for cell in comparison.measured for run in cell.runs})
     if not seeds:
         return "cut off before anything was read"
     return "one seed" if seeds == 1 else f"mean of {seeds} seeds, band: ± one standard deviation"

@@ -42,22 +42,17 @@ def compare_csv(comparison: Comparison, *, optimizers: bool, accumulation_steps:
 def _rows(
     comparison: Comparison, optimizers: bool, accuracy: bool, accumulation_steps: int
 ) -> Iterator[Sequence[CsvCell]]:
-    order = {name: i for i, name in enumerate(dict.fromkeys(run.optimizer for run in comparison.runs))}
-    runs = sorted(comparison.runs, key=lambda run: (order[run.optimizer], run.batch_size, run.seed))
-    keyed = [
-        (order[run.optimizer], run.batch_size, lr, run.seed, i, run)
-        for run in runs
-        for i, lr in enumerate(run.lrs)
-    ]
-    for _, batch_size, lr, seed, i, run in sorted(keyed, key=lambda row: row[:4]):
-        for j, step in enumerate(run.steps):
-            loss, right = float(run.losses[i, j]), float(run.accuracies[i, j])
-            if math.isnan(loss) and math.isnan(right):
-                break  # it was dropped, or the run was cut off
-            row: list[CsvCell] = [run.optimizer] if optimizers else []
-            row += [batch_size, lr, seed, comparison.budget.epoch(j), step]
-            row += [step * batch_size * accumulation_steps, loss]
-            yield row + ([right] if accuracy else [])
+    for cell in comparison.measured:
+        for i, lr in enumerate(cell.lrs):
+            for run in cell.runs:
+                for j, step in enumerate(run.read_at):
+                    loss, right = float(run.readings[i, j]), float(run.accuracies[i, j])
+                    if math.isnan(loss) and math.isnan(right):
+                        break  # it was dropped, or the run was cut off
+                    row: list[CsvCell] = [cell.optimizer] if optimizers else []
+                    row += [cell.batch_size, lr, run.seed, comparison.budget.epoch(j), step]
+                    row += [step * cell.batch_size * accumulation_steps, loss]
+                    yield row + ([right] if accuracy else [])
 
 
 def announced(
@@ -147,7 +142,7 @@ def compare_record(comparison: Comparison, advice: Advice) -> dict[str, Any]:
     return {
         "judge": comparison.judge.value,
         "budget": {"samples": comparison.budget.samples, "epoch_samples": comparison.budget.pool},
-        "runs": {"planned": comparison.planned, "finished": sum(run.finished for run in comparison.runs)},
+        "runs": {"planned": comparison.planned, "finished": comparison.finished},
         "cells": [_cell_record(cell) for cell in comparison.cells],
         "scaling": [_scaling_record(name, scaling) for name, scaling in advice.scalings.items()],
     }
@@ -168,7 +163,7 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
                 "lr": lr,
                 "loss": plain(float(cell.losses[:, i].mean())),
                 "accuracy": _accuracy(cell, i),
-                "diverged": sum(run.diverged[i] for run in cell.runs),
+                "diverged": int(sum(run.diverged[i] for run in cell.runs)),
             }
             for i, lr in enumerate(cell.lrs)
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from itertools import pairwise
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from lrfind.compare.budget import Budget
+    from lrfind.training.run_set import RunSet
 
     Floats = NDArray[np.float64]
 
@@ -44,37 +45,6 @@ class Edge(str, Enum):
     HIGH = "highest"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Run:
-    """All rates of one optimizer, batch size and seed: the same start, the same batches.
-
-    Attributes:
-        optimizer: Its name.
-        batch_size: Samples a step.
-        seed: Of initial weights, order of the batches and choice of the held-out samples.
-        lrs: The rates, rising.
-        steps: Updates before each reading.
-        losses: Held-out losses, shape (rates, readings); NaN where a rate was not read.
-        accuracies: Held-out accuracies, same shape, NaN also where not measured.
-        diverged: Rates that were dropped.
-        steps_taken: Updates of all rates together.
-        finished: Whether it came to its end.
-        stacked: Whether its rates ran side by side.
-    """
-
-    optimizer: str
-    batch_size: int
-    seed: int
-    lrs: tuple[float, ...]
-    steps: tuple[int, ...]
-    losses: Floats
-    accuracies: Floats
-    diverged: tuple[bool, ...]
-    steps_taken: int
-    finished: bool = True
-    stacked: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Cell:
     """One optimizer at one batch size, over its seeds.
@@ -82,24 +52,24 @@ class Cell:
     Attributes:
         optimizer: Its name.
         batch_size: Samples a step.
-        runs: One a seed, all of the same rates; at least one.
+        runs: What the rates came to with each seed, all of the same rates; of one seed at least.
         judge: By what a rate is judged.
     """
 
     optimizer: str
     batch_size: int
-    runs: tuple[Run, ...]
+    runs: tuple[RunSet, ...]
     judge: Judge
 
     @property
     def lrs(self) -> tuple[float, ...]:
         """The rates that were tried, rising."""
-        return self.runs[0].lrs
+        return tuple(self.runs[0].lrs.tolist())
 
     @cached_property
     def losses(self) -> Floats:
         """Held-out loss at the end, shape (seeds, rates); infinite where there is none."""
-        return _or_infinite(np.array([run.losses[:, -1] for run in self.runs]))
+        return np.array([run.finals for run in self.runs])
 
     @cached_property
     def accuracies(self) -> Floats:
@@ -173,27 +143,27 @@ class Comparison:
     """All that was measured.
 
     Attributes:
-        runs: In the order in which they were planned; unfinished ones among them.
+        measured: Optimizers in the order given, their batch sizes rising, with runs that were cut off.
         budget: How long each trained.
         judge: By what a rate is judged.
         planned: Runs that were planned.
     """
 
-    runs: tuple[Run, ...]
+    measured: tuple[Cell, ...]
     budget: Budget
     judge: Judge
     planned: int
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:
-        """Optimizers in the order given, their batch sizes rising; of finished runs alone."""
-        found: dict[tuple[str, int], list[Run]] = {}
-        for run in self.runs:
-            if run.finished:
-                found.setdefault((run.optimizer, run.batch_size), []).append(run)
-        order = list(dict.fromkeys(run.optimizer for run in self.runs))
-        keys = sorted(found, key=lambda key: (order.index(key[0]), key[1]))
-        return tuple(Cell(*key, tuple(found[key]), self.judge) for key in keys)
+        """The same of finished runs alone."""
+        finished = [(cell, tuple(run for run in cell.runs if run.whole)) for cell in self.measured]
+        return tuple(replace(cell, runs=runs) for cell, runs in finished if runs)
+
+    @property
+    def finished(self) -> int:
+        """Runs that are finished."""
+        return sum(len(cell.runs) for cell in self.cells)
 
     @cached_property
     def optimizers(self) -> tuple[str, ...]:
@@ -203,16 +173,33 @@ class Comparison:
     @property
     def interrupted(self) -> bool:
         """Whether a planned run is missing."""
-        return sum(run.finished for run in self.runs) < self.planned
+        return self.finished < self.planned
 
     @cached_property
     def accuracies(self) -> bool:
         """Whether the share of right answers was measured."""
-        return any(bool(np.isfinite(run.accuracies).any()) for run in self.runs)
+        return any(bool(np.isfinite(run.accuracies).any()) for cell in self.measured for run in cell.runs)
 
     def of(self, optimizer: str) -> tuple[Cell, ...]:
         """The cells of one optimizer, batch sizes rising."""
         return tuple(cell for cell in self.cells if cell.optimizer == optimizer)
+
+
+def cells_of(runs: Iterable[tuple[str, int, RunSet]], judge: Judge) -> tuple[Cell, ...]:
+    """Runs by optimizer, in the order in which these come, and batch size, rising; in them by seed.
+
+    Args:
+        runs: Optimizer, batch size and what was measured with a seed.
+        judge: By what a rate is judged.
+    """
+    found: dict[str, dict[int, list[RunSet]]] = {}
+    for optimizer, batch_size, measured in runs:
+        found.setdefault(optimizer, {}).setdefault(batch_size, []).append(measured)
+    return tuple(
+        Cell(optimizer, batch_size, tuple(sorted(measured, key=lambda run: run.seed)), judge)
+        for optimizer, sizes in found.items()
+        for batch_size, measured in sorted(sizes.items())
+    )
 
 
 def winners(errors: Floats) -> NDArray[np.int64]:
@@ -239,7 +226,3 @@ def boundaries(lrs: Sequence[float]) -> tuple[float, ...]:
     """Half way between neighbours on a log axis, and both ends: one more than there are rates."""
     between = [math.sqrt(a * b) for a, b in pairwise(lrs)]
     return (lrs[0], *between, lrs[-1])
-
-
-def _or_infinite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, np.inf)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare import checkpoint as compare_state
-from lrfind.compare.job import Job, Progress, Reading, Trainer, threads, unfinished
+from lrfind.compare.job import Job, Progress, Reading, Trainer, threads, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
-from lrfind.compare.results import Comparison, Run
+from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting, cores
 from lrfind.execution.executors import work_through
 from lrfind.report.resume import CutOff, comparable
@@ -24,11 +24,11 @@ from lrfind.training.step import evaluate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lrfind.compare.checkpoint import Key
     from lrfind.compare.config import CompareConfig
     from lrfind.compare.plan import Cost
     from lrfind.report.observers import Observer
-
-    Key = tuple[str, int, int]
+    from lrfind.training.run_set import RunSet
 
 _FREE = ("compare.resume", "compare.processes", "num_workers", "trust")
 """Keys that a comparison may go on with otherwise than it began."""
@@ -58,32 +58,32 @@ class Study:
 
     Attributes:
         setting: What is compared.
-        runs: What was measured: optimizers as given, batch sizes and seeds rising; unfinished runs that were
-            read among them.
+        runs: What was measured, by optimizer, batch size and seed; unfinished runs that were read among them.
         planned: How many runs were planned.
         skipped: Pictures that could not be read.
     """
 
     def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
-        self.runs: list[Run] = []
+        self.runs: dict[Key, RunSet] = {}
         self.planned = 0
         self.skipped: list[str] = []
         self._config = config
         self._observer = observer
         self._path = directory / compare_state.NAME
         self._found: dict[str, Any] = {}
-        self._done: dict[Key, Run] = {}
+        self._done: dict[Key, RunSet] = {}
         if config.compare.resume is not None:
-            self._found, before = _saved(config)
-            self._done = {_key(run): run for run in before}
+            self._found, self._done = _saved(config)
         self.setting = Setting(config)
-        self._partial: dict[Key, Run] = {}
+        self._partial: dict[Key, RunSet] = {}
         self._spent: dict[Key, float] = {}
 
     @property
     def comparison(self) -> Comparison:
         """What was measured so far."""
-        return Comparison(tuple(self.runs), self.setting.budget, self.setting.judge, self.planned)
+        judge = self.setting.judge
+        runs = [(optimizer, size, runs) for (optimizer, size, _), runs in self.runs.items()]
+        return Comparison(cells_of(runs, judge), self.setting.budget, judge, self.planned)
 
     def run(self) -> None:
         """Trains until all runs are finished or the user stops it."""
@@ -93,7 +93,7 @@ class Study:
             costs = plan(self.setting, self._found, self._observer, self._save)
             jobs = [cost.job for cost in costs]
             left = [cost for cost in costs if cost.job.key not in self._done]
-            self._partial = {job.key: unfinished(job) for job in jobs}
+            self._partial = {job.key: untrained(job) for job in jobs}
             processes = self._processes(left)
             self._save()
             self._announce(jobs, left, processes)
@@ -104,9 +104,9 @@ class Study:
         else:
             self._path.unlink(missing_ok=True)
         found = self._partial | self._done
-        keys = sorted(found, key=lambda key: (names.index(key[0]), *key[1:]))
-        runs = [found[key] for key in keys]
-        self.runs = [run for run in runs if run.finished or np.isfinite(run.losses).any()]
+        for key in sorted(found, key=lambda key: names.index(key[0])):
+            if found[key].whole or np.isfinite(found[key].readings).any():
+                self.runs[key] = found[key]
 
     def starts_finite(self) -> bool:
         """Whether the loss before training is finite, on what is held out and on the first batches."""
@@ -117,7 +117,7 @@ class Study:
             )
             with closing(task):
                 batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
-                return math.isfinite(float(evaluate(task.objective, batches)))
+                return math.isfinite(float(evaluate(task.objective, batches)[0]))
         return True  # stopped: all that was to be measured is there
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:
@@ -144,7 +144,7 @@ class Study:
                 self._take(costs[index], message)
                 self._show(shown, jobs[index], total)
 
-            def on_result(index: int, result: tuple[Run, list[str]]) -> None:
+            def on_result(index: int, result: tuple[RunSet, list[str]]) -> None:
                 key = jobs[index].key
                 self._done[key], skipped = result
                 self._spent[key] = costs[index].seconds
@@ -159,14 +159,14 @@ class Study:
     def _take(self, cost: Cost, message: Any) -> None:
         """Keeps what a run says on its way, for the case that it is cut off."""
         key = cost.job.key
-        run = self._partial[key]
+        runs = self._partial[key]
         if isinstance(message, Reading):
-            run.losses[message.rate, message.reading] = message.loss
-            run.accuracies[message.rate, message.reading] = message.accuracy
+            runs.readings[message.rate, message.reading] = message.loss
+            runs.accuracies[message.rate, message.reading] = message.accuracy
         elif isinstance(message, Progress):
-            taken = run.steps_taken + message.steps
-            self._partial[key] = dataclasses.replace(run, steps_taken=taken)
-            self._spent[key] = cost.seconds * min(taken / (run.steps[-1] * len(run.lrs)), 1.0)
+            runs.steps_taken[0] += message.steps  # of all rates together: no more is told
+            planned = cost.job.steps[-1] * len(cost.job.lrs)
+            self._spent[key] = cost.seconds * min(int(runs.steps_taken[0]) / planned, 1.0)
 
     def _show(self, shown: Callable[[_Shown], None], job: Job, total: float) -> None:
         index = round(_UNITS * sum(self._spent.values()) / total)
@@ -174,8 +174,7 @@ class Study:
 
     def _save(self) -> None:
         config = comparable(self._config, free=_FREE)
-        runs = list(self._done.values())
-        compare_state.write_state(self._path, config=config, plan=self._found, runs=runs)
+        compare_state.write_state(self._path, config=config, plan=self._found, runs=self._done)
 
     def _processes(self, costs: Sequence[Cost]) -> int:
         """How many runs go on at a time."""
@@ -187,7 +186,7 @@ class Study:
         return max(min(asked, len(costs)), 1)
 
 
-def _saved(config: CompareConfig) -> tuple[dict[str, Any], list[Run]]:
+def _saved(config: CompareConfig) -> tuple[dict[str, Any], dict[Key, RunSet]]:
     """The plan and the finished runs of the comparison that the config names.
 
     Raises:
@@ -198,10 +197,6 @@ def _saved(config: CompareConfig) -> tuple[dict[str, Any], list[Run]]:
         began_with, found, runs = compare_state.read_state(directory / compare_state.NAME)
     before.check(began_with, comparable(config, free=_FREE))
     return found, runs
-
-
-def _key(run: Run) -> Key:
-    return run.optimizer, run.batch_size, run.seed
 
 
 def _words(planned: int) -> Callable[[_Shown], str]:

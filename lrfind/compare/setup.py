@@ -18,7 +18,7 @@ from lrfind.tasks import devices
 from lrfind.tasks.build import data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.tasks.data.sources import Source, source_of
-from lrfind.training.step import judged
+from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
     from lrfind.compare.config import CompareConfig
@@ -96,7 +96,7 @@ class Setting:
             if self.accuracy:
                 assert task.validation is not None
                 try:
-                    judged(task.objective, task.validation[:1])
+                    evaluate(task.objective, task.validation[:1])
                 except BatchError:
                     self.accuracy = False  # what else is wrong with the batch is said without it, too
                     if config.compare.judge is Judge.ACCURACY:

@@ -51,9 +51,8 @@ def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = Tru
     none: dict[str, float | None] = {judge.value: None for judge in Judge}
     scalings = {name: scaling_of(comparison.of(name)) for name in comparison.optimizers}
     if comparison.interrupted:
-        finished = sum(run.finished for run in comparison.runs)
         verdict = (
-            f"Interrupted after {finished} of {comparison.planned} runs: too early to compare. "
+            f"Interrupted after {comparison.finished} of {comparison.planned} runs: too early to compare. "
             "compare.resume with this run directory goes on and keeps what is finished."
         )
         return Advice(None, None, none, verdict, scalings)

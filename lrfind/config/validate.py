@@ -99,12 +99,16 @@ def _converted(hint: Any, value: Any) -> Any:
         if not isinstance(value, (list, str)):
             raise ValueError
         return value
+    if typing.get_origin(hint) is typing.Literal:
+        # YAML reads a plain true as a truth value, and some options are called so.
+        if str(value).lower() not in options:
+            raise ValueError
+        return str(value).lower()
     if type(None) in options:
         if value is None:
             return None
         (hint,) = (option for option in options if option is not type(None))
     if isinstance(hint, type) and issubclass(hint, Enum):
-        # YAML reads a plain true as a truth value, and some options are called so.
         return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
     if hint == list[Any]:
         if not isinstance(value, list):
@@ -132,6 +136,8 @@ def _wanted(hint: Any) -> str:
     options = typing.get_args(hint)
     if options == (list[Any], str):
         return "a list or a word"
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(options)
     if type(None) in options:
         (hint,) = (option for option in options if option is not type(None))
         return f"{_wanted(hint)} or null"

@@ -15,10 +15,11 @@ import numpy as np
 from lrfind.errors import BatchError, UserError
 from lrfind.range_test.curve import Curve
 from lrfind.suggestion import Status
+from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.readback import Readback
-from lrfind.training.smoothing import GRACE, DivergenceTest, ExponentialAverage
+from lrfind.training.smoothing import ExponentialAverage
 from lrfind.training.step import LearningRate, evaluate, train_step
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def sweep(
         for i, lr in enumerate(lrs.tolist()):
             measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:
-                measured["validation_losses"] = evaluate(objective, validation)
+                measured["validation_losses"] = evaluate(objective, validation)[0]
             source = batches
             if start is not None:
                 drawn = [next(batches) for _ in range(steps.accumulation_steps)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lrfind.refine.results import RoundResult
     from lrfind.refine.state import Part
     from lrfind.report.observers import Observer
-    from lrfind.training.stacking.seeds import Team
+    from lrfind.training.stacking.seeds import StackedSeeds
     from lrfind.training.task import Task
 
     Arrays = Mapping[str, NDArray[Any]]
@@ -166,13 +166,13 @@ class Saved:
         """
         self._fitting(lambda: checkpoint.unpack(self.arrays, task.model, task.optimizer, scaler=task.scaler))
 
-    def put_back_team(self, team: Team) -> None:
+    def put_back_stack(self, stacked: StackedSeeds) -> None:
         """Puts weights and optimizers of seeds side by side back as they were.
 
         Raises:
             ConfigError: They do not fit.
         """
-        self._fitting(lambda: team.load(checkpoint.values_of(self.arrays, team.device)))
+        self._fitting(lambda: stacked.load(checkpoint.values_of(self.arrays, stacked.device)))
 
     def _fitting(self, put_back: Callable[[], None]) -> None:
         try:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from lrfind.config.bounds import Bound, at_least, positive_rate
 from lrfind.config.schema import TaskConfig
 from lrfind.refine.segments import rounds_of
+from lrfind.training.stacking.strategy import Strategy
 
 _SAVE_EVERY = Bound("must be at least 0, or null for never, got {:g}.", lambda seconds: seconds >= 0)
 
@@ -42,17 +43,6 @@ class Restart(str, Enum):
     """At the same initial weights, with the same batches in the same order."""
     BOTH = "both"
     """Both are run, to be compared."""
-
-
-class Strategy(str, Enum):
-    """How several seeds of a continued sweep, or the rates of a restarted one, are trained."""
-
-    AUTO = "auto"
-    """Side by side in one model where that is possible and, by a trial of a few steps, faster."""
-    SEQUENTIAL = "sequential"
-    """One after another."""
-    STACKED = "stacked"
-    """Side by side, or not at all."""
 
 
 @dataclass(kw_only=True, slots=True)

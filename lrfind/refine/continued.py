@@ -183,7 +183,7 @@ class _Alone:
         return train_step(task.objective, task.optimizer, task.batches, task.options)[0]
 
     def read(self, batches: Iterable[Any]) -> Tensor:
-        return evaluate(self._task.objective, batches)
+        return evaluate(self._task.objective, batches)[0]
 
     def keep(self, seeds: Sequence[int]) -> None:
         self.inside = [seed for seed in self.inside if seed in seeds]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
 from lrfind.refine.continued import along, continued
@@ -15,12 +15,12 @@ from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.suggestion import Status, rate_text
 from lrfind.training import state as checkpoint
-from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.stacking.seeds import Team
-from lrfind.training.stacking.seeds_trial import Form, chosen_form
+from lrfind.training.stacking.autotune import Form, form_of_seeds
+from lrfind.training.stacking.seeds import StackedSeeds
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lrfind.refine.checkpoint import Ledger, Saved
     from lrfind.refine.continued import Point
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Ladder = list[tuple[float, int]]
 
-_ALONE = Form(False, False, "one after another")
+_ALONE = Form(False, "one after another")
 
 
 class Continuing:
@@ -58,11 +58,11 @@ class Continuing:
             saved: The sweep that goes on, where it was cut off in this round.
         """
         ladder = [(lr, iterations) for _, lr, iterations in rungs(plan.segments)]
-        form = Form(**saved.part.form) if saved is not None else self._form(plan, ladder)
+        form = _form_from_plain(saved.part.form) if saved is not None else self._form(plan, ladder)
         count = self._seeds.count
         words = _words(len(self._ledger.rounds) + 1, len(ladder))
         with self._observer.steps(plan.iterations * count, words) as shown:
-            run = self._side_by_side if form.side_by_side else self._one_by_one
+            run = self._side_by_side if form.stacked else self._one_by_one
             tracks, statuses = run(ladder, form, saved, shown)
         worst = (Status.INTERRUPTED, Status.NONFINITE)
         status = next((each for each in worst if each in statuses), Status.COMPLETED)
@@ -84,16 +84,16 @@ class Continuing:
                 self._seeds.open(0)
             )  # the steps of an iteration are known from the first one on
             others = (open_.enter_context(self._seeds.open(seed)) for seed in range(1, self._seeds.count))
-            form = chosen_form(
+            form = form_of_seeds(
                 chain([first], others),
                 ladder[0][0],
                 count=self._seeds.count,
                 steps=plan.iterations * self._seeds.reading.steps,
                 strategy=self._strategy,
             )
-        if form.side_by_side is not self._said:
-            self._said = form.side_by_side
-            how = "side by side" if form.side_by_side else "one after another"
+        if form.stacked is not self._said:
+            self._said = form.stacked
+            how = "side by side" if form.stacked else "one after another"
             self._observer.note(f"{self._seeds.count} seeds {how}: {form.reason}.")
         return form
 
@@ -146,7 +146,7 @@ class Continuing:
                 taken = tape.iterations * steps
                 batches = taken * task.options.accumulation_steps
                 ledger.save(
-                    replace(part, tapes=[tape.track()], batches=batches, form=asdict(_ALONE)),
+                    replace(part, tapes=[tape.track()], batches=batches, form=_form_as_plain(_ALONE)),
                     before + taken,
                     lambda about: checkpoint.packed(
                         task.model, task.optimizer, scaler=task.scaler, about=about
@@ -168,10 +168,10 @@ class Continuing:
             tasks = [open_.enter_context(seeds.open(seed, skip=skip)) for seed in range(seeds.count)]
             parts = tasks[0].options.accumulation_steps
             planned = sum(iterations for _, iterations in ladder)
-            team = Team(tasks, record=form.record)
+            stacked = StackedSeeds(tasks, record=form.record)
             del tasks
             if saved is not None:
-                saved.put_back_team(team)
+                saved.put_back_stack(stacked)
             steps = seeds.reading.steps
             before = ledger.steps - _taken(tapes, steps)
 
@@ -183,12 +183,12 @@ class Continuing:
                 batches = (point.index + 1) * steps * parts
                 tracks = [tape.track() for tape in tapes]
                 ledger.save(
-                    Part("continued", tapes=tracks, batches=batches, form=asdict(form)),
+                    Part("continued", tapes=tracks, batches=batches, form=_form_as_plain(form)),
                     before + _taken(tapes, steps),
-                    lambda about: checkpoint.packed_values(team.state(), about=about),
+                    lambda about: checkpoint.packed_values(stacked.state(), about=about),
                 )
 
-            statuses = along(team, ladder, reading=seeds.reading, tapes=tapes, on_iteration=on_iteration)
+            statuses = along(stacked, ladder, reading=seeds.reading, tapes=tapes, on_iteration=on_iteration)
             ledger.steps = before + _taken(tapes, steps)
         return [tape.track() for tape in tapes], statuses
 
@@ -204,6 +204,14 @@ def _taken(tapes: Sequence[LossLog], steps: int) -> int:
 
 def _tapes(saved: Saved) -> list[LossLog]:
     return [LossLog(track.level, [list(losses) for losses in track.losses]) for track in saved.part.tapes]
+
+
+def _form_as_plain(form: Form) -> dict[str, Any]:
+    return {"side_by_side": form.stacked, "record": form.record, "reason": form.reason}
+
+
+def _form_from_plain(saved: Mapping[str, Any]) -> Form:
+    return Form(saved["side_by_side"], saved["reason"], saved["record"])
 
 
 def _words(number: int, rates: int) -> Callable[[RefineStep], str]:

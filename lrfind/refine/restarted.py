@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import math
-import statistics
-import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import torch
 
 from lrfind.refine.results import SeedResult
 from lrfind.training.halving import Halving
-from lrfind.training.probe import probe
-from lrfind.training.snapshot import preserved
-from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.step import LearningRate, evaluate, train_step
+from lrfind.training.runs import train_runs
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lrfind.refine.continued import Reading
-    from lrfind.training.probe_forms import OnStep, Probes
+    from lrfind.training.run_set import OnStep, RunSet
     from lrfind.training.task import Task
-
-
-@dataclass(frozen=True, slots=True)
-class Restarted:
-    """What one seed showed.
-
-    Attributes:
-        track: The losses.
-        steps: Training steps that were taken.
-        stacked: Whether the rates ran side by side.
-    """
-
-    track: SeedResult
-    steps: int
-    stacked: bool
 
 
 def restarted(
@@ -52,7 +27,7 @@ def restarted(
     halving: bool = False,
     strategy: Strategy = Strategy.AUTO,
     on_step: OnStep | None = None,
-) -> Restarted:
+) -> RunSet:
     """Trains at each rate from the same weights, on the same batches in the same order.
 
     Args:
@@ -63,24 +38,24 @@ def restarted(
             end; without, there is one an iteration.
         halving: Drop the worse half of the rates at a quarter, and again at half of the iterations.
         strategy: One rate after another, side by side, or whichever is faster.
-        on_step: As `probe` calls it.
+        on_step: As `train_runs` calls it.
     """
-    on = None if reading.on is None else list(reading.on)
     num_steps = iterations * reading.steps
-    level = math.nan if on is None else float(evaluate(task.objective, on))
-    probes = probe(
+    return train_runs(
         task,
         lrs,
         num_steps=num_steps,
-        read=on,
+        held_out=None if reading.on is None else list(reading.on),
+        read_at=[0],
         strategy=strategy,
         halving=halving_of(num_steps) if halving else None,
         on_step=on_step,
     )
-    if on is None:
-        level = float(probes.losses[0, 0])
-    losses = tuple(_losses_of(probes, i, reading) for i in range(len(lrs)))
-    return Restarted(SeedResult(level, losses), int(probes.steps_taken.sum()), probes.stacked)
+
+
+def seed_result(runs: RunSet, reading: Reading) -> SeedResult:
+    """What the runs of a seed showed, as a round reads it."""
+    return SeedResult(runs.start, tuple(_losses_of(runs, i, reading) for i in range(len(runs.lrs))))
 
 
 def halving_of(num_steps: int) -> Halving:
@@ -93,34 +68,15 @@ def planned_steps(num_rates: int, *, num_steps: int, halving: bool) -> int:
     return (halving_of(num_steps) if halving else Halving(())).total_steps(num_rates, num_steps=num_steps)
 
 
-def seconds_a_step(task: Task, lr: float) -> float:
-    """How long a training step takes: the median of a few, after a first one that is not counted."""
-    batches = task.afresh()
-    times = []
-    with preserved(task.model, task.optimizer, scaler=task.scaler):
-        LearningRate(task.optimizer)(lr)
-        for _ in range(6):
-            began = time.perf_counter()
-            train_step(task.objective, task.optimizer, batches, task.options)
-            if task.device.type == "cuda":
-                torch.cuda.synchronize(task.device)
-            times.append(time.perf_counter() - began)
-    return statistics.median(times[1:])
-
-
-def _losses_of(probes: Probes, rate: int, reading: Reading) -> tuple[float, ...]:
+def _losses_of(runs: RunSet, rate: int, reading: Reading) -> tuple[float, ...]:
     """One loss an iteration, or the one at the end; infinite at the end where a rate diverged."""
-    taken = int(probes.steps_taken[rate])
-    row: NDArray[np.float64] = probes.losses[rate, :taken]
-    diverged = bool(probes.diverged[rate])
-    if reading.on is not None and (diverged or taken == probes.losses.shape[1]):
-        return (float(probes.finals[rate]),)
+    taken = int(runs.steps_taken[rate])
+    row = runs.losses[rate, :taken]
+    diverged = bool(runs.diverged[rate])
+    if reading.on is not None and (diverged or taken == runs.losses.shape[1]):
+        return (float(runs.finals[rate]),)
     if reading.on is not None:
         # A rate that halving dropped: what it had come to by then, which is as good as it is known.
         return (float(row[-max(taken // 4, 1) :].mean()),)
-    losses = [float(part.mean()) for part in _split(row, reading.steps)]
+    losses = [float(row[i : i + reading.steps].mean()) for i in range(0, taken, reading.steps)]
     return (*losses, math.inf) if diverged and math.isfinite(losses[-1]) else tuple(losses)
-
-
-def _split(row: NDArray[np.float64], steps: int) -> list[NDArray[np.float64]]:
-    return [row[i : i + steps] for i in range(0, len(row), steps)]

@@ -6,14 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
-from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
+from lrfind.refine.restarted import planned_steps, restarted, seed_result
 from lrfind.refine.results import RefineStep, RoundResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.runs import seconds_a_step
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,14 +117,15 @@ class Restarting:
                 on_step=on_step,
             )
             try:
-                found = measure(strategy=strategy)
+                runs = measure(strategy=strategy)
             except ConfigError:
                 # What could be stacked for one seed may come out differently for another.
                 if self._strategy is not Strategy.AUTO or strategy is not Strategy.STACKED:
                     raise
-                found = measure(strategy=Strategy.SEQUENTIAL)
-        self._ledger.steps += found.steps
-        return found.track, Strategy.STACKED if found.stacked else Strategy.SEQUENTIAL
+                runs = measure(strategy=Strategy.SEQUENTIAL)
+        self._ledger.steps += int(runs.steps_taken.sum())
+        form = Strategy.STACKED if runs.stacked else Strategy.SEQUENTIAL
+        return seed_result(runs, self._seeds.reading), form
 
     def _save(self, tracks: list[SeedResult], strategy: Strategy) -> None:
         part = Part("restarted", list(tracks), form={"strategy": strategy.value})

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
-from lrfind.refine.config import Strategy as Asked
 from lrfind.refine.continued_round import Continuing
 from lrfind.refine.report import announced
 from lrfind.refine.restarted_round import Restarting
@@ -17,7 +16,7 @@ from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import around, rounds_of
 from lrfind.suggestion import Status
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +64,7 @@ class Sweep:
         self._saved = saved
         self._ledger = ledger = Ledger(observer) if ledger is None else ledger
         self.rounds = ledger.rounds
-        strategy = Strategy(settings.strategy.value)
+        strategy = settings.strategy
         self._continuing = Continuing(seeds, ledger, observer, strategy=strategy)
         self._restarting = Restarting(
             seeds, ledger, observer, halving=settings.halving, strategy=strategy, timed=timed
@@ -82,9 +81,9 @@ class Sweep:
         saved = Saved.of(config)
         seeds = Seeds.of(config)
         ledger = Ledger.of(config, directory, saved, observer)
-        if config.deterministic and settings.strategy is Asked.AUTO:
+        if config.deterministic and settings.strategy is Strategy.AUTO:
             # A trial by the clock may end otherwise another time.
-            settings = dataclasses.replace(settings, strategy=Asked.SEQUENTIAL)
+            settings = dataclasses.replace(settings, strategy=Strategy.SEQUENTIAL)
         return cls(seeds, settings, plans_of(settings), observer, ledger=ledger, saved=saved)
 
     @property

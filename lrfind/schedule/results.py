@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.statistics import paired_noise
 from lrfind.suggestion import Status
-from lrfind.verify.judge import noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,29 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.training.run_set import RunSet
 
     Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TriedSeed:
-    """One seed, trained once under each policy.
-
-    Attributes:
-        seed: Of initial weights, order of the batches and choice of the held-out samples.
-        losses: Held-out losses, shape (policies, readings); NaN where a policy was not read.
-        accuracies: Held-out accuracies, same shape; NaN also where they are not measured.
-        diverged: Policies that were dropped, shape (policies,).
-        steps_taken: Updates of all policies together.
-        finished: Whether every policy came to its end, or diverged.
-    """
-
-    seed: int
-    losses: Floats
-    accuracies: Floats
-    diverged: NDArray[np.bool_]
-    steps_taken: int
-    finished: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +54,13 @@ class Tried:
     Attributes:
         courses: The policies, worked out.
         read_at: Updates made before each reading, rising; training ends with the last.
-        seeds: In the order of the runs; the last one may be unfinished.
+        seeds: The runs of each seed, one a policy, in their order; those of the last may be unfinished.
         planned: Seeds that were planned.
     """
 
     courses: tuple[ScheduleTable, ...]
     read_at: tuple[int, ...]
-    seeds: tuple[TriedSeed, ...]
+    seeds: tuple[RunSet, ...]
     planned: int
 
     @cached_property
@@ -89,9 +69,9 @@ class Tried:
         return tuple(course.schedule.policy.value for course in self.courses)
 
     @cached_property
-    def finished(self) -> tuple[TriedSeed, ...]:
+    def finished(self) -> tuple[RunSet, ...]:
         """The seeds that came to their end."""
-        return tuple(seed for seed in self.seeds if seed.finished)
+        return tuple(seed for seed in self.seeds if seed.whole)
 
     @property
     def interrupted(self) -> bool:
@@ -106,17 +86,12 @@ class Tried:
     @property
     def steps_taken(self) -> int:
         """Updates of all runs together."""
-        return sum(seed.steps_taken for seed in self.seeds)
+        return sum(int(seed.steps_taken.sum()) for seed in self.seeds)
 
     @cached_property
     def finals(self) -> Floats:
         """Held-out loss at the end, shape (finished seeds, policies); infinite where a policy diverged."""
-        found = np.full((len(self.finished), len(self.courses)), np.inf)
-        for row, seed in zip(found, self.finished, strict=True):
-            last = seed.losses[:, -1]
-            kept = np.isfinite(last) & ~seed.diverged
-            row[kept] = last[kept]
-        return found
+        return np.array([seed.finals for seed in self.finished]).reshape(-1, len(self.courses))
 
     @cached_property
     def best(self) -> int | None:
@@ -160,14 +135,14 @@ class Tried:
         return self.finals[:, index] - self.finals[:, self.best]
 
     def clearly_worse(self, index: int) -> bool:
-        """Whether a policy ended above the best one by more than chance (see `lrfind.verify.judge.noise`).
+        """Whether a policy ended above the best one by more than chance (see `paired_noise`).
 
         A single seed shows no spread, and nothing is clear then but a divergence.
         """
         apart = self.behind(index)
         if apart is None:
             return self.best is not None
-        return len(apart) > 1 and float(apart.mean()) > noise(apart)
+        return len(apart) > 1 and float(apart.mean()) > paired_noise(apart)
 
     @cached_property
     def verdict(self) -> str:

@@ -10,15 +10,15 @@ import numpy as np
 
 from lrfind.errors import BatchError
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
-from lrfind.schedule.results import Tried, TriedSeed, reading_steps
+from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
 from lrfind.tasks import devices
 from lrfind.tasks.build import build, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.momentum import momentum_of, set_momentum
-from lrfind.training.runs import faster_form, follow
-from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.step import judged
+from lrfind.training.run_set import RunSet, RunsInterrupted
+from lrfind.training.runs import seconds_a_step, train_runs
+from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -84,7 +84,7 @@ class Trial:
     def of(self, courses: Sequence[ScheduleTable]) -> Tried:
         """Trains under the policies until the user stops it; what was measured until then is kept."""
         num_steps = self._read_at[-1]
-        done: list[TriedSeed] = []
+        done: list[RunSet] = []
         task = self._first(courses)
         try:
             self._announce(task, courses)
@@ -95,7 +95,7 @@ class Trial:
                     with closing(task):
                         done.append(self._one_seed(task, courses, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
-                    if not done[-1].finished:
+                    if not done[-1].whole:
                         break
         except KeyboardInterrupt:
             pass  # between two seeds: the seeds that are missing say so
@@ -109,7 +109,7 @@ class Trial:
         if self._accuracy:
             assert task.validation is not None
             try:
-                judged(task.objective, task.validation[:1])
+                evaluate(task.objective, task.validation[:1])
             except BatchError:
                 task.close()
                 self._accuracy = False  # what else is wrong with the batch is said without it, too
@@ -126,14 +126,10 @@ class Trial:
 
     def _one_seed(
         self, task: Task, courses: Sequence[ScheduleTable], seed: int, shown: Callable[[_Shown], None]
-    ) -> TriedSeed:
+    ) -> RunSet:
         num_steps = self._read_at[-1]
-        losses = np.full((len(courses), len(self._read_at)), np.nan)
-        accuracies = losses.copy()
-        diverged = np.zeros(len(courses), dtype=np.bool_)
         before = seed * len(courses) * num_steps
         taken = 0
-        finished = False
 
         def on_step(rates: int, step: int) -> None:
             # One after another, so that the steps say which policy it is but for those that diverged.
@@ -143,27 +139,19 @@ class Trial:
             at = min(taken // num_steps, len(courses) - 1)
             shown(_Shown(before + taken - 1, seed, courses[at].schedule.policy.value))
 
-        def on_reading(policy: int, reading: int, loss: float, accuracy: float) -> None:
-            losses[policy, reading] = loss
-            accuracies[policy, reading] = accuracy
-
-        assert task.validation is not None
         try:
-            found = follow(
+            return train_runs(
                 task,
                 _rates(courses),
-                read_at=self._read_at,
+                num_steps=num_steps,
                 held_out=task.validation,
-                strategy=Strategy.SEQUENTIAL,
-                on_step=on_step,
-                on_reading=on_reading,
+                read_at=self._read_at,
+                seed=self._config.seed + seed,
                 before_step=momentum_moved(task, courses),
+                on_step=on_step,
             )
-        except KeyboardInterrupt:
-            pass
-        else:
-            diverged, finished = found.diverged, True
-        return TriedSeed(self._config.seed + seed, losses, accuracies, diverged, taken, finished)
+        except RunsInterrupted as stopped:
+            return stopped.runs
 
     def _task(self, seed: int) -> Task:
         """The task of a seed, counted from 0, at its start."""
@@ -172,15 +160,14 @@ class Trial:
 
     def _announce(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
         """Says how much there is to train, before it begins."""
-        peaks = [course.schedule.lr for course in courses]
         num_steps = self._read_at[-1]
-        form = faster_form(task, peaks, num_steps=num_steps, strategy=Strategy.SEQUENTIAL)
+        seconds = len(courses) * seconds_a_step(task, min(course.schedule.lr for course in courses))
         self._observer.note(
             announced(
                 [course.schedule.policy.value for course in courses],
                 seeds=self._seeds,
                 num_steps=num_steps,
-                seconds=form.seconds * num_steps * self._seeds,
+                seconds=seconds * num_steps * self._seeds,
                 held_out=self.held_out,
             )
         )

@@ -117,7 +117,7 @@ def _key(tried: Tried) -> Key:
 def _values(tried: Tried, kind: str, *, finished: bool) -> Floats:
     """Shape (seeds, policies, readings)."""
     seeds = tried.finished if finished else tried.seeds
-    rows = [seed.accuracies if kind == "accuracy" else seed.losses for seed in seeds]
+    rows = [seed.accuracies if kind == "accuracy" else seed.readings for seed in seeds]
     return np.array(rows, dtype=np.float64).reshape(len(rows), len(tried.policies), len(tried.read_at))
 
 

@@ -33,7 +33,7 @@ def _rows(tried: Tried, *, accuracy: bool) -> Iterator[Sequence[Cell]]:
         rates = tried.courses[i].rates
         for seed in tried.seeds:
             for j, step in enumerate(tried.read_at):
-                loss, right = float(seed.losses[i, j]), float(seed.accuracies[i, j])
+                loss, right = float(seed.readings[i, j]), float(seed.accuracies[i, j])
                 if math.isnan(loss) and math.isnan(right):
                     break
                 row: list[Cell] = [policy, seed.seed, step, float(rates[step - 1]), loss]

@@ -55,9 +55,9 @@ class Objective:
             )
         self.model = model
         self.criterion = criterion
-        self._forward = forward
-        self._accuracy = accuracy
-        self._autocast = autocast
+        self.forward = forward
+        self.accuracy = accuracy
+        self.autocast = autocast
         self._highest_label = -1 if highest_label is None else highest_label
         self._check_labels = _takes_labels(criterion)
 
@@ -78,7 +78,7 @@ class Objective:
         target: Any = None
         part = "model"
         try:
-            with self._autocast():
+            with self.autocast():
                 outputs = self._outputs(batch)
                 if self.criterion is None:
                     return _own_loss(outputs), None
@@ -102,17 +102,17 @@ class Objective:
                     "give it a reduction, such as reduction='mean'."
                 )
             loss = loss.reshape(())
-        return loss, _share_of_right_answers(outputs, target) if self._accuracy else None
+        return loss, _share_of_right_answers(outputs, target) if self.accuracy else None
 
     def loss_only(self) -> Objective:
         """The same without the share of right answers, for steps that have no use for it."""
         other = copy.copy(self)
-        other._accuracy = False
+        other.accuracy = False
         return other
 
     def _outputs(self, batch: Any) -> Any:
-        if self._forward is not None:
-            return self._forward(self.model, batch)
+        if self.forward is not None:
+            return self.forward(self.model, batch)
         if self.criterion is not None:
             return self.model(batch if isinstance(batch, Mapping) else _inputs(batch))
         if isinstance(batch, Mapping):

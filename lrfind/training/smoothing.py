@@ -1,4 +1,4 @@
-"""Smoothing, always a view of the raw losses, and the divergence test that reads it."""
+"""Smoothing, always a view of the raw losses."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
-
-
-GRACE = 10
-"""Steps at the start that cannot stop a sweep, a fifth of a short ladder: with fewer the smoothed loss is the
-mean of a few batches, and noise alone ends one test in ten."""
 
 
 class ExponentialAverage:
@@ -93,53 +88,3 @@ def centred(values: NDArray[np.float64], width: float) -> tuple[NDArray[np.float
     smoothed = np.where(alone, t0 / s0, (s2 * t0 - s1 * t1) / determinant)
     kept = np.sqrt(np.maximum(s2**2 * q0 - 2 * s1 * s2 * q1 + s1**2 * q2, 0)) / determinant
     return smoothed, np.where(alone, np.sqrt(q0) / s0, kept)
-
-
-class DivergenceTest:
-    """Says when a sweep has left the valley for good, from the smoothed loss so far.
-
-    It fires when
-
-        smoothed > lowest + (factor - 1) * scale,
-
-    where `lowest` is the smallest smoothed loss after the first `grace` steps. For a loss that stays
-    positive, scale = lowest, and this is Gugger's test, smoothed > factor * lowest. Two cases need another
-    scale. A positive loss that falls to almost nothing (one batch learnt by heart) would fire at the first
-    ripple, so scale is at least a hundredth of the fall. A loss that goes below zero has no natural zero:
-    its level says nothing, its fall does, and scale = max(|lowest|, fall). The fall is counted from the
-    largest smoothed loss before the lowest one.
-
-    The first steps never decide: their smoothed loss is the mean of a few batches, and one lucky batch would
-    set a minimum that everything later is 4 times above.
-
-    Args:
-        factor: How many times the lowest is too much, greater than 1; None never fires.
-        grace: Steps before the test begins.
-    """
-
-    __slots__ = ("_fall_from", "_lowest", "_peak", "_signed", "_steps", "factor", "grace")
-
-    def __init__(self, factor: float | None, *, grace: int = 0) -> None:
-        if factor is not None and not factor > 1:
-            raise ValueError(f"the stop factor must be greater than 1, got {factor}")
-        self.factor = factor
-        self.grace = grace
-        self._steps = 0
-        self._signed = False
-        self._peak = -np.inf
-        self._fall_from = -np.inf
-        self._lowest = np.inf
-
-    def update(self, loss: float, smoothed: float) -> bool:
-        """Takes the next raw and smoothed loss, both finite, and says whether the sweep has diverged."""
-        self._steps += 1
-        self._signed = self._signed or loss < 0
-        self._peak = max(self._peak, smoothed)
-        if self.factor is None or self._steps <= self.grace:
-            return False
-        if smoothed < self._lowest:
-            self._lowest, self._fall_from = smoothed, self._peak
-            return False
-        fall = self._fall_from - self._lowest
-        scale = max(abs(self._lowest), fall if self._signed else fall / 100)
-        return smoothed > self._lowest + (self.factor - 1) * scale

@@ -110,28 +110,26 @@ class LearningRate:
             )
         rates = [float(group["lr"]) for group in optimizer.param_groups]
         largest = max(rates)
-        self._groups = [
+        self.groups = [
             (group, rate / largest if largest > 0 else 1.0)
             for group, rate in zip(optimizer.param_groups, rates, strict=True)
         ]
 
     def __call__(self, lr: float) -> None:
         """Sets the rate of the fastest group to `lr` and the others in proportion."""
-        for group, share in self._groups:
+        for group, share in self.groups:
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(lr * share)
             else:
                 group["lr"] = lr * share
 
 
-def evaluate(objective: Objective, batches: Iterable[Any]) -> Tensor:
-    """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back."""
-    return judged(objective, batches)[0]
-
-
 @torch.no_grad()
-def judged(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
-    """As `evaluate`, with the share of right answers where the objective measures it, else None."""
+def evaluate(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tensor | None]:
+    """The mean loss over fixed batches in eval mode, weighted by their sizes; modes are put back.
+
+    The second is the share of right answers where the objective measures it, else None.
+    """
     modes = [(module, module.training) for module in objective.model.modules()]
     objective.model.eval()
     try:

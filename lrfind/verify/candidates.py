@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lrfind.training.run_set import RunSet
+
 FACTOR = 3.0
 """How far beside the checked rate the others lie: half a decade, as well as a range test can be read."""
 
@@ -83,44 +85,18 @@ def candidates(
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SeedTrial:
-    """What one seed measured, all rates from the same start on the same batches.
-
-    Attributes:
-        seed: The seed.
-        start: Held-out loss of the untrained model.
-        losses: Training loss of each step's batch before its update, shape (rates, steps); NaN where a run
-            had ended.
-        steps_taken: Steps of each run whose loss is known, shape (rates,).
-        finals: Held-out loss at the end, shape (rates,). Infinite where a run diverged; NaN where it was
-            interrupted.
-    """
-
-    seed: int
-    start: float
-    losses: NDArray[np.float64]
-    steps_taken: NDArray[np.int64]
-    finals: NDArray[np.float64]
-
-    @property
-    def whole(self) -> bool:
-        """Whether every run came to its end."""
-        return not bool(np.isnan(self.finals).any())
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Trials:
     """What all seeds measured.
 
     Attributes:
         candidates: The rates, rising.
         num_steps: Steps a run.
-        seeds: One a seed, in order; the last may have been interrupted.
+        seeds: The runs of each seed, in order; those of the last may have been interrupted.
     """
 
     candidates: tuple[Candidate, ...]
     num_steps: int
-    seeds: tuple[SeedTrial, ...]
+    seeds: tuple[RunSet, ...]
 
     @property
     def lrs(self) -> NDArray[np.float64]:

@@ -21,16 +21,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.statistics import paired_noise
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
-
-_T95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
-"""One-sided 95% quantiles of Student's t for 1 to 9 degrees of freedom (any table)."""
-
-_Z95 = 1.6449
-"""The same of the normal distribution."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,7 +124,7 @@ def judge(
             return learnt, learnt
         difference = capped[:, other] - capped[:, one]
         more = float(difference.mean()) > margin * drop
-        return more, more and float(difference.mean()) > noise(difference)
+        return more, more and float(difference.mean()) > paired_noise(difference)
 
     better = sorted((i for i in rates if against(i, checked)[1]), key=lambda i: (float(lost[i]), i))
     doubtful = [i for i in rates if against(i, checked) == (True, False)]
@@ -159,29 +155,6 @@ def judge(
         sensible=sensible,
         pinned_in_doubt=in_doubt,
     )
-
-
-def noise(differences: Floats) -> float:
-    """What the mean of paired differences must exceed to be more than their noise; 0 for a single one.
-
-    t s / sqrt(n), with s the standard deviation of the n differences and t Student's one-sided 95% quantile
-    for n - 1 degrees of freedom: by chance alone it is exceeded once in twenty times.
-    """
-    count = len(differences)
-    if count < 2:
-        return 0.0
-    return student_t95(count - 1) * float(differences.std(ddof=1)) / math.sqrt(count)
-
-
-def student_t95(degrees: int) -> float:
-    """Student's one-sided 95% quantile.
-
-    Source: a table up to 9 degrees of freedom, beyond it the first term of the expansion of Cornish and
-    Fisher, z + (z^3 + z) / (4 degrees), which is off by less than 0.02.
-    """
-    if degrees <= len(_T95):
-        return _T95[degrees - 1]
-    return _Z95 + (_Z95**3 + _Z95) / (4 * degrees)
 
 
 def _spreads(ends: Floats, diverged: NDArray[np.int64]) -> Floats:

@@ -6,22 +6,21 @@ import dataclasses
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from lrfind.refine.restarted import seconds_a_step
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import build
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
-from lrfind.training.probe import probe
-from lrfind.training.probe_forms import ProbeInterrupted
-from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.step import evaluate
-from lrfind.verify.candidates import SeedTrial, Trials, candidates
+from lrfind.training.run_set import RunsInterrupted
+from lrfind.training.runs import seconds_a_step, train_runs
+from lrfind.training.stacking.strategy import Strategy
+from lrfind.verify.candidates import Trials, candidates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.report.observers import Observer
     from lrfind.tasks.data.dataset import Data
+    from lrfind.training.run_set import RunSet
     from lrfind.training.task import Task
     from lrfind.verify.candidates import Candidate
     from lrfind.verify.config import VerifyConfig
@@ -77,7 +76,7 @@ class Runs:
         settings = self._config.verify
         task: Task | None = None
         tried = candidates(checked.lr, checked.role, pinned=settings.lr)
-        trials: list[SeedTrial] = []
+        trials: list[RunSet] = []
         try:
             task = self._task(0)
             self.title = task.title
@@ -102,7 +101,7 @@ class Runs:
 
     def _one_seed(
         self, task: Task, tried: Sequence[Candidate], seed: int, shown: Callable[[_Shown], None]
-    ) -> SeedTrial:
+    ) -> RunSet:
         settings = self._config.verify
         done = seed * len(tried) * settings.num_steps
         total = settings.seeds * len(tried) * settings.num_steps
@@ -114,22 +113,22 @@ class Runs:
 
         # Side by side or not is a matter of timing and of the last digits: a CI job must repeat itself.
         repeatable = task.device.type == "cpu" or self._config.deterministic
-        start = float(evaluate(task.objective, task.validation or []))
         try:
-            probes = probe(
+            return train_runs(
                 task,
                 [each.lr for each in tried],
                 num_steps=settings.num_steps,
-                read=task.validation,
+                held_out=task.validation,
+                read_at=[0],
+                seed=self._config.seed + seed,
                 strategy=Strategy.SEQUENTIAL if repeatable else Strategy.AUTO,
                 beta=self._config.range.beta,
                 stop_factor=self._config.range.stop_factor,
                 on_step=told,
             )
-        except ProbeInterrupted as stopped:
+        except RunsInterrupted as stopped:
             self.interrupted = True
-            probes = stopped.probes
-        return SeedTrial(self._config.seed + seed, start, probes.losses, probes.steps_taken, probes.finals)
+            return stopped.runs
 
     def _task(self, seed: int) -> Task:
         """The task of a seed at its start, with samples set apart."""

@@ -92,8 +92,8 @@ def test_held_out_batches_as_one_have_the_same_loss():
     task = Trainer("digits_logistic_sgd").built(0, validation_samples=100)
     whole = joined(task.validation)
     assert [len(batch[0]) for batch in whole] == [100]
-    separate = evaluate(task.objective, task.validation).item()
-    assert evaluate(task.objective, whole).item() == pytest.approx(separate, rel=1e-5)
+    separate = evaluate(task.objective, task.validation)[0].item()
+    assert evaluate(task.objective, whole)[0].item() == pytest.approx(separate, rel=1e-5)
 
 
 def test_one_cycle_ends_far_below_its_peak_and_cycles_a_momentum_only_where_there_is_one():

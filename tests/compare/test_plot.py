@@ -9,15 +9,24 @@ from lrfind.compare.budget import Budget
 from lrfind.compare.checkpoint import read_state, write_state
 from lrfind.compare.plot import curves_page
 from lrfind.compare.report import announced, compare_csv, compare_lines
-from lrfind.compare.results import Comparison, Judge, Run
+from lrfind.compare.results import Comparison, Judge, cells_of
 from lrfind.compare.scaling_plot import scaling_page
 from lrfind.compare.verdict import advise
 from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
+from lrfind.training.run_set import RunSet
 from tests.panels import layer, of, texts
 
 BUDGET = Budget(300, 3, 100)
 LRS = (0.1, 0.2, 0.4)
+
+
+def runs_of(seed, lrs, read_at, losses, accuracies, *, diverged=False, finished=True):
+    """The runs of a seed, one a rate."""
+    runs = RunSet.untrained(lrs, read_at=read_at, seed=seed)
+    runs.readings[:], runs.accuracies[:] = losses, accuracies
+    runs.diverged[:], runs.finished[:] = diverged, finished
+    return runs
 
 
 def run_of(*, size=10, seed=0, best=0.2, optimizer="SGD", finished=True, readings=3, accuracy=True):
@@ -25,13 +34,12 @@ def run_of(*, size=10, seed=0, best=0.2, optimizer="SGD", finished=True, reading
     away = np.array([abs(math.log2(lr / best)) for lr in LRS])
     losses = fall[None, :] + away[:, None] + 0.1 * seed
     losses[:, readings:] = np.nan
-    right = 1 - losses / 10 if accuracy else np.full_like(losses, np.nan)
-    steps = BUDGET.steps(size)
-    return Run(optimizer, size, seed, LRS, steps, losses, right, (False,) * 3, 9, finished=finished)
+    right = 1 - losses / 10 if accuracy else np.nan
+    return optimizer, size, runs_of(seed, LRS, BUDGET.steps(size), losses, right, finished=finished)
 
 
 def measured(*runs, judge=Judge.ACCURACY, planned=None):
-    return Comparison(runs, BUDGET, judge, len(runs) if planned is None else planned)
+    return Comparison(cells_of(runs, judge), BUDGET, judge, len(runs) if planned is None else planned)
 
 
 BOTH = measured(*(run_of(size=size, seed=seed) for size in (10, 20) for seed in (0, 2)))
@@ -73,9 +81,10 @@ def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curve
         losses[2] = 90.0
         losses[list(diverged)] = np.nan
         gone = tuple(i in diverged for i in range(5))
-        return Run("SGD", 10, seed, lrs, (5, 10), losses, np.full((5, 2), np.nan), gone, 9)
+        return "SGD", 10, runs_of(seed, lrs, (5, 10), losses, np.nan, diverged=gone)
 
-    comparison = Comparison((run(0, [4]), run(1, [3, 4])), Budget(100, 2, 50), Judge.LOSS, 2)
+    cells = cells_of([run(0, [4]), run(1, [3, 4])], Judge.LOSS)
+    comparison = Comparison(cells, Budget(100, 2, 50), Judge.LOSS, 2)
     page = curves_page(comparison, "")
     (panel,) = page.panels
     assert texts(panel) == [
@@ -164,10 +173,10 @@ def test_the_best_rates_are_written_below_the_batch_sizes_where_no_line_runs():
 def test_a_single_rate_is_drawn_over_the_batch_sizes():
     def run(size, seed):
         losses = np.array([[2.0, 1.0 + size / 100 + 0.1 * seed]])
-        return Run("SGD", size, seed, (0.1,), (5, 10), losses, 1 - losses / 10, (False,), 9)
+        return "SGD", size, runs_of(seed, (0.1,), (5, 10), losses, 1 - losses / 10)
 
-    runs = tuple(run(size, seed) for size in (10, 40) for seed in (0, 1))
-    comparison = Comparison(runs, Budget(100, 2, 50), Judge.ACCURACY, 4)
+    cells = cells_of([run(size, seed) for size in (10, 40) for seed in (0, 1)], Judge.ACCURACY)
+    comparison = Comparison(cells, Budget(100, 2, 50), Judge.ACCURACY, 4)
     page = scaling_page(comparison, advise(comparison, 10), "")
     (panel,) = page.panels
     points = of(panel, Points)[0]
@@ -241,12 +250,17 @@ def test_the_budget_is_announced_in_the_words_of_the_settings():
 
 
 def test_the_state_comes_back_as_it_was_written(tmp_path):
-    run = run_of(readings=2)
-    write_state(tmp_path / "state", config={"seed": 0}, plan={"lrs": {"a": [0.1]}}, runs=[run])
-    config, plan, (back,) = read_state(tmp_path / "state")
+    *_, runs = run_of(readings=2)
+    runs.steps_taken[:] = 3
+    state = {("SGD", 10, 0): runs}
+    write_state(tmp_path / "state", config={"seed": 0}, plan={"lrs": {"a": [0.1]}}, runs=state)
+    config, plan, found = read_state(tmp_path / "state")
     assert (config, plan) == ({"seed": 0}, {"lrs": {"a": [0.1]}})
-    assert back.losses.tobytes() == run.losses.tobytes()
-    assert (back.lrs, back.steps, back.diverged, back.finished) == (run.lrs, run.steps, run.diverged, True)
+    assert found.keys() == state.keys()
+    (back,) = found.values()
+    for name in ("lrs", "readings", "accuracies", "diverged", "finished"):
+        assert getattr(back, name).tobytes() == getattr(runs, name).tobytes()
+    assert (back.seed, back.read_at, back.steps_taken.sum()) == (0, runs.read_at, 9)
     (tmp_path / "state").write_text("{")
     with pytest.raises(ValueError, match="state cannot be read"):
         read_state(tmp_path / "state")

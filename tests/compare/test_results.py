@@ -8,21 +8,24 @@ import pytest
 
 from lrfind.compare.budget import Budget
 from lrfind.compare.grid import grid_around
-from lrfind.compare.results import Comparison, Edge, Judge, Run, boundaries, winners
+from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of, winners
 from lrfind.compare.scaling import Exponent, scaling_of
 from lrfind.compare.verdict import _exponent_words, advise
 from lrfind.errors import ConfigError
+from lrfind.training.run_set import RunSet
 
 BUDGET = Budget(1000, 1, 100)
 LRS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 def run_of(losses, *, size=16, seed=0, lrs=LRS, accuracies=None, optimizer="SGD", finished=True):
-    losses = np.array(losses, dtype=float)[:, None]
-    right = np.full_like(losses, np.nan) if accuracies is None else np.array(accuracies, dtype=float)[:, None]
-    diverged = tuple(bool(np.isnan(loss[-1])) for loss in losses)
-    steps = BUDGET.steps(size)
-    return Run(optimizer, size, seed, lrs, steps, losses, right, diverged, 10, finished=finished)
+    runs = RunSet.untrained(lrs, read_at=BUDGET.steps(size), seed=seed)
+    runs.readings[:, 0] = losses
+    if accuracies is not None:
+        runs.accuracies[:, 0] = accuracies
+    runs.diverged[:] = np.isnan(runs.readings[:, 0])
+    runs.finished[:] = finished
+    return optimizer, size, runs
 
 
 def bowl(best, *, size, seed=0, noise=0.0, lrs=LRS, optimizer="SGD"):
@@ -32,7 +35,7 @@ def bowl(best, *, size, seed=0, noise=0.0, lrs=LRS, optimizer="SGD"):
 
 
 def comparison(*runs, judge=Judge.LOSS, planned=None):
-    return Comparison(runs, BUDGET, judge, len(runs) if planned is None else planned)
+    return Comparison(cells_of(runs, judge), BUDGET, judge, len(runs) if planned is None else planned)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 128, 999])

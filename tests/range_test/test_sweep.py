@@ -393,7 +393,7 @@ def test_evaluate_puts_every_mode_back_also_after_an_error():
     model[1].eval()
     modes = [module.training for module in model.modules()]
     objective = Objective(model, nn.CrossEntropyLoss())
-    loss = evaluate(objective, batches_of(2))
+    loss, _ = evaluate(objective, batches_of(2))
     assert not loss.requires_grad
     assert [module.training for module in model.modules()] == modes
     with pytest.raises(UserError, match="shape"):

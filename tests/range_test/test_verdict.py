@@ -10,7 +10,8 @@ from lrfind.range_test.ladder import geometric
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
 from lrfind.suggestion import Status
-from lrfind.training.smoothing import DivergenceTest, ExponentialAverage
+from lrfind.training.divergence import DivergenceTest
+from lrfind.training.smoothing import ExponentialAverage
 
 LOG = np.linspace(-5, 1, 100)
 

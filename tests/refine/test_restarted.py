@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from lrfind.refine.continued import Reading
-from lrfind.refine.restarted import planned_steps, restarted, seconds_a_step
+from lrfind.refine.restarted import planned_steps, restarted, seed_result
 from lrfind.training.objective import Objective
 from lrfind.training.task import Task
 
@@ -35,8 +35,8 @@ LRS = [0.05, 0.1, 0.5, 1.5]
 
 
 def test_each_rate_begins_at_the_same_weights_in_closed_form():
-    found = restarted(a_task(), LRS, iterations=6, reading=Reading())
-    track, steps = found.track, found.steps
+    runs = restarted(a_task(), LRS, iterations=6, reading=Reading())
+    track, steps = seed_result(runs, Reading()), runs.steps_taken.sum()
     assert steps == 24
     assert track.level == 0.5
     for lr, losses in zip(LRS, track.losses, strict=True):
@@ -45,8 +45,8 @@ def test_each_rate_begins_at_the_same_weights_in_closed_form():
 
 def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
     reading = Reading(2, [next(afresh())])
-    found = restarted(a_task(), LRS, iterations=3, reading=reading)
-    track, steps = found.track, found.steps
+    runs = restarted(a_task(), LRS, iterations=3, reading=reading)
+    track, steps = seed_result(runs, reading), runs.steps_taken.sum()
     assert steps == 24
     assert track.level == 0.5
     finals = [losses for (losses,) in track.losses]
@@ -55,17 +55,10 @@ def test_with_fixed_batches_the_loss_is_read_once_at_the_end():
 
 def test_the_budget_is_kept_and_halving_leaves_the_winner_in():
     lrs = [0.001 * k for k in range(1, 17)]
-    found = restarted(a_task(), lrs, iterations=16, reading=Reading(), halving=True)
-    track, steps = found.track, found.steps
+    runs = restarted(a_task(), lrs, iterations=16, reading=Reading(), halving=True)
+    track, steps = seed_result(runs, Reading()), runs.steps_taken.sum()
     most = planned_steps(16, num_steps=16, halving=True)
     assert steps <= most < planned_steps(16, num_steps=16, halving=False) == 256
     assert [len(losses) for losses in track.losses][-1] == 16
     assert len(track.losses[0]) == 4
     assert min(track.at_rates()) == track.at_rates()[-1]
-
-
-def test_timing_a_step_leaves_no_trace():
-    task = a_task()
-    assert 0 < seconds_a_step(task, 0.1) < 1
-    assert task.objective.model.w.item() == 1.0
-    assert task.optimizer.param_groups[0]["lr"] == 1.0

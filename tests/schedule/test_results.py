@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from lrfind.plotting.panel import Band, Line
-from lrfind.schedule.results import Tried, TriedSeed, reading_steps
+from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
+from lrfind.training.run_set import RunSet
 from tests.panels import of
 
 
@@ -16,9 +17,14 @@ def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accurac
     seeds = []
     for i, row in enumerate(finals):
         last = np.array(row, dtype=float)
-        losses = np.stack([last + 2, last + 1, last], axis=1)
-        right = np.full_like(losses, np.nan) if accuracies is None else np.full_like(losses, accuracies)
-        seeds.append(TriedSeed(i, losses, right, np.isnan(last), 300, finished=True))
+        runs = RunSet.untrained(np.full(len(row), 0.5), read_at=(10, 50, 100), num_steps=100, seed=i)
+        runs.readings[:] = np.stack([last + 2, last + 1, last], axis=1)
+        if accuracies is not None:
+            runs.accuracies[:] = accuracies
+        runs.diverged[:] = np.isnan(last)
+        runs.steps_taken[:] = 100
+        runs.finished[:] = True
+        seeds.append(runs)
     courses = tuple(ScheduleTable.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
     return Tried(courses, (10, 50, 100), tuple(seeds), len(finals) if planned is None else planned)
 

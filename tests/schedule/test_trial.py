@@ -269,7 +269,7 @@ def test_of_a_trial_that_was_stopped_at_once_the_schedules_are_left(on_bowl, mon
     def stopped(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trying, "faster_form", stopped)
+    monkeypatch.setattr(trying, "seconds_a_step", stopped)
     ran = on_bowl("schedule.policy=linear", "schedule.lr=0.5")
     assert ran.code == 130
     assert rows(ran) == []

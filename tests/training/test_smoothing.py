@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.training.smoothing import DivergenceTest, ExponentialAverage, centred, exponential_average
+from lrfind.training.divergence import DivergenceTest
+from lrfind.training.smoothing import ExponentialAverage, centred, exponential_average
 
 BETAS = [0.0, 0.5, 0.9, 0.98, 0.999, 0.999999]
 

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 
+from lrfind.statistics import paired_noise, student_t95
 from lrfind.suggestion import Suggestion
-from lrfind.verify.candidates import Candidate, Role, SeedTrial, Trials, candidates
-from lrfind.verify.judge import judge, noise, student_t95
+from lrfind.training.run_set import RunSet
+from lrfind.verify.candidates import Candidate, Role, Trials, candidates
+from lrfind.verify.judge import judge
 from lrfind.verify.verdict import conclude
 
 INF, NAN = math.inf, math.nan
@@ -42,7 +44,7 @@ def test_a_difference_within_the_noise_of_the_seeds_decides_nothing():
     assert judged.worse_by[0] == pytest.approx(0.4)
     assert judged.holds is True
     assert judged.doubtful == (1,)
-    assert noise(np.array([0.9, -0.2, 0.5])) == pytest.approx(2.920 * math.sqrt(0.31) / math.sqrt(3))
+    assert paired_noise(np.array([0.9, -0.2, 0.5])) == pytest.approx(2.920 * math.sqrt(0.31) / math.sqrt(3))
 
 
 def test_a_tie_holds():
@@ -150,13 +152,23 @@ def test_rates_that_agree_are_tried_once():
 SUGGESTED = Suggestion(lr=0.1, low=0.02, high=0.2, rule="gugger", reason="It falls there.")
 
 
+def runs_of(seed, start, losses, finals):
+    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: cut off."""
+    losses, finals = np.asarray(losses, dtype=float), np.asarray(finals, dtype=float)
+    steps = losses.shape[1]
+    runs = RunSet.untrained(np.ones(len(finals)), read_at=(0, steps), num_steps=steps, seed=seed)
+    runs.losses[:] = losses
+    runs.readings[:] = np.stack([np.full(len(finals), start), finals], axis=1)
+    runs.steps_taken[:] = (~np.isnan(losses)).sum(axis=1)
+    runs.diverged[:] = np.isinf(finals)
+    runs.finished[:] = ~np.isnan(finals)
+    return runs
+
+
 def told(finals, *, pinned=None, margin=0.1, suggestion=SUGGESTED, start=1.0):
     """The conclusion for the rates 0.0333, 0.1, 0.3 and a pinned one of 1."""
     tried = candidates(0.1, Role.SUGGESTION if suggestion else Role.GIVEN, pinned=pinned)
-    seeds = tuple(
-        SeedTrial(i, start, np.zeros((len(tried), 4)), np.full(len(tried), 4), np.array(row, dtype=float))
-        for i, row in enumerate(finals)
-    )
+    seeds = tuple(runs_of(i, start, np.zeros((len(tried), 4)), row) for i, row in enumerate(finals))
     trials = Trials(tried, 4, seeds)
     where = trials.index([Role.PINNED])
     judged = judge(trials.finals, trials.starts, checked=1, margin=margin, pinned=where)
@@ -253,8 +265,8 @@ def test_seeds_that_do_not_agree_are_told(suggestion):
 
 def test_a_seed_that_was_cut_off_is_not_judged():
     tried = (Candidate(0.1, (Role.GIVEN,)),)
-    whole = SeedTrial(0, 1.0, np.zeros((1, 4)), np.array([4]), np.array([0.5]))
-    cut = SeedTrial(1, 2.0, np.zeros((1, 4)), np.array([2]), np.array([NAN]))
+    whole = runs_of(0, 1.0, np.zeros((1, 4)), [0.5])
+    cut = runs_of(1, 2.0, [[0.0, 0.0, NAN, NAN]], [NAN])
     trials = Trials(tried, 4, (whole, cut))
     assert trials.finals.tolist() == [[0.5]]
     assert trials.starts.tolist() == [1.0]

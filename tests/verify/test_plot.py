@@ -18,7 +18,8 @@ from lrfind.plotting.panel import (
     Shape,
     Span,
 )
-from lrfind.verify.candidates import Role, SeedTrial, Trials, candidates
+from lrfind.training.run_set import RunSet
+from lrfind.verify.candidates import Role, Trials, candidates
 from lrfind.verify.judge import judge
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
@@ -30,20 +31,31 @@ STEPS = 120
 FLAT = Conclusion(None, "Flat.", None)
 
 
+def runs_of(seed, start, losses, finals):
+    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: cut off."""
+    losses, finals = np.asarray(losses, dtype=float), np.asarray(finals, dtype=float)
+    steps = losses.shape[1]
+    runs = RunSet.untrained(np.ones(len(finals)), read_at=(0, steps), num_steps=steps, seed=seed)
+    runs.losses[:] = losses
+    runs.readings[:] = np.stack([np.full(len(finals), start), finals], axis=1)
+    runs.steps_taken[:] = (~np.isnan(losses)).sum(axis=1)
+    runs.diverged[:] = np.isinf(finals)
+    runs.finished[:] = ~np.isnan(finals)
+    return runs
+
+
 def trials(finals, *, start=2.0, pinned=None, config=0.01):
     """Runs whose training loss falls on a straight line from the start to the final loss."""
     tried = candidates(0.1, Role.SUGGESTION, pinned=pinned, config=config)
     seeds = []
     for i, row in enumerate(finals):
         losses = np.full((len(tried), STEPS), NAN)
-        taken = np.full(len(tried), STEPS)
         for rate, final in enumerate(row):
             if not math.isfinite(final):
-                taken[rate] = 10
                 losses[rate, :10] = np.append(np.linspace(start, 9 * start, 9), INF)
             else:
                 losses[rate] = np.linspace(start, final, STEPS)
-        seeds.append(SeedTrial(5 + i, start, losses, taken, np.array(row, dtype=float)))
+        seeds.append(runs_of(5 + i, start, losses, row))
     return Trials(tried, STEPS, tuple(seeds))
 
 

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from lrfind.training.task import Task
 
 
-class Team:
+class StackedSeeds:
     """Seeds that train side by side; one whose loss is no longer finite leaves, and the others go on.
 
     Args:
-        tasks: One a seed, at its start. They stay as they are, but for their batches, each a tuple of tensors
-            of the same shapes in every seed.
+        tasks: One a seed, at its start; they stay as they are, but for their batches, each a tuple of
+            tensors of the same shapes in every seed.
         record: See `Stack`.
 
     Attributes:
@@ -39,8 +39,8 @@ class Team:
         self.inside = list(range(len(tasks)))
         self.device = first.device
         self._streams = [task.batches for task in tasks]
-        if not first.objective.model.training:
-            first.objective.model.train()
+        if not first.model.training:
+            first.model.train()
         # The first loss of an objective is held against the labels, which has to happen outside of vmap.
         batch = next(self._streams[0])
         with torch.no_grad():
@@ -86,7 +86,7 @@ class Team:
         """Goes on where `state` was taken.
 
         Raises:
-            ValueError: It is another team's.
+            ValueError: It is of other seeds.
         """
         self.keep(state["inside"])
         self._stack.load(state["stack"])

@@ -22,13 +22,12 @@ from torch.func import functional_call, vmap
 
 from lrfind.training.batch import num_samples
 from lrfind.training.objective import explained
-from lrfind.training.stacking.tensors import differing, repeated, stacked_state, tensors
 from lrfind.training.stacking.tracing import recorded
-from lrfind.training.stacking.updates import adam, clipped, sgd
+from lrfind.training.stacking.updates import adam, clipped, sgd, stacked_state
 from lrfind.training.step import LearningRate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
     from torch.optim import Optimizer
@@ -101,14 +100,14 @@ class Stack:
         self._members: list[_Member] = []
         decoupled = isinstance(optimizer, torch.optim.AdamW)
         self._update = sgd if isinstance(optimizer, torch.optim.SGD) else adam
-        for i, (group, share) in enumerate(LearningRate(optimizer)._groups):
+        for i, (group, share) in enumerate(LearningRate(optimizer).groups):
             settings = {"decoupled_weight_decay": decoupled} | group
             for j, p in enumerate(group["params"]):
                 if not p.requires_grad:
                     continue
                 name = names[id(p)]
                 if others is None:
-                    self._leaves[name] = repeated(p, count).requires_grad_()
+                    self._leaves[name] = _repeated(p, count).requires_grad_()
                     state = stacked_state([optimizer.state.get(p, {})] * count)
                 else:
                     own = [each.param_groups[i]["params"][j] for each in optimizers]
@@ -117,7 +116,7 @@ class Stack:
                     state = stacked_state(kept)
                 column = torch.empty(count, *[1] * p.ndim, dtype=p.dtype, device=p.device)
                 self._members.append(_Member(name, share, column, settings, state))
-        self._fixed = differing([tensors(model) for model in models], without=self._leaves)
+        self._fixed = _differing([_tensors(model) for model in models], without=self._leaves)
         self.set_lrs(lrs)
 
     @torch.no_grad()
@@ -278,3 +277,24 @@ def own_parameters(model: nn.Module) -> Iterator[None]:
 
 def _is_tensors(batch: Any) -> bool:
     return isinstance(batch, tuple) and all(isinstance(each, Tensor) for each in batch)
+
+
+def _repeated(value: Tensor, count: int) -> Tensor:
+    """As many copies of a tensor, shape (count, ...)."""
+    return value.detach().expand(count, *value.shape).clone(memory_format=torch.contiguous_format)
+
+
+def _tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, by the names they have under `model`."""
+    named = (*model.named_parameters(), *model.named_buffers())
+    return {f"model.{name}": value.detach() for name, value in named}
+
+
+def _differing(copies: Sequence[dict[str, Tensor]], *, without: Container[str]) -> dict[str, Tensor]:
+    """What is not trained and yet not the same in every copy, stacked: frozen weights drawn at random."""
+    first, *others = copies
+    return {
+        name: torch.stack([copy[name] for copy in copies])
+        for name, value in first.items()
+        if name not in without and not all(torch.equal(value, other[name]) for other in others)
+    }

@@ -41,7 +41,7 @@ def _reasons(model: nn.Module, optimizer: Optimizer, objective: Objective, scale
     name = type(optimizer).__name__
     if type(optimizer) not in _ONLY_MOVED:
         yield f"the optimizer is {name}, and only SGD, Adam and AdamW are stacked"
-    if scaler is not None or objective._autocast is not nullcontext:
+    if scaler is not None or objective.autocast is not nullcontext:
         yield "mixed precision (autocast, a gradient scaler) is not stacked"
     moved = [p for group in optimizer.param_groups for p in group["params"]]
     own = {id(p) for p in model.parameters()}

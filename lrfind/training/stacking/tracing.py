@@ -44,7 +44,7 @@ def recordable(objective: Objective) -> bool:
     criterion = objective.criterion
     if isinstance(criterion, partial):
         criterion = criterion.func
-    known = objective._forward is None and all(_known(type(module)) for module in objective.model.modules())
+    known = objective.forward is None and all(_known(type(module)) for module in objective.model.modules())
     if isinstance(criterion, nn.Module):
         return known and all(_known(type(module)) for module in criterion.modules())
     return known and criterion is not None and str(criterion.__module__).startswith("torch.nn.")

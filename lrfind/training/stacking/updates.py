@@ -14,6 +14,19 @@ State = dict[str, Any]
 """What an optimizer keeps of one stacked parameter: tensors of shape (copies, ...), and `step`, a number."""
 
 
+def stacked_state(states: Sequence[dict[str, Any]]) -> State:
+    """What the optimizers keep of a parameter, of every copy; the count of steps stays one number."""
+    first = states[0]
+    return {
+        key: float(value)
+        if key == "step"
+        else torch.stack([state[key].detach() for state in states])
+        if isinstance(value, Tensor)
+        else value
+        for key, value in first.items()
+    }
+
+
 def clipped(grads: Sequence[Tensor | None], largest: float) -> list[Tensor | None]:
     """As `nn.utils.clip_grad_norm_`, the norm taken copy by copy."""
     norms = [torch.linalg.vector_norm(g.flatten(1), dim=1) for g in grads if g is not None]

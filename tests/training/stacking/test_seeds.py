@@ -15,9 +15,9 @@ from lrfind.refine.loss_log import LossLog
 from lrfind.suggestion import Status
 from lrfind.training import state as checkpoint
 from lrfind.training.objective import Objective
-from lrfind.training.stacking.autotune import Strategy
-from lrfind.training.stacking.seeds import Team
-from lrfind.training.stacking.seeds_trial import chosen_form
+from lrfind.training.stacking.autotune import form_of_seeds
+from lrfind.training.stacking.seeds import StackedSeeds
+from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 
@@ -76,7 +76,7 @@ def alone(made, reading, rungs=RUNGS):
 
 def together(made, reading, *, record, rungs=RUNGS, **more):
     tapes = [LossLog() for _ in made]
-    ended = along(Team(made, record=record), rungs, reading=reading, tapes=tapes, **more)
+    ended = along(StackedSeeds(made, record=record), rungs, reading=reading, tapes=tapes, **more)
     return tapes, ended
 
 
@@ -161,7 +161,7 @@ def test_an_interrupt_keeps_what_every_seed_has_measured():
 
 @pytest.mark.parametrize("record", [False, True])
 @pytest.mark.parametrize("optimizer", ["nesterov", "adam"])
-def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimizer):
+def test_a_stack_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimizer):
     how = {"optimizer": optimizer, "dtype": torch.float32}
 
     def made():
@@ -171,19 +171,19 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
         return found
 
     whole, _ = together(made(), Reading(), record=record)
-    team, tapes, kept = Team(made(), record=record), [LossLog() for _ in range(3)], []
+    stacked, tapes, kept = StackedSeeds(made(), record=record), [LossLog() for _ in range(3)], []
 
     def stop(point, catch_up):
         if point.index == 3:
-            kept.append(checkpoint.packed_values(team.state(), about={"round": 1}))
+            kept.append(checkpoint.packed_values(stacked.state(), about={"round": 1}))
             raise KeyboardInterrupt
 
-    along(team, RUNGS, reading=Reading(), tapes=tapes, on_iteration=stop)
+    along(stacked, RUNGS, reading=Reading(), tapes=tapes, on_iteration=stop)
     again = tasks(3, **how)
     for task in again:
         for _ in range(4):
             next(task.batches)
-    other = Team(again, record=record)
+    other = StackedSeeds(again, record=record)
     other.load(checkpoint.values_of(kept[0], CPU))
     assert checkpoint.about(kept[0]) == {"round": 1}
     assert other.inside == [0, 2]
@@ -192,9 +192,9 @@ def test_a_team_put_back_into_a_new_one_goes_on_to_the_last_bit(record, optimize
 
 
 def test_the_state_of_another_model_is_refused():
-    state = Team(tasks(2, name="classifier"), record=False).state()
+    state = StackedSeeds(tasks(2, name="classifier"), record=False).state()
     with pytest.raises(ValueError, match="another model's state"):
-        Team(tasks(2), record=False).load(state)
+        StackedSeeds(tasks(2), record=False).load(state)
 
 
 def test_weights_that_are_not_trained_and_differ_are_each_seeds_own():
@@ -214,7 +214,7 @@ def test_weights_that_are_not_trained_and_differ_are_each_seeds_own():
 def test_the_models_of_the_tasks_stay_as_they_were():
     made = tasks(2)
     before = [[p.clone() for p in t.objective.model.parameters()] for t in made]
-    chosen_form(made, 0.1, count=2, steps=10**6, strategy=Strategy.AUTO)
+    form_of_seeds(made, 0.1, count=2, steps=10**6, strategy=Strategy.AUTO)
     together(made, Reading(), record=True)
     for task, values in zip(made, before, strict=True):
         for p, value in zip(task.objective.model.parameters(), values, strict=True):
@@ -222,14 +222,16 @@ def test_the_models_of_the_tasks_stay_as_they_were():
 
 
 def test_the_choice_says_why_and_a_forced_one_says_why_not():
-    assert not chosen_form(tasks(2), 0.1, count=2, steps=10**6, strategy=Strategy.SEQUENTIAL).side_by_side
-    assert "not worth a trial" in chosen_form(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
-    forced = chosen_form(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.STACKED)
-    assert forced.side_by_side
+    assert not form_of_seeds(tasks(2), 0.1, count=2, steps=10**6, strategy=Strategy.SEQUENTIAL).stacked
+    assert (
+        "not worth a trial" in form_of_seeds(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
+    )
+    forced = form_of_seeds(tasks(2), 0.1, count=2, steps=5, strategy=Strategy.STACKED)
+    assert forced.stacked
     assert forced.record
     only = itertools.chain(tasks(1), (pytest.fail("asked for") for _ in range(1)))
-    assert "not worth" in chosen_form(only, 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
-    tried = chosen_form(tasks(4), 0.1, count=4, steps=10**6, strategy=Strategy.AUTO)
+    assert "not worth" in form_of_seeds(only, 0.1, count=2, steps=5, strategy=Strategy.AUTO).reason
+    tried = form_of_seeds(tasks(4), 0.1, count=4, steps=10**6, strategy=Strategy.AUTO)
     assert "times as long as one of a single seed" in tried.reason
 
 
@@ -277,8 +279,8 @@ def test_what_cannot_be_stacked_falls_back_and_is_refused_where_it_is_asked_for(
             found.append(Task(Objective(own, nn.MSELoss()), kind(own.parameters(), lr=0.1), stream, CPU))
         return found
 
-    form = chosen_form(made(), 0.01, count=2, steps=10**6, strategy=Strategy.AUTO)
-    assert not form.side_by_side
+    form = form_of_seeds(made(), 0.01, count=2, steps=10**6, strategy=Strategy.AUTO)
+    assert not form.stacked
     assert reason in form.reason
     with pytest.raises(ConfigError, match="cannot be trained side by side"):
-        chosen_form(made(), 0.01, count=2, steps=10**6, strategy=Strategy.STACKED)
+        form_of_seeds(made(), 0.01, count=2, steps=10**6, strategy=Strategy.STACKED)

@@ -12,9 +12,9 @@ from torch.optim import SGD, Adam, AdamW
 from lrfind.errors import ConfigError
 from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
-from lrfind.training.probe import probe
-from lrfind.training.stacking.autotune import Strategy
+from lrfind.training.runs import train_runs
 from lrfind.training.stacking.stack import Stack, own_parameters
+from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.stacking.support import why_not_stacked
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
@@ -55,14 +55,19 @@ def batches_of(inputs):
     return lambda: itertools.cycle(list(zip(inputs, targets, strict=True)))
 
 
+def task_of(objective, optimizer, batches, **options):
+    return Task(objective, optimizer, batches(), CPU, StepOptions(**options), afresh=batches)
+
+
 def both(model, optimizer, batches, *, criterion=None, lrs=LRS, read=True, options=None, **others):
-    """The same probe stacked and one after another."""
+    """The same runs stacked and one after another."""
     objective = Objective(model, criterion or nn.CrossEntropyLoss())
     fixed = list(itertools.islice(batches(), 2)) if read else None
-    task = Task(objective, optimizer, batches(), CPU, StepOptions(**(options or {})), afresh=batches)
-    keep = {"num_steps": STEPS, "read": fixed} | others
+    keep = {"num_steps": STEPS, "held_out": fixed} | others
+    task = task_of(objective, optimizer, batches, **(options or {}))
     return [
-        probe(task, lrs, strategy=strategy, **keep) for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
+        train_runs(task, lrs, strategy=strategy, **keep)
+        for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
     ]
 
 
@@ -100,8 +105,9 @@ def test_stacked_and_one_after_another_agree(make, name):
     model, inputs = make()
     kind, settings = OPTIMIZERS[name]
     # A loss that is maximized passes any factor of its start, and then nothing would be compared.
-    optimizer = kind(model.parameters(), lr=0.1, **settings)
-    stacked, alone = both(model, optimizer, batches_of(inputs), stop_factor=None)
+    stacked, alone = both(
+        model, kind(model.parameters(), lr=0.1, **settings), batches_of(inputs), stop_factor=None
+    )
     assert_agree(stacked, alone)
     assert np.all(stacked.steps_taken == STEPS)
     assert len(np.unique(stacked.finals)) == len(LRS)
@@ -176,9 +182,9 @@ def test_a_batch_that_is_a_dict_and_a_model_that_returns_its_loss_are_stacked():
     x, y = torch.randn(6, 16), torch.randn(6)
     model = Own()
     batches = lambda: itertools.repeat({"x": x, "y": y})  # noqa: E731
-    task = Task(Objective(model, None), SGD(model.parameters(), lr=1.0), batches(), CPU, afresh=batches)
+    task = task_of(Objective(model, None), SGD(model.parameters(), lr=1.0), batches)
     stacked, alone = (
-        probe(task, LRS, num_steps=STEPS, strategy=strategy)
+        train_runs(task, LRS, num_steps=STEPS, strategy=strategy)
         for strategy in (Strategy.STACKED, Strategy.SEQUENTIAL)
     )
     assert_agree(stacked, alone)
@@ -352,10 +358,10 @@ def test_what_only_a_step_shows_falls_back_to_one_after_another(name):
     model = Body(then)
     objective = Objective(model, nn.CrossEntropyLoss())
     optimizer = SGD(model.parameters(), lr=0.1)
-    task = Task(objective, optimizer, batches(), CPU, afresh=batches)
-    found = probe(task, LRS, num_steps=250)
+    task = task_of(objective, optimizer, batches)
+    found = train_runs(task, LRS, num_steps=250)
     assert not found.stacked
     assert reason in found.reason
     assert np.all(found.steps_taken == 250)
     with pytest.raises(ConfigError, match="cannot be stacked"):
-        probe(task, LRS, num_steps=3, strategy=Strategy.STACKED)
+        train_runs(task, LRS, num_steps=3, strategy=Strategy.STACKED)

@@ -1,0 +1,65 @@
+"""Held-out loss, and accuracy where it is measured, of runs on their way."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from lrfind.training.step import evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.training.run_set import RunSet
+    from lrfind.training.stacking.stack import Stack
+    from lrfind.training.task import Task
+
+OnReading = Callable[[int, int, float, float], None]
+"""`on_reading(run, reading, loss, accuracy)`: a run was read; indices count from 0, and an accuracy that is
+not measured is NaN."""
+
+
+class Readings:
+    """Reads held-out loss, and accuracy where it is measured, and notes them."""
+
+    def __init__(
+        self, task: Task, held_out: Sequence[Any] | None, runs: RunSet, on_reading: OnReading | None
+    ) -> None:
+        self._objective = task.objective
+        self._held_out = held_out
+        self._runs = runs
+        self._on_reading = on_reading
+
+    def read_start(self) -> None:
+        """Reads the model as it is, once for all runs."""
+        assert self._held_out is not None
+        loss, accuracy = evaluate(self._objective, self._held_out)
+        self._runs.readings[:, 0] = float(loss)
+        if accuracy is not None:
+            self._runs.accuracies[:, 0] = float(accuracy)
+
+    def read(self, run: int, step: int) -> None:
+        """Reads the model as it is: a run after so many steps."""
+        if self._held_out is not None:
+            loss, accuracy = evaluate(self._objective, self._held_out)
+            self._note(run, step, float(loss), math.nan if accuracy is None else float(accuracy))
+
+    def read_stack(self, stack: Stack, runs: Sequence[int], step: int) -> None:
+        """Reads the runs of a stack, with accuracies model by model, for a stack computes losses alone."""
+        if self._held_out is None or not runs:
+            return
+        if not self._objective.accuracy:
+            for run, loss in zip(runs, stack.read(self._held_out).tolist(), strict=True):
+                self._note(run, step, loss, math.nan)
+            return
+        for position, run in enumerate(runs):
+            stack.put_into_model(position)
+            self.read(run, step)
+
+    def _note(self, run: int, step: int, loss: float, accuracy: float) -> None:
+        reading = self._runs.read_at.index(step)
+        self._runs.readings[run, reading] = loss
+        self._runs.accuracies[run, reading] = accuracy
+        if self._on_reading is not None:
+            self._on_reading(run, reading, loss, accuracy)

@@ -1,0 +1,68 @@
+"""Where several runs begin: one state of a task, put back before each of them and at the end."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lrfind.errors import DataError
+from lrfind.training.snapshot import Snapshot
+from lrfind.training.stacking.stack import own_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lrfind.training.task import Task
+
+
+class Start:
+    """The state of a task as it is when this is made.
+
+    Attributes:
+        task: The task, measuring losses alone: a training step has no use for accuracy.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = replace(task, objective=task.objective.loss_only())
+        self._snapshot = Snapshot(task.model, task.optimizer, scaler=task.scaler)
+
+    def restore(self) -> None:
+        """Everything as it was, in training mode."""
+        self._snapshot.restore()
+        if not self.task.model.training:  # and not otherwise: what is in eval mode inside it stays there
+            self.task.model.train()
+
+    def batches(self) -> Iterator[Any]:
+        """The batches from the first one on.
+
+        Raises:
+            DataError: There are no more.
+        """
+        yield from self.task.afresh()
+        raise DataError("the batches ended before the last step of a run: give as many as it takes.")
+
+    def level(self, count: int) -> float:
+        """The mean loss of the untrained model over the first batches: one alone may be a lucky one."""
+        self.restore()
+        return float(
+            np.mean([self.task.objective(batch)[0].item() for batch in islice(self.batches(), count)])
+        )
+
+    def leave(self) -> None:
+        """Everything as it was, whatever interrupts come meanwhile."""
+        self._snapshot.restore_to_the_end()
+
+
+@contextmanager
+def from_one_start(task: Task) -> Iterator[Start]:
+    """Inside, runs may begin where the task is now; afterwards it is there, whatever happened."""
+    start = Start(task)
+    with own_parameters(task.model):
+        try:
+            yield start
+        finally:
+            start.leave()
