@@ -14,7 +14,7 @@ from lrfind.version import __version__
 
 if TYPE_CHECKING:
     from lrfind import policies
-    from lrfind.api import RangeTestResult, RefineResult, range_test, refine
+    from lrfind.api import RangeTestResult, RefineResult, VerifyResult, range_test, refine, verify
     from lrfind.errors import UserError
     from lrfind.range_test.curve import Curve
     from lrfind.suggestion import Status, Suggestion
@@ -26,10 +26,12 @@ __all__ = [
     "Status",
     "Suggestion",
     "UserError",
+    "VerifyResult",
     "__version__",
     "policies",
     "range_test",
     "refine",
+    "verify",
 ]
 
 _HOMES = {
@@ -39,8 +41,10 @@ _HOMES = {
     "Status": "lrfind.suggestion",
     "Suggestion": "lrfind.suggestion",
     "UserError": "lrfind.errors",
+    "VerifyResult": "lrfind.api",
     "range_test": "lrfind.api",
     "refine": "lrfind.api",
+    "verify": "lrfind.api",
 }
 
 

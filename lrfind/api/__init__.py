@@ -2,5 +2,6 @@
 
 from lrfind.api.range_test import RangeTestResult, range_test
 from lrfind.api.refine import RefineResult, refine
+from lrfind.api.verify import VerifyResult, verify
 
-__all__ = ["RangeTestResult", "RefineResult", "range_test", "refine"]
+__all__ = ["RangeTestResult", "RefineResult", "VerifyResult", "range_test", "refine", "verify"]

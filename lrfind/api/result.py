@@ -6,6 +6,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from lrfind.config.bounds import problems_of
+from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
 from lrfind.tasks.devices import name_of
@@ -73,6 +75,20 @@ class Result(ABC):
             OutputError: It cannot be written there.
         """
         write_whole(path, to_json(self.content))
+
+
+def refuse_problems(settings: object) -> None:
+    """Checks what a call's arguments were made into, as the same keys of a config are checked.
+
+    Raises:
+        UserError: Something cannot be used; the message names the argument.
+    """
+    try:
+        problems = problems_of(settings)
+    except TypeError as error:
+        raise UserError(f"an argument is of a wrong type: {error}.") from error
+    if problems:
+        raise UserError("\n".join(problems))
 
 
 def content_of(

@@ -45,6 +45,7 @@ def own_task(
     clip_grad_norm: float | None,
     accuracy: bool = False,
     validation: Iterable[Any] | None = None,
+    validation_name: str = "validation",
 ) -> Task:
     """Makes a task of what a caller gave.
 
@@ -65,7 +66,7 @@ def own_task(
             clip_grad_norm=clip_grad_norm,
             scaler=gradient_scaler(precision, device) if scaler is None else scaler,
         ),
-        validation=fixed(validation, device, "validation"),
+        validation=fixed(validation, device, validation_name),
         title=_title(model, optimizer, loader),
     )
 

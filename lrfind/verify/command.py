@@ -31,25 +31,22 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.tasks.build import data_of
     from lrfind.tasks.devices import name_of, resolve
     from lrfind.verify.report import verify_csv, verify_lines, verify_record
-    from lrfind.verify.run import Runs
+    from lrfind.verify.run import Runs, verify_rate
     from lrfind.verify.target import checked_rate
-    from lrfind.verify.verdict import concluded
 
     device = resolve(config.device)  # what is wrong with it is said before data is read
     data = data_of(config)
-    runs = Runs(config, data, observer)
-    checked = checked_rate(config, data, observer)
-    trials = None if checked.lr is None or checked.interrupted else runs.around(checked)
-    interrupted = checked.interrupted or runs.interrupted
-    judgement, conclusion = concluded(config.verify, checked, trials, interrupted=interrupted)
+    runs = Runs.of(config, data, observer)
+    found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
+    checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
     return Report(
         findings=Findings(
             command="verify",
-            status=Status.INTERRUPTED if interrupted else Status.COMPLETED,
+            status=Status.INTERRUPTED if found.interrupted else Status.COMPLETED,
             suggestion=conclusion.suggestion,
             rules=checked.rules,
             verdict=conclusion.verdict,
-            steps=checked.steps + (trials.steps if trials else 0),
+            steps=found.steps,
             seed=config.seed,
             device=str(device),
             device_name=name_of(device),

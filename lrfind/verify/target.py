@@ -14,6 +14,8 @@ from lrfind.verify.candidates import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lrfind.range_test.config import RangeSettings
+    from lrfind.range_test.run import RangeTest
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
@@ -67,32 +69,51 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
     settings = config.verify
     if settings.around is not None:
         return Checked(settings.around, Role.GIVEN, source="given as verify.around")
-    found = _of_range_test(config, data, observer) if settings.from_ is None else _of_record(config)
-    if found.lr is None and not found.interrupted and settings.lr is not None:
-        observer.warn(
-            f"no learning rate was suggested, so verify.lr={settings.lr:g} is compared with a third and "
-            f"three times of itself. {found.verdict}"
-        )
-        return Checked(
-            settings.lr,
-            Role.PINNED,
-            rules=found.rules,
-            source=f"given as verify.lr ({found.source} suggested none)",
-            steps=found.steps,
-            title=found.title,
-            warnings=found.warnings,
-            skipped=found.skipped,
-        )
-    return found
+    if settings.from_ is not None:
+        found = _of_record(config)
+    else:
+        # Exactly what `lrfind` would suggest: on all the data, with the settings of `range`.
+        announce_range_test(config.range, observer)
+        found = suggested(range_test_of(config, observer=observer, data=data))
+    return or_pinned(found, settings.lr, observer, key="verify.lr")
 
 
-def _of_range_test(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
-    """Exactly what `lrfind` would suggest: on all the data, with the settings of `range`."""
-    settings = config.range
+def or_pinned(found: Checked, lr: float | None, observer: Observer, *, key: str) -> Checked:
+    """What was found, or, where nothing was suggested, the pinned rate.
+
+    Args:
+        found: What a range test or an earlier run suggests.
+        lr: The pinned rate, or None.
+        observer: Told that the pinned rate is checked.
+        key: What the pinned rate is called where it was given.
+    """
+    if found.lr is not None or found.interrupted or lr is None:
+        return found
+    observer.warn(
+        f"no learning rate was suggested, so {key}={lr:g} is compared with a third and "
+        f"three times of itself. {found.verdict}"
+    )
+    return Checked(
+        lr,
+        Role.PINNED,
+        rules=found.rules,
+        source=f"given as {key} ({found.source} suggested none)",
+        steps=found.steps,
+        title=found.title,
+        warnings=found.warnings,
+        skipped=found.skipped,
+    )
+
+
+def announce_range_test(settings: RangeSettings, observer: Observer) -> None:
+    """Says that a range test comes first."""
     observer.note(
         f"range test: {settings.num_steps:,} steps from {settings.start_lr:g} to {settings.end_lr:g}."
     )
-    found = range_test_of(config, observer=observer, data=data)
+
+
+def suggested(found: RangeTest) -> Checked:
+    """What a range test suggests, to be checked."""
     suggestion = found.reading.suggestion
     return Checked(
         None if suggestion is None else suggestion.lr,

@@ -341,10 +341,14 @@ def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
 
 
 def test_ctrl_c_while_the_runs_are_built_keeps_the_range_test(on_bowl, monkeypatch):
-    def stop(self, seed):
-        raise KeyboardInterrupt
+    class Stopping:
+        def __init__(self, *args, **options):
+            pass
 
-    monkeypatch.setattr(verifying.Runs, "_task", stop)
+        def __call__(self, seed, *, skip=0):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(verifying, "ConfigTasks", Stopping)
     ran = on_bowl("range.num_steps=60")
     assert ran.code == 130, ran.err
     jsonschema.validate(ran.record, SCHEMA)

@@ -1,0 +1,224 @@
+"""Short runs around a learning rate for Python: on a model, an optimizer and a loader of one's own."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from lrfind.api.result import Result, content_of, refuse_problems
+from lrfind.config.schema import Precision
+from lrfind.range_test.config import RangeSettings
+from lrfind.range_test.run import run_range_test
+from lrfind.report.observers import Caller
+from lrfind.suggestion import Status, Suggestion
+from lrfind.tasks.own import RepeatedTask, SeededTask, own_task, plain_arguments
+from lrfind.training.batch import num_samples
+from lrfind.training.snapshot import preserved
+from lrfind.verify.candidates import Role
+from lrfind.verify.config import VerifySettings
+from lrfind.verify.report import verify_csv, verify_record
+from lrfind.verify.run import Runs, verify_rate
+from lrfind.verify.target import Checked, announce_range_test, or_pinned, suggested
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from matplotlib.figure import Figure
+    from torch import nn
+    from torch.optim import Optimizer
+
+    from lrfind.api.range_test import RangeTestResult
+    from lrfind.api.refine import RefineResult
+    from lrfind.report.observers import Observer
+    from lrfind.training.objective import Criterion, Forward
+    from lrfind.training.snapshot import Snapshot
+    from lrfind.training.task import Task
+    from lrfind.verify.judge import Judgement
+    from lrfind.verify.run import Verified, VerifyStep
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class VerifyResult(Result):
+    """Whether a learning rate holds against others.
+
+    Attributes:
+        found: What was measured, rate by rate and seed by seed, and what that says.
+        title: What was trained, for the picture.
+        content: The JSON record, as plain dicts and lists.
+    """
+
+    found: Verified
+    title: str
+    content: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Short: whether the rate holds, and the verdict."""
+        return f"VerifyResult(lr={self.found.checked.lr}, holds={self.holds}, verdict={self.verdict!r})"
+
+    @property
+    def suggestion(self) -> Suggestion | None:
+        """The rate to take; None where there is none."""
+        return self.found.conclusion.suggestion
+
+    @property
+    def verdict(self) -> str:
+        """Whether the rate holds, and what to do, in a sentence or two."""
+        return self.found.conclusion.verdict
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """Every rate's mean, spread and distance from the best; None where there was no rate to run."""
+        return self.found.judgement
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the rate holds; None where nothing can be said."""
+        return None if self.judgement is None else self.judgement.holds
+
+    def _figure(self) -> Figure:
+        from lrfind.plotting.draw import draw
+        from lrfind.verify.plot import verify_page
+
+        return draw(verify_page(self.found.trials, self.judgement, self.title))
+
+    def _csv(self) -> str:
+        return verify_csv(self.found.trials)
+
+
+def verify(
+    model: nn.Module,
+    optimizer: Optimizer,
+    criterion: Criterion | None,
+    loader: Iterable[Any],
+    held_out: Iterable[Any],
+    *,
+    around: float | Suggestion | RangeTestResult | RefineResult | None = None,
+    lr: float | None = None,
+    num_steps: int = 200,
+    seeds: int = 3,
+    margin: float = 0.1,
+    initialise: Callable[[nn.Module], None] | None = None,
+    accumulation_steps: int = 1,
+    clip_grad_norm: float | None = None,
+    precision: Precision | str = Precision.FP32,
+    scaler: torch.amp.GradScaler | None = None,
+    forward: Forward | None = None,
+    on_step: Callable[[VerifyStep], None] | None = None,
+) -> VerifyResult:
+    """Trains shortly at a learning rate and at others around it, and says whether it holds.
+
+    The rate is compared with a third and three times of itself, with that of the optimizer and with `lr`.
+    Within a seed all rates share initial weights, batches and random numbers. Everything is put back, as
+    `range_test` says.
+
+    Args:
+        model: On the device it is to be trained on; batches are moved there.
+        optimizer: Over its parameters. Groups keep the ratio of their rates.
+        criterion: `criterion(model(inputs), target)`; None where the model, or `forward`, returns the loss.
+        loader: Any iterable of batches: `(inputs, target, ...)` or a dict. It is started again for each rate,
+            and its order begins again with it, so it may be no iterator.
+        held_out: Fixed batches that are not trained on; by their loss, in eval mode, the rates are compared.
+        around: The rate to check, or the suggestion or result that it comes from; None: what a range test of
+            the same objects with the default settings suggests.
+        lr: A rate that is in use already: is it still sensible?
+        num_steps: Steps each rate is trained for.
+        seeds: Repeat everything so many times, for the noise. Random streams and the loader's generators
+            are seeded with 0, 1, ... and `initialise` is called; for 1, without `initialise`, nothing is.
+        margin: How much worse a rate may be, as a share of the drop from the initial to the best final loss.
+        initialise: Draws initial weights; None: every seed begins with the weights that are given.
+        accumulation_steps: Batches a step.
+        clip_grad_norm: Largest norm of the gradient; None: no limit.
+        precision: `fp32`, `bf16` or `fp16`, by autocast.
+        scaler: Your gradient scaler; None makes one where the precision is fp16.
+        forward: `forward(model, batch)` in place of `model(inputs)`.
+        on_step: Told how far it is, of the range test as well; an exception that it raises is passed on.
+
+    Returns:
+        Whether the rate holds, the suggestion (None where there is none) and ways to write them down.
+
+    Raises:
+        UserError: An argument, the model, the optimizer or a batch cannot be used. It is a ValueError.
+        KeyboardInterrupt: It was interrupted.
+    """
+    arguments = plain_arguments(locals())
+    given = around if isinstance(around, (int, float)) and not isinstance(around, bool) else None
+    settings = VerifySettings(
+        lr=lr, around=given, from_=None, num_steps=num_steps, seeds=seeds, held_out=None, margin=margin
+    )
+    refuse_problems(settings)
+    task = own_task(
+        model,
+        optimizer,
+        criterion,
+        loader,
+        precision=precision,
+        scaler=scaler,
+        forward=forward,
+        accumulation_steps=accumulation_steps,
+        clip_grad_norm=clip_grad_norm,
+        validation=held_out,
+        validation_name="held_out",
+    )
+    assert task.validation is not None
+    samples = sum(map(num_samples, task.validation))
+    observer = Caller(on_step)
+    began = time.perf_counter()
+    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+        runs = Runs(
+            SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
+            settings,
+            observer,
+            held_out=samples,
+            divergence=RangeSettings(),
+            repeatable=torch.are_deterministic_algorithms_enabled(),
+        )
+        checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
+        checked = or_pinned(checked, lr, observer, key="lr")
+        found = verify_rate(runs, checked, settings)
+    if found.interrupted:
+        raise KeyboardInterrupt
+    content = content_of(
+        command="verify",
+        status=Status.COMPLETED,
+        suggestion=found.conclusion.suggestion,
+        rules=checked.rules,
+        verdict=found.conclusion.verdict,
+        steps=found.steps,
+        began=began,
+        device=task.device,
+        arguments={"verify": arguments},
+        own=verify_record(
+            found.trials,
+            found.judgement,
+            checked={"lr": checked.lr, "source": checked.source},
+            pinned=lr,
+            held_out=samples,
+        ),
+    )
+    return VerifyResult(found, task.title, content)
+
+
+def _given(lr: float) -> Checked:
+    return Checked(lr, Role.GIVEN, source="given as around")
+
+
+def _suggested(
+    around: Suggestion | RangeTestResult | RefineResult | Any,
+    task: Task,
+    loader: Iterable[Any],
+    start: Snapshot,
+    observer: Observer,
+) -> Checked:
+    """The rate of a suggestion: the one given, or that of a range test made for it."""
+    if around is None:
+        settings = RangeSettings()
+        announce_range_test(settings, observer)
+        sweep = RepeatedTask(task, loader, start, times=1, single_batch=False)
+        return suggested(run_range_test(sweep, settings, observer))
+    found = around if isinstance(around, Suggestion) else around.suggestion
+    verdict = "" if isinstance(around, Suggestion) else around.verdict
+    lr = None if found is None else found.lr
+    return Checked(lr, Role.SUGGESTION, found, source="the suggestion given as around", verdict=verdict)

@@ -1,0 +1,113 @@
+"""`from lrfind import verify`: what the command says of the same task, on objects of one's own."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lrfind import Suggestion, UserError, range_test, verify
+from lrfind.report import record as records
+from lrfind.verify.config import VerifyConfig
+from tests.own_tasks import Built
+
+SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+
+
+class Bowl(nn.Module):
+    """0.5 w^2 without noise: SGD gives w <- (1 - lr) w. Best at lr = 1, and beyond 2 it diverges."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+
+    def forward(self, x):
+        return 0.5 * self.w**2 + 0 * x.sum()
+
+
+def on_bowl(**options):
+    model = Bowl()
+    loader = DataLoader(TensorDataset(torch.zeros(40, 1, dtype=torch.float64)), batch_size=4, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    words = {"num_steps": 10, "seeds": 2} | options
+    return model, verify(model, optimizer, None, loader, [next(iter(loader))], **words)
+
+
+def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
+    model, found = on_bowl(around=0.3, num_steps=2)
+    assert [run["lr"] for run in found.content["runs"]] == [0.1, 0.3, 0.9]
+    for run in found.content["runs"]:
+        assert run["loss"] == pytest.approx(0.5 * (1 - run["lr"]) ** 4, rel=1e-12)
+    assert not found.holds
+    assert found.suggestion.lr == 0.9
+    assert model.w.item() == 1.0
+    jsonschema.validate(found.content, SCHEMA)
+    found.to_csv(tmp_path / "verify.csv")
+    found.to_json(tmp_path / "verify.json")
+    assert found.plot(tmp_path / "verify.png").axes
+    assert len((tmp_path / "verify.csv").read_text().splitlines()) == 1 + 3 * 2 * 3
+    assert "holds=False" in repr(found)
+
+
+def test_the_command_says_the_same_of_the_same_task(lrfind, tmp_path):
+    words = ("verify.num_steps=15", "model.hidden_sizes=[8]", "verify.held_out=200")
+    ran = lrfind("verify", "0.1", *words, "verify.seeds=1")
+    assert ran.code == 0, ran.err
+    own = Built("verify", *words, held_out=200, schema=VerifyConfig)
+    found = verify(*own.arguments, own.held_out, around=0.1, num_steps=15, seeds=1)
+    found.to_csv(tmp_path / "own.csv")
+    assert (tmp_path / "own.csv").read_text() == (ran.folder / "verify.csv").read_text()
+    assert found.content["runs"] == ran.record["runs"]
+    assert (found.verdict, found.holds) == (ran.record["verdict"], ran.record["holds"])
+    assert found.content["held_out_samples"] == 200
+
+
+def test_what_is_checked_may_be_a_suggestion_a_result_or_what_a_range_test_finds(lrfind):
+    ran = lrfind("verify", "verify.num_steps=5", "verify.seeds=1", "verify.held_out=100")
+    own = Built("verify", held_out=100, schema=VerifyConfig)
+    words = {"num_steps": 5, "seeds": 1}
+    given = Suggestion(0.02, 0.01, 0.04, "mine", "I say so.")
+    found = verify(*own.arguments, own.held_out, around=given, **words)
+    assert found.content["checked"] == {"lr": 0.02, "source": "the suggestion given as around"}
+    result = range_test(*own.arguments)
+    of_result = verify(*own.arguments, own.held_out, around=result, **words)
+    of_none = verify(*own.arguments, own.held_out, **words)
+    assert of_none.content["runs"] == of_result.content["runs"]
+    assert of_none.content["rules"] == result.rules
+    assert of_none.content["checked"]["source"] == ran.record["checked"]["source"] == "the range test"
+
+
+def test_steps_are_told_and_an_exception_is_passed_on_with_all_put_back():
+    told = []
+    on_bowl(around=0.3, on_step=told.append)
+    assert [step.index for step in told] == list(range(3 * 2 * 10))
+    assert {step.total for step in told} == {60}
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        on_bowl(around=0.3, on_step=stop)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"margin": 2.0}, "margin must be greater than 0 and below 1"),
+        ({"seeds": 0}, "seeds must be at least 1, got 0"),
+        ({"around": -1.0}, "around must be greater than 0 and finite"),
+        ({"num_steps": "10"}, "an argument is of a wrong type"),
+    ],
+)
+def test_bad_arguments_are_named(options, said):
+    with pytest.raises(UserError, match=said):
+        on_bowl(**({"around": 0.3} | options))
+
+
+def test_held_out_batches_are_needed():
+    model = Bowl()
+    with pytest.raises(UserError, match="held_out holds no batch"):
+        verify(model, torch.optim.SGD(model.parameters(), lr=0.1), None, [(torch.zeros(1),)], [])
