@@ -7,7 +7,9 @@ import re
 _OTHERWISE = {"refine.read=train": "read=BATCHES"}
 """Keys whose argument takes something else."""
 
-_KEY = re.compile(r"(?<![.\w])(?:range|refine)\.(?!(?:csv|json|png)\b)([a-z]\w*)(?:=(true|false|null)\b)?")
+_KEY = re.compile(
+    r"(?<![.\w])(?:range|refine|verify|compare|schedule)\.(?!(?:csv|json|png)\b)([a-z]\w*)(?:=(true|false|null)\b)?"
+)
 _LITERALS = {"true": "=True", "false": "=False", "null": "=None", None: ""}
 
 

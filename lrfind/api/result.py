@@ -48,7 +48,8 @@ class Result(ABC):
         Args:
             path: Where to write it as a PNG as well; None: nowhere.
             ax: Axes of a figure of your own, to draw the panel of the curve into (of a refined sweep that of
-                the last round) instead of the whole picture; its scales, limits and ticks are set.
+                the last round, of `verify` the losses at the end) instead of the whole picture; its scales,
+                limits and ticks are set.
 
         Raises:
             OutputError: It cannot be written there.

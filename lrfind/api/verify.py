@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lrfind.api.arguments import in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.config.schema import Precision
 from lrfind.range_test.config import RangeSettings
@@ -26,12 +27,13 @@ from lrfind.verify.target import Checked, announce_range_test, or_pinned, sugges
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from matplotlib.figure import Figure
     from torch import nn
     from torch.optim import Optimizer
 
     from lrfind.api.range_test import RangeTestResult
     from lrfind.api.refine import RefineResult
+    from lrfind.plotting.page import Page
+    from lrfind.plotting.panel import Panel
     from lrfind.report.observers import Observer
     from lrfind.training.objective import Criterion, Forward
     from lrfind.training.snapshot import Snapshot
@@ -78,11 +80,15 @@ class VerifyResult(Result):
         """Whether the rate holds; None where nothing can be said."""
         return None if self.judgement is None else self.judgement.holds
 
-    def _figure(self) -> Figure:
-        from lrfind.plotting.draw import draw
+    def _page(self) -> Page:
         from lrfind.verify.plot import verify_page
 
-        return draw(verify_page(self.found.trials, self.judgement, self.title))
+        return verify_page(self.found.trials, self.judgement, self.title)
+
+    def _panel(self) -> Panel:
+        from lrfind.verify.plot import ends_panel
+
+        return ends_panel(self.found.trials, self.judgement)
 
     def _csv(self) -> str:
         return verify_csv(self.found.trials)
@@ -180,6 +186,8 @@ def verify(
         found = verify_rate(runs, checked, settings)
     if found.interrupted:
         raise KeyboardInterrupt
+    conclusion = replace(found.conclusion, verdict=in_arguments(found.conclusion.verdict))
+    found = replace(found, conclusion=conclusion)
     content = content_of(
         command="verify",
         status=Status.COMPLETED,
