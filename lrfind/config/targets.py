@@ -4,6 +4,9 @@ A `_target_` is checked by its name before anything is imported. Of the known pa
 directly in them (`torch.nn.Linear`), nothing deeper: a package's own modules lead to the rest of the world,
 as `torch.nn.functional.torch.hub.load` does. Of a package the user trusts it may name anything; that its
 path stays inside that package is checked where the path is followed, in `lrfind.tasks.instantiate`.
+
+What is checked is what is built: a text that still holds `${` once the config is resolved is refused, as
+whoever resolves it a second time would find there what nobody has checked.
 """
 
 from __future__ import annotations
@@ -27,23 +30,21 @@ KNOWN = {
 _ALWAYS = ("torchvision.transforms", "torchvision.transforms.v2")
 """The same for arguments of any group: they only hold functions of pictures."""
 
+UNPICKLING = frozenset({"torchvision.datasets.LSUN", "torchvision.datasets.LSUNClass"})
+"""What lies in a known package and yet runs code: it unpickles a cache that it finds beside the data."""
+
+REFERENCE = "${"
+"""How a reference to another key, or to a resolver, begins."""
+
 _DOTTED = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+")
 
 
 def check_targets(config: TaskConfig) -> list[str]:
     """Problems with the `_target_`s of a config, one paragraph each; imports nothing."""
     problems = []
-    for group, known in KNOWN.items():
+    for group in KNOWN:
         node = getattr(config, group)
-        for key, name in named_targets(node, group):
-            if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
-                problems.append(f"{key} must be the dotted name of a class or function, got {name!r}.")
-            elif not is_trusted(name, group, config.trust):
-                package = name.split(".")[0]
-                problems.append(
-                    f"{key}={name} is not trusted: {group} may name what lies in {', '.join(known)}. If "
-                    f"{package} is code that you want to run, say so with trust=[{package}]."
-                )
+        problems += node_problems(node, group, config.trust)
         if group != "criterion" and "_target_" not in node:
             problems.append(f"{group}._target_ is required: a class or function that makes the {group}.")
         elif group == "criterion" and "_target_" not in node and node.get("from_model") is not True:
@@ -51,6 +52,35 @@ def check_targets(config: TaskConfig) -> list[str]:
         elif node.get("from_model") and "_target_" in node:
             problems.append("criterion has both from_model and a _target_: give one of them.")
     return problems
+
+
+def node_problems(node: Any, group: str, trust: list[str]) -> list[str]:
+    """Problems with every `_target_` of a node and with every text that is none, one paragraph each."""
+    problems = reference_problems(node, group)
+    for key, name in named_targets(node, group):
+        package = str(name).split(".")[0]
+        if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
+            problems.append(f"{key} must be the dotted name of a class or function, got {name!r}.")
+        elif not is_trusted(name, group, trust):
+            problems.append(
+                f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}. If "
+                f"{package} is code that you want to run, say so with trust=[{package}]."
+            )
+        elif name in UNPICKLING and not any(is_inside(name, package) for package in trust):
+            problems.append(
+                f"{key}={name} is not trusted: it unpickles a file from the folder of the data, which runs "
+                f"whatever code that file holds. If you trust the folder, say so with trust=[{name}]."
+            )
+    return problems
+
+
+def reference_problems(node: Any, key: str) -> list[str]:
+    """Problems with texts that hold a reference after all were resolved, one paragraph each."""
+    return [
+        f"{where} holds {REFERENCE!r} after its references were resolved, and would be read as a reference a "
+        "second time: write it without a backslash before the dollar sign, or leave it out."
+        for where in _references(node, key)
+    ]
 
 
 def is_trusted(name: str, group: str, trust: list[str]) -> bool:
@@ -71,6 +101,21 @@ def named_targets(node: Any, key: str) -> Iterator[tuple[str, Any]]:
                 yield f"{key}.{name}", value
             else:
                 yield from named_targets(value, f"{key}.{name}")
-    elif isinstance(node, list):
+    elif isinstance(node, (list, tuple)):
         for index, item in enumerate(node):
             yield from named_targets(item, f"{key}[{index}]")
+
+
+def _references(node: Any, key: str) -> Iterator[str]:
+    """The dotted keys of texts that hold a reference, at any depth."""
+    if isinstance(node, str):
+        if REFERENCE in node:
+            yield key
+    elif isinstance(node, dict):
+        for name, value in node.items():
+            inner = f"{key}.{name}" if key else str(name)
+            yield from _references(str(name), inner)
+            yield from _references(value, inner)
+    elif isinstance(node, (list, tuple)):
+        for index, item in enumerate(node):
+            yield from _references(item, f"{key}[{index}]")

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from lrfind.config.bounds import problems_of
-from lrfind.config.targets import check_targets
+from lrfind.config.targets import check_targets, reference_problems
 from lrfind.errors import ConfigError
 
 Config = TypeVar("Config")
@@ -38,6 +38,7 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
         + (" (with trust=[PACKAGE] for a class of yours)." if key.endswith("_target_") else ".")
         for key in missing
     ]
+    problems += reference_problems(plain, "")
     if not problems:
         config = _built(schema, {str(key): value for key, value in plain.items()}, "", problems)
     if problems:

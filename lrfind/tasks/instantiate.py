@@ -6,14 +6,20 @@ import functools
 import importlib
 import inspect
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
-from lrfind.config.targets import named_targets
+from lrfind.config.targets import is_inside, named_targets, node_problems
 from lrfind.errors import ConfigError, UserError
+
+_OWNERS = ("torch", "torchvision", "lrfind")
+"""Whose code the known packages hold; a name in them may also stand for something of another package."""
+
+_PLAIN = (str, bool, int, float, bytes, Path, Enum, type(None))
 
 
 def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools.partial[Any]:
@@ -27,12 +33,16 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
     Raises:
         ConfigError: The name leads nowhere, or out of the trusted packages.
     """
+    # A copy of plain containers: what is checked here is what is built, whoever else holds the node.
+    plain = _plain(node, group)
+    if problems := node_problems(plain, group, trust):
+        raise ConfigError("\n".join(problems))
     if trust and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
-    for key, name in named_targets(node, group):
+    for key, name in named_targets(plain, group):
         _check_path(key, name, trust)
     try:
-        made = hydra_instantiate({**node, "_partial_": True, "_convert_": "all"})
+        made = hydra_instantiate({**plain, "_partial_": True, "_convert_": "all"})
     except InstantiationException as error:
         raise ConfigError(f"{group}: {_reason(error)}") from error
     assert isinstance(made, functools.partial)
@@ -76,6 +86,21 @@ def called(
         ) from cause
 
 
+def _plain(node: Any, key: str) -> Any:
+    """A copy of a node in dicts and lists.
+
+    Raises:
+        ConfigError: It holds what no config file can: an object, which might be a config of its own.
+    """
+    if isinstance(node, dict):
+        return {name: _plain(value, f"{key}.{name}") for name, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_plain(item, f"{key}[{index}]") for index, item in enumerate(node)]
+    if not isinstance(node, _PLAIN):
+        raise ConfigError(f"{key} must be a number, a text, a list or a group of keys, got {node!r}.")
+    return node
+
+
 def _check_path(key: str, name: str, trust: list[str]) -> None:
     """Follows a dotted name and refuses one that leads nowhere, or through a module of another package.
 
@@ -104,6 +129,12 @@ def _check_path(key: str, name: str, trust: list[str]) -> None:
         raise ConfigError(f"{key}={name} could not be imported: {type(error).__name__}: {error}") from error
     if inspect.ismodule(found) or not callable(found):
         raise ConfigError(f"{key}={name} is neither a class nor a function.")
+    owner = str(getattr(found, "__module__", None) or _OWNERS[0]).split(".")[0]
+    if owner not in _OWNERS and not any(is_inside(name, package) for package in trust):
+        raise ConfigError(
+            f"{key}={name} is not trusted: it is {owner}'s. If that is code you want to run, name it so and "
+            f"say trust=[{owner}]."
+        )
 
 
 def _reason(error: Exception) -> str:

@@ -65,10 +65,36 @@ def test_a_name_that_leads_nowhere_says_so(here, name):
         callable_of("model", {"_target_": name}, ["trusted_module", "absent_module"])
 
 
-@pytest.mark.parametrize("name", ["trusted_module.number", "trusted_module"])
-def test_a_name_of_something_else_is_refused(here, name):
+def test_a_name_of_something_else_is_refused(here):
     with pytest.raises(ConfigError, match="is neither a class nor a function"):
-        callable_of("model", {"_target_": name}, ["trusted_module"])
+        callable_of("model", {"_target_": "trusted_module.number"}, ["trusted_module"])
+
+
+def test_what_is_built_is_what_is_checked(here):
+    for node in (
+        {"_target_": "os.getpid"},
+        {"_target_": "torch.nn.Linear", "in_features": {"_target_": "os.getpid"}},
+        {"_target_": "torch.nn.Linear", "in_features": ({"_target_": "os.getpid"},)},
+    ):
+        with pytest.raises(ConfigError, match=r"_target_=os\.getpid is not trusted"):
+            callable_of("model", node, [])
+    with pytest.raises(ConfigError, match=r"^model\.in_features\[0\] holds '\$\{' after its references"):
+        callable_of("model", {"_target_": "torch.nn.Linear", "in_features": ["${oc.env:HOME}"]}, [])
+    with pytest.raises(ConfigError, match=r"^model\.in_features must be a number, a text, a list or a group"):
+        callable_of("model", {"_target_": "torch.nn.Linear", "in_features": object()}, [])
+
+
+def test_a_known_package_does_not_lend_what_it_imported():
+    name = "torch.nn.functional.Callable"
+    with pytest.raises(ConfigError, match=f"{name} is not trusted: it is (typing|collections)'s"):
+        callable_of("criterion", {"_target_": name}, [])
+
+
+def test_a_data_set_that_unpickles_is_named_in_trust_or_not_built():
+    node = {"_target_": "torchvision.datasets.LSUNClass", "root": "x"}
+    with pytest.raises(ConfigError, match=r"unpickles a file .* trust=\[torchvision\.datasets\.LSUNClass\]"):
+        callable_of("data", node, [])
+    assert callable_of("data", node, ["torchvision.datasets.LSUNClass"]).keywords == {"root": "x"}
 
 
 def test_a_failure_inside_is_told_with_the_arguments(here):
