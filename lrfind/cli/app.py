@@ -15,6 +15,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,9 +73,12 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
     from hydra.types import RunMode
 
     from lrfind.cli.multirun import MultirunSummary, forget_failure, report_failure
+    from lrfind.config.trust import trust_of
 
+    trust = trust_of(arguments)
+    _require_trust_in_pickles(arguments, trust)
     ended: dict[str, Any] = {}
-    job = _with_memory_told(job)
+    job = _with_memory_told(_with_trust(job, trust))
 
     def run(composed: DictConfig) -> float:
         ended["started"] = True
@@ -99,7 +103,8 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         return math.nan if outcome.lr is None else outcome.lr
 
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
-    with _as_arguments(arguments), _plain_exceptions(), _root_logger_kept():
+    checked = _configs_checked(arguments, trust)
+    with _as_arguments(arguments), _plain_exceptions(), _root_logger_kept(), checked:
         try:
             app()
         except SystemExit as error:
@@ -124,6 +129,32 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         code = ended.get("code", ExitCode.SUGGESTED)
     assert isinstance(code, ExitCode)
     return code
+
+
+def _with_trust(job: Job, trust: Sequence[str]) -> Job:
+    """The job, with the user's word on whose code is trusted in place of that of the config's files."""
+
+    def run(composed: DictConfig, directory: Path) -> Outcome:
+        from lrfind.config.trust import with_trust_of_the_user
+
+        return job(with_trust_of_the_user(composed, trust), directory)
+
+    return run
+
+
+def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) -> None:
+    """Refuses Hydra's flag that takes a config out of a pickle, unless the user trusts pickles.
+
+    Raises:
+        ConfigError: He does not.
+    """
+    # argparse takes a beginning of a flag for the flag.
+    given = (word for word in arguments if word.startswith("--e") and RERUN.startswith(word.split("=")[0]))
+    if next(given, None) is not None and "pickle" not in trust:
+        raise ConfigError(
+            f"{RERUN} is not trusted: it unpickles its file, which runs whatever code that file holds. "
+            "Repeat a run with --config-dir RUN/.hydra --config-name config, or say so with trust=[pickle]."
+        )
 
 
 def _with_memory_told(job: Job) -> Job:
@@ -177,9 +208,10 @@ OWN_OVERRIDES = {
 """What is added to every command line, whatever the primary config, unless it says otherwise itself."""
 
 
+RERUN = "--experimental-rerun"
 FLAGS_WITH_VALUE = {
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
-    *("--config-dir", "-cd", "--experimental-rerun"),
+    *("--config-dir", "-cd", RERUN),
 }
 INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 
@@ -217,6 +249,22 @@ def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
+
+
+@contextmanager
+def _configs_checked(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
+    """Hydra composes no config that tells it to run what nobody trusts."""
+    import hydra._internal.hydra as user_of_it
+
+    from lrfind.config.hydra_loader import CheckedConfigLoader
+
+    name = "ConfigLoaderImpl"
+    before = getattr(user_of_it, name)
+    setattr(user_of_it, name, partial(CheckedConfigLoader, trust=trust, words=arguments))
+    try:
+        yield
+    finally:
+        setattr(user_of_it, name, before)
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrfind.config.validate import validated
 from lrfind.config.schema import TaskConfig
+from lrfind.config.validate import validated
 from lrfind.errors import UserError
 from lrfind.tasks.instantiate import callable_of, made
 

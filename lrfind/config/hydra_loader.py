@@ -1,0 +1,80 @@
+"""Hydra's loader of configs, with what they tell Hydra checked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import OmegaConf
+
+from lrfind.config.hydra_nodes import hydra_problems
+from lrfind.config.targets import is_inside
+from lrfind.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hydra._internal.config_repository import CachingConfigRepository
+    from hydra.core.config_search_path import ConfigSearchPath
+    from hydra.core.override_parser.types import Override
+    from hydra.types import RunMode
+    from omegaconf import DictConfig
+
+_KNOWN = ("hydra", "hydra_plugins", "lrfind")
+"""Packages whose configs any file may put on the search path."""
+
+
+class CheckedConfigLoader(ConfigLoaderImpl):
+    """Hydra's loader of configs, which gives away none whose `hydra` node names what nobody trusts.
+
+    It also loads the configs of a multirun's jobs, in whatever process those run.
+
+    Args:
+        config_search_path: Where configs are looked for.
+        trust: Packages the user trusts.
+        words: The overrides of the command line.
+    """
+
+    def __init__(
+        self, config_search_path: ConfigSearchPath, *, trust: Sequence[str], words: Sequence[str]
+    ) -> None:
+        super().__init__(config_search_path=config_search_path)
+        self._trust = list(trust)
+        self._words = list(words)
+
+    def load_configuration(
+        self,
+        config_name: str | None,
+        overrides: list[str],
+        run_mode: RunMode,
+        from_shell: bool = True,
+        validate_sweep_overrides: bool = True,
+    ) -> DictConfig:
+        """The composed config.
+
+        Raises:
+            ConfigError: Its `hydra` node names what is not trusted.
+        """
+        composed = super().load_configuration(
+            config_name, overrides, run_mode, from_shell, validate_sweep_overrides
+        )
+        if problems := hydra_problems(composed, trust=self._trust, words=self._words):
+            raise ConfigError("\n".join(problems))
+        return composed
+
+    def _process_config_searchpath(
+        self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
+    ) -> None:
+        # A package on the search path is imported to look into it, long before the config is composed.
+        loaded = None if config_name is None else repo.load_config(config_path=config_name)
+        if loaded is not None and OmegaConf.is_dict(loaded.config):
+            for place in OmegaConf.select(loaded.config, "hydra.searchpath") or ():
+                package = str(place).removeprefix("pkg://").replace("/", ".")
+                known = (*_KNOWN, *self._trust)
+                if str(place).startswith("pkg://") and not any(is_inside(package, name) for name in known):
+                    raise ConfigError(
+                        f"hydra.searchpath: {place} in a config file is not trusted: a package is imported "
+                        f"to be looked into. If {package} is code that you want to run, say so with "
+                        f"trust=[{package}]."
+                    )
+        super()._process_config_searchpath(config_name, parsed_overrides, repo)
