@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 Cell: TypeAlias = "str | int | float | None"
 """What a CSV cell is made of; None is an empty cell."""
 
+_OF_THE_SYSTEM = {("dev",), ("proc",)}
+"""Folders of the root whose links are the system's own."""
+
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""How a cell begins that a spreadsheet may take for something to work out."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -51,8 +57,9 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     nothing is left beside it. Text is written as UTF-8, its line ends as they are.
 
     Args:
-        path: Where to; its folder must exist. A link keeps pointing where it points. Where `path` is no
-            ordinary file (`/dev/stdout`, a pipe), the content is simply written to it.
+        path: Where to; its folder must exist. A link is replaced by the file, and what it points to stays as
+            it is: somebody else may have put it there. Where `path` is no ordinary file (`/dev/stdout`, a
+            pipe), the content is simply written to it.
         content: All of the file.
 
     Raises:
@@ -60,12 +67,14 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     try:
-        # os.replace on a link would replace the link, and on /dev/null the device.
-        target = Path(path).resolve()
-        if target.exists() and not target.is_file() and not target.is_dir():
+        # Replacing is for files only: not for /dev/null, nor for the links of /dev that lead to open files.
+        target = Path(path)
+        of_the_system = target.absolute().parts[1:2] in _OF_THE_SYSTEM
+        is_followed = of_the_system or not target.is_symlink()
+        if is_followed and target.exists() and not target.is_file() and not target.is_dir():
             target.write_bytes(data)
         else:
-            _replace(target, data)
+            _replace(target.resolve() if of_the_system else target, data)
     except OSError as error:
         raise output_error(path, error) from error
 
@@ -92,10 +101,24 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     Args:
         header: Names of the columns.
         rows: Cells in the header's order. A float is written with the fewest digits that read back to the
-            same float, `nan`, `inf` and `-inf` spelled so; None is an empty cell.
+            same float, `nan`, `inf` and `-inf` spelled so; None is an empty cell. A text that a spreadsheet
+            would take for a formula has an apostrophe before it; names come from others.
     """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([_inert(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     return stream.getvalue()
+
+
+def _inert(text: str) -> str:
+    """A text as a cell that is nothing but text; a number written as text stays one."""
+    # The writer puts quotes around a line end, but not around a lone carriage return, which readers take for one.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if not text.startswith(_FORMULA):
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text
