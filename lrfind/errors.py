@@ -25,9 +25,19 @@ class UserError(ValueError):
 
     The subclasses name what was at fault, so that a caller in Python can tell them apart. On the command
     line all of them end in exit code 2.
+
+    Args:
+        *paragraphs: The message; where several things are wrong, a paragraph each.
+
+    Attributes:
+        paragraphs: The same.
     """
 
     exit_code = ExitCode.UNUSABLE
+
+    def __init__(self, *paragraphs: str) -> None:
+        super().__init__("\n".join(paragraphs))
+        self.paragraphs = paragraphs
 
 
 class ConfigError(UserError):

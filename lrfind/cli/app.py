@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -50,14 +49,14 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
             code = _under_hydra(command, arguments, job)
         except UserError as error:
             if verbose:
-                traceback.print_exc()
-            console.error(str(error))
+                console.defect(error)
+            console.error(*error.paragraphs)
             code = error.exit_code
         except KeyboardInterrupt:
             console.error("interrupted.")
             code = ExitCode.INTERRUPTED
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            console.defect(error)
             console.error(
                 "this is a defect of lrfind. Please report it with the lines above and the command."
             )
@@ -78,7 +77,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
     trust = trust_of(arguments)
     _require_trust_in_pickles(arguments, trust)
     ended: dict[str, Any] = {}
-    job = _with_memory_told(_with_trust(job, trust))
+    job = _with_stdout_kept(_with_memory_told(_with_trust(job, trust)))
 
     def run(composed: DictConfig) -> float:
         ended["started"] = True
@@ -129,6 +128,18 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         code = ended.get("code", ExitCode.SUGGESTED)
     assert isinstance(code, ExitCode)
     return code
+
+
+def _with_stdout_kept(job: Job) -> Job:
+    """The job, with only its results on stdout, whatever a model or a data set writes there."""
+
+    def run(composed: DictConfig, directory: Path) -> Outcome:
+        from lrfind.report.streams import stdout_kept_for_results
+
+        with stdout_kept_for_results():
+            return job(composed, directory)
+
+    return run
 
 
 def _with_trust(job: Job, trust: Sequence[str]) -> Job:

@@ -44,3 +44,4 @@ def in_keys(message: str) -> str:
 def spell_in_keys(error: UserError) -> None:
     """Has an error say its message as the command line says it."""
     error.args = tuple(in_keys(message) for message in error.args)
+    error.paragraphs = tuple(in_keys(paragraph) for paragraph in error.paragraphs)

@@ -27,7 +27,12 @@ USAGE_ERROR = 2
 
 def entry_point() -> None:
     """What the installed `lrfind` calls."""
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    if "lrfind.report.streams" in sys.modules:  # else nobody's code has run but ours
+        from lrfind.report.streams import end_of_results
+
+        end_of_results()
+    sys.exit(code)
 
 
 def main(arguments: list[str]) -> int:

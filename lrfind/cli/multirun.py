@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,12 +27,13 @@ def forget_failure(directory: Path) -> None:
 
 def report_failure(error: Exception, job: Any, directory: Path) -> None:
     """Says on stderr which job failed and why, and leaves it in the job's directory."""
-    message = str(error)
-    if not isinstance(error, UserError):
-        traceback.print_exception(error)
-        message = f"{DEFECT}{type(error).__name__}: {error}"
-    console.error(f"job {job.num} ({job.override_dirname}): {message}")
-    write_whole(directory / ERROR_FILE, f"{message}\n")
+    if isinstance(error, UserError):
+        message, *more = error.paragraphs
+    else:
+        console.defect(error)
+        message, more = f"{DEFECT}{type(error).__name__}: {error}", []
+    console.error(f"job {job.num} ({job.override_dirname}): {message}", *more)
+    write_whole(directory / ERROR_FILE, "\n".join([message, *more]) + "\n")
 
 
 class MultirunSummary(Callback):

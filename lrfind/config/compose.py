@@ -40,7 +40,7 @@ def _checked(config: TaskConfig, name: str, command: str) -> dict[str, Any]:
     node = _composed(name, command)
     problems = check_targets(replace(config, optimizer=node))
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return node
 
 

@@ -59,7 +59,7 @@ class CheckedConfigLoader(ConfigLoaderImpl):
             config_name, overrides, run_mode, from_shell, validate_sweep_overrides
         )
         if problems := hydra_problems(composed, trust=self._trust, words=self._words):
-            raise ConfigError("\n".join(problems))
+            raise ConfigError(*problems)
         return composed
 
     def _process_config_searchpath(

@@ -42,10 +42,10 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
     if not problems:
         config = _built(schema, {str(key): value for key, value in plain.items()}, "", problems)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     problems = problems_of(config) + check_targets(config)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     return typing.cast("Config", config)
 
 

@@ -3,6 +3,9 @@
 Where the stream is a terminal, rich draws the bar and the colours (it obeys NO_COLOR), and lines are broken
 at words. Elsewhere a message is one line however long, so that a path can be copied whole and a log searched,
 and rich, whose import takes longer than the writing, is not touched.
+
+What is written may name files, classes and records of others, and those hold whatever they like: signs that
+steer a terminal, or begin a line of their own, are spelled out here and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
 from lrfind.report.progress import is_terminal
+from lrfind.report.streams import results
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -27,12 +32,18 @@ if TYPE_CHECKING:
 
 def write(text: str) -> None:
     """Writes to stdout exactly `text`; the form for scripts."""
-    _write(sys.stdout, text)
+    _write(results(), text)
 
 
-def error(message: str) -> None:
-    """Says on stderr, in one paragraph, what went wrong; the message appears as it is, brackets and all."""
-    _say("lrfind: error: ", message, style="bold red")
+def error(*paragraphs: str) -> None:
+    """Says on stderr what went wrong, as a rule in one paragraph; it appears as it is, brackets and all."""
+    _say("lrfind: error: ", *paragraphs, style="bold red")
+
+
+def defect(error: BaseException) -> None:
+    """Writes the traceback of an exception to stderr."""
+    with suppress(OSError, ValueError):
+        _write(sys.stderr, _spelled_out("".join(traceback.format_exception(error)), lines=True))
 
 
 def warn(message: str) -> None:
@@ -47,7 +58,7 @@ def note(message: str) -> None:
 
 def show(paragraphs: Sequence[Paragraph]) -> None:
     """Writes paragraphs to stdout."""
-    _show(sys.stdout, paragraphs)
+    _show(results(), paragraphs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +102,52 @@ def shortest(path: str | os.PathLike[str]) -> str:
     return whole
 
 
-def _say(prefix: str, message: str, *, style: str) -> None:
+def _say(prefix: str, message: str, *more: str, style: str) -> None:
+    first = Paragraph(prefix + message, style, len(prefix))
     # With stderr gone there is no one left to tell; the exit code still speaks.
     with suppress(OSError, ValueError):
-        _show(sys.stderr, [Paragraph(prefix + message, style, len(prefix))])
+        _show(sys.stderr, [first, *map(Paragraph, more)])
 
 
 def _show(stream: TextIO | None, paragraphs: Sequence[Paragraph]) -> None:
     if stream is None or not is_terminal(stream):
-        _write(stream, "".join(f"{paragraph.text}\n" for paragraph in paragraphs))
+        _write(stream, "".join(f"{_spelled_out(paragraph.text)}\n" for paragraph in paragraphs))
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
     for paragraph in paragraphs:
-        text = Text(_wrapped(paragraph.text, console.width))
+        text = Text(_wrapped(_spelled_out(paragraph.text), console.width))
         # A Text, not a string: in a string rich would take the [/foo] of a message for markup.
         text.stylize(paragraph.style, 0, paragraph.styled)
         console.print(text, soft_wrap=True)
+
+
+_STEERING = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    for code in (
+        *range(0x20),  # with the escape that begins a sequence
+        *range(0x7F, 0xA0),  # with the same in one sign
+        *(0x061C, 0x200E, 0x200F, 0x2028, 0x2029),
+        *range(0x202A, 0x202F),  # which turn the direction of what follows
+        *range(0x2066, 0x206A),
+        *range(0xDC80, 0xDD00),  # bytes of a file name that is no text
+    )
+} | {ord("\t"): "\t", ord("\n"): "\\n", ord("\r"): "\\r"}
+"""What does something to a terminal, and how it is spelled instead."""
+
+
+def _spelled_out(text: str, *, lines: bool = False) -> str:
+    """A text without what steers a terminal.
+
+    Args:
+        text: The text.
+        lines: Whether it has lines of its own.
+    """
+    if lines:
+        return "\n".join(line.translate(_STEERING) for line in text.split("\n"))
+    return text.translate(_STEERING)
 
 
 def _wrapped(text: str, width: int) -> str:

@@ -113,7 +113,7 @@ def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
 
 def _inert(text: str) -> str:
     """A text as a cell that is nothing but text; a number written as text stays one."""
-    # The writer puts quotes around a line end, but not around a lone carriage return, which readers take for one.
+    # The writer quotes a line feed, but not a lone carriage return, which readers take for a line end too.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.startswith(_FORMULA):
         return text

@@ -148,7 +148,7 @@ class BarProgress(Progress):
             # No thread of rich's own beside the sweep.
             auto_refresh=False,
             transient=True,
-            # What the model prints belongs to stdout; only where both are one screen may it pass the bar.
+            # What the model prints passes the bar only where it goes to the same screen.
             redirect_stdout=is_terminal(sys.stdout),
         )
         self._task = self._bar.add_task("starting", total=num_steps)

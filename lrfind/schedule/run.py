@@ -108,7 +108,7 @@ def _planned(settings: ScheduleSettings) -> list[Schedule]:
     policies = tried_policies(settings)
     problems = rate_problems(settings, policies)
     if problems:
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     assert settings.lr is not None
     given = parameters_of(settings)
     return [

@@ -36,7 +36,7 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
     # A copy of plain containers: what is checked here is what is built, whoever else holds the node.
     plain = _plain(node, group)
     if problems := node_problems(plain, group, trust):
-        raise ConfigError("\n".join(problems))
+        raise ConfigError(*problems)
     if trust and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
     for key, name in named_targets(plain, group):
@@ -82,7 +82,7 @@ def called(
     except Exception as cause:
         raise error(
             f"{group}: {node['_target_']} could not be made from {_spelled(node)}: "
-            f"{type(cause).__name__}: {cause}"
+            f"{type(cause).__name__}: {' '.join(str(cause).split())}"
         ) from cause
 
 

@@ -156,3 +156,54 @@ def test_bare_function_as_loss_without_partial_says_what_to_add(lrfind, theirs):
                  "criterion=custom", "criterion._target_=theirs.loss")  # fmt: skip
     assert ran.code == 2
     assert "+criterion._partial_=true" in ran.err
+
+
+LOUD = """
+import atexit, ctypes, os, torch
+
+atexit.register(print, "noise at exit")
+print("noise at import")
+
+class Net(torch.nn.Linear):
+    def __init__(self):
+        super().__init__(3, 2)
+
+    def forward(self, x):
+        print("noise of python")
+        os.write(1, b"noise of the descriptor\\n")
+        ctypes.CDLL(None).printf(b"noise of C\\n")
+        return super().forward(x)
+
+class Map(torch.utils.data.Dataset):
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        print("noise of a worker", flush=True)
+        return torch.full((3,), float(index % 2)), index % 2
+"""
+
+
+@pytest.mark.parametrize("flag", ["-q", "--json"])
+def test_stdout_holds_the_result_alone_though_models_and_workers_print(own, tmp_path, flag):
+    import json
+    import subprocess
+    import sys
+
+    own("loud", LOUD)
+    ran = subprocess.run(
+        [sys.executable, "-m", "lrfind", flag, "model=custom", "model._target_=loud.Net", "data=custom",
+         "data._target_=loud.Map", "trust=[loud]", "batch_size=16", "range.num_steps=20", "num_workers=1",
+         "device=cpu"],
+        capture_output=True, text=True, check=False, cwd=tmp_path, timeout=120,
+    )  # fmt: skip
+    assert ran.returncode in (0, 3), ran.stderr
+    for noise in ("at import", "of python", "of the descriptor", "of C", "of a worker", "at exit"):
+        assert f"noise {noise}" in ran.stderr
+    if flag == "--json":
+        assert json.loads(ran.stdout)["command"] == "range"
+    elif ran.returncode == 0:
+        assert float(ran.stdout) > 0
+        assert ran.stdout.count("\n") == 1
+    else:
+        assert ran.stdout == ""

@@ -1,12 +1,14 @@
 """What goes to which stream, and that it arrives there as it was meant."""
 
 import io
+import pickle
 import subprocess
 import sys
 from types import SimpleNamespace
 
 import pytest
 
+from lrfind.errors import UserError
 from lrfind.report import console
 from lrfind.report import progress as progress_module
 from lrfind.report.observers import Screen
@@ -42,6 +44,42 @@ def test_messages_go_to_stderr_and_results_to_stdout(capsys):
     out, err = capsys.readouterr()
     assert out == "0.01\n"
     assert err == "lrfind: error: an error.\nlrfind: warning: a warning.\nlrfind: a note.\n"
+
+
+HOSTILE = "a\x1b]0;gone\x07\x1b[2J b\x9b1m\nlrfind: error: forged\r\u202e.\tc\udc9b\x7f"
+HARMLESS = r"a\x1b]0;gone\x07\x1b[2J b\x9b1m\nlrfind: error: forged\r\u202e." + "\tc" + r"\udc9b\x7f"
+
+
+@pytest.mark.parametrize("write", [console.error, console.warn, console.note])
+def test_what_steers_a_terminal_or_forges_a_line_is_spelled_out(capsys, write):
+    write(HOSTILE)
+    _, err = capsys.readouterr()
+    assert err.endswith(f": {HARMLESS}\n")
+    assert err.count("\n") == 1
+
+
+def test_a_terminal_is_not_steered_either(monkeypatch):
+    terminal = a_terminal(monkeypatch, columns=400)
+    monkeypatch.setenv("NO_COLOR", "1")
+    console.show([console.Paragraph(HOSTILE.replace("\t", " "))])
+    assert terminal.getvalue().rstrip("\n") == HARMLESS.replace("\t", " ")
+
+
+def test_several_faults_are_a_line_each_and_a_name_makes_none(capsys):
+    console.error("one.", "two\nthree.")
+    assert capsys.readouterr().err == "lrfind: error: one.\ntwo\\nthree.\n"
+    assert str(UserError("one.", "two.")) == "one.\ntwo."
+    assert pickle.loads(pickle.dumps(UserError("one.", "two."))).paragraphs == ("one.", "two.")
+
+
+def test_a_traceback_keeps_its_lines_and_steers_nothing(capsys):
+    try:
+        raise ValueError("\x1b[2Jx")
+    except ValueError as error:
+        console.defect(error)
+    err = capsys.readouterr().err
+    assert err.splitlines()[0] == "Traceback (most recent call last):"
+    assert err.endswith("ValueError: \\x1b[2Jx\n")
 
 
 MARKUP = "[/foo] [bold]x[/bold] :smile: [link=a]"
