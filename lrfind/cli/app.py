@@ -169,7 +169,7 @@ def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) ->
 
 
 def _with_memory_told(job: Job) -> Job:
-    """The job, with memory that runs out anywhere in it told as the user's to mend."""
+    """The job, with memory that runs out and workers that die, wherever, told as the user's to mend."""
 
     def run(composed: DictConfig, directory: Path) -> Outcome:
         try:
@@ -178,8 +178,11 @@ def _with_memory_told(job: Job) -> Job:
             raise
         except Exception as error:
             from lrfind.cli.keys import spell_in_keys
-            from lrfind.training.objective import no_memory_left, out_of_memory
+            from lrfind.training.objective import dead_worker, no_memory_left, out_of_memory
 
+            dead = dead_worker(error)
+            if dead is not None:
+                raise dead from error
             if not out_of_memory(error):
                 raise
             told = no_memory_left(error, f"with batch_size={composed.get('batch_size')}")

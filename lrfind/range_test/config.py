@@ -9,10 +9,11 @@ from typing import Annotated
 
 from lrfind.config.bounds import Bound, at_least
 from lrfind.config.schema import TaskConfig
-from lrfind.range_test.ladder import Spacing
+from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
+_STEPS = Bound(f"must be at most {MOST_STEPS:,}, got {{}}.", lambda steps: steps <= MOST_STEPS)
 _BETA = Bound("must be at least 0 and below 1, got {:g}.", lambda beta: 0 <= beta < 1)
 _STOP_FACTOR = Bound("must be greater than 1, or null for never, got {:g}.", lambda factor: factor > 1)
 
@@ -42,7 +43,7 @@ class RangeSettings:
     """First rate of the ladder."""
     end_lr: Annotated[float, _FINITE] = 10.0
     """Last rate."""
-    num_steps: Annotated[int, at_least(2)] = 60
+    num_steps: Annotated[int, at_least(2), _STEPS] = 60
     """Steps from the first to the last rate, both included."""
     spacing: Spacing = Spacing.GEOMETRIC
     """geometric or linear."""

@@ -41,6 +41,8 @@ class Curve:
         momentum: Weight of the past in the optimizer's average of gradients, in [0, 1); see `momentum_of`.
         skip_start: Steps at the start that nothing is read from.
         skip_end: Steps at the end that nothing is read from, where the sweep stopped early.
+        bad_batch: Whether the last batch held NaN or infinities itself, where the loss was not finite and no
+            model as it was at the start was measured beside.
     """
 
     lrs: NDArray[np.float64]
@@ -55,6 +57,7 @@ class Curve:
     momentum: float = 0.0
     skip_start: int = 0
     skip_end: int = 0
+    bad_batch: bool = False
 
     def __len__(self) -> int:
         """Steps taken."""

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+MOST_STEPS = 10_000_000
+"""Steps that a ladder may have: more is a slip of the finger, and would fill the memory."""
+
+
 class Spacing(str, Enum):
     """How the rates of a ladder lie between its ends."""
 
@@ -91,6 +95,8 @@ def _check(start: float, end: float, num_steps: int) -> None:
         raise ValueError(f"a ladder is made of numbers, got {start!r}, {end!r} and {num_steps!r} steps")
     if num_steps < 2:
         raise ValueError(f"a ladder has at least 2 steps, got {num_steps}")
+    if num_steps > MOST_STEPS:
+        raise ValueError(f"a ladder has at most {MOST_STEPS:,} steps, got {num_steps}")
     if not (math.isfinite(start) and math.isfinite(end)):
         raise ValueError(f"a ladder's ends must be finite, got {start} and {end}")
     if start >= end:

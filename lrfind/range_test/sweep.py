@@ -5,6 +5,7 @@ Source: Smith, arXiv 1506.01186, section 3.3; Gugger, "How Do You Find A Good Le
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel
 from lrfind.training.momentum import momentum_of
 from lrfind.training.readback import Readback
+from lrfind.training.recent_batches import RecentBatches
 from lrfind.training.smoothing import ExponentialAverage
 from lrfind.training.step import LearningRate, evaluate, train_step
 
@@ -149,6 +151,7 @@ def sweep(
     columns: list[str] = []
     readback: Readback | None = None
     status = Status.COMPLETED
+    seen = RecentBatches(task.device)
     if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
         model.train()
     try:
@@ -157,7 +160,7 @@ def sweep(
             measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:
                 measured["validation_losses"] = evaluate(objective, validation)[0]
-            source = batches
+            source = batches if start is not None else seen.of_step(batches)
             if start is not None:
                 drawn = [next(batches) for _ in range(steps.accumulation_steps)]
                 measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
@@ -187,7 +190,9 @@ def sweep(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
             "its range is the usual cause: the CPU names it."
         ) from error
-    return record.curve(record.ended or status, columns, momentum_of(optimizer))
+    curve = record.curve(record.ended or status, columns, momentum_of(optimizer))
+    bad = curve.status is Status.NONFINITE and not options.paired and not seen.is_finite(len(curve) - 1)
+    return dataclasses.replace(curve, bad_batch=True) if bad else curve
 
 
 class _Record:

@@ -48,7 +48,7 @@ class Shape(str, Enum):
     TOO_FEW_STEPS = "too few steps"
     """There are not enough points to read."""
     BAD_BATCH = "a bad batch"
-    """A batch on which the model as it was at the start has no finite loss either."""
+    """A batch on which the model as it was at the start has no finite loss either, or that is not finite."""
     NEVER_FINITE = "never finite"
     """The loss was NaN or infinite from the start."""
     INTERRUPTED = "interrupted"
@@ -64,6 +64,8 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     """The shape of a curve, read from its line."""
     if curve.status is Status.INTERRUPTED:
         return Shape.INTERRUPTED
+    if curve.bad_batch and len(curve) > 1:
+        return Shape.BAD_BATCH
     bad = curve.status is Status.NONFINITE and curve.start_losses is not None
     if bad and len(curve) > 1 and not np.isfinite(curve.start_losses[-1]):  # type: ignore[index]
         return Shape.BAD_BATCH
@@ -155,6 +157,11 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
             f"{_share(smoothed.noise, smoothed.plateau)} of "
             "its value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
             "range.num_steps."
+        )
+    if shape is Shape.BAD_BATCH and curve.bad_batch:
+        return (
+            f"The loss was not finite at step {steps - 1}, and that batch holds NaN or infinities itself, so "
+            "it is not the learning rate: look for them in the data."
         )
     if shape is Shape.BAD_BATCH:
         return (

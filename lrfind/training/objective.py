@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
@@ -132,6 +133,9 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
         outputs: What the model returned, where it came so far.
     """
     first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".") + "."
+    dead = dead_worker(error)
+    if dead is not None:
+        return dead
     if out_of_memory(error):
         return no_memory_left(error, f"on a batch of {_described(batch)}")
     if "deterministic" in str(error) and isinstance(error, RuntimeError):
@@ -157,6 +161,26 @@ def no_memory_left(error: Exception, where: str) -> DeviceError:
         "precision='bf16', smaller inputs, or a smaller model. "
         f"({' '.join(str(error).split())[:300]})"
     )
+
+
+_DEAD_WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? ([\d, ]+)\)(?: is killed by signal: ([\w ]+))?")
+
+
+def dead_worker(error: BaseException) -> DataError | None:
+    """The message for an exception that says a worker process has died; None for any other.
+
+    Torch raises it wherever the main process happens to be: in the model, in the optimizer, between them.
+    """
+    said = _DEAD_WORKER.search(str(error)) if isinstance(error, RuntimeError) else None
+    if said is None:
+        return None
+    how = f"was killed by signal {said[2].strip()}" if said[2] else "ended"
+    why = {
+        "Killed": "The system kills for want of memory: use fewer num_workers, or a smaller batch_size.",
+        "Bus error": "That is how a full /dev/shm ends a process: use num_workers=0, a smaller batch_size, "
+        "or give the container more of it (docker run --shm-size=8g).",
+    }.get((said[2] or "").strip(), "num_workers=0 reads the data in the main process and shows what happens.")
+    return DataError(f"num_workers: the worker process {said[1].strip()} that reads data {how}. {why}")
 
 
 def out_of_memory(error: Exception) -> bool:

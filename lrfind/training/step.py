@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lrfind.errors import OptimizerError, UserError
 from lrfind.training.batch import num_samples
-from lrfind.training.objective import explained, out_of_memory
+from lrfind.training.objective import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -81,13 +81,15 @@ def train_step(
         else:
             scaler.step(optimizer)
             scaler.update()
-    except (RuntimeError, TypeError, ValueError, AssertionError) as error:
+    except UserError:
+        raise
+    except Exception as error:
         raise _explained_update(error, optimizer, batch) from error
     return total, accuracy
 
 
 def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:
-    if out_of_memory(error):
+    if out_of_memory(error) or dead_worker(error) is not None:
         return explained(error, "optimizer", batch)
     return OptimizerError(
         f"optimizer: {type(optimizer).__name__}.step() failed: {error} (An optimizer that needs a closure, "

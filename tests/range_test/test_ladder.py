@@ -63,6 +63,7 @@ def test_a_ladder_of_two_steps_is_its_ends(make):
     [
         (0.1, 1.0, 1, "at least 2 steps, got 1"),
         (0.1, 1.0, 0, "at least 2 steps, got 0"),
+        (0.1, 1.0, 1_000_000_000, "at most 10,000,000 steps, got 1000000000"),
         (1.0, 1.0, 10, r"start 1\.0 is not below end 1\.0"),
         (2.0, 1.0, 10, r"start 2\.0 is not below end 1\.0"),
         (0.1, math.inf, 10, "must be finite, got 0.1 and inf"),

@@ -287,6 +287,27 @@ def test_a_nan_at_the_first_step_is_never_finite():
     assert "not finite from the start" in reading.verdict
 
 
+@pytest.mark.parametrize("accumulation_steps", [1, 3])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_a_batch_that_is_not_finite_is_told_from_rates_that_are_too_high(bad, accumulation_steps):
+    factors = [1.0] * (20 * accumulation_steps - 1) + [bad] + [1.0] * 100
+    model = Quadratic(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    lrs = geometric(1e-4, 1e-2, 40)
+    curve = run(model, optimizer, lrs, factors=factors, accumulation_steps=accumulation_steps)
+    assert (curve.status, len(curve), curve.bad_batch) == (Status.NONFINITE, 20, True)
+    reading = read(curve, rule=Rule.STEEPEST)
+    assert reading.suggestion is None
+    assert reading.verdict.startswith("The loss was not finite at step 19, and that batch holds NaN")
+
+
+def test_a_loss_that_overflows_is_no_bad_batch():
+    model = Quadratic(1.0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    curve = run(model, optimizer, geometric(1.5, 1e300, 40), stop_factor=None)
+    assert (curve.status, curve.bad_batch) == (Status.NONFINITE, False)
+
+
 def test_a_loss_far_below_zero_is_swept_as_any_other():
     lrs = geometric(1e-3, 1.9, 60)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import os
+import stat
 import warnings
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,13 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 _LARGE_FILE = 1_000_000
 """Bytes from which a JPEG is worth decoding at a fraction of its size, which only PIL can do."""
+
+
+_LARGEST_FILE = 1 << 30
+"""Bytes above which a file is no picture that anybody trains on."""
+
+_MOST_PIXELS = 1 << 26
+"""Pixels above which PIL decodes a JPEG, which reads it at a fraction of its size and knows bombs."""
 
 
 class UnreadableError(Exception):
@@ -45,10 +53,7 @@ def read_square(path: str, size: int) -> Tensor:
     Raises:
         UnreadableError: Where the file is missing, corrupt, truncated or no picture.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableError(error.strerror or str(error)) from error
+    content = _content(path)
     picture = _decode_jpeg(content)
     if picture is None:
         picture = _decode_with_pil(content, size)
@@ -61,6 +66,26 @@ def read_square(path: str, size: int) -> Tensor:
     if side == size:
         return picture
     return interpolate(picture[None], size=(size, size), mode="bilinear", antialias=True)[0]
+
+
+def _content(path: str) -> bytes:
+    """All bytes of an ordinary file of a size that a picture may have.
+
+    Raises:
+        UnreadableError: It is something else, which might never end, or cannot be read.
+    """
+    try:
+        # Without waiting, as opening a pipe waits until somebody writes to it.
+        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        with os.fdopen(number, "rb") as file:
+            about = os.fstat(number)
+            if not stat.S_ISREG(about.st_mode):
+                raise UnreadableError("it is no ordinary file")
+            if about.st_size > _LARGEST_FILE:
+                raise UnreadableError(f"its {about.st_size / 2**30:.1f} GiB are more than a picture has")
+            return file.read()
+    except OSError as error:
+        raise UnreadableError(error.strerror or str(error)) from error
 
 
 @functools.cache
@@ -81,6 +106,9 @@ def _decode_jpeg(content: bytes) -> Tensor | None:
     # A truncated file is silently filled up with grey by this decoder, and refused by PIL.
     if not content.endswith(_JPEG_END):
         return None
+    # So is a small file that promises to be a huge picture.
+    if _pixels_promised(content) > _MOST_PIXELS:
+        return None
     decode = jpeg_decoder()
     if decode is None:
         return None
@@ -95,6 +123,19 @@ def _decode_jpeg(content: bytes) -> Tensor | None:
         return picture.expand(3, -1, -1)
     # Four channels are CMYK, whose inversions PIL knows.
     return picture if picture.shape[0] == 3 else None
+
+
+def _pixels_promised(content: bytes) -> int:
+    """Height times width as the header of a JPEG has them; 0 where it has none."""
+    at = 2
+    while at + 9 <= len(content) and content[at] == 0xFF:
+        kind, length = content[at + 1], int.from_bytes(content[at + 2 : at + 4], "big")
+        # Start of a frame, of whichever coding; C4, C8 and CC are other things.
+        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = content[at + 5 : at + 7], content[at + 7 : at + 9]
+            return int.from_bytes(height, "big") * int.from_bytes(width, "big")
+        at += 1 if kind == 0xFF else 2 + length
+    return 0
 
 
 def _decode_with_pil(content: bytes, size: int) -> Tensor:

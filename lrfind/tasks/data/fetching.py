@@ -16,6 +16,7 @@ from lrfind.errors import DataError, UserError
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import num_cores, shared_bytes
 from lrfind.training.batch import endless
+from lrfind.training.objective import dead_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
@@ -39,7 +40,7 @@ class Failure:
     """
 
     message: str
-    error: Exception | None
+    error: BaseException | None
 
 
 def unwrapped(batches: Iterator[Any]) -> Iterator[Any]:
@@ -53,10 +54,13 @@ def unwrapped(batches: Iterator[Any]) -> Iterator[Any]:
             batch = next(batches)
         except StopIteration:
             return
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             del batches
             if isinstance(error, DataError):
                 raise
+            dead = dead_worker(error)
+            if dead is not None:
+                raise dead from error
             if _WORKERS_TRACEBACK in str(error):
                 # The text tells where it happened; the frames here would only keep the loader.
                 error.__traceback__ = None
@@ -83,7 +87,7 @@ class BatchedMap(Dataset[Any]):
             if callable(getattr(self.dataset, "__getitems__", None)):
                 return default_collate(self.dataset.__getitems__(indices))
             return default_collate([self.dataset[index] for index in indices])
-        except Exception as error:
+        except (Exception, GeneratorExit) as error:
             return _failure(error)
 
 
@@ -94,13 +98,20 @@ class GuardedStream(IterableDataset[Any]):
         self.dataset = dataset
 
     def __iter__(self) -> Iterator[Any]:
-        try:
-            yield from self.dataset
-        except Exception as error:
+        samples = _begin(self.dataset)
+        while True:
+            try:
+                sample = next(samples)
+            except StopIteration:
+                return
+            # Whoever closes this generator does so at a yield, outside of this.
+            except (Exception, GeneratorExit) as error:
+                break_off = _failure(error)
+                break
+            yield sample
+        while True:
             # Again and again, since an incomplete batch would be dropped with the failure in it.
-            failure = _failure(error)
-            while True:
-                yield failure
+            yield break_off
 
 
 def map_loader(
@@ -191,7 +202,7 @@ def _start_worker(worker_id: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: BaseException) -> Failure:
     message = _explained(error)
     try:
         # Exceptions with arguments of their own often pickle well and fail to come back.
@@ -201,7 +212,7 @@ def _failure(error: Exception) -> Failure:
     return Failure(message, error)
 
 
-def _explained(error: Exception) -> str:
+def _explained(error: BaseException) -> str:
     if isinstance(error, UserError) and "Traceback" not in str(error):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

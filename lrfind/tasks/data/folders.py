@@ -36,7 +36,8 @@ def find_dogbreed(root: str) -> Found:
 def find_class_folders(root: str) -> Found:
     """Find pictures in `root/<class>/`, however deep, or in `root/train/<class>/`.
 
-    Classes are ordered by name. Hidden files and folders are left alone.
+    Classes are ordered by name. Hidden files and folders are left alone, and so are links that lead around in
+    a circle or into the folder of another class.
 
     Raises:
         DataError: Where the folder is missing, holds no picture or a single class.
@@ -48,8 +49,9 @@ def find_class_folders(root: str) -> Found:
     labels: list[int] = []
     classes: list[str] = []
     empty: list[str] = []
-    for class_folder in _class_folders(folder):
-        pictures = _pictures_below(class_folder)
+    class_folders = _class_folders(folder)
+    for class_folder in class_folders:
+        pictures = _pictures_below(class_folder, besides=[folder, *class_folders])
         if not pictures:
             empty.append(class_folder.name)
             continue
@@ -79,7 +81,7 @@ def find_class_folders(root: str) -> Found:
 def _labelled_pictures(table: Path, train: Path) -> Found:
     """Read Kaggle's table and match it with the pictures; neither side may have an entry of its own."""
     breeds = _read_table(table)
-    pictures = {Path(path).stem: path for path in _pictures_below(train)}
+    pictures = {Path(path).stem: path for path in _pictures_below(train, besides=[])}
     if not pictures:
         raise DataError(f"{train} holds no pictures. Unpack the archive of pictures there.")
     absent = [name for name in breeds if name not in pictures]
@@ -151,16 +153,55 @@ def _existing_folder(root: str) -> Path:
 def _class_folders(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    entries = [entry for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    own = os.path.realpath(folder)
+    real = [os.path.realpath(entry) for entry in entries if not entry.is_symlink()]
+    return sorted(entry for entry in entries if not entry.is_symlink() or _is_elsewhere(entry, own, real))
+
+
+def _is_elsewhere(link: Path, folder: str, others: list[str]) -> bool:
+    """Whether a link leads neither around in a circle nor into one of the other folders."""
+    leads_to = os.path.realpath(link)
+    return not _contains(leads_to, folder) and not any(_contains(other, leads_to) for other in others)
 
 
 def _is_picture(name: str) -> bool:
     return not name.startswith(".") and os.path.splitext(name)[1].lower() in EXTENSIONS  # noqa: PTH122 (speed)
 
 
-def _pictures_below(folder: Path) -> list[str]:
+def _pictures_below(folder: Path, *, besides: list[Path]) -> list[str]:
+    """Paths of the pictures in a folder, however deep; each folder is entered once, whatever links there are.
+
+    Args:
+        folder: Where to look.
+        besides: Folders whose pictures are others': a link that leads into one of them is left alone.
+    """
+    own = os.path.realpath(folder)
+    others = [path for path in map(os.path.realpath, besides) if path != own]
+    entered: set[str] = set()
+
+    def is_own(path: str) -> bool:
+        if not Path(path).is_symlink():
+            return True
+        real = os.path.realpath(path)
+        # What lies above one of those folders, or in one that is not above this one, is not of this class;
+        # what lies in this one is found without the link.
+        around = any(_contains(real, other) for other in [own, *others])
+        inside = any(_contains(other, real) and not _contains(other, own) for other in others)
+        if around or inside or _contains(own, real) or real in entered:
+            return False
+        entered.add(real)
+        return True
+
     found: list[str] = []
     for parent, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        folders[:] = [
+            name for name in folders if not name.startswith(".") and is_own(f"{parent}{os.sep}{name}")
+        ]
         found += [f"{parent}{os.sep}{name}" for name in files if _is_picture(name)]
     return sorted(found)
+
+
+def _contains(folder: str, path: str) -> bool:
+    """Whether a real path is that of the folder or of something in it."""
+    return path == folder or path.startswith(folder.rstrip(os.sep) + os.sep)

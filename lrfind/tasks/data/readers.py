@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import math
 import sys
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -122,17 +124,28 @@ def _existing(path: Path) -> Path | None:
 def _read_idx(path: Path, *, num_axes: int) -> Tensor:
     """Read a file of unsigned bytes in MNIST's format: big-endian magic number and sizes, then the values."""
     found = _existing(path) or path
-    try:
-        content = gzip.decompress(found.read_bytes()) if found.suffix == ".gz" else found.read_bytes()
-    except (OSError, EOFError, ValueError) as error:
-        raise _corrupt(found, str(error)) from error
     start = 4 * (num_axes + 1)
-    if len(content) < start or content[:4] != bytes((0, 0, _UNSIGNED_BYTE, num_axes)):
-        raise _corrupt(found, "it does not begin as a file of this format must")
-    shape = [int(size) for size in np.frombuffer(content, ">u4", num_axes, offset=4)]
-    expected = start + int(np.prod(shape, dtype=np.int64))
+    try:
+        with gzip.open(found) if found.suffix == ".gz" else found.open("rb") as file:
+            content = file.read(start)
+            if len(content) < start or content[:4] != bytes((0, 0, _UNSIGNED_BYTE, num_axes)):
+                raise _corrupt(found, "it does not begin as a file of this format must")
+            shape = [int(size) for size in np.frombuffer(content, ">u4", num_axes, offset=4)]
+            expected = start + math.prod(shape)
+            if expected > available_bytes() // 2:
+                raise _corrupt(
+                    found, f"it promises {expected} bytes, more than half of the memory that is free"
+                )
+            # One byte more than promised: a small archive may go on for ever.
+            content += file.read(expected - start + 1)
+            more = len(content) > expected
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        if isinstance(error, DataError):
+            raise
+        raise _corrupt(found, str(error)) from error
     if len(content) != expected:
-        raise _corrupt(found, f"it promises {expected} bytes and holds {len(content)}")
+        holds = "more" if more else str(len(content))
+        raise _corrupt(found, f"it promises {expected} bytes and holds {holds}")
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).view(shape)
 
 

@@ -26,6 +26,9 @@ from lrfind.errors import ModelError
 if TYPE_CHECKING:
     from torch import nn
 
+_MOST_INFLATED = 20
+"""Times its size that an archive of weights may inflate to, where somebody packed it after all."""
+
 StateDict = OrderedDict[str, Tensor]
 
 _logger = logging.getLogger(__name__)
@@ -137,6 +140,7 @@ def read_state_dict(path: Path) -> StateDict:
         raise ModelError(
             f"{what} {kind}; give the path of a file that torch.save(model.state_dict(), PATH) wrote."
         )
+    _require_sane_size(path, what)
     try:
         with warnings.catch_warnings():
             # torch.load warns of foreign pickles before it refuses them; the message below says it better.
@@ -158,6 +162,26 @@ def read_state_dict(path: Path) -> StateDict:
             "that torch.save(model.state_dict(), PATH) wrote."
         ) from error
     return _cleaned(content, what)
+
+
+def _require_sane_size(path: Path, what: str) -> None:
+    """Refuses an archive that inflates: torch.save packs nothing, so whoever did wants the memory filled.
+
+    Raises:
+        ModelError: It is one.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            inflated = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
+        return  # whoever reads it says what is wrong
+    size = path.stat().st_size
+    if inflated > _MOST_INFLATED * size + (1 << 20):
+        raise ModelError(
+            f"{what} is an archive of {size / 2**20:.1f} MiB that inflates to {inflated / 2**20:.0f} MiB, "
+            "which torch.save never writes; give the path of a file that it wrote: "
+            "torch.save(model.state_dict(), PATH)."
+        )
 
 
 def load_weights(model: nn.Module, state: StateDict, *, head: str, what: str) -> None:
