@@ -103,9 +103,10 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
 
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
     checked = _configs_checked(arguments, trust)
-    with _as_arguments(arguments), _plain_exceptions(), _root_logger_kept(), checked:
+    with _as_arguments(arguments), _plain_exceptions(), _loggers_kept(), checked:
         try:
-            app()
+            with _shown_by_hydra(arguments):
+                app()
         except SystemExit as error:
             if "started" in ended:
                 raise ConfigError(
@@ -128,6 +129,50 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         code = ended.get("code", ExitCode.SUGGESTED)
     assert isinstance(code, ExitCode)
     return code
+
+
+_SHOWING = ("-c", "--cfg", "-i", "--info", "--hydra-help")
+
+
+def _only_shows(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked to show something instead of running a job."""
+    return any(word.split("=")[0] in _SHOWING for word in arguments)
+
+
+@contextmanager
+def _shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
+    """What Hydra shows arrives at stdout, or it is said why not; a reader who has gone has seen enough.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    if not _only_shows(arguments) or sys.stdout is None:
+        yield
+        return
+    from lrfind.report.files import output_error
+    from lrfind.report.streams import give_up
+
+    lost: list[BaseException] = []
+
+    def remember(handler: logging.Handler, record: logging.LogRecord) -> None:
+        lost.append(sys.exc_info()[1] or OSError())
+
+    # Some of it goes through Hydra's log, which tells of a full disk at every line and forgets it.
+    before = logging.Handler.handleError
+    logging.Handler.handleError = remember  # type: ignore[method-assign,assignment]
+    try:
+        try:
+            yield
+        finally:
+            logging.Handler.handleError = before  # type: ignore[method-assign]
+            sys.stdout.flush()
+        if lost:
+            raise lost[0]
+    except BrokenPipeError:
+        give_up(sys.stdout)
+    except OSError as error:
+        give_up(sys.stdout)
+        raise output_error("standard output", error) from error
 
 
 def _with_stdout_kept(job: Job) -> Job:
@@ -241,7 +286,7 @@ def ordered(arguments: Sequence[str]) -> list[str]:
     flags: list[str] = []
     for before, word in zip(["", *arguments], arguments, strict=False):
         is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
-        (flags if is_value or word.startswith("-") else overrides).append(word)
+        (flags if is_value or word.startswith("-") else overrides).append(_as_addition(word))
     own = dict(OWN_OVERRIDES)
     if any(word.rstrip("/").endswith(".hydra") for word in flags):
         # The config of an earlier run knows nothing of ours, and Hydra's own directory is one a second.
@@ -252,6 +297,11 @@ def ordered(arguments: Sequence[str]) -> list[str]:
         if not any(argument.startswith(key) for argument in arguments)
     ]
     return overrides + flags
+
+
+def _as_addition(word: str) -> str:
+    """An override of a key that every data set has, and the groups do not list."""
+    return f"++{word}" if word.startswith("data.timeout=") else word
 
 
 @contextmanager
@@ -296,13 +346,25 @@ def _plain_exceptions() -> Iterator[None]:
 
 
 @contextmanager
-def _root_logger_kept() -> Iterator[None]:
-    """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process."""
-    root = logging.getLogger()
+def _loggers_kept() -> Iterator[None]:
+    """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process.
+
+    What our own code warns of meanwhile is said on stderr.
+    """
+    from lrfind.report import console
+
+    class ToScreen(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.warn(record.getMessage())
+
+    root, own = logging.getLogger(), logging.getLogger("lrfind")
     handlers, level = root.handlers[:], root.level
+    to_screen = ToScreen(logging.WARNING)
+    own.addHandler(to_screen)
     try:
         yield
     finally:
+        own.removeHandler(to_screen)
         root.handlers[:] = handlers
         root.setLevel(level)
 

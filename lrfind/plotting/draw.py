@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 from lrfind.plotting.page import TITLE_LINE, WIDTH
@@ -48,7 +50,7 @@ _MARKS: dict[Shape, dict[str, Any]] = {
 
 def draw(page: Page) -> Figure:
     """Draws a page on a figure of its own: no window, and nothing to close."""
-    import matplotlib as mpl
+    mpl = _matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -83,6 +85,23 @@ def draw_into(panel: Panel, axes: Axes) -> Figure:
         axes.legend(handles, [layer.name for layer in panel.named], loc="best", frameon=False)
         figure: Figure = axes.figure.figure  # that of a part of a figure is the whole one
     return figure
+
+
+def _matplotlib() -> Any:
+    """matplotlib, also where MPLBACKEND names none of its backends: a picture on paper needs no other."""
+    try:
+        import matplotlib as mpl
+    except ValueError:
+        named = os.environ.pop("MPLBACKEND", None)
+        if named is None:
+            raise
+        for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # what a failed import has left
+        try:
+            import matplotlib as mpl
+        finally:
+            os.environ["MPLBACKEND"] = named
+    return mpl
 
 
 def png(figure: Figure) -> bytes:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 NAME = "refine.state.npz"
 """Beside the results of a sweep, while it runs."""
 
-_FREE = ("refine.resume", "refine.save_every", "num_workers", "trust")
+_FREE = ("refine.resume", "refine.save_every", "num_workers", "data.timeout", "trust")
 """Keys that a sweep may go on with otherwise than it began."""
 
 

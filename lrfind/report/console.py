@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
 from lrfind.report.progress import is_terminal
-from lrfind.report.streams import results
+from lrfind.report.streams import give_up, results
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -168,9 +168,9 @@ def _write(stream: TextIO | None, text: str) -> None:
         _write_known(stream, text)
         stream.flush()
     except BrokenPipeError:
-        _give_up(stream)
+        give_up(stream)
     except OSError as error:
-        _give_up(stream)
+        give_up(stream)
         raise output_error("standard output", error) from error
 
 
@@ -181,9 +181,3 @@ def _write_known(stream: TextIO, text: str) -> None:
         # A file name that is no text, or a stream that knows ASCII only, must not cost the user the result.
         known = stream.encoding or "ascii"
         stream.write(text.encode(known, "backslashreplace").decode(known))
-
-
-def _give_up(stream: TextIO) -> None:
-    """Whoever read the stream has gone: what is left of it goes nowhere, and Python says nothing at exit."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -63,10 +63,23 @@ def stdout_kept_for_results() -> Iterator[None]:
 
 def end_of_results() -> None:
     """From now on nothing arrives at stdout: code of others may still run while the process ends."""
-    if sys.stdout is not None and _number(sys.stdout) == _STDOUT:
-        _flush(sys.stdout)
-        with suppress(OSError):
-            _lead_to_stderr()
+    if sys.stdout is None or _number(sys.stdout) != _STDOUT:
+        return
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        # What is still in the buffer must not turn up on stderr.
+        give_up(sys.stdout)
+        return
+    _flush(None)
+    with suppress(OSError):
+        _lead_to_stderr()
+
+
+def give_up(stream: TextIO) -> None:
+    """Whoever read the stream has gone: what is left of it goes nowhere, and Python says nothing at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _lead_to_stderr() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import math
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,14 +20,40 @@ from lrfind.training.objective import out_of_memory
 if TYPE_CHECKING:
     from lrfind.config.schema import TaskConfig
 
+TIMEOUT = "timeout"
+"""Key of the data group that is ours, unless a class of the user's takes an argument of that name."""
+
 OWN = "lrfind."
 """Names that begin so are ours: our model factories are told of the data."""
 
 
 def data_of(config: TaskConfig) -> Data:
     """The data of a config, wrapped where it is a stranger's."""
-    obj = made("data", config.data, config.trust, error=DataError)
-    return obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
+    node, timeout = dict(config.data), None
+    make = callable_of("data", node, config.trust)
+    if TIMEOUT in node and not _takes(make.func, TIMEOUT):
+        timeout = _seconds(node.pop(TIMEOUT))
+        make = callable_of("data", node, config.trust)
+    obj = called("data", node, make, error=DataError)
+    data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
+    return dataclasses.replace(data, timeout=timeout)
+
+
+def _takes(function: Any, name: str) -> bool:
+    """Whether a function has an argument of that name."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _seconds(value: Any) -> float | None:
+    if value is None:
+        return None
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not (number and 0 < value < math.inf):
+        raise ConfigError(f"data.timeout must be a number of seconds greater than 0, or null, got {value!r}.")
+    return float(value)
 
 
 def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:

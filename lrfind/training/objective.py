@@ -171,9 +171,12 @@ def dead_worker(error: BaseException) -> DataError | None:
 
     Torch raises it wherever the main process happens to be: in the model, in the optimizer, between them.
     """
-    said = _DEAD_WORKER.search(str(error)) if isinstance(error, RuntimeError) else None
-    if said is None:
+    # What is told last, that it is gone, may have the signal in its cause.
+    chain = [each for each in (error.__cause__, error) if isinstance(each, RuntimeError)]
+    matches = [match for each in chain if (match := _DEAD_WORKER.search(str(each)))]
+    if not isinstance(error, RuntimeError) or not matches:
         return None
+    said = next((match for match in matches if match[2]), matches[0])
     how = f"was killed by signal {said[2].strip()}" if said[2] else "ended"
     why = {
         "Killed": "The system kills for want of memory: use fewer num_workers, or a smaller batch_size.",

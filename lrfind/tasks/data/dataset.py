@@ -41,6 +41,7 @@ class Data:
         num_outputs: Number of classes, or width of the target of a regression; None where unknown.
         labels: All class labels, shape (samples,), int64; None where the target is no class or is unknown.
         normalisation: Applied to inputs on the device; None where the inputs come ready.
+        timeout: Seconds that a batch may take; None: as long as it takes.
     """
 
     dataset: Any
@@ -49,6 +50,7 @@ class Data:
     num_outputs: int | None = None
     labels: Tensor | None = None
     normalisation: Normalisation | None = None
+    timeout: float | None = None
 
 
 def digits(image_size: int | None = None, channels: int | None = None) -> Data:

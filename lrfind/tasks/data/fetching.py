@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, default_collate
+from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lrfind.errors import DataError, UserError
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import num_cores, shared_bytes
+from lrfind.tasks.data.shared_memory import collated, require_room
+from lrfind.tasks.data.waiting import next_batch
 from lrfind.training.batch import endless
 from lrfind.training.objective import dead_worker
 
@@ -43,15 +45,19 @@ class Failure:
     error: BaseException | None
 
 
-def unwrapped(batches: Iterator[Any]) -> Iterator[Any]:
+def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterator[Any]:
     """Pass batches on; raise what a `Failure` holds, and every exception, as a `DataError` with its cause.
+
+    Args:
+        batches: Where from.
+        timeout: Seconds to wait for a batch at most; None: for ever.
 
     Raises:
         DataError: With the type and the message of the stranger's exception, in one paragraph.
     """
     while True:
         try:
-            batch = next(batches)
+            batch = next_batch(batches, timeout)
         except StopIteration:
             return
         except (Exception, GeneratorExit) as error:
@@ -85,8 +91,8 @@ class BatchedMap(Dataset[Any]):
             if isinstance(self.dataset, PictureFolder):
                 return self.dataset.__getitems__(indices)
             if callable(getattr(self.dataset, "__getitems__", None)):
-                return default_collate(self.dataset.__getitems__(indices))
-            return default_collate([self.dataset[index] for index in indices])
+                return collated(self.dataset.__getitems__(indices))
+            return collated([self.dataset[index] for index in indices])
         except (Exception, GeneratorExit) as error:
             return _failure(error)
 
@@ -115,9 +121,21 @@ class GuardedStream(IterableDataset[Any]):
 
 
 def map_loader(
-    dataset: Any, indices: Iterable[list[int]], *, seed: int, num_workers: int, pin_memory: bool
+    dataset: Any,
+    indices: Iterable[list[int]],
+    *,
+    batch_size: int,
+    seed: int,
+    num_workers: int,
+    pin_memory: bool,
 ) -> DataLoader[Any]:
-    """Make a loader of the batches at `indices`, which may go on for ever: workers then know no epochs."""
+    """Make a loader of the batches at `indices`, which may go on for ever: workers then know no epochs.
+
+    Raises:
+        DataError: The batches that workers have under way do not fit into the memory they hand them over in.
+    """
+    if num_workers and isinstance(dataset, PictureFolder):
+        require_room(batch_size * dataset.bytes_per_picture, num_workers)
     return DataLoader(
         BatchedMap(dataset),
         batch_sampler=indices,
@@ -145,23 +163,26 @@ def stream_loader(
     )
 
 
-def restarted(source: Iterable[Any], *, name: str, hint: str = "") -> Generator[Any]:
+def restarted(
+    source: Iterable[Any], *, name: str, hint: str = "", timeout: float | None = None
+) -> Generator[Any]:
     """Give the batches of a source, and begin again whenever it ends; see `lrfind.training.batch.endless`.
 
     Raises:
         DataError: Where it gives no batch, raises, or is an iterator that ended and cannot begin again.
     """
-    return endless(_Guarded(source), name=f"data={name}", hint=hint)
+    return endless(_Guarded(source, timeout), name=f"data={name}", hint=hint)
 
 
 class _Guarded:
     """A source of batches whose exceptions come as `DataError`."""
 
-    def __init__(self, source: Iterable[Any]) -> None:
+    def __init__(self, source: Iterable[Any], timeout: float | None) -> None:
         self._source = source
+        self._timeout = timeout
 
     def __iter__(self) -> Iterator[Any]:
-        return unwrapped(_begin(self._source))
+        return unwrapped(_begin(self._source), timeout=self._timeout)
 
 
 def suitable_workers(dataset: Any, *, batch_size: int, device: torch.device) -> int:
@@ -189,7 +210,7 @@ def _collated_stream(samples: list[Any]) -> Any:
         if isinstance(sample, Failure):
             return sample
     try:
-        return default_collate(samples)
+        return collated(samples)
     except Exception as error:
         return _failure(error)
 

@@ -71,7 +71,9 @@ def fixed_batches(
 
     def draw() -> Iterator[Any]:
         fetch = BatchedMap(data.dataset).__getitems__
-        fetched = unwrapped(fetch(index.tolist()) for index in torch.split(chosen, batch_size))
+        fetched = unwrapped(
+            (fetch(index.tolist()) for index in torch.split(chosen, batch_size)), timeout=data.timeout
+        )
         for batch in without_skipped(fetched, [], data.name, len(chosen) // batch_size + 1):
             yield finish(on_device(batch, device))
 
@@ -122,7 +124,7 @@ def _of_stream(
             )
 
     def draw() -> Iterator[Any]:
-        batches = restarted(stream, name=data.name, hint="")
+        batches = restarted(stream, name=data.name, hint="", timeout=data.timeout)
         drawn = seen = 0
         while (seen < samples) if samples is not None else (drawn < (count or 0)):
             batch = finish(on_device(next(batches), device))

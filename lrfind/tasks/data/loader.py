@@ -98,7 +98,7 @@ def make_batches(
             pin_memory=device.type == "cuda",
         )
         hint = f" A batch takes batch_size={batch_size} samples."
-    endless = restarted(stream, name=data.name, hint=hint)
+    endless = restarted(stream, name=data.name, hint=hint, timeout=data.timeout)
     finish = normaliser(data.normalisation, device)
     validation = None
     if validation_samples:
@@ -156,11 +156,12 @@ def _indexed(
     loader = map_loader(
         data.dataset,
         (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed, skip=skip)),
+        batch_size=batch_size,
         seed=seed,
         num_workers=num_workers,
         pin_memory=device.type == "cuda",
     )
-    drawn = _drawn(loader)
+    drawn = _drawn(loader, data.timeout)
     skipped: list[str] = []
     per_epoch = len(pool) // batch_size
     batches = moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
@@ -169,7 +170,7 @@ def _indexed(
         fetched = (
             BatchedMap(data.dataset).__getitems__(i.tolist()) for i in torch.split(apart_indices, batch_size)
         )
-        kept = without_skipped(unwrapped(fetched), skipped, data.name, per_epoch)
+        kept = without_skipped(unwrapped(fetched, timeout=data.timeout), skipped, data.name, per_epoch)
         validation = [finish(on_device(batch, device)) for batch in kept]
         if not validation:
             raise none_readable(data.name, skipped)
@@ -183,9 +184,9 @@ def _length(stream: Any) -> int | None:
         return None
 
 
-def _drawn(loader: Iterable[Any]) -> Generator[Any]:
+def _drawn(loader: Iterable[Any], timeout: float | None) -> Generator[Any]:
     # The only holder of the loader's iterator: closing this generator drops it, which ends the workers.
-    yield from unwrapped(iter(loader))
+    yield from unwrapped(iter(loader), timeout=timeout)
 
 
 def _first_batches(batches: Iterator[Any], samples: int) -> Iterator[Any]:
