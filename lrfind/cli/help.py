@@ -36,7 +36,8 @@ What is trained (KEY=VALUE)
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
   experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
                 textbook_batch_size (compare)
-  trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from
+  trust=[PACKAGE]  lets _target_ name classes of yours; the working directory can then be imported from.
+                   It counts here and in LRFIND_TRUST, not in a config file
 
 How
   device=auto|cpu|cuda|cuda:N|mps   seed=0   precision=fp32|bf16|fp16   batch_size=64   num_workers=null

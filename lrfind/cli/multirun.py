@@ -36,11 +36,26 @@ def report_failure(error: Exception, job: Any, directory: Path) -> None:
     write_whole(directory / ERROR_FILE, "\n".join([message, *more]) + "\n")
 
 
+_WRITTEN_BY_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")
+
+
 class MultirunSummary(Callback):
-    """Remembers where a multirun goes; its jobs are then found there, whichever launcher ran them."""
+    """Remembers where a multirun goes; its jobs are then found there, whichever launcher ran them.
+
+    Of a single run it takes away the links that lie where Hydra is about to write, and would follow them.
+    """
 
     _directory: ClassVar[Path | None] = None
     _started: ClassVar[float] = 0.0
+
+    def on_run_start(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra before it writes the config of a run."""
+        if config.hydra.output_subdir is None:
+            return
+        folder = Path(config.hydra.run.dir) / config.hydra.output_subdir
+        for path in (folder, *(folder / name for name in _WRITTEN_BY_HYDRA)):
+            if path.is_symlink():
+                path.unlink()
 
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra in the process that starts the jobs."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,10 +20,15 @@ from lrfind.tasks.title import node_name
 from lrfind.training.objective import out_of_memory
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lrfind.config.schema import TaskConfig
 
 TIMEOUT = "timeout"
 """Key of the data group that is ours, unless a class of the user's takes an argument of that name."""
+
+_TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+"""Variable that torch.load obeys whatever it is called with."""
 
 OWN = "lrfind."
 """Names that begin so are ours: our model factories are told of the data."""
@@ -34,9 +41,25 @@ def data_of(config: TaskConfig) -> Data:
     if TIMEOUT in node and not _takes(make.func, TIMEOUT):
         timeout = _seconds(node.pop(TIMEOUT))
         make = callable_of("data", node, config.trust)
-    obj = called("data", node, make, error=DataError)
+    with _tensors_only(node["_target_"]):
+        obj = called("data", node, make, error=DataError)
     data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
     return dataclasses.replace(data, timeout=timeout)
+
+
+@contextmanager
+def _tensors_only(target: str) -> Iterator[None]:
+    """Of what torchvision's data sets load with torch.load, older versions of it unpickle some."""
+    before = os.environ.get(_TENSORS_ONLY)
+    if target.startswith("torchvision."):
+        os.environ[_TENSORS_ONLY] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(_TENSORS_ONLY, None)
+        else:
+            os.environ[_TENSORS_ONLY] = before
 
 
 def _takes(function: Any, name: str) -> bool:

@@ -184,3 +184,55 @@ def test_a_pickled_config_is_not_loaded_without_trust(lrfind, tmp_path):
         assert ran.code == 2
         assert ran.err.startswith("lrfind: error: --experimental-rerun is not trusted: it unpickles its file")
         assert not (tmp_path / "fired").exists()
+
+
+def test_hydra_writes_its_config_through_no_link(lrfind, tmp_path):
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        (tmp_path / name).write_text("theirs")
+    (tmp_path / "run" / ".hydra").mkdir(parents=True)
+    for name in ("config.yaml", "overrides.yaml"):
+        (tmp_path / "run" / ".hydra" / name).symlink_to(tmp_path / name)
+    assert lrfind(*SHORT).code in (0, 3)
+    assert yaml.safe_load((tmp_path / "run" / ".hydra" / "config.yaml").read_text())["batch_size"] == 256
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / ".hydra").symlink_to(tmp_path)
+    assert lrfind(*SHORT, folder="other").code in (0, 3)
+    for name in ("config.yaml", "hydra.yaml", "overrides.yaml"):
+        assert (tmp_path / name).read_text() == "theirs"
+
+
+def test_mnist_as_an_old_torchvision_kept_it_is_not_unpickled(lrfind, tmp_path):
+    processed = tmp_path / "data" / "MNIST" / "processed"
+    processed.mkdir(parents=True)
+    for name in ("training.pt", "test.pt"):
+        (processed / name).write_bytes(b"cos\nsystem\n(S'touch fired'\ntR.")
+    words = ["data=mnist", f"data.root={tmp_path / 'data'}", "data.download=true"]
+    ran = lrfind(*SHORT, *words)
+    assert ran.code == 2
+    assert "as an old torchvision kept it, which is not read" in ran.err
+    theirs = ["data=custom", "data._target_=torchvision.datasets.MNIST", f"+data.root={tmp_path / 'data'}"]
+    assert lrfind(*SHORT, *theirs).code == 2
+    assert not (tmp_path / "fired").exists()
+
+
+def test_the_data_sets_that_unpickle_are_the_ones_that_need_trust():
+    """Torchvision's source is searched, so that a new version does not bring another unnoticed."""
+    import inspect
+    import re
+
+    from torchvision import datasets
+
+    from lrfind.config.targets import UNPICKLING
+
+    checked = {"CIFAR10", "CIFAR100"}  # hold what they unpickle against its sum
+    loads = re.compile(r"pickle\.load|weights_only=False|allow_pickle=True")
+    unpickling = {
+        name
+        for name in dir(datasets)
+        if inspect.isclass(kind := getattr(datasets, name))
+        and any(
+            loads.search(inspect.getsource(base)) for base in kind.__mro__ if base.__module__ != "builtins"
+        )
+        if kind.__module__.startswith("torchvision.")
+    } - checked
+    assert unpickling <= {name.rpartition(".")[2] for name in UNPICKLING}

@@ -163,6 +163,14 @@ def _fetch(name: str, root: str, download: bool = True) -> Any:
     """
     from torchvision import datasets
 
+    processed = Path(root).expanduser() / name / "processed"
+    if (processed / "training.pt").exists():
+        # Torchvision would take it for the data, and its older versions would unpickle it.
+        raise DataError(
+            f"data.root={root}: {processed} holds the data as an old torchvision kept it, which is not read. "
+            "Delete that folder and fetch the data with data.download=true."
+        )
+
     try:
         # Older versions print to stdout, where only results may go; NumPy 2.4 warns of CIFAR's old pickles.
         with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings():
