@@ -197,7 +197,8 @@ def _parameters(schedule: Schedule) -> list[str]:
 
 def _spelled(value: Any) -> str:
     if isinstance(value, float):
-        return rate_text(value)
+        # Of a factor just below 1 three digits would say that nothing falls.
+        return rate_text(value, 3 if value == 1 or rate_text(value) != "1" else 9)
     return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -127,6 +127,11 @@ def test_many_policies_have_a_panel_each_on_the_same_axes():
     assert all(len(note) <= 36 for _, *notes in written for note in notes)
 
 
+def test_a_factor_just_below_one_is_not_written_as_one():
+    page = schedule_page(courses("exp", num_steps=1_000_000), 0.1, "")
+    assert page.entries[0].entry.text == f"exp: gamma {0.01**1e-6:.9g}"
+
+
 @pytest.mark.parametrize("count", [1, 2, TOGETHER, TOGETHER + 1, 11])
 @pytest.mark.parametrize("num_steps", [4, 300])
 def test_any_number_of_policies_can_be_drawn(count, num_steps, readable):
