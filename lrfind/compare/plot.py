@@ -176,7 +176,7 @@ def _best(cell: Cell) -> int | None:
 def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
     """Which rates were dropped, and of which others nothing is to be seen in the panels of a batch size.
 
-    Where a rate was not dropped with all seeds, it is said with how many.
+    Where a rate was not dropped with all seeds, the number stands behind it.
     """
     seeds = len(cell.runs)
     dropped, hidden = [], []
@@ -186,8 +186,8 @@ def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
             dropped.append(rate_text(lr) + (f" ({times} of {seeds})" if times < seeds else ""))
         elif not any(y.holds(means[i]).any() for means, y in drawn) and np.isfinite(drawn[0][0][i]).any():
             hidden.append(rate_text(lr))
-    said = [f"diverged: {', '.join(dropped)}"] if dropped else []
-    return "; ".join([*said, *([f"outside the frame: {', '.join(hidden)}"] if hidden else [])])
+    notes = [f"diverged: {', '.join(dropped)}"] if dropped else []
+    return "; ".join([*notes, *([f"outside the frame: {', '.join(hidden)}"] if hidden else [])])
 
 
 def _letters(width: float) -> int:

@@ -113,7 +113,7 @@ def round_panel(
     top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
     line = np.where(np.isfinite(means), np.clip(means, None, far), np.nan)
     each_x, each_y = _iterations(measured)
-    seen, gone = np.isfinite(each_y) & (each_y <= top), np.isfinite(each_y) & (each_y > top)
+    inside, beyond = np.isfinite(each_y) & (each_y <= top), np.isfinite(each_y) & (each_y > top)
     bad = rates[~np.isfinite(means)]
     faint, clear = (PURPLE, PURPLE_DARK) if measured.restarted else (SKY, BLUE)
     how = ", same start" if measured.restarted else ""
@@ -125,15 +125,15 @@ def round_panel(
     if suggestion is not None and span[0] <= suggestion.lr <= span[1]:
         layers.append(Marker("x", math.log10(suggestion.lr)))
     opacity = 0.2 if len(each_x) > _MANY else 0.5
-    layers.append(Points(each_x[seen], each_y[seen], faint, "iterations", size=1.6, opacity=opacity))
+    layers.append(Points(each_x[inside], each_y[inside], faint, "iterations", size=1.6, opacity=opacity))
     spread = measured.spread
     if spread is not None:
         layers.append(Band(rates, line - spread, line + spread, clear, opacity=0.2))
     layers += [
         Line(rates, line, clear, "each rate", width=1.1, dots=1.8),
         Points(
-            each_x[gone],
-            np.full(int(gone.sum()), top),
+            each_x[beyond],
+            np.full(int(beyond.sum()), top),
             faint,
             "above the frame",
             shape=Shape.UP,

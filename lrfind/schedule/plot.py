@@ -58,16 +58,16 @@ _FEW = 31
 """Up to so many steps each is a dot of its own."""
 
 
-def schedule_page(courses: Sequence[ScheduleTable], lr: float, source: str) -> Page:
+def schedule_page(tables: Sequence[ScheduleTable], lr: float, source: str) -> Page:
     """Works out the picture.
 
     Args:
-        courses: The schedules, all of as many steps.
+        tables: The schedules, all of as many steps.
         lr: The peak rate.
         source: Where it comes from, for the title; may be empty.
     """
-    make = _together if len(courses) <= TOGETHER else _apart
-    return Page(_title(courses, lr, source), make(courses), left=LEFT, right=RIGHT)
+    make = _together if len(tables) <= TOGETHER else _apart
+    return Page(_title(tables, lr, source), make(tables), left=LEFT, right=RIGHT)
 
 
 def colour_of(index: int) -> str:
@@ -80,44 +80,44 @@ def dash_of(index: int) -> Dash:
     return _DASHES[index % len(_DASHES)]
 
 
-def _together(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
+def _together(tables: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
     """One panel of rates, the momentum beside it, and a key that says what each curve is made of."""
-    lines = [_line(course, i, dash_of(i)) for i, course in enumerate(courses)]
-    moved = any(course.momenta is not None for course in courses)
+    lines = [_line(table, i, dash_of(i)) for i, table in enumerate(tables)]
+    moved = any(table.momenta is not None for table in tables)
     width = column_width(1, 0.0, left=LEFT, right=RIGHT) - (_MOMENTUM + _MOMENTUM_GAP if moved else 0.0)
-    x, y = _step_axis(courses, 6), _rate_axis(courses, 5)
+    x, y = _step_axis(tables, 6), _rate_axis(tables, 5)
     panels = [Panel(x, y, tuple(lines), width, _PANEL, grid="both")]
     if moved:
         momenta = [
-            _momentum(course, i, dash_of(i)) for i, course in enumerate(courses) if course.momenta is not None
+            _momentum(table, i, dash_of(i)) for i, table in enumerate(tables) if table.momenta is not None
         ]
-        axes = _step_axis(courses, 4), _momentum_axis(courses, 5, "momentum")
+        axes = _step_axis(tables, 4), _momentum_axis(tables, 5, "momentum")
         panels.append(Panel(*axes, tuple(momenta), _MOMENTUM, _PANEL, grid="both"))
     entries = [
-        Entry(_shortened(_made_of(course.schedule), _KEY_CHARACTERS), line)
-        for course, line in zip(courses, lines, strict=True)
+        Entry(_shortened(_made_of(table.schedule), _KEY_CHARACTERS), line)
+        for table, line in zip(tables, lines, strict=True)
     ]
     return Row(tuple(panels), 0.16, _BELOW, gap=_MOMENTUM_GAP), Key(tuple(entries), columns=1)
 
 
-def _apart(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
+def _apart(tables: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
     """A panel a policy, all on the same axes, and one of the momentum, with an axis of its own."""
     width = column_width(_COLUMNS, _GAP, left=LEFT, right=RIGHT)
-    moved = [course for course in courses if course.momenta is not None]
-    count = len(courses) + len(moved)
-    step, rate = _step_axis(courses, 4), _rate_axis(courses, 3)
+    moved = [table for table in tables if table.momenta is not None]
+    count = len(tables) + len(moved)
+    step, rate = _step_axis(tables, 4), _rate_axis(tables, 3)
     panels = []
     for i in range(count):
         x = step if i + _COLUMNS >= count else step.bare
-        if i >= len(courses):
-            course = moved[i - len(courses)]
-            heading, note = f"{course.schedule.policy.value}: momentum", ""
-            line, y = _momentum(course, 1, ()), _momentum_axis(moved, 3, "")
+        if i >= len(tables):
+            table = moved[i - len(tables)]
+            heading, note = f"{table.schedule.policy.value}: momentum", ""
+            line, y = _momentum(table, 1, ()), _momentum_axis(moved, 3, "")
             room = _ROOM if i % _COLUMNS else 0.0
         else:
-            heading = courses[i].schedule.policy.value
-            note = _shortened(", ".join(_parameters(courses[i].schedule)), _NOTE_CHARACTERS)
-            line, y, room = _line(courses[i], 0, ()), rate if i % _COLUMNS == 0 else rate.bare, 0.0
+            heading = tables[i].schedule.policy.value
+            note = _shortened(", ".join(_parameters(tables[i].schedule)), _NOTE_CHARACTERS)
+            line, y, room = _line(tables[i], 0, ()), rate if i % _COLUMNS == 0 else rate.bare, 0.0
         # A panel of its own has room for the area.
         floor = np.full(len(line.x), y.limits[0])
         layers: list[Layer] = [
@@ -135,19 +135,19 @@ def _apart(courses: Sequence[ScheduleTable]) -> tuple[Row | Key, ...]:
     )
 
 
-def _line(course: ScheduleTable, index: int, dash: Dash) -> Line:
+def _line(table: ScheduleTable, index: int, dash: Dash) -> Line:
     """The rates; one that is held between drops stays so to the end, for no update has the one after that."""
-    stairs = course.schedule.policy in (Policy.STEP, Policy.MULTISTEP)
-    rates = np.append(course.rates[:-1], course.rates[-2]) if stairs else course.rates
+    stairs = table.schedule.policy in (Policy.STEP, Policy.MULTISTEP)
+    rates = np.append(table.rates[:-1], table.rates[-2]) if stairs else table.rates
     x, y = _points(rates)
-    name = course.schedule.policy.value
+    name = table.schedule.policy.value
     dots = 3.0 if len(x) <= _FEW else 0.0
     return Line(x, y, colour_of(index), name, width=1.6, dash=dash, stairs=stairs, dots=dots)
 
 
-def _momentum(course: ScheduleTable, index: int, dash: Dash) -> Line:
-    assert course.momenta is not None
-    x, y = _points(course.momenta)
+def _momentum(table: ScheduleTable, index: int, dash: Dash) -> Line:
+    assert table.momenta is not None
+    x, y = _points(table.momenta)
     return Line(x, y, colour_of(index), "momentum", width=1.6, dash=dash, dots=3.0 if len(x) <= _FEW else 0.0)
 
 
@@ -159,31 +159,31 @@ def _points(values: Floats) -> tuple[Floats, Floats]:
     return steps.astype(np.float64), values[steps]
 
 
-def _step_axis(courses: Sequence[ScheduleTable], intervals: int) -> Axis:
-    return linear_axis(0, courses[0].schedule.num_steps, "step", intervals=intervals, whole=True)
+def _step_axis(tables: Sequence[ScheduleTable], intervals: int) -> Axis:
+    return linear_axis(0, tables[0].schedule.num_steps, "step", intervals=intervals, whole=True)
 
 
-def _rate_axis(courses: Sequence[ScheduleTable], intervals: int) -> Axis:
-    high = max(float(course.rates.max()) for course in courses)
+def _rate_axis(tables: Sequence[ScheduleTable], intervals: int) -> Axis:
+    high = max(float(table.rates.max()) for table in tables)
     return linear_axis(0, high, "learning rate", intervals=intervals)
 
 
-def _momentum_axis(courses: Sequence[ScheduleTable], intervals: int, label: str) -> Axis:
-    values = np.concatenate([course.momenta for course in courses if course.momenta is not None])
+def _momentum_axis(tables: Sequence[ScheduleTable], intervals: int, label: str) -> Axis:
+    values = np.concatenate([table.momenta for table in tables if table.momenta is not None])
     return linear_axis(float(values.min()), float(values.max()), label, intervals=intervals)
 
 
-def _title(courses: Sequence[ScheduleTable], lr: float, source: str) -> str:
-    names = [course.schedule.policy.value for course in courses]
+def _title(tables: Sequence[ScheduleTable], lr: float, source: str) -> str:
+    names = [table.schedule.policy.value for table in tables]
     if len(names) > TOGETHER:
-        said = f"{len(names)} learning-rate policies"
+        title = f"{len(names)} learning-rate policies"
     elif len(names) == 1:
-        said = f"Learning-rate policy {names[0]}"
+        title = f"Learning-rate policy {names[0]}"
     else:
-        said = f"Learning-rate policies {', '.join(names[:-1])} and {names[-1]}"
-    steps = courses[0].schedule.num_steps
-    said += f", {steps:,} {'step' if steps == 1 else 'steps'}, peak {rate_text(lr)}"
-    return f"{said}\nPeak {source}" if source else said
+        title = f"Learning-rate policies {', '.join(names[:-1])} and {names[-1]}"
+    steps = tables[0].schedule.num_steps
+    title += f", {steps:,} {'step' if steps == 1 else 'steps'}, peak {rate_text(lr)}"
+    return f"{title}\nPeak {source}" if source else title
 
 
 def _made_of(schedule: Schedule) -> str:

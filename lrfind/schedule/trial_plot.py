@@ -104,13 +104,13 @@ def _key(tried: Tried) -> Key:
     count = len(tried.finished)
     entries = []
     for i, outcome in enumerate(tried.outcomes):
-        told = loss_text(outcome, count)
+        ended = loss_text(outcome, count)
         if outcome.loss is not None:
             right = accuracy_text(outcome)
-            told = f"ends at a held-out loss of {told}" + (f", accuracy {right}" if right else "")
+            ended = f"ends at a held-out loss of {ended}" + (f", accuracy {right}" if right else "")
         best, nothing = tried.best == i, np.empty(0)
         looks = Line(nothing, nothing, colour_of(i), width=2.2 if best else 1.4, dash=_dash(i))
-        entries.append(Entry(f"{outcome.policy}: {told}", looks, bold=best))
+        entries.append(Entry(f"{outcome.policy}: {ended}", looks, bold=best))
     return Key(tuple(entries), columns=1)
 
 

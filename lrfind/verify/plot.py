@@ -131,11 +131,11 @@ def _ends(trials: Trials, rate: int, colour: str, y: Axis) -> list[Layer]:
     finals = np.array([trial.finals[rate] for trial in trials.seeds])
     known = finals[np.isfinite(finals)]
     shown = known[known <= high]
-    gone = len(known) > len(shown) or bool(np.isinf(finals).any())
+    lost = len(known) > len(shown) or bool(np.isinf(finals).any())
     mean = known.mean(keepdims=True) if len(known) and not np.isinf(finals).any() else _NOTHING
     mean = mean[mean <= high]
     # A little below the edge, which has writing above it.
-    edge = np.array([high - 0.025 * (high - low)] if gone else [])
+    edge = np.array([high - 0.025 * (high - low)] if lost else [])
 
     def at_rate(losses: Floats, shape: Shape, size: float, opacity: float = 1.0) -> Points:
         x = np.full(len(losses), lr)
@@ -270,10 +270,10 @@ def _answer(trials: Trials | None, judgement: Judgement | None) -> str:
     lr = rate_text(float(trials.lrs[judgement.checked]))
     if judgement.holds is None:
         return "nothing was learnt: not judged"
-    said = f"{lr} holds" if judgement.holds else f"{lr} does not hold"
+    text = f"{lr} holds" if judgement.holds else f"{lr} does not hold"
     if judgement.pinned is not None and judgement.sensible is False:
         pinned = rate_text(float(trials.lrs[judgement.pinned]))
-        return f"{said}, {pinned} is not sensible" if judgement.pinned != judgement.checked else said
+        return f"{text}, {pinned} is not sensible" if judgement.pinned != judgement.checked else text
     if judgement.holds or judgement.recommended is None:
-        return said
-    return f"{said}: try {rate_text(float(trials.lrs[judgement.recommended]))}"
+        return text
+    return f"{text}: try {rate_text(float(trials.lrs[judgement.recommended]))}"
