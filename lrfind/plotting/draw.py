@@ -158,10 +158,10 @@ def _paint_layer(axes: Axes, layer: Layer, zorder: float) -> None:
         axes.plot(layer.x, layer.y, drawstyle=style, zorder=zorder, label=layer.name, **_looks(layer))
     elif isinstance(layer, Points):
         if layer.low is not None and layer.high is not None:
-            # The frame is not theirs to leave: bars that go beyond it end at its edge.
             axes.errorbar(
                 layer.x, layer.y, yerr=[layer.y - layer.low, layer.high - layer.y], fmt="none", zorder=zorder,
-                ecolor=layer.colour, elinewidth=0.9, capsize=2, capthick=0.9,
+                ecolor=layer.colour, elinewidth=layer.size / 3,
+                capsize=layer.size * 0.6, capthick=layer.size / 4,
             )  # fmt: skip
         axes.plot(layer.x, layer.y, zorder=zorder, label=layer.name, clip_on=layer.clipped, **_looks(layer))
     elif isinstance(layer, Band):
