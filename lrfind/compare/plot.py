@@ -214,9 +214,10 @@ def _heading(cell: Cell) -> str:
     if not all(run.whole for run in cell.runs):
         return f"batch size {cell.batch_size} (cut off)"
     best = cell.best
-    return f"batch size {cell.batch_size}: " + (
-        "all diverged" if best is None else f"best {rate_text(best.lr)}"
-    )
+    if best is None:
+        return f"batch size {cell.batch_size}: all diverged"
+    # Of a single rate it is no news that it is the best.
+    return f"batch size {cell.batch_size}" + (f": best {rate_text(best.lr)}" if len(cell.lrs) > 1 else "")
 
 
 def _over(comparison: Comparison) -> str:

@@ -177,6 +177,8 @@ def test_a_single_rate_is_drawn_over_the_batch_sizes():
 
     cells = cells_of([run(size, seed) for size in (10, 40) for seed in (0, 1)], Judge.ACCURACY)
     comparison = Comparison(cells, Budget(100, 2, 50), Judge.ACCURACY, 4)
+    headings = [texts(panel) for panel in curves_page(comparison, "").panels[:2]]
+    assert headings == [["batch size 10"], ["batch size 40"]]
     page = scaling_page(comparison, advise(comparison, 10), "")
     (panel,) = page.panels
     points = of(panel, Points)[0]
