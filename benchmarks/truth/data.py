@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from lrfind.tasks.data.dataset import Data
-from lrfind.tasks.data.optdigits import read_digits
+from lrfind.tasks.data.readers import read_digits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,7 +10,8 @@ import torch
 
 from benchmarks.truth.tasks import TASKS, config_of, with_seed
 from lrfind.tasks.build import build, data_of
-from lrfind.training.step import LearningRate, evaluate
+from lrfind.training.optimizer import LearningRate
+from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
     from lrfind.range_test.config import RangeConfig

@@ -18,11 +18,11 @@ from lrfind.range_test.curve import Curve
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel
-from lrfind.training.momentum import momentum_of
+from lrfind.training.optimizer import LearningRate, momentum_of
 from lrfind.training.readback import Readback
 from lrfind.training.recent_batches import RecentBatches
 from lrfind.training.smoothing import ExponentialAverage
-from lrfind.training.step import LearningRate, evaluate, train_step
+from lrfind.training.step import evaluate, train_step
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

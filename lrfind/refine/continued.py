@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.refine.loss_log import LossLog, LossRecorder
 from lrfind.suggestion import Status
-from lrfind.training.step import LearningRate, evaluate, train_step
+from lrfind.training.optimizer import LearningRate
+from lrfind.training.step import evaluate, train_step
 
 if TYPE_CHECKING:
     import torch

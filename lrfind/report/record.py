@@ -1,23 +1,26 @@
-"""The JSON record: what every command, and every Python function, leaves for programs."""
+"""The JSON record that every command, and every Python function, leaves for programs."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from pathlib import PurePath
+from importlib import metadata
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.environment import environment
+from lrfind.version import __version__
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
     from lrfind.suggestion import Status, Suggestion
+
 
 SCHEMA_VERSION = 1
 """Version of the JSON record; a key that changes its meaning or goes raises it."""
@@ -138,3 +141,41 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
 def to_json(content: Mapping[str, Any]) -> str:
     """Spells a record as JSON text: indented, in the order of its keys, ASCII only, a newline at its end."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def environment(device_name: str | None = None) -> dict[str, str | None]:
+    """Collects the record's `environment` without importing any of the packages it names.
+
+    Args:
+        device_name: What the accelerator calls itself; None is the processor, whose name is looked up.
+
+    Returns:
+        `lrfind`, `torch`, `torchvision`, `python` (versions; None where not installed), `device_name`.
+    """
+    return {
+        "lrfind": __version__,
+        "torch": _installed("torch"),
+        "torchvision": _installed("torchvision"),
+        "python": platform.python_version(),
+        "device_name": processor_name() if device_name is None else device_name,
+    }
+
+
+def _installed(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def processor_name() -> str:
+    """Names the processor as its maker does where the system tells (Linux), or else its architecture."""
+    try:
+        with Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as stream:
+            for line in stream:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    # platform.processor() would start a process on some systems.
+    return platform.machine() or "unknown"

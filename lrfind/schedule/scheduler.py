@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from lrfind.schedule.schedule import Schedule, schedule
-from lrfind.training.momentum import set_momentum
+from lrfind.training.optimizer import set_momentum
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer

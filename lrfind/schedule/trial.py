@@ -15,7 +15,7 @@ from lrfind.schedule.trial_report import announced
 from lrfind.tasks import devices
 from lrfind.tasks.build import build, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
-from lrfind.training.momentum import momentum_of, set_momentum
+from lrfind.training.optimizer import momentum_of, set_momentum
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
 from lrfind.training.step import evaluate

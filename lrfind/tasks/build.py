@@ -16,10 +16,10 @@ import torch
 from torch import nn
 
 from lrfind.tasks import components as parts
-from lrfind.tasks import devices, precision
-from lrfind.tasks.data.fixed_batches import fixed_batches
-from lrfind.tasks.data.layout import Mapped, channels_last
+from lrfind.tasks import devices
+from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.loader import Loaders, make_batches
+from lrfind.tasks.data.prefetch import Mapped, channels_last
 from lrfind.tasks.title import title_of
 from lrfind.training.objective import Objective
 from lrfind.training.step import StepOptions
@@ -66,7 +66,7 @@ def build(
     device = devices.resolve(config.device)
     if device.type == "cuda":
         torch.cuda.set_device(device)  # pinned memory and kernels' workspaces go to the current device
-    autocast = precision.autocast(config.precision, device)
+    autocast = devices.autocast(config.precision, device)
     _seed(config)
     with _notes() as notes:
         data = parts.data_of(config) if data is None else data
@@ -98,7 +98,7 @@ def build(
         options=StepOptions(
             accumulation_steps=config.accumulation_steps,
             clip_grad_norm=config.clip_grad_norm,
-            scaler=precision.gradient_scaler(config.precision, device),
+            scaler=devices.gradient_scaler(config.precision, device),
         ),
         afresh=partial(_afresh, config, data, device, validation_samples),
         validation=validation,

@@ -14,7 +14,7 @@ import torch
 
 from lrfind.config.schema import Precision
 from lrfind.errors import ModelError, OptimizerError, UserError
-from lrfind.tasks.precision import autocast, gradient_scaler
+from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
 from lrfind.training.snapshot import Snapshot, generators_of

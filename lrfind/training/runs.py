@@ -18,6 +18,7 @@ import torch
 from lrfind.errors import ConfigError
 from lrfind.training.divergence import GRACE, DivergenceMonitor
 from lrfind.training.halving import Halving
+from lrfind.training.optimizer import LearningRate
 from lrfind.training.readback import Readback
 from lrfind.training.readings import OnReading, Readings
 from lrfind.training.run_set import RunLog, RunSet, RunsInterrupted
@@ -27,7 +28,7 @@ from lrfind.training.stacking.rates import StackedRates
 from lrfind.training.stacking.stack import Stack
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.start import Start, from_one_start
-from lrfind.training.step import LearningRate, train_step
+from lrfind.training.step import train_step
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

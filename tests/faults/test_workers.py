@@ -11,7 +11,7 @@ from lrfind.errors import BatchError, DataError, OptimizerError
 from lrfind.tasks.data import waiting
 from lrfind.tasks.data.dataset import Data
 from lrfind.tasks.data.loader import make_batches
-from lrfind.tasks.data.shared_memory import require_room
+from lrfind.tasks.data.machine import require_room
 from lrfind.training.objective import Objective, dead_worker, explained
 from lrfind.training.step import StepOptions, train_step
 
@@ -190,7 +190,7 @@ def test_whatever_an_optimizer_raises_is_its_own(error):
 
 
 def test_workers_whose_batches_do_not_fit_are_refused(monkeypatch):
-    monkeypatch.setattr("lrfind.tasks.data.shared_memory.shared_bytes", lambda: 10 << 20)
+    monkeypatch.setattr("lrfind.tasks.data.machine.shared_bytes", lambda: 10 << 20)
     require_room(5 << 20, 2)
     with pytest.raises(
         DataError, match=r"num_workers=3: batches of 5\.0 MiB .* Use num_workers=2, a smaller"
@@ -204,7 +204,7 @@ def test_workers_whose_batches_do_not_fit_are_refused(monkeypatch):
 
 @pytest.mark.parametrize("kind", [Samples, Stream])
 def test_a_batch_that_does_not_fit_is_told_by_the_worker_instead_of_killing_it(monkeypatch, kind):
-    monkeypatch.setattr("lrfind.tasks.data.shared_memory.shared_bytes", lambda: 40)
+    monkeypatch.setattr("lrfind.tasks.data.machine.shared_bytes", lambda: 40)
     with pytest.raises(DataError, match=r"num_workers=1: batches of 0\.0 MiB do not fit"):
         drawn(kind(lambda: None), num_workers=1)
     assert len(drawn(kind(lambda: None), num_workers=0)) == 16

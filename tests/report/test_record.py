@@ -108,7 +108,7 @@ def test_a_record_refuses_what_it_cannot_hold():
 
 def test_the_environment_names_versions_without_importing_torch():
     code = (
-        "import sys; from lrfind.report.environment import environment; import lrfind.report.record;"
+        "import sys; from lrfind.report.record import environment; import lrfind.report.record;"
         "found = environment();"
         "assert not {'torch', 'torchvision', 'numpy', 'matplotlib', 'rich'} & set(sys.modules);"
         "print(*found, sep=',')"

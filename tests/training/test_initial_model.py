@@ -11,8 +11,8 @@ from torch import nn
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.training.initial_model import InitialModel
-from lrfind.training.momentum import momentum_of
 from lrfind.training.objective import Objective
+from lrfind.training.optimizer import momentum_of
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 

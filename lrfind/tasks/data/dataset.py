@@ -60,7 +60,7 @@ def digits(image_size: int | None = None, channels: int | None = None) -> Data:
         image_size: Side in pixels that pictures are resized to, once; None leaves them as they are.
         channels: 3 repeats the grey channel for models that want colour; None leaves 1.
     """
-    from lrfind.tasks.data.optdigits import read_digits
+    from lrfind.tasks.data.readers import read_digits
 
     images, labels = read_digits()
     # Mean and standard deviation over all pixels, divided by 16.

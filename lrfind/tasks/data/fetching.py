@@ -14,8 +14,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lrfind.errors import DataError, UserError
 from lrfind.tasks.data.images import PictureFolder
-from lrfind.tasks.data.machine import num_cores, shared_bytes
-from lrfind.tasks.data.shared_memory import collated, require_room
+from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
 from lrfind.tasks.data.waiting import next_batch
 from lrfind.training.batch import endless
 from lrfind.training.objective import dead_worker

@@ -1,14 +1,25 @@
-"""How many samples are set apart, to read a loss on that training never lowers by heart."""
+"""Samples set apart, and fixed batches on which a loss is read again and again."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lrfind.errors import ConfigError
+import torch
+
+from lrfind.errors import ConfigError, DataError
+from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader, unwrapped
+from lrfind.tasks.data.images import without_skipped
+from lrfind.tasks.data.prefetch import normaliser
 from lrfind.tasks.data.sources import Source, source_of
+from lrfind.training.batch import num_samples, on_device
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from torch import Tensor
+
     from lrfind.tasks.data.dataset import Data
+
 
 _SHARE = 0.2
 """Of the samples, where nothing else is asked for."""
@@ -65,3 +76,118 @@ def held_out_samples(
             f"data={data.name} for training. Choose {most} or less, or a smaller batch."
         )
     return samples
+
+
+_NUMBERS_A_BATCH = 1 << 20
+"""Numbers a batch is read in at most, beyond the batch size of training: a reading has no backward pass."""
+
+_KEPT = 1 << 26
+"""Numbers that are kept ready on the device; more are made anew for each reading."""
+
+
+class _Again:
+    """Batches that are drawn anew for each reading."""
+
+    def __init__(self, draw: Callable[[], Iterator[Any]]) -> None:
+        self._draw = draw
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._draw()
+
+
+def fixed_batches(
+    data: Data, samples: int | None, *, batch_size: int, seed: int, device: torch.device
+) -> Iterable[Any]:
+    """Make batches of the same samples again and again, on the device.
+
+    Args:
+        data: What to draw from.
+        samples: Size of the subset; None: the whole training set. It is part of what is trained on.
+        batch_size: Samples a batch at least, where there are so many.
+        seed: Of the choice of the subset; in a stream, the first batches are the subset.
+        device: Where batches are to lie.
+
+    Raises:
+        DataError: The data has fewer samples, or no number of samples where the whole of it is asked for.
+    """
+    source = source_of(data.dataset)
+    finish = normaliser(data.normalisation, device)
+    if source not in (Source.TENSORS, Source.MAP):
+        return _of_stream(data, samples, finish, batch_size=batch_size, seed=seed, device=device)
+    count = len(data.dataset)
+    if samples is not None and samples > count:
+        raise DataError(
+            f"refine.subset={samples} is more than data={data.name} holds: {count} samples. Choose a smaller "
+            "one, or refine.read=train for all of them."
+        )
+    chosen = torch.arange(count)
+    if samples is not None:
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+        chosen = order[:samples].sort().values
+    if source is Source.TENSORS:
+        return _of_tensors(data.dataset.tensors, chosen, batch_size, finish, device)
+
+    def draw() -> Iterator[Any]:
+        fetch = BatchedMap(data.dataset).__getitems__
+        fetched = unwrapped(
+            (fetch(index.tolist()) for index in torch.split(chosen, batch_size)), timeout=data.timeout
+        )
+        for batch in without_skipped(fetched, [], data.name, len(chosen) // batch_size + 1):
+            yield finish(on_device(batch, device))
+
+    return _Again(draw) if samples is None else list(draw())
+
+
+def _of_tensors(
+    tensors: tuple[Tensor, ...],
+    chosen: Tensor,
+    batch_size: int,
+    finish: Callable[[Any], Any],
+    device: torch.device,
+) -> Iterable[Any]:
+    a_sample = max(sum(tensor[:1].numel() for tensor in tensors), 1)
+    size = max(batch_size, _NUMBERS_A_BATCH // a_sample)
+
+    def draw() -> Iterator[Any]:
+        for index in torch.split(chosen, size):
+            yield finish(on_device(tuple(tensor.index_select(0, index) for tensor in tensors), device))
+
+    return list(draw()) if len(chosen) * a_sample <= _KEPT else _Again(draw)
+
+
+def _of_stream(
+    data: Data,
+    samples: int | None,
+    finish: Callable[[Any], Any],
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device,
+) -> Iterable[Any]:
+    stream: Iterable[Any] = data.dataset
+    if source_of(stream) is Source.STREAM:
+        stream = stream_loader(
+            stream, batch_size=batch_size, seed=seed, num_workers=0, pin_memory=device.type == "cuda"
+        )
+    count = None
+    if samples is None:
+        try:
+            count = len(data.dataset)
+        except TypeError:
+            count = None
+        if count is None or source_of(data.dataset) is Source.STREAM:
+            raise DataError(
+                f"refine.read=train needs data whose end is known, and {data.name} has none: use "
+                "refine.read=subset or refine.read=batch."
+            )
+
+    def draw() -> Iterator[Any]:
+        batches = restarted(stream, name=data.name, hint="", timeout=data.timeout)
+        drawn = seen = 0
+        while (seen < samples) if samples is not None else (drawn < (count or 0)):
+            batch = finish(on_device(next(batches), device))
+            drawn, seen = drawn + 1, seen + num_samples(batch)
+            yield batch
+        batches.close()
+
+    return _Again(draw) if samples is None else list(draw())

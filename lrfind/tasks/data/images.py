@@ -1,4 +1,4 @@
-"""A data set of picture files, decoded once and then kept."""
+"""A data set of picture files, decoded once and then kept; those that cannot be read are skipped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from lrfind.tasks.data.decode import UnreadableError, jpeg_decoder, read_square
 from lrfind.tasks.data.machine import available_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
 
 MAX_CACHE_BYTES = 32 << 30
 """The cache is given up above this, or above half of the memory that is free."""
@@ -164,3 +165,38 @@ class PictureFolder(Dataset[tuple[Tensor, Tensor]]):
 def _shared_memory(num_bytes: int) -> Tensor:
     """Zeros that forked processes share, outside /dev/shm with its small limit; pages come with use."""
     return torch.frombuffer(mmap.mmap(-1, max(num_bytes, 1)), dtype=torch.uint8)[:num_bytes]
+
+
+def without_skipped(
+    batches: Iterator[Any], skipped: list[str], name: str, batches_per_epoch: int
+) -> Iterator[Any]:
+    """Note the pictures that were left out, and pass over batches of which nothing is left.
+
+    Raises:
+        DataError: Where a whole epoch gave no picture.
+    """
+    known = set(skipped)
+    empty = 0
+    for batch in batches:
+        if not isinstance(batch, PictureBatch):
+            yield batch
+            continue
+        for path in batch.skipped:
+            if path not in known:
+                known.add(path)
+                skipped.append(path)
+        if len(batch.labels):
+            empty = 0
+            yield batch.images, batch.labels
+            continue
+        empty += 1
+        if empty >= batches_per_epoch:
+            raise none_readable(name, skipped)
+
+
+def none_readable(name: str, skipped: list[str]) -> DataError:
+    """The message where no picture is left."""
+    return DataError(
+        f"data={name}: no picture could be read; {len(skipped)} were skipped, the first {skipped[0]}. Check "
+        "that the files are pictures and whole (data.on_error=raise says what is wrong with the first)."
+    )

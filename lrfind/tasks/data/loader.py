@@ -17,11 +17,9 @@ from lrfind.tasks.data.fetching import (
     suitable_workers,
     unwrapped,
 )
-from lrfind.tasks.data.images import PictureFolder
-from lrfind.tasks.data.in_memory import gathered
-from lrfind.tasks.data.order import index_batches
+from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
+from lrfind.tasks.data.in_memory import gathered, index_batches
 from lrfind.tasks.data.prefetch import moved, normaliser
-from lrfind.tasks.data.skipping import none_readable, without_skipped
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import on_device
 

@@ -1,16 +1,17 @@
-"""Batches on their way to the device: moved whole, copied ahead, normalised."""
+"""Batches on their way to the device: moved whole, copied ahead, normalised, in their memory format."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from lrfind.errors import UserError
 from lrfind.training.batch import on_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lrfind.tasks.data.dataset import Normalisation
 
@@ -80,3 +81,24 @@ def moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
     if device.type == "cuda":
         return copied_ahead(batches, device)
     return (on_device(batch, device) for batch in batches)
+
+
+class Mapped:
+    """Batches in channels_last, as often as they are asked for."""
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self._batches = batches
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(channels_last, self._batches)
+
+
+def channels_last(batch: Any) -> Any:
+    """The batch with its pictures, and only them, in channels_last."""
+    if isinstance(batch, Tensor):
+        return batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
+    if isinstance(batch, (list, tuple)) and not hasattr(batch, "_fields"):
+        return type(batch)(channels_last(item) for item in batch)
+    if type(batch) is dict:
+        return {key: channels_last(item) for key, item in batch.items()}
+    return batch

@@ -1,4 +1,4 @@
-"""Known data sets in torchvision's layout, read into memory; torchvision is loaded only to fetch them."""
+"""Known data sets read into memory: the digits of the package, and those in torchvision's layout."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import math
 import sys
 import warnings
 import zlib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,17 @@ def _fetch(name: str, root: str, download: bool = True) -> Any:
             f"data.root={root}: {name} is missing or corrupt in {Path(root).expanduser()} ({why}). Give the "
             "folder that holds it as data.root, or fetch the data with data.download=true."
         ) from error
+
+
+def read_digits() -> tuple[Tensor, Tensor]:
+    """Read the test part of UCI optdigits.
+
+    Returns:
+        Images of shape (1797, 1, 8, 8), uint8 in 0..16, and labels of shape (1797,), int64 in 0..9.
+    """
+    with (
+        resources.files("lrfind.tasks.data").joinpath("optdigits.npz").open("rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
+    ):
+        images, labels = arrays["images"], arrays["labels"]
+    return torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels.astype(np.int64))

@@ -13,13 +13,14 @@ import numpy as np
 import torch
 
 from lrfind.errors import ConfigError, UserError
+from lrfind.training.optimizer import LearningRate
 from lrfind.training.snapshot import preserved
 from lrfind.training.stacking.seeds import StackedSeeds
 from lrfind.training.stacking.stack import Stack
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.stacking.support import why_not_stacked
 from lrfind.training.stacking.tracing import recordable
-from lrfind.training.step import LearningRate, train_step
+from lrfind.training.step import train_step
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

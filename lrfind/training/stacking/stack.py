@@ -22,9 +22,9 @@ from torch.func import functional_call, vmap
 
 from lrfind.training.batch import num_samples
 from lrfind.training.objective import explained
+from lrfind.training.optimizer import LearningRate
 from lrfind.training.stacking.tracing import recorded
 from lrfind.training.stacking.updates import adam, clipped, sgd, stacked_state
-from lrfind.training.step import LearningRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

@@ -8,7 +8,7 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from lrfind.errors import DataError
 from lrfind.tasks.data.dataset import curve, wrap
-from lrfind.tasks.data.fixed_batches import fixed_batches
+from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
 

@@ -1,4 +1,4 @@
-"""How much of its past gradients an optimizer carries along: read, and set."""
+"""An optimizer's learning rate, set in all its groups, and its momentum, read and set."""
 
 from __future__ import annotations
 
@@ -6,10 +6,41 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from lrfind.errors import OptimizerError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch.optim import Optimizer
+
+
+class LearningRate:
+    """Sets the rates of an optimizer, keeping the ratio between its groups.
+
+    The group with the largest rate gets the rate itself, the others their share of it. A rate that is a
+    tensor is filled in place, so that a compiled step is not compiled again.
+    """
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        if any("lr" not in group for group in optimizer.param_groups):
+            raise OptimizerError(
+                f"optimizer: {type(optimizer).__name__} keeps no learning rate: its parameter groups need an "
+                "entry 'lr' for the range test to move."
+            )
+        rates = [float(group["lr"]) for group in optimizer.param_groups]
+        largest = max(rates)
+        self.groups = [
+            (group, rate / largest if largest > 0 else 1.0)
+            for group, rate in zip(optimizer.param_groups, rates, strict=True)
+        ]
+
+    def __call__(self, lr: float) -> None:
+        """Sets the rate of the fastest group to `lr` and the others in proportion."""
+        for group, share in self.groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(lr * share)
+            else:
+                group["lr"] = lr * share
 
 
 def momentum_of(optimizer: Optimizer) -> float:
