@@ -14,7 +14,16 @@ from lrfind.version import __version__
 
 if TYPE_CHECKING:
     from lrfind import policies
-    from lrfind.api import RangeTestResult, RefineResult, VerifyResult, range_test, refine, verify
+    from lrfind.api import (
+        RangeTestResult,
+        RefineResult,
+        TrialResult,
+        VerifyResult,
+        range_test,
+        refine,
+        try_policies,
+        verify,
+    )
     from lrfind.errors import UserError
     from lrfind.range_test.curve import Curve
     from lrfind.suggestion import Status, Suggestion
@@ -25,12 +34,14 @@ __all__ = [
     "RefineResult",
     "Status",
     "Suggestion",
+    "TrialResult",
     "UserError",
     "VerifyResult",
     "__version__",
     "policies",
     "range_test",
     "refine",
+    "try_policies",
     "verify",
 ]
 
@@ -40,10 +51,12 @@ _HOMES = {
     "RefineResult": "lrfind.api",
     "Status": "lrfind.suggestion",
     "Suggestion": "lrfind.suggestion",
+    "TrialResult": "lrfind.api",
     "UserError": "lrfind.errors",
     "VerifyResult": "lrfind.api",
     "range_test": "lrfind.api",
     "refine": "lrfind.api",
+    "try_policies": "lrfind.api",
     "verify": "lrfind.api",
 }
 

@@ -2,6 +2,16 @@
 
 from lrfind.api.range_test import RangeTestResult, range_test
 from lrfind.api.refine import RefineResult, refine
+from lrfind.api.trial import TrialResult, try_policies
 from lrfind.api.verify import VerifyResult, verify
 
-__all__ = ["RangeTestResult", "RefineResult", "VerifyResult", "range_test", "refine", "verify"]
+__all__ = [
+    "RangeTestResult",
+    "RefineResult",
+    "TrialResult",
+    "VerifyResult",
+    "range_test",
+    "refine",
+    "try_policies",
+    "verify",
+]

@@ -83,7 +83,7 @@ def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
     trial = _trial(config, observer) if config.schedule.try_ else None
     peak = peak_of(config, None if trial is None else trial.data, observer)
     tables = [ScheduleTable.of(each) for each in _planned(with_rates(config.schedule, peak))]
-    return Worked(tables, peak, trial, None if trial is None else trial.of(tables))
+    return Worked(tables, peak, trial, None if trial is None else trial.run(tables))
 
 
 def _trial(config: ScheduleConfig, observer: Observer) -> Trial:
@@ -96,7 +96,7 @@ def _trial(config: ScheduleConfig, observer: Observer) -> Trial:
             f"schedule.policy names {policies[0].value} alone: {BASELINE.value} is tried beside it, as the "
             "baseline."
         )
-    return Trial(config, observer)
+    return Trial.of(config, observer)
 
 
 def _planned(settings: ScheduleSettings) -> list[Schedule]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import closing
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,7 @@ from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
 from lrfind.tasks import devices
-from lrfind.tasks.build import build, data_of
+from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.optimizer import momentum_of, set_momentum
 from lrfind.training.run_set import RunSet, RunsInterrupted
@@ -21,20 +21,28 @@ from lrfind.training.runs import seconds_a_step, train_runs
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
+    import torch
     from numpy.typing import NDArray
 
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.tasks.data.dataset import Data
     from lrfind.training.runs import BeforeStep
-    from lrfind.training.task import Task
+    from lrfind.training.task import OpenTask, Task
 
 
-@dataclasses.dataclass(slots=True)
-class _Shown:
-    """What the progress bar is told: updates before this one, over all policies and seeds, and where."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class TrialStep:
+    """How far a trial is, as `on_step` is told.
+
+    Attributes:
+        index: Updates made before this one, over all policies and seeds.
+        seed: Counted from 0.
+        policy: The name of the policy.
+    """
 
     index: int
     seed: int
@@ -42,78 +50,133 @@ class _Shown:
 
 
 class Trial:
-    """Trains the task under several policies.
+    """Trains a task under several policies.
 
     Args:
-        config: Validated.
+        open_task: Opens the task of a seed, with fixed batches set apart from training.
         observer: Told of every step, and how many there are before the first.
+        device: Where it trains.
+        held_out: Samples that are read and never trained on.
+        num_steps: Updates of each training.
+        seeds: How many seeds there are; None: as many as tell a difference from chance.
+        readings: How often the held-out samples are read; None: 20 times, or after every step of fewer.
+        accuracy: Whether there may be right answers to count.
+        first_seed: What the first seed is called.
 
     Attributes:
         device: Where it trains.
-        data: What it trains on.
         held_out: Samples that are read and never trained on.
+        data: What it trains on, where a config says it.
         title: What is trained on what and how; empty before the first task.
         notes: What a reader of the numbers should know.
         skipped: Pictures that could not be read.
-
-    Raises:
-        UserError: Something in the config cannot be used as given.
     """
 
-    def __init__(self, config: ScheduleConfig, observer: Observer) -> None:
-        settings = config.schedule
-        self.device = devices.resolve(config.device)  # what is wrong with it is said before data is read
-        self.data = data_of(config)
-        self.held_out = held_out_samples(
-            self.data, settings.held_out, batch_size=config.batch_size, key="schedule.held_out"
-        )
+    def __init__(
+        self,
+        open_task: OpenTask,
+        observer: Observer,
+        *,
+        device: torch.device,
+        held_out: int,
+        num_steps: int,
+        seeds: int | None = None,
+        readings: int | None = None,
+        accuracy: bool = True,
+        first_seed: int = 0,
+    ) -> None:
+        self.device = device
+        self.held_out = held_out
+        self.data: Data | None = None
         self.title = ""
         self.notes: list[str] = []
         self.skipped: list[str] = []
-        self._config = config
+        self._open_task = open_task
         self._observer = observer
-        self._seeds = TRY_SEEDS if settings.seeds is None else settings.seeds
-        readings = min(TRY_READINGS, settings.num_steps) if settings.readings is None else settings.readings
-        self._read_at = reading_steps(settings.num_steps, readings)
-        self._accuracy = not config.criterion.get("from_model")
-        if not is_counted(self.data):
-            self.notes.append(
+        self._seeds = TRY_SEEDS if seeds is None else seeds
+        self._read_at = reading_steps(
+            num_steps, min(TRY_READINGS, num_steps) if readings is None else readings
+        )
+        self._accuracy = accuracy
+        self._first_seed = first_seed
+
+    @classmethod
+    def of(cls, config: ScheduleConfig, observer: Observer) -> Trial:
+        """The trial of a config.
+
+        Raises:
+            UserError: Something in the config cannot be used as given.
+        """
+        settings = config.schedule
+        device = devices.resolve(config.device)  # what is wrong with it is said before data is read
+        data = data_of(config)
+        held_out = held_out_samples(
+            data, settings.held_out, batch_size=config.batch_size, key="schedule.held_out"
+        )
+        accuracy = not config.criterion.get("from_model")
+        trial = cls(
+            ConfigTasks(config, accuracy=accuracy, validation_samples=held_out, data=data),
+            observer,
+            device=device,
+            held_out=held_out,
+            num_steps=settings.num_steps,
+            seeds=settings.seeds,
+            readings=settings.readings,
+            accuracy=accuracy,
+            first_seed=config.seed,
+        )
+        trial.data = data
+        if not is_counted(data):
+            trial.notes.append(
                 "The held-out samples were drawn first; a later pass over the data may bring them again."
             )
+        return trial
 
-    def of(self, courses: Sequence[ScheduleTable]) -> Tried:
+    def run(self, courses: Sequence[ScheduleTable]) -> Tried:
         """Trains under the policies until the user stops it; what was measured until then is kept."""
         num_steps = self._read_at[-1]
+        total = len(courses) * self._seeds * num_steps
         done: list[RunSet] = []
-        task = self._first(courses)
+        self._accuracy = self._accuracy and self._measures_accuracy()
         try:
-            self._announce(task, courses)
-            total = len(courses) * self._seeds * num_steps
-            with self._observer.steps(total, self._words(total)) as shown:
+            with ExitStack() as watched:
+                shown: Callable[[TrialStep], None] | None = None
                 for seed in range(self._seeds):
-                    task = self._task(seed) if seed else task
-                    with closing(task):
+                    with self._open(seed) as task:
+                        if shown is None:
+                            self._begin(task, courses)
+                            shown = watched.enter_context(self._observer.steps(total, self._words(total)))
                         done.append(self._one_seed(task, courses, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
                     if not done[-1].whole:
                         break
         except KeyboardInterrupt:
-            pass  # between two seeds: the seeds that are missing say so
-        finally:
-            task.close()
+            if not self.title:
+                raise
+            # Between two seeds: the seeds that are missing say so.
         return Tried(tuple(courses), self._read_at, tuple(done), self._seeds)
 
-    def _first(self, courses: Sequence[ScheduleTable]) -> Task:
-        """The task of the first seed, once it is known whether there are right answers to count."""
-        task = self._task(0)
-        if self._accuracy:
+    @contextmanager
+    def _open(self, seed: int) -> Iterator[Task]:
+        """The task of a seed at its start, which measures accuracy where there are right answers to count."""
+        with self._open_task(seed) as task:
+            if self._accuracy:
+                yield task
+            else:
+                yield dataclasses.replace(task, objective=task.objective.loss_only())
+
+    def _measures_accuracy(self) -> bool:
+        """Whether there are right answers to count."""
+        with self._open_task(0) as task:
             assert task.validation is not None
             try:
                 evaluate(task.objective, task.validation[:1])
             except BatchError:
-                task.close()
-                self._accuracy = False  # what else is wrong with the batch is said without it, too
-                task = self._task(0)
+                return False  # what else is wrong with the batch is said without it, too
+        return True
+
+    def _begin(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
+        """Says how much there is to train, and keeps what the first task tells."""
         self.title = task.title
         self.notes += task.notes
         moving = [course.schedule.policy.value for course in courses if course.momenta is not None]
@@ -122,10 +185,10 @@ class Trial:
                 f"{moving[0]} was tried without its momentum, for the optimizer has none. The printed code "
                 "would set it nevertheless: add cycle_momentum=False to it, or try with optimizer=momentum."
             )
-        return task
+        self._announce(task, courses)
 
     def _one_seed(
-        self, task: Task, courses: Sequence[ScheduleTable], seed: int, shown: Callable[[_Shown], None]
+        self, task: Task, courses: Sequence[ScheduleTable], seed: int, shown: Callable[[TrialStep], None]
     ) -> RunSet:
         num_steps = self._read_at[-1]
         before = seed * len(courses) * num_steps
@@ -137,7 +200,7 @@ class Trial:
             del step
             taken += rates
             at = min(taken // num_steps, len(courses) - 1)
-            shown(_Shown(before + taken - 1, seed, courses[at].schedule.policy.value))
+            shown(TrialStep(before + taken - 1, seed, courses[at].schedule.policy.value))
 
         try:
             return train_runs(
@@ -146,17 +209,12 @@ class Trial:
                 num_steps=num_steps,
                 held_out=task.validation,
                 read_at=self._read_at,
-                seed=self._config.seed + seed,
+                seed=self._first_seed + seed,
                 before_step=momentum_moved(task, courses),
                 on_step=on_step,
             )
         except RunsInterrupted as stopped:
             return stopped.runs
-
-    def _task(self, seed: int) -> Task:
-        """The task of a seed, counted from 0, at its start."""
-        config = dataclasses.replace(self._config, seed=self._config.seed + seed)
-        return build(config, data=self.data, validation_samples=self.held_out, accuracy=self._accuracy)
 
     def _announce(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
         """Says how much there is to train, before it begins."""
@@ -172,8 +230,8 @@ class Trial:
             )
         )
 
-    def _words(self, total: int) -> Callable[[_Shown], str]:
-        def words(shown: _Shown) -> str:
+    def _words(self, total: int) -> Callable[[TrialStep], str]:
+        def words(shown: TrialStep) -> str:
             where = f"seed {shown.seed + 1} of {self._seeds}, {shown.policy}"
             return f"{where}, step {shown.index + 1:,} of {total:,}"
 

@@ -1,0 +1,104 @@
+"""`from lrfind import try_policies`: what `lrfind schedule --try` measures, on objects of one's own."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lrfind import UserError, policies, try_policies
+from lrfind.report import record as records
+from lrfind.schedule.config import ScheduleConfig
+from tests.own_tasks import Built
+
+SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+NAMES = ("fixed", "linear", "one_cycle")
+
+
+def planned(*names, lr=0.5, num_steps=20):
+    return [policies.schedule(name, lr=lr, num_steps=num_steps) for name in names]
+
+
+class Bowl(nn.Module):
+    """0.5 w^2 without noise: SGD gives w <- (1 - lr) w."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+
+    def forward(self, x):
+        return 0.5 * self.w**2 + 0 * x.sum()
+
+
+def on_bowl(schedules, **options):
+    model = Bowl()
+    loader = DataLoader(TensorDataset(torch.zeros(40, 1, dtype=torch.float64)), batch_size=4, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    held_out = [next(iter(loader))]
+    return model, try_policies(model, optimizer, None, loader, held_out, schedules, **{"seeds": 2} | options)
+
+
+def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
+    schedules = planned("fixed", "linear")
+    model, found = on_bowl(schedules)
+    for schedule, outcome in zip(schedules, found.outcomes, strict=True):
+        weight = 1.0
+        for step in range(20):
+            weight *= 1 - schedule.rate(step)
+        assert outcome.loss == pytest.approx(0.5 * weight**2, rel=1e-12)
+        assert outcome.loss_spread == 0
+    assert (found.best, found.suggestion) == ("fixed", None)
+    assert model.w.item() == 1.0
+    jsonschema.validate(found.content, SCHEMA)
+    found.to_csv(tmp_path / "a.csv")
+    found.to_json(tmp_path / "a.json")
+    assert found.plot(tmp_path / "a.png").axes
+    assert "best='fixed'" in repr(found)
+
+
+def test_the_command_says_the_same_of_the_same_task(lrfind, tmp_path):
+    words = ("schedule.num_steps=20", "schedule.policy=[fixed,linear,one_cycle]", "schedule.lr=0.2",
+             "schedule.seeds=1", "schedule.readings=4", "schedule.held_out=200", "schedule.try=true",
+             "optimizer=momentum")  # fmt: skip
+    ran = lrfind("schedule", *words)
+    assert ran.code == 0, ran.err
+    own = Built("schedule", *words, held_out=200, schema=ScheduleConfig)
+    found = try_policies(*own.arguments, own.held_out, planned(*NAMES, lr=0.2), seeds=1, readings=4)
+    found.to_csv(tmp_path / "own.csv")
+    assert (tmp_path / "own.csv").read_text() == (ran.folder / "schedule_try.csv").read_text()
+    assert found.content["tried"] == json.loads((ran.folder / "schedule.json").read_text())["tried"]
+    assert found.tried.measures_accuracy
+    figure = found.plot()
+    axes = figure.subplots()
+    assert found.plot(ax=axes) is figure
+
+
+def test_steps_are_told_and_an_interrupt_is_passed_on_with_all_put_back():
+    told = []
+    on_bowl(planned("fixed", "linear"), on_step=told.append)
+    assert [step.index for step in told] == list(range(2 * 2 * 20))
+    assert (told[0].policy, told[-1].policy, told[-1].seed) == ("fixed", "linear", 1)
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        on_bowl(planned("fixed", "linear"), on_step=stop)
+
+
+@pytest.mark.parametrize(
+    ("schedules", "options", "said"),
+    [
+        (planned("fixed"), {}, "two or more"),
+        (planned("fixed", "fixed"), {}, "different policies, got fixed, fixed"),
+        ([*planned("fixed"), *planned("linear", lr=1.0)], {}, "the same peak"),
+        (planned("fixed", "linear"), {"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
+        (planned("fixed", "linear"), {"readings": 21}, "readings must be at most the 20 steps"),
+    ],
+)
+def test_bad_arguments_are_named(schedules, options, said):
+    with pytest.raises(UserError, match=said):
+        on_bowl(schedules, **options)
