@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.errors import BatchError, UserError
+from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lrfind.training.task import Task
+
+
+_DEFAULTS = RangeSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +69,11 @@ class SweepOptions:
             see `InitialModel`. It costs a forward pass a step, and a copy of what is trained.
     """
 
-    beta: float = 0.98
-    stop_factor: float | None = 4.0
+    beta: float = _DEFAULTS.beta
+    stop_factor: float | None = _DEFAULTS.stop_factor
     skip_start: int = 0
     skip_end: int = 0
-    validation_every: int = 10
+    validation_every: int = _DEFAULTS.validation.every
     paired: bool = False
 
     def __post_init__(self) -> None:

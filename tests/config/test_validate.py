@@ -15,7 +15,6 @@ from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric, RangeConfig, RangeSettings
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import Rule
-from lrfind.report.record import plain
 
 GOOD = {
     "model": {"_target_": "torch.nn.Linear", "in_features": 4, "out_features": 2},
@@ -204,14 +203,6 @@ def test_a_key_of_the_range_test_that_is_left_out_has_its_default():
     config = composed()
     del config.range.num_steps
     assert validated(config, RangeConfig).range.num_steps == RangeSettings().num_steps
-
-
-def test_the_yaml_writes_out_the_defaults_of_the_dataclass():
-    from hydra import compose, initialize_config_module
-
-    with initialize_config_module("lrfind.configs", version_base="1.3"):
-        shipped = OmegaConf.to_container(compose("range").range)
-    assert shipped == plain(RangeSettings())
 
 
 def test_a_required_value_that_was_not_given_is_named():
