@@ -165,15 +165,19 @@ def below(lr: float) -> float:
 
 
 def by_table(low: float, high: float, iterations: int) -> Segments:
-    """The rates of the table from `low` to `high`, which are powers of ten or rates of the table."""
-    segments = []
+    """The rates of the table from `low` to `high`, which are rates of it, whole decades apart."""
+    segments: list[Segment] = []
     for exponent in range(exact(low).adjusted(), exact(high).adjusted() + 1):
         unit = Decimal(1).scaleb(exponent)
         first, last = max(exact(low), unit), min(exact(high), 9 * unit)
+        if segments and segments[-1].stop == unit:
+            first = 2 * unit
         if last > first:
             segments.append(Segment(first, last, min(unit, last - first), iterations))
-        elif last == first and segments:  # a power of ten at the end is the tenth rate of the decade below
+        elif last == first and segments:  # a rate alone is the tenth of the decade below
             segments[-1] = replace(segments[-1], stop=last)
+        elif last == first < exact(high):  # the ninth of a decade alone begins with the next power of ten
+            segments.append(Segment(first, 10 * unit, unit, iterations))
     return tuple(segments)
 
 

@@ -143,3 +143,4 @@ def test_the_next_smaller_rate_of_the_table():
 def test_decades_of_the_table():
     assert rates(by_table(2, 20, 10)) == [2, 3, 4, 5, 6, 7, 8, 9, 10, 20]
     assert rates(by_table(1e-6, 1e-4, 10))[:3] == [1e-6, 2e-6, 3e-6]
+    assert rates(by_table(0.9, 9, 10)) == [0.9, 1, 2, 3, 4, 5, 6, 7, 8, 9]
