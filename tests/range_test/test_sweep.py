@@ -18,22 +18,7 @@ from lrfind.training.objective import Objective
 from lrfind.training.smoothing import exponential_average
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
-
-CPU = torch.device("cpu")
-
-
-class Quadratic(nn.Module):
-    """The sum of 0.5 a w^2, in float64; the batch is a factor on the loss."""
-
-    def __init__(self, *curvatures, start=1.0):
-        super().__init__()
-        self.curvatures = curvatures
-        self.weights = nn.ParameterList(
-            nn.Parameter(torch.tensor(start, dtype=torch.float64)) for _ in curvatures
-        )
-
-    def forward(self, factor):
-        return factor * sum(0.5 * a * w * w for a, w in zip(self.curvatures, self.weights, strict=True))
+from tests.toy_tasks import CPU, Quadratic
 
 
 def run(model, optimizer, lrs, *, factors=None, criterion=None, batches=None, **others):

@@ -5,32 +5,18 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from lrfind.refine.continued import Reading, continued
 from lrfind.refine.loss_log import LossLog
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.task import Task
-
-CPU = torch.device("cpu")
-
-
-class Quadratic(nn.Module):
-    """The loss 0.5 a w^2, for which SGD gives w <- (1 - lr a) w."""
-
-    def __init__(self, curvature=1.0, start=1.0):
-        super().__init__()
-        self.curvature = curvature
-        self.w = nn.Parameter(torch.tensor(start, dtype=torch.float64))
-
-    def forward(self, x):
-        return {"loss": 0.5 * self.curvature * self.w**2 + 0.0 * x.sum()}
+from tests.toy_tasks import CPU, Quadratic
 
 
 def a_task(model=None, **more):
     model = Quadratic() if model is None else model
-    batches = itertools.repeat((torch.zeros(2, 1, dtype=torch.float64),))
+    batches = itertools.repeat((torch.ones(2, 1, dtype=torch.float64),))
     return Task(Objective(model, None), torch.optim.SGD(model.parameters(), lr=1.0), batches, CPU, **more)
 
 
@@ -50,7 +36,7 @@ def expected_after():
 
 def test_training_goes_on_from_rate_to_rate_in_closed_form():
     tape = LossLog()
-    reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
+    reading = Reading(1, [(torch.ones(4, 1, dtype=torch.float64),)])
     assert continued(a_task(), RUNGS, reading=reading, tape=tape) is Status.COMPLETED
     assert tape.level == 0.5
     for ours, theirs in zip(tape.losses, expected_after(), strict=True):
@@ -86,7 +72,7 @@ def test_the_first_loss_that_is_not_finite_ends_the_round_and_is_kept():
 def test_a_level_that_is_not_finite_ends_it_before_any_update():
     model = Quadratic(start=math.nan)
     tape = LossLog()
-    reading = Reading(1, [(torch.zeros(4, 1, dtype=torch.float64),)])
+    reading = Reading(1, [(torch.ones(4, 1, dtype=torch.float64),)])
     assert continued(a_task(model), RUNGS, reading=reading, tape=tape) is Status.NONFINITE
     assert tape.track().losses == ()
 

@@ -4,31 +4,22 @@ import itertools
 
 import pytest
 import torch
-from torch import nn
 
 from lrfind.refine.continued import Reading
 from lrfind.refine.restarted import planned_steps, restarted, seed_result
 from lrfind.training.objective import Objective
 from lrfind.training.task import Task
-
-
-class Quadratic(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-
-    def forward(self, x):
-        return 0.5 * self.w**2 + 0.0 * x.sum()
+from tests.toy_tasks import CPU, Quadratic
 
 
 def afresh():
-    return itertools.repeat((torch.zeros(2, 1, dtype=torch.float64),))
+    return itertools.repeat((torch.ones(2, 1, dtype=torch.float64),))
 
 
 def a_task():
     model = Quadratic()
     optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    return Task(Objective(model, None), optimizer, afresh(), torch.device("cpu"), afresh=afresh)
+    return Task(Objective(model, None), optimizer, afresh(), CPU, afresh=afresh)
 
 
 LRS = [0.05, 0.1, 0.5, 1.5]

@@ -14,26 +14,13 @@ import pytest
 from lrfind.report import record as records
 from lrfind.schedule.schedule import schedule
 from lrfind.training import runs as course
+from tests.toy_tasks import BOWL, ON_BOWL
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 
-# 0.5 w^2 without noise: SGD gives w <- (1 - lr) w.
-BOWL = """
-import torch
-class Bowl(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.w = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-    def forward(self, x): return 0.5 * self.w ** 2 + 0 * x.sum()
-def data(): return torch.utils.data.TensorDataset(torch.zeros(40, 1, dtype=torch.float64))
-class Stream(torch.utils.data.IterableDataset):
-    def __iter__(self): return iter(torch.zeros(10000, 1, dtype=torch.float64))
-"""
 STEPS = 40
-ON_BOWL = (
-    "model=custom", "model._target_=bowl.Bowl", "data=custom", "data._target_=bowl.data", "trust=[bowl]",
-    "criterion=from_model", "batch_size=4", "optimizer=custom", "optimizer._target_=torch.optim.SGD",
-    f"schedule.num_steps={STEPS}", "schedule.seeds=2", "schedule.readings=4",
+TRIAL = (
+    *ON_BOWL, f"schedule.num_steps={STEPS}", "schedule.seeds=2", "schedule.readings=4",
 )  # fmt: skip
 
 
@@ -41,7 +28,7 @@ ON_BOWL = (
 def on_bowl(lrfind, own):
     """Runs `lrfind schedule --try` on the bowl."""
     own("bowl", BOWL)
-    return lambda *words, **options: lrfind("schedule", "--try", *ON_BOWL, *words, **options)
+    return lambda *words, **options: lrfind("schedule", "--try", *TRIAL, *words, **options)
 
 
 def rows(ran):

@@ -19,8 +19,8 @@ from lrfind.training.stacking import autotune
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.step import evaluate
 from lrfind.training.task import Task
+from tests.toy_tasks import CPU, Quadratic
 
-CPU = torch.device("cpu")
 FORMS = pytest.mark.parametrize("strategy", [Strategy.SEQUENTIAL, Strategy.STACKED])
 
 
@@ -31,18 +31,6 @@ def _one_thread():
     torch.manual_seed(0)
     yield
     torch.set_num_threads(threads)
-
-
-class Quadratic(nn.Module):
-    """0.5 a w^2 in float64, times the batch; it returns its loss."""
-
-    def __init__(self, curvature=2.0, start=1.0):
-        super().__init__()
-        self.curvature = curvature
-        self.w = nn.Parameter(torch.tensor(start, dtype=torch.float64))
-
-    def forward(self, factor):
-        return factor * 0.5 * self.curvature * self.w**2
 
 
 ONE = torch.tensor(1.0, dtype=torch.float64)
@@ -57,7 +45,7 @@ def task_of(objective, optimizer, batches):
 
 
 def train_quadratic(lrs, *, batches=ones, model=None, num_steps=40, **others):
-    model = model or Quadratic()
+    model = model or Quadratic(2.0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     return train_runs(task_of(Objective(model, None), optimizer, batches), lrs, num_steps=num_steps, **others)
 
@@ -513,7 +501,7 @@ def test_a_halving_goes_by_what_is_read_at_its_rungs(strategy):
     # The training loss is 100 times the one that is read.
     hundred = lambda: itertools.repeat((100 * ONE,))  # noqa: E731
     found = train_quadratic(
-        [0.1, 0.45, 0.2, 0.3], batches=hundred, model=Quadratic(curvature=0.02), held_out=[(ONE,)],
+        [0.1, 0.45, 0.2, 0.3], batches=hundred, model=Quadratic(0.02), held_out=[(ONE,)],
         halving=Halving((4,)), num_steps=8, strategy=strategy,
     )  # fmt: skip
     assert found.read_at == (4, 8)

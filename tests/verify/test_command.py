@@ -14,24 +14,13 @@ from lrfind.cli.main import main
 from lrfind.report import record as records
 from lrfind.verify import run as verifying
 from lrfind.verify import target as checked
+from tests.toy_tasks import BOWL, ON_BOWL
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 SHORT = ("verify.num_steps=20", "verify.seeds=2")
 
-# 0.5 w^2 without noise: SGD gives w <- (1 - lr) w. Best at lr = 1, and beyond 2 it diverges.
-BOWL = """
-import torch
-class Bowl(torch.nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.w = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-    def forward(self, x): return 0.5 * self.w ** 2 + 0 * x.sum()
-def data(): return torch.utils.data.TensorDataset(torch.zeros(40, 1, dtype=torch.float64))
-"""
-ON_BOWL = (
-    "model=custom", "model._target_=bowl.Bowl", "data=custom", "data._target_=bowl.data", "trust=[bowl]",
-    "criterion=from_model", "batch_size=4", "optimizer=custom", "optimizer._target_=torch.optim.SGD",
-    "verify.num_steps=10", "verify.seeds=2",
+RUNS = (
+    *ON_BOWL, "verify.num_steps=10", "verify.seeds=2",
 )  # fmt: skip
 
 
@@ -44,7 +33,7 @@ def final_of(lr, steps=10):
 def on_bowl(lrfind, own):
     """Runs `lrfind verify` on the bowl."""
     own("bowl", BOWL)
-    return lambda *words, **options: lrfind("verify", *words, *ON_BOWL, **options)
+    return lambda *words, **options: lrfind("verify", *words, *RUNS, **options)
 
 
 def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_files(lrfind):
@@ -301,7 +290,7 @@ def test_a_record_that_is_none_is_refused(lrfind, tmp_path, content):
 def test_multirun_exits_4_where_a_rate_is_not_sensible_for_every_job(on_bowl, tmp_path, capfd):
     words = ["1", "--lr", "0.01,1", "-m", f"hydra.sweep.dir={tmp_path / 'jobs'}"]
     words[1:3] = ["verify.lr=0.01,1"]
-    assert main(["verify", *words, *ON_BOWL]) == 4
+    assert main(["verify", *words, *RUNS]) == 4
     assert "2 of 2 jobs suggest a learning rate" in capfd.readouterr().err
 
 
@@ -320,7 +309,7 @@ class Stopping(Bowl):
 
 def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
     own("stopping", STOPPING.format(at=70))
-    words = [word.replace("bowl.Bowl", "stopping.Stopping").replace("bowl", "stopping") for word in ON_BOWL]
+    words = [word.replace("bowl.Bowl", "stopping.Stopping").replace("bowl", "stopping") for word in RUNS]
     ran = lrfind("verify", "0.5", "-q", *words)
     assert ran.code == 130, ran.err
     assert ran.out == ""
@@ -394,7 +383,7 @@ def test_what_the_range_test_says_of_the_data_is_passed_on_once(on_bowl, monkeyp
 
 def test_ctrl_c_in_the_range_test_leaves_a_record_too(lrfind, own):
     own("halted", STOPPING.format(at=30))
-    words = [word.replace("bowl.Bowl", "halted.Stopping").replace("bowl", "halted") for word in ON_BOWL]
+    words = [word.replace("bowl.Bowl", "halted.Stopping").replace("bowl", "halted") for word in RUNS]
     ran = lrfind("verify", *words)
     assert ran.code == 130, ran.err
     assert (ran.record["status"], ran.record["runs"]) == ("interrupted", [])
@@ -405,7 +394,7 @@ def test_ctrl_c_in_the_range_test_leaves_a_record_too(lrfind, own):
 def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own):
     kill = "__import__('os').kill(__import__('os').getpid(), 15)"
     own("ended", STOPPING.replace("raise KeyboardInterrupt", kill).format(at=30))
-    words = [word.replace("bowl.Bowl", "ended.Stopping").replace("bowl", "ended") for word in ON_BOWL]
+    words = [word.replace("bowl.Bowl", "ended.Stopping").replace("bowl", "ended") for word in RUNS]
     ran = lrfind("verify", "0.5", "-q", *words)
     assert ran.code == 143, ran.err
     assert ran.out == ""
