@@ -11,9 +11,21 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lrfind.cli.commands import COMMANDS
 from lrfind.cli.main import main
+
+# The same examples every time and everywhere, few enough for seconds; a slow machine fails nothing.
+settings.register_profile(
+    "lrfind",
+    derandomize=True,
+    max_examples=25,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("lrfind")
 
 
 @pytest.fixture(scope="session")
