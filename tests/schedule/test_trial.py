@@ -177,7 +177,7 @@ def test_an_interrupt_keeps_what_was_measured(on_bowl, monkeypatch, number, code
 def test_the_same_command_gives_the_same_numbers_and_is_repeated_from_its_folder(on_bowl, lrfind):
     ran = on_bowl("schedule.policy=[fixed,linear]", "schedule.lr=0.5")
     again = lrfind("schedule", "--config-dir", str(ran.folder / ".hydra"), "--config-name", "config",
-                   folder="again")  # fmt: skip
+                   "trust=[bowl]", folder="again")  # fmt: skip
     assert again.code == 0, again.err
     assert (again.folder / "schedule_try.csv").read_bytes() == (ran.folder / "schedule_try.csv").read_bytes()
 
