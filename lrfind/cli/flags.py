@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from lrfind.cli.overrides import after_flags
+
 RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
 """Flags with a learning rate behind them: whose they are, what they are short for, an example."""
 
@@ -72,12 +74,9 @@ def with_rate_to_check(words: list[str]) -> list[str]:
     Raises:
         UsageError: There is more than one, or it is no number.
     """
-    from lrfind.cli.app import FLAGS_WITH_VALUE, INFO
-
     kept: list[str] = []
     plain: list[str] = []
-    for before, word in zip(["", *words], words, strict=False):
-        is_value = before in FLAGS_WITH_VALUE or (before in ("--info", "-i") and word in INFO)
+    for word, is_value in after_flags(words):
         is_rate = not is_value and (is_plain(word) or _is_negative(word))
         (plain if is_rate else kept).append(word)
     if not plain:

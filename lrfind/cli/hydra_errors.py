@@ -6,10 +6,31 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lrfind.config.validate import nearest
-from lrfind.errors import ConfigError
+from lrfind.errors import ConfigError, OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from lrfind.errors import UserError
+
+
+def explained(error: Exception, command: str, arguments: Sequence[str]) -> UserError | None:
+    """What went wrong before the job, as a message; None where it is no mistake of the user."""
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    # Hydra checks some of what it is given with plain exceptions.
+    if isinstance(error, (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)):
+        return composition_error(error, command, arguments)
+    if type(error).__module__.startswith("yaml"):
+        return ConfigError(f"A config file is not valid YAML: {' '.join(str(error).split())}")
+    if isinstance(error, OSError):
+        where = error.filename or "The run directory"
+        return OutputError(
+            f"{where}: the run directory cannot be made: {error.strerror or error}. Choose another with "
+            "hydra.run.dir=FOLDER."
+        )
+    return None
 
 
 def composition_error(error: Exception, command: str, arguments: Sequence[str]) -> ConfigError:

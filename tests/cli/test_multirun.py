@@ -4,8 +4,8 @@ import csv
 
 import pytest
 
-from lrfind.cli.app import ordered
 from lrfind.cli.main import main
+from lrfind.cli.overrides import ordered
 
 FEW = "range.num_steps=40"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from lrfind.cli.app import OWN_OVERRIDES
 from lrfind.cli.commands import COMMANDS
+from lrfind.cli.overrides import OWN_OVERRIDES
 from lrfind.config.targets import KNOWN
 from lrfind.config.validate import validated
 from lrfind.tasks.build import build

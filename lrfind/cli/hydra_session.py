@@ -1,0 +1,142 @@
+"""What Hydra is given while it runs a command, and what is put back afterwards."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lrfind.cli.overrides import ordered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SHOWING = ("-c", "--cfg", "-i", "--info", "--hydra-help")
+
+
+@contextmanager
+def inside_hydra(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
+    """Hydra reads these arguments, trusts no other code, and leaves the process as it was.
+
+    Args:
+        arguments: Overrides and Hydra's own flags.
+        trust: Packages whose code the user lets run.
+    """
+    with ExitStack() as stack:
+        for each in (
+            _as_arguments(arguments),
+            _plain_exceptions(),
+            _loggers_kept(),
+            _configs_checked(arguments, trust),
+        ):
+            stack.enter_context(each)
+        yield
+
+
+@contextmanager
+def shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
+    """What Hydra shows arrives at stdout, or it is said why not; a reader who has gone has seen enough.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    if not _only_shows(arguments) or sys.stdout is None:
+        yield
+        return
+    from lrfind.report.files import output_error
+    from lrfind.report.streams import give_up
+
+    lost: list[BaseException] = []
+
+    def remember(handler: logging.Handler, record: logging.LogRecord) -> None:
+        lost.append(sys.exc_info()[1] or OSError())
+
+    # Some of it goes through Hydra's log, which tells of a full disk at every line and forgets it.
+    before = logging.Handler.handleError
+    logging.Handler.handleError = remember  # type: ignore[method-assign,assignment]
+    try:
+        try:
+            yield
+        finally:
+            logging.Handler.handleError = before  # type: ignore[method-assign]
+            sys.stdout.flush()
+        if lost:
+            raise lost[0]
+    except BrokenPipeError:
+        give_up(sys.stdout)
+    except OSError as error:
+        give_up(sys.stdout)
+        raise output_error("standard output", error) from error
+
+
+@contextmanager
+def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
+    """The process's arguments as Hydra reads them."""
+    before = sys.argv
+    sys.argv = ["lrfind", *ordered(arguments)]
+    try:
+        yield
+    finally:
+        sys.argv = before
+
+
+@contextmanager
+def _plain_exceptions() -> Iterator[None]:
+    """Hydra raises what went wrong instead of printing it and leaving with exit code 1."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HYDRA_FULL_ERROR"]
+        else:
+            os.environ["HYDRA_FULL_ERROR"] = before
+
+
+@contextmanager
+def _loggers_kept() -> Iterator[None]:
+    """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process.
+
+    What our own code warns of meanwhile is said on stderr.
+    """
+    from lrfind.report import console
+
+    class ToScreen(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.warn(record.getMessage())
+
+    root, own = logging.getLogger(), logging.getLogger("lrfind")
+    handlers, level = root.handlers[:], root.level
+    to_screen = ToScreen(logging.WARNING)
+    own.addHandler(to_screen)
+    try:
+        yield
+    finally:
+        own.removeHandler(to_screen)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+
+
+@contextmanager
+def _configs_checked(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
+    """Hydra composes no config that tells it to run what nobody trusts."""
+    import hydra._internal.hydra as user_of_it
+
+    from lrfind.config.hydra_loader import CheckedConfigLoader
+
+    name = "ConfigLoaderImpl"
+    before = getattr(user_of_it, name)
+    setattr(user_of_it, name, partial(CheckedConfigLoader, trust=trust, words=arguments))
+    try:
+        yield
+    finally:
+        setattr(user_of_it, name, before)
+
+
+def _only_shows(arguments: Sequence[str]) -> bool:
+    """Whether Hydra is asked to show something instead of running a job."""
+    return any(word.split("=")[0] in _SHOWING for word in arguments)
