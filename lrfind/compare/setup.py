@@ -59,7 +59,9 @@ class Setting:
         if settings.optimizers is None:
             self.configs = {str(config.optimizer["_target_"]).rpartition(".")[2]: config}
         else:
-            self.configs = with_optimizers(config, settings.optimizers, "compare")
+            self.configs = with_optimizers(
+                config, settings.optimizers, command="compare", key="compare.optimizers"
+            )
         self.data = data_of(config)
         self.sizes = _batch_sizes(config, self.data)
         self.held_out, pool = _held_out(config, self.data, self.sizes)

@@ -12,14 +12,14 @@ from lrfind.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from omegaconf import DictConfig
+
     from lrfind.config.schema import TaskConfig
 
 Config = TypeVar("Config", bound="TaskConfig")
 
-KEY = "compare.optimizers"
 
-
-def with_optimizers(config: Config, names: Sequence[str], command: str) -> dict[str, Config]:
+def with_optimizers(config: Config, names: Sequence[str], *, command: str, key: str) -> dict[str, Config]:
     """The config once for each optimizer, as `optimizer=NAME` on the command line would have made it.
 
     Overrides of single keys (`optimizer.weight_decay=1e-4`) are meant for all of them, and so must be keys of
@@ -29,53 +29,64 @@ def with_optimizers(config: Config, names: Sequence[str], command: str) -> dict[
         config: Validated.
         names: Options of the optimizer group.
         command: Name of the primary config.
+        key: The dotted key that names them, for messages.
 
     Raises:
         ConfigError: There is no such option, it lacks a value, or it lacks a key that an override sets.
     """
-    return {name: replace(config, optimizer=_checked(config, name, command)) for name in names}
+    found = {}
+    for name in names:
+        found[name] = replace(config, optimizer=_optimizer(name, command, key))
+        problems = check_targets(found[name])
+        if problems:
+            raise ConfigError(*problems)
+    return found
 
 
-def _checked(config: TaskConfig, name: str, command: str) -> dict[str, Any]:
-    node = _composed(name, command)
-    problems = check_targets(replace(config, optimizer=node))
-    if problems:
-        raise ConfigError(*problems)
-    return node
-
-
-def _composed(name: str, command: str) -> dict[str, Any]:
-    from hydra import compose, initialize_config_module
-    from hydra.core.global_hydra import GlobalHydra
-    from hydra.core.hydra_config import HydraConfig
+def _optimizer(name: str, command: str, key: str) -> dict[str, Any]:
+    """The optimizer group with an option of it and with the overrides that were given."""
     from hydra.errors import ConfigCompositionException, MissingConfigException
     from omegaconf import OmegaConf
 
-    given = list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-    kept = [override for override in given if override.lstrip("+~").startswith(("optimizer.", "experiment="))]
-    # The other groups do not matter here; what they may leave open (model=custom) is not asked for.
-    overrides = [*kept, f"optimizer={name}"]
+    kept = _overrides()
     try:
-        if GlobalHydra.instance().is_initialized():
-            composed = compose(config_name=command, overrides=overrides)
-        else:
-            with initialize_config_module("lrfind.configs", version_base="1.3"):
-                composed = compose(config_name=command, overrides=overrides)
+        composed = _composed(command, [*kept, f"optimizer={name}"])
     except MissingConfigException as error:
         known = sorted(error.options or [])
         raise ConfigError(
-            f"{KEY}: {name} is no optimizer.{nearest(name, known)} It is one of {', '.join(known)}."
+            f"{key}: {name} is no optimizer.{nearest(name, known)} It is one of {', '.join(known)}."
         ) from error
     except ConfigCompositionException as error:
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"{KEY}: {name} cannot be composed with {' '.join(kept) or 'that'}: {reason} "
+            f"{key}: {name} cannot be composed with {' '.join(kept) or 'that'}: {reason} "
             "Overrides of the optimizer are meant for all that are compared: leave out what one of them does "
             "not know."
         ) from error
-    missing = sorted(key for key in OmegaConf.missing_keys(composed) if key.startswith("optimizer."))
+    missing = sorted(each for each in OmegaConf.missing_keys(composed) if each.startswith("optimizer."))
     if missing:
-        raise ConfigError(f"{KEY}: {name} leaves {', '.join(missing)} open; give it as {missing[0]}=VALUE.")
+        raise ConfigError(f"{key}: {name} leaves {', '.join(missing)} open; give it as {missing[0]}=VALUE.")
     node = OmegaConf.to_container(composed.optimizer, resolve=True)
     assert isinstance(node, dict)
-    return {str(key): value for key, value in node.items()}
+    return {str(each): value for each, value in node.items()}
+
+
+def _overrides() -> list[str]:
+    """The overrides of this run that concern the optimizer.
+
+    The other groups do not matter here; what they may leave open (model=custom) is not asked for.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    given = HydraConfig.get().overrides.task if HydraConfig.initialized() else []
+    return [each for each in given if each.lstrip("+~").startswith(("optimizer.", "experiment="))]
+
+
+def _composed(command: str, overrides: list[str]) -> DictConfig:
+    from hydra import compose, initialize_config_module
+    from hydra.core.global_hydra import GlobalHydra
+
+    if GlobalHydra.instance().is_initialized():
+        return compose(config_name=command, overrides=overrides)
+    with initialize_config_module("lrfind.configs", version_base="1.3"):
+        return compose(config_name=command, overrides=overrides)
