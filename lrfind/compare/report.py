@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.results import Edge
-from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import duration_text
+from lrfind.report.paragraphs import Paragraph, answer_lines
 from lrfind.report.record import plain
 from lrfind.suggestion import rate_text
 

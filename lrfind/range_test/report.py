@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.reading import LOOKS_AT
-from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
+from lrfind.report.paragraphs import Paragraph, answer_lines
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

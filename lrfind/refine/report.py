@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from lrfind.refine.minimum import valley
 from lrfind.refine.segments import rungs
-from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
+from lrfind.report.paragraphs import Paragraph, answer_lines
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

@@ -10,24 +10,19 @@ steer a terminal, or begin a line of their own, are spelled out here and nowhere
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 import traceback
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
+from lrfind.report.paragraphs import Paragraph
 from lrfind.report.progress import is_terminal
 from lrfind.report.streams import give_up, results
-from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
-
-    from lrfind.suggestion import Suggestion
 
 
 def write(text: str) -> None:
@@ -59,47 +54,6 @@ def note(message: str) -> None:
 def show(paragraphs: Sequence[Paragraph]) -> None:
     """Writes paragraphs to stdout."""
     _show(results(), paragraphs)
-
-
-@dataclass(frozen=True, slots=True)
-class Paragraph:
-    """A line of text, which a terminal may break at words.
-
-    Attributes:
-        text: The text.
-        style: rich's style of it on a terminal.
-        styled: How many characters at its start have the style; None: all.
-    """
-
-    text: str
-    style: str = ""
-    styled: int | None = None
-
-
-def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Path]) -> list[Paragraph]:
-    """The suggestion, the verdict and the files, as every command ends."""
-    lines = []
-    if suggestion is None:
-        # Why is said on stderr, where it is seen whatever becomes of stdout.
-        lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
-    else:
-        between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
-        found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
-        lines.append(Paragraph(found, "bold green"))
-        lines.append(Paragraph(suggestion.reason))
-        lines.append(Paragraph(verdict))
-    if files:
-        lines.append(Paragraph(""))
-        lines += [Paragraph(shortest(file), "dim") for file in files]
-    return lines
-
-
-def shortest(path: str | os.PathLike[str]) -> str:
-    """The path from the working directory where that is shorter."""
-    whole = os.fspath(path)
-    with suppress(ValueError):  # another drive
-        return min(os.path.relpath(whole), whole, key=len)
-    return whole
 
 
 def _say(prefix: str, message: str, *more: str, style: str) -> None:

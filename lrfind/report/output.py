@@ -18,7 +18,7 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lrfind.report.console import Paragraph
+    from lrfind.report.paragraphs import Paragraph
     from lrfind.report.record import Findings
 
 Content = Callable[[], "str | bytes"]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.report.console import Paragraph, shortest
 from lrfind.report.files import csv_text
+from lrfind.report.paragraphs import Paragraph, shortest
 from lrfind.schedule.policy import Policy
 from lrfind.schedule.schedule import torch_code
 from lrfind.schedule.trial_report import tried_record

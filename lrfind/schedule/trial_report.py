@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.console import Paragraph
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import duration_text
+from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
 
 if TYPE_CHECKING:

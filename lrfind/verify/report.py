@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.console import Paragraph, answer_lines
 from lrfind.report.files import csv_text
+from lrfind.report.paragraphs import Paragraph, answer_lines
 from lrfind.report.record import plain
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import FACTOR, Role

@@ -12,7 +12,7 @@ from lrfind.errors import UserError
 from lrfind.report import console
 from lrfind.report import progress as progress_module
 from lrfind.report.observers import Screen
-from lrfind.suggestion import Suggestion
+from lrfind.report.paragraphs import Paragraph
 
 
 class Terminal(io.StringIO):
@@ -61,7 +61,7 @@ def test_what_steers_a_terminal_or_forges_a_line_is_spelled_out(capsys, write):
 def test_a_terminal_is_not_steered_either(monkeypatch):
     terminal = a_terminal(monkeypatch, columns=400)
     monkeypatch.setenv("NO_COLOR", "1")
-    console.show([console.Paragraph(HOSTILE.replace("\t", " "))])
+    console.show([Paragraph(HOSTILE.replace("\t", " "))])
     assert terminal.getvalue().rstrip("\n") == HARMLESS.replace("\t", " ")
 
 
@@ -138,24 +138,10 @@ def test_an_error_without_a_stderr_does_not_raise(monkeypatch, capsys, gone):
     assert capsys.readouterr().out == ""  # and stdout is no way out
 
 
-def test_the_end_names_the_suggestion_the_verdict_and_the_files_by_their_shorter_paths(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    suggestion = Suggestion(0.01, 0.001, 0.1, "centre", "It is the middle.")
-    lines = console.answer_lines(suggestion, "It holds.", [tmp_path / "a.csv", "/elsewhere/a.png"])
-    assert [line.text for line in lines] == [
-        "Suggested learning rate: 0.01 (bracket 0.001 to 0.1)",
-        "It is the middle.",
-        "It holds.",
-        "",
-        "a.csv",
-        "/elsewhere/a.png",
-    ]
-
-
 def test_a_terminal_shows_the_words_of_every_paragraph_in_their_order(monkeypatch):
     terminal = a_terminal(monkeypatch)
     monkeypatch.setenv("NO_COLOR", "1")
-    paragraphs = [console.Paragraph("one " * 40, "bold"), console.Paragraph("two", "green", 1)]
+    paragraphs = [Paragraph("one " * 40, "bold"), Paragraph("two", "green", 1)]
     console.show(paragraphs)
     shown = terminal.getvalue().replace("\x1b[1m", "").replace("\x1b[2m", "").replace("\x1b[0m", "")
     assert shown.split() == ["one"] * 40 + ["two"]

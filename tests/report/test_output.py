@@ -7,8 +7,8 @@ import pytest
 
 from lrfind.errors import ExitCode, OutputError
 from lrfind.report import output
-from lrfind.report.console import Paragraph
 from lrfind.report.output import Report, Show, finish
+from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import Findings
 from lrfind.suggestion import Status, Suggestion
 
