@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.config import AUTO, STRATEGIES
-from lrfind.compare.grid import grid_around
 from lrfind.compare.job import Job, threads
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric
 from lrfind.range_test.run import run_range_test
-from lrfind.suggestion import Status, rate_text
+from lrfind.suggestion import Status, rate_text, rounded
 from lrfind.training.runs import faster_form
 from lrfind.training.stacking.strategy import Strategy
 
@@ -148,6 +148,22 @@ def _rates(
         f"{', '.join(rate_text(lr) for lr in lrs)}."
     )
     return lrs
+
+
+def grid_around(centre: float, *, count: int, factor: float, through: float | None = None) -> list[float]:
+    """Rates a factor apart, the middle one nearest to a centre, three significant digits each.
+
+    Args:
+        centre: What the grid lies around; with an even count it is the lower one of the two in the middle.
+        count: How many rates.
+        factor: From one to the next, greater than 1.
+        through: A rate that the grid would meet if it were continued, so that grids around different centres
+            have rates in common and can be drawn as the same lines; None: the centre itself.
+    """
+    through = centre if through is None else through
+    nearest = round(math.log(centre / through) / math.log(factor))
+    first = nearest - (count - 1) // 2
+    return [rounded(through * factor**k) for k in range(first, first + count)]
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
-from lrfind.refine.continued_round import Continuing
+from lrfind.refine.continued_rounds import ContinuedRounds
 from lrfind.refine.report import announced
-from lrfind.refine.restarted_round import Restarting
+from lrfind.refine.restarted import RestartedRounds
 from lrfind.refine.results import RoundPlan
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
@@ -65,8 +65,8 @@ class Sweep:
         self._ledger = ledger = Ledger(observer) if ledger is None else ledger
         self.rounds = ledger.rounds
         strategy = settings.strategy
-        self._continuing = Continuing(seeds, ledger, observer, strategy=strategy)
-        self._restarting = Restarting(
+        self._continuing = ContinuedRounds(seeds, ledger, observer, strategy=strategy)
+        self._restarting = RestartedRounds(
             seeds, ledger, observer, halving=settings.halving, strategy=strategy, timed=timed
         )
 

@@ -254,14 +254,15 @@ def test_ctrl_c_after_the_announcement_leaves_files_and_a_state_to_go_on_with(lr
 
 def test_ctrl_c_while_rates_are_looked_for_keeps_those_that_were_found(lrfind, monkeypatch):
     words = ("compare", "-q", "compare.num_lrs=2", "compare.batch_sizes=[32,64]", *SHORT[1:])
-    sweep_task = compare_plan.sweep_task
+    run_range_test = compare_plan.run_range_test
     sizes = []
 
-    def counted(task, settings, on_step):
-        sizes.append(len(next(task.afresh())[0]))
-        return stop() if sizes == [32, 64] else sweep_task(task, settings, on_step)
+    def counted(open_task, settings, observer):
+        with open_task(0) as task:
+            sizes.append(len(next(task.afresh())[0]))
+        return stop() if sizes == [32, 64] else run_range_test(open_task, settings, observer)
 
-    monkeypatch.setattr(compare_plan, "sweep_task", counted)
+    monkeypatch.setattr(compare_plan, "run_range_test", counted)
     cut = lrfind(*words, folder="cut")
     assert cut.code == 130, cut.err
     assert cut.record["comparison"]["runs"] == {"planned": 4, "finished": 0}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lrfind.compare.budget import Budget
-from lrfind.compare.grid import grid_around
+from lrfind.compare.plan import grid_around
 from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of, winners
 from lrfind.compare.scaling import Exponent, scaling_of
 from lrfind.compare.verdict import _exponent_words, advise

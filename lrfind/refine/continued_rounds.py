@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ALONE = Form(False, "one after another")
 
 
-class Continuing:
+class ContinuedRounds:
     """Measures rounds in which training goes on from rate to rate.
 
     Args:
