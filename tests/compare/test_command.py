@@ -276,7 +276,7 @@ def test_ctrl_c_while_rates_are_looked_for_keeps_those_that_were_found(lrfind, m
 def test_ctrl_c_before_anything_was_found_can_be_gone_on_with_too(lrfind, monkeypatch):
     words = ("compare", "-q", "compare.num_lrs=2", *SHORT[1:])
     with monkeypatch.context() as patched:
-        patched.setattr(compare_plan, "measured", stop)
+        patched.setattr(compare_plan, "run_range_test", stop)
         cut = lrfind(*words, folder="cut")
     assert cut.code == 130, cut.err
     assert "compare.resume with this run directory goes on" in cut.err
