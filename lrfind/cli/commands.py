@@ -39,18 +39,20 @@ class Command(NamedTuple):
         from lrfind.cli.keys import spell_in_keys
         from lrfind.config.validate import validated
         from lrfind.errors import UserError
+        from lrfind.report.console import errors_only
         from lrfind.report.observers import Screen
-        from lrfind.report.output import finish
+        from lrfind.report.output import Show, finish
 
         began = perf_counter()
-        room = import_module(f"lrfind.{self.room}.command")
-        config = validated(composed, room.CONFIG)
-        try:
-            report = room.run(config, directory, Screen())
-        except UserError as error:
-            spell_in_keys(error)
-            raise
-        return finish(report, directory, show=show, began=began)
+        with errors_only(show is Show.NUMBER):  # here again: a launcher may have started another process
+            room = import_module(f"lrfind.{self.room}.command")
+            config = validated(composed, room.CONFIG)
+            try:
+                report = room.run(config, directory, Screen())
+            except UserError as error:
+                spell_in_keys(error)
+                raise
+            return finish(report, directory, show=show, began=began)
 
 
 COMMANDS = {

@@ -96,7 +96,7 @@ Learning-rate policies: without --try nothing is trained
                                                given, is found by a range test, with the settings of range
 
 Flags
-  -q, --quiet    stdout is the suggested rate and a newline, nothing else (schedule: the peak)
+  -q, --quiet    stdout is the suggested rate and a newline (schedule: the peak), stderr is for errors alone
   --around LR    refine only: short for refine.around=LR
   --lr LR        verify only: short for verify.lr=LR
   --try          schedule only: short for schedule.try=true

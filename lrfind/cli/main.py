@@ -64,8 +64,11 @@ def main(arguments: list[str]) -> int:
         command = completed_command(command)
 
     from lrfind.cli.app import launch
+    from lrfind.report.console import errors_only
+    from lrfind.report.output import Show
 
-    return launch(command, words, partial(COMMANDS[command].run, show=show))
+    with errors_only(show is Show.NUMBER):
+        return launch(command, words, partial(COMMANDS[command].run, show=show))
 
 
 def _text(words: list[str]) -> str | None:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import sys
 import textwrap
 import traceback
-from contextlib import suppress
+import warnings
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
@@ -22,7 +23,29 @@ from lrfind.report.progress import is_terminal
 from lrfind.report.streams import give_up, results
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+
+_quiet: list[bool] = [False]
+"""Whether errors alone are written to stderr; the last one counts."""
+
+
+@contextmanager
+def errors_only(wanted: bool) -> Iterator[None]:
+    """Where it is wanted, stderr gets errors alone: no progress, no notes, no warnings of anybody's."""
+    _quiet.append(wanted or _quiet[-1])
+    try:
+        with warnings.catch_warnings():
+            if wanted:
+                warnings.simplefilter("ignore")
+            yield
+    finally:
+        _quiet.pop()
+
+
+def is_quiet() -> bool:
+    """Whether stderr gets errors alone."""
+    return _quiet[-1]
 
 
 def write(text: str) -> None:
@@ -43,12 +66,14 @@ def defect(error: BaseException) -> None:
 
 def warn(message: str) -> None:
     """Says on stderr what the user should know of, though the run goes on."""
-    _say("lrfind: warning: ", message, style="bold yellow")
+    if not is_quiet():
+        _say("lrfind: warning: ", message, style="bold yellow")
 
 
 def note(message: str) -> None:
     """Says on stderr what is going on."""
-    _say("lrfind: ", message, style="bold")
+    if not is_quiet():
+        _say("lrfind: ", message, style="bold")
 
 
 def show(paragraphs: Sequence[Paragraph]) -> None:

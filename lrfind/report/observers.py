@@ -58,6 +58,9 @@ class Screen:
     @contextmanager
     def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
         """Shows how far it is; a step costs well under a microsecond between two refreshes."""
+        if console.is_quiet():
+            yield _nothing
+            return
         terminal = is_terminal(sys.stderr)
         shown = BarProgress(num_steps, words) if terminal else LineProgress(num_steps, console.note, words)
         with shown as on_step:

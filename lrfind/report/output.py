@@ -89,7 +89,9 @@ def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outc
     if report.refusal is not None:
         console.error(report.refusal)
     elif found.suggestion is None:
-        console.warn(f"no learning rate can be suggested. {found.verdict}")
+        # A script that asked for the number alone learns why it got none.
+        say = console.error if console.is_quiet() else console.warn
+        say(f"no learning rate can be suggested. {found.verdict}")
     return Outcome(None if found.suggestion is None else found.suggestion.lr, exit_code(report))
 
 
