@@ -22,13 +22,14 @@ class Status(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A learning rate to train with at a constant rate, and the bracket it stands in.
+    """A learning rate to train with at a constant rate, and the bracket it stands in, as a rule.
 
     Attributes:
         lr: The suggested rate, three significant digits.
         low: The lowest rate that should do nearly as well; for the rules of others, where the loss begins to
             fall.
-        high: The highest such rate; for the rules of others, the last rate before the loss turns.
+        high: The highest such rate; for the rules of others, the last rate before the loss turns. Such a rule
+            may answer a rate outside the two.
         rule: Name of the rule that chose `lr`.
         reason: Why, in a sentence.
     """

@@ -101,18 +101,27 @@ def _suggestion(smoothed: SmoothedCurve, rule: Rule, answer: float | None, what:
     between = middle_half(smoothed) if rule is Rule.CENTRE else falling(smoothed)
     if between is None:
         return None
-    lr = rounded(min(max(answer, between[0]), between[1]))
-    low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
     if rule is Rule.CENTRE:
+        lr = rounded(min(max(answer, between[0]), between[1]))
+        low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
         said = _valley_in_words(smoothed, lr, what)
     else:
-        moved = "" if low <= answer <= high else f", moved from {rounded(answer):g} into the bracket"
+        # Who asks for a rule gets its answer, wherever that lies.
+        lr, low, high = rounded(answer), rounded(between[0]), rounded(between[1])
         said = (
             f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
-            f"{LOOKS_AT[rule].replace('loss', what)}{moved}."
+            f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
     reason = f"{said} It is meant for training at a constant rate."
     return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
+
+
+def _outside(lr: float, low: float, high: float) -> str:
+    """Says of an answer outside its bracket that it is."""
+    if low <= lr <= high:
+        return ""
+    side = "below" if lr < low else "above"
+    return f", which is {side} the bracket"
 
 
 def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:

@@ -106,7 +106,7 @@ def test_what_the_rules_read_is_finite_and_lies_on_the_ladder(curve):
 
 @settings(max_examples=60)  # of a quarter of them something is suggested
 @given(curves(), st.sampled_from(Rule))
-def test_every_curve_is_read_and_what_is_suggested_lies_in_its_bracket_on_the_ladder(curve, rule):
+def test_every_curve_is_read_and_the_middle_of_a_valley_lies_in_its_bracket_on_the_ladder(curve, rule):
     reading = read(curve, rule=rule)
     assert reading.verdict
     assert set(reading.rules) == {each.value for each in RULES}
@@ -114,7 +114,8 @@ def test_every_curve_is_read_and_what_is_suggested_lies_in_its_bracket_on_the_la
     found = reading.suggestion
     if found is not None:
         assert found.rule == rule.value
-        assert found.low <= found.lr <= found.high
+        assert found.low <= found.high
+        assert found.low <= found.lr <= found.high or rule is not Rule.CENTRE
         # Three significant digits may round beyond an end; momentum pulls the middle of a valley down.
         pulled = math.sqrt(1 - curve.momentum)
         assert 0.995 * pulled * curve.lrs[curve.lrs > 0][0] <= found.low
