@@ -15,10 +15,12 @@ from lrfind.version import __version__
 if TYPE_CHECKING:
     from lrfind import policies
     from lrfind.api import (
+        CompareResult,
         RangeTestResult,
         RefineResult,
         TrialResult,
         VerifyResult,
+        compare,
         range_test,
         refine,
         try_policies,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Status, Suggestion
 
 __all__ = [
+    "CompareResult",
     "Curve",
     "RangeTestResult",
     "RefineResult",
@@ -38,6 +41,7 @@ __all__ = [
     "UserError",
     "VerifyResult",
     "__version__",
+    "compare",
     "policies",
     "range_test",
     "refine",
@@ -46,6 +50,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CompareResult": "lrfind.api",
     "Curve": "lrfind.range_test.curve",
     "RangeTestResult": "lrfind.api",
     "RefineResult": "lrfind.api",
@@ -54,6 +59,7 @@ _HOMES = {
     "TrialResult": "lrfind.api",
     "UserError": "lrfind.errors",
     "VerifyResult": "lrfind.api",
+    "compare": "lrfind.api",
     "range_test": "lrfind.api",
     "refine": "lrfind.api",
     "try_policies": "lrfind.api",

@@ -34,7 +34,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.compare.verdict import advise
     from lrfind.tasks.devices import name_of
 
-    study = Study(config, directory, observer)
+    study = Study.of(config, directory, observer)
     study.run()
     setting, comparison = study.setting, study.comparison
     trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)

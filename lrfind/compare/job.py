@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
@@ -15,7 +15,8 @@ from lrfind.training.runs import train_runs
 from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from lrfind.compare.config import CompareConfig
     from lrfind.execution.executors import Say
@@ -31,21 +32,21 @@ class Job:
     """What a run is given.
 
     Attributes:
-        config: With the optimizer, the batch size and the seed of the run.
         optimizer: Name of the optimizer.
+        batch_size: Samples a batch.
+        seed: Of weights, batches and held-out samples.
         lrs: The rates, rising.
         steps: Updates before each reading.
-        held_out: Samples set apart.
         accuracy: Whether to measure the share of right answers.
         stacked: Whether to train the rates side by side.
         threads: Threads to compute with on the CPU.
     """
 
-    config: CompareConfig
     optimizer: str
+    batch_size: int
+    seed: int
     lrs: tuple[float, ...]
     steps: tuple[int, ...]
-    held_out: int
     accuracy: bool
     stacked: bool
     threads: int
@@ -53,7 +54,7 @@ class Job:
     @property
     def key(self) -> tuple[str, int, int]:
         """Optimizer, batch size and seed: what names it among the others."""
-        return self.optimizer, self.config.batch_size, self.config.seed
+        return self.optimizer, self.batch_size, self.seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,49 +74,80 @@ class Reading:
     accuracy: float
 
 
-class Trainer:
-    """Trains jobs; of a process's own, it reads the data once.
+class OpenRun(Protocol):
+    """Opens the task of a run at its start, with fixed batches set apart from training."""
+
+    def __call__(
+        self, optimizer: str, batch_size: int, seed: int, *, accuracy: bool
+    ) -> AbstractContextManager[Task]:
+        """Opens the one of an optimizer, a batch size and a seed."""
+
+
+class ConfigRuns:
+    """Opens the tasks of a config, an `OpenRun`; in a process of its own, it reads the data once.
 
     Args:
-        config: Of the comparison.
+        configs: By the name of the optimizer, with that optimizer.
+        held_out: Samples set apart.
         data: The data, where they are there already.
     """
 
-    def __init__(self, config: CompareConfig, data: Data | None = None) -> None:
-        self._config = config
+    def __init__(self, configs: Mapping[str, CompareConfig], held_out: int, data: Data | None = None) -> None:
+        self._configs = configs
+        self._held_out = held_out
         self._data = data
+
+    @contextmanager
+    def __call__(self, optimizer: str, batch_size: int, seed: int, *, accuracy: bool) -> Iterator[Task]:
+        """Opens one, with the seed that is given."""
+        given = self._configs[optimizer]
+        if self._data is None:
+            self._data = data_of(given)
+        config = replace(given, batch_size=batch_size, seed=seed)
+        task = build(config, data=self._data, validation_samples=self._held_out, accuracy=accuracy)
+        with closing(task):
+            yield task
+
+    def without_data(self) -> ConfigRuns:
+        """The same for another process, to which the data are not sent."""
+        return ConfigRuns(self._configs, self._held_out)
+
+
+class Trainer:
+    """Trains jobs.
+
+    Args:
+        open_run: Opens what is trained.
+    """
+
+    def __init__(self, open_run: OpenRun) -> None:
+        self._open_run = open_run
 
     def __call__(self, job: Job, say: Say) -> tuple[RunSet, list[str]]:
         """What its rates came to, and the paths of pictures that could not be read."""
-        with threads(job.threads):
-            if self._data is None:
-                self._data = data_of(self._config)
-            task = task_of(job.config, self._data, held_out=job.held_out, accuracy=job.accuracy)
-            with closing(task):
-                assert task.validation is not None
-                runs = train_runs(
-                    task,
-                    job.lrs,
-                    num_steps=job.steps[-1],
-                    held_out=task.validation,
-                    read_at=job.steps,
-                    seed=job.config.seed,
-                    strategy=Strategy.STACKED if job.stacked else Strategy.SEQUENTIAL,
-                    on_step=_now_and_then(say),
-                    on_reading=lambda *values: say(Reading(*values)),
-                )
+        with (
+            threads(job.threads),
+            self._open_run(job.optimizer, job.batch_size, job.seed, accuracy=job.accuracy) as task,
+        ):
+            assert task.validation is not None
+            runs = train_runs(
+                task,
+                job.lrs,
+                num_steps=job.steps[-1],
+                held_out=task.validation,
+                read_at=job.steps,
+                seed=job.seed,
+                strategy=Strategy.STACKED if job.stacked else Strategy.SEQUENTIAL,
+                on_step=_now_and_then(say),
+                on_reading=lambda *values: say(Reading(*values)),
+            )
         # The losses of all steps are not read, and of long trainings they would fill memory.
         return replace(runs, losses=runs.losses[:, :0].copy()), list(task.skipped)
 
 
-def task_of(config: CompareConfig, data: Data, *, held_out: int, accuracy: bool) -> Task:
-    """The task of a run, at its start."""
-    return build(config, data=data, validation_samples=held_out, accuracy=accuracy)
-
-
 def untrained(job: Job) -> RunSet:
     """What is known of a run before it begins."""
-    return RunSet.untrained(job.lrs, read_at=job.steps, seed=job.config.seed, stacked=job.stacked)
+    return RunSet.untrained(job.lrs, read_at=job.steps, seed=job.seed, stacked=job.stacked)
 
 
 @contextmanager

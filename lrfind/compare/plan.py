@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,6 @@ from lrfind.training.stacking.strategy import Strategy
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from lrfind.compare.config import CompareConfig
     from lrfind.compare.setup import Setting
     from lrfind.report.observers import Observer
     from lrfind.training.task import Task
@@ -43,8 +42,8 @@ class Cost:
 class _Planned:
     """An optimizer at a batch size."""
 
-    config: CompareConfig
     optimizer: str
+    batch_size: int
     lrs: tuple[float, ...]
     stacked: bool
     seconds: float
@@ -67,18 +66,18 @@ def plan(
         ConfigError: No rate was found, or the rates cannot be stacked as asked for.
         KeyboardInterrupt: As it came.
     """
-    settings = setting.config.compare
+    settings = setting.settings
     with threads(setting.threads):
         cells = _cells(setting, found, observer, keep)
-    first = setting.config.seed
+    first = setting.first_seed
     return [
         Cost(
             Job(
-                config=dataclasses.replace(cell.config, seed=seed),
                 optimizer=cell.optimizer,
+                batch_size=cell.batch_size,
+                seed=seed,
                 lrs=cell.lrs,
-                steps=setting.steps(cell.config.batch_size),
-                held_out=setting.held_out,
+                steps=setting.steps(cell.batch_size),
                 accuracy=setting.accuracy,
                 stacked=cell.stacked,
                 threads=setting.threads,
@@ -98,45 +97,43 @@ def _cells(
     forms: dict[str, bool] = found.setdefault("stacked", {})
     centres: dict[str, float] = found.setdefault("centres", {})
     cells = []
-    for name, base in setting.configs.items():
+    for name in setting.optimizers:
         for size in setting.sizes:
-            config = dataclasses.replace(base, batch_size=size)
             place = f"{name} {size}"
             if place not in grids:
-                grids[place] = _rates(setting, config, name, centres, observer)
+                grids[place] = _rates(setting, name, size, centres, observer)
                 keep()
             lrs = tuple(grids[place])
-            strategy = STRATEGIES[config.compare.stacked]
+            strategy = STRATEGIES[setting.settings.stacked]
             if place in forms:
                 strategy = Strategy.STACKED if forms[place] else Strategy.SEQUENTIAL
             steps = setting.steps(size)[-1]
-            task = setting.task(config)
-            with closing(task):
+            with setting.open_run(name, size, setting.first_seed, accuracy=setting.accuracy) as task:
                 form, seconds = faster_form(task, lrs, num_steps=steps, strategy=strategy)
             if place not in forms:
                 forms[place] = form.stacked
                 keep()
-            cells.append(_Planned(config, name, lrs, form.stacked, seconds * steps))
+            cells.append(_Planned(name, size, lrs, form.stacked, seconds * steps))
     return cells
 
 
 def _rates(
-    setting: Setting, config: CompareConfig, name: str, centres: dict[str, float], observer: Observer
+    setting: Setting, name: str, batch_size: int, centres: dict[str, float], observer: Observer
 ) -> list[float]:
     """Those given, rising; else a grid around what a range test suggests.
 
     The first centre of an optimizer is kept: the grids of its other batch sizes have rates in common with it.
     """
-    settings = config.compare
+    settings = setting.settings
     if settings.lrs != AUTO:
         return sorted(float(lr) for lr in settings.lrs)
-    found = run_range_test(partial(_open_task, setting, config), config.range, observer)
+    found = run_range_test(partial(_open_task, setting, name, batch_size), setting.range, observer)
     if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt
     reading = found.reading
     if reading.suggestion is None:
         raise ConfigError(
-            f"compare.lrs=auto: the range test at batch size {config.batch_size} suggests no rate. "
+            f"compare.lrs=auto: the range test at batch size {batch_size} suggests no rate. "
             f"{reading.verdict} Or give the rates yourself: compare.lrs=[0.01,0.03,0.1,0.3]."
         )
     centre = reading.suggestion.lr
@@ -144,7 +141,7 @@ def _rates(
     lrs = grid_around(centre, count=settings.num_lrs, factor=settings.factor, through=through)
     among = f"{name}, " if settings.optimizers is not None else ""
     observer.note(
-        f"{among}batch size {config.batch_size}: a range test suggests {rate_text(centre)}; tried are "
+        f"{among}batch size {batch_size}: a range test suggests {rate_text(centre)}; tried are "
         f"{', '.join(rate_text(lr) for lr in lrs)}."
     )
     return lrs
@@ -167,10 +164,11 @@ def grid_around(centre: float, *, count: int, factor: float, through: float | No
 
 
 @contextmanager
-def _open_task(setting: Setting, config: CompareConfig, seed: int, *, skip: int = 0) -> Iterator[Task]:
+def _open_task(
+    setting: Setting, optimizer: str, batch_size: int, seed: int, *, skip: int = 0
+) -> Iterator[Task]:
     """Opens the task of a range test; what is held out is only kept from being trained on."""
     assert skip == 0
-    seeded = dataclasses.replace(config, seed=config.seed + seed)
-    task = setting.task(seeded, accuracy=config.range.metric is Metric.ACCURACY)
-    with closing(task):
+    accuracy = setting.range.metric is Metric.ACCURACY
+    with setting.open_run(optimizer, batch_size, setting.first_seed + seed, accuracy=accuracy) as task:
         yield dataclasses.replace(task, validation=None)

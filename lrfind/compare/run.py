@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare import checkpoint as compare_state
-from lrfind.compare.job import Job, Progress, Reading, Trainer, threads, untrained
+from lrfind.compare.job import ConfigRuns, Job, Progress, Reading, Trainer, threads, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, cells_of
@@ -22,7 +22,7 @@ from lrfind.report.resume import CutOff, comparable
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lrfind.compare.checkpoint import Key
     from lrfind.compare.config import CompareConfig
@@ -44,9 +44,15 @@ _LOOKED_AT = 20
 """Batches of training on which a loss is looked for that is not finite to begin with."""
 
 
-@dataclasses.dataclass(slots=True)
-class _Shown:
-    """What the progress bar is told."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class CompareStep:
+    """How far a comparison is, as `on_step` is told.
+
+    Attributes:
+        index: Of a thousand parts of the time that all runs are going to take, the one that it is in.
+        finished: Runs that are finished.
+        job: The run under way.
+    """
 
     index: int
     finished: int
@@ -56,6 +62,11 @@ class _Shown:
 class Study:
     """All runs of one comparison.
 
+    Args:
+        setting: What is compared.
+        observer: Told how far it is, and of what is done next.
+        file: Where it is saved; None: nowhere.
+
     Attributes:
         setting: What is compared.
         runs: What was measured, by optimizer, batch size and seed; unfinished runs that were read among them.
@@ -63,20 +74,29 @@ class Study:
         skipped: Pictures that could not be read.
     """
 
-    def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
+    def __init__(self, setting: Setting, observer: Observer, file: StudyFile | None = None) -> None:
+        self.setting = setting
         self.runs: dict[Key, RunSet] = {}
         self.planned = 0
         self.skipped: list[str] = []
-        self._config = config
         self._observer = observer
-        self._path = directory / compare_state.NAME
+        self._file = file
         self._found: dict[str, Any] = {}
         self._done: dict[Key, RunSet] = {}
-        if config.compare.resume is not None:
-            self._found, self._done = _saved(config)
-        self.setting = Setting(config)
+        if file is not None:
+            self._found, self._done = file.found, file.done
         self._partial: dict[Key, RunSet] = {}
         self._spent: dict[Key, float] = {}
+
+    @classmethod
+    def of(cls, config: CompareConfig, directory: Path, observer: Observer) -> Study:
+        """The runs of a config, which go on where a comparison was cut off, if the config says so.
+
+        Raises:
+            UserError: Something cannot be used as given.
+        """
+        file = StudyFile(config, directory)
+        return cls(Setting.of(config), observer, file)
 
     @property
     def comparison(self) -> Comparison:
@@ -87,8 +107,8 @@ class Study:
 
     def run(self) -> None:
         """Trains until all runs are finished or the user stops it."""
-        names = list(self.setting.configs)
-        self.planned = len(names) * len(self.setting.sizes) * self._config.compare.seeds
+        names = self.setting.optimizers
+        self.planned = len(names) * len(self.setting.sizes) * self.setting.settings.seeds
         try:
             costs = plan(self.setting, self._found, self._observer, self._save)
             jobs = [cost.job for cost in costs]
@@ -102,7 +122,8 @@ class Study:
             self._save()  # however little there is: what is told next is how to go on with it
             self._observer.note(f"{len(self._done)} of {self.planned} runs were finished.")
         else:
-            self._path.unlink(missing_ok=True)
+            if self._file is not None:
+                self._file.remove()
         found = self._partial | self._done
         for key in sorted(found, key=lambda key: names.index(key[0])):
             if found[key].whole or np.isfinite(found[key].readings).any():
@@ -110,23 +131,22 @@ class Study:
 
     def starts_finite(self) -> bool:
         """Whether the loss before training is finite, on what is held out and on the first batches."""
-        config = next(iter(self.setting.configs.values()))
-        with suppress(KeyboardInterrupt), threads(self.setting.threads):
-            task = self.setting.task(
-                dataclasses.replace(config, batch_size=self.setting.sizes[0]), accuracy=False
-            )
-            with closing(task):
-                batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
-                return math.isfinite(float(evaluate(task.objective, batches)[0]))
+        with (
+            suppress(KeyboardInterrupt),
+            threads(self.setting.threads),
+            self.setting.open_first(accuracy=False) as task,
+        ):
+            batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
+            return math.isfinite(float(evaluate(task.objective, batches)[0]))
         return True  # stopped: all that was to be measured is there
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:
         self._observer.note(
             announced(
                 rates=len(jobs[0].lrs),
-                optimizers=len(self.setting.configs),
+                optimizers=len(self.setting.optimizers),
                 batch_sizes=len(self.setting.sizes),
-                seeds=self._config.compare.seeds,
+                seeds=self.setting.settings.seeds,
                 budget=self.setting.budget.words,
                 processes=processes,
                 taken_over=len(jobs) - len(left),
@@ -153,8 +173,12 @@ class Study:
                 self._show(shown, jobs[index], total)
 
             alone = processes == 1 or len(jobs) <= 1
-            trainer = Trainer(self._config, self.setting.data if alone else None)
-            work_through(trainer, jobs, processes=processes, on_message=on_message, on_result=on_result)
+            open_run = self.setting.open_run
+            if not alone and isinstance(open_run, ConfigRuns):
+                open_run = open_run.without_data()
+            work_through(
+                Trainer(open_run), jobs, processes=processes, on_message=on_message, on_result=on_result
+            )
 
     def _take(self, cost: Cost, message: Any) -> None:
         """Keeps what a run says on its way, for the case that it is cut off."""
@@ -168,17 +192,17 @@ class Study:
             planned = cost.job.steps[-1] * len(cost.job.lrs)
             self._spent[key] = cost.seconds * min(int(runs.steps_taken[0]) / planned, 1.0)
 
-    def _show(self, shown: Callable[[_Shown], None], job: Job, total: float) -> None:
+    def _show(self, shown: Callable[[CompareStep], None], job: Job, total: float) -> None:
         index = round(_UNITS * sum(self._spent.values()) / total)
-        shown(_Shown(min(max(index, 1), _UNITS) - 1, len(self._done), job))
+        shown(CompareStep(min(max(index, 1), _UNITS) - 1, len(self._done), job))
 
     def _save(self) -> None:
-        config = comparable(self._config, free=_FREE)
-        compare_state.write_state(self._path, config=config, plan=self._found, runs=self._done)
+        if self._file is not None:
+            self._file.save(self._found, self._done)
 
     def _processes(self, costs: Sequence[Cost]) -> int:
         """How many runs go on at a time."""
-        asked = self._config.compare.processes
+        asked = self.setting.settings.processes
         if self.setting.device.type != "cpu":
             return 1
         if asked is None:
@@ -186,23 +210,48 @@ class Study:
         return max(min(asked, len(costs)), 1)
 
 
-def _saved(config: CompareConfig) -> tuple[dict[str, Any], dict[Key, RunSet]]:
-    """The plan and the finished runs of the comparison that the config names.
+class StudyFile:
+    """Where a comparison is saved, and what one that was cut off had come to.
+
+    Args:
+        config: Of the comparison.
+        directory: The run directory.
+
+    Attributes:
+        found: What the plan has found out so far.
+        done: The runs that are finished.
 
     Raises:
-        ConfigError: There is none, or it is another experiment.
+        ConfigError: The comparison that the config names is none, or another experiment.
     """
-    before = CutOff(str(Path(str(config.compare.resume))), "compare.resume", "comparison")
-    with before.taken_up("") as directory:
-        began_with, found, runs = compare_state.read_state(directory / compare_state.NAME)
-    before.check(began_with, comparable(config, free=_FREE))
-    return found, runs
+
+    def __init__(self, config: CompareConfig, directory: Path) -> None:
+        self.found: dict[str, Any] = {}
+        self.done: dict[Key, RunSet] = {}
+        self._path = directory / compare_state.NAME
+        self._config = comparable(config, free=_FREE)
+        if config.compare.resume is not None:
+            before = CutOff(str(Path(config.compare.resume)), "compare.resume", "comparison")
+            with before.taken_up("") as where:
+                began_with, self.found, self.done = compare_state.read_state(where / compare_state.NAME)
+            before.check(began_with, self._config)
+
+    def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:
+        """Saves the state in place of the one before.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        compare_state.write_state(self._path, config=self._config, plan=found, runs=done)
+
+    def remove(self) -> None:
+        """Takes the file away: there is nothing left to go on with."""
+        self._path.unlink(missing_ok=True)
 
 
-def _words(planned: int) -> Callable[[_Shown], str]:
-    def words(shown: _Shown) -> str:
-        config = shown.job.config
+def _words(planned: int) -> Callable[[CompareStep], str]:
+    def words(shown: CompareStep) -> str:
         done = f"{shown.finished} of {planned} runs done"
-        return f"{done}, at batch size {config.batch_size}, seed {config.seed}"
+        return f"{done}, at batch size {shown.job.batch_size}, seed {shown.job.seed}"
 
     return words

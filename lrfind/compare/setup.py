@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from contextlib import closing
 from typing import TYPE_CHECKING
 
 import torch
 
 from lrfind.compare.budget import Budget
-from lrfind.compare.job import task_of, threads
+from lrfind.compare.job import ConfigRuns, threads
 from lrfind.compare.results import Judge
 from lrfind.config.compose import with_optimizers
 from lrfind.errors import BatchError, ConfigError
@@ -21,7 +19,12 @@ from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
-    from lrfind.compare.config import CompareConfig
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
+
+    from lrfind.compare.config import CompareConfig, CompareSettings
+    from lrfind.compare.job import OpenRun
+    from lrfind.range_test.config import RangeSettings
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import Task
 
@@ -29,81 +32,131 @@ if TYPE_CHECKING:
 class Setting:
     """What a comparison trains on and how long.
 
-    Attributes:
-        config: Of the comparison.
-        configs: By the name of the optimizer, with that optimizer.
+    Args:
+        open_run: Opens the task of an optimizer, a batch size and a seed.
+        settings: What to compare.
+        range_test: Settings of the range test that finds the rates.
         device: Where it trains.
-        data: What it trains on.
+        optimizers: Names of the optimizers.
         sizes: Batch sizes, rising.
         held_out: Samples set apart.
         budget: How long each run trains.
+        accumulation_steps: Batches a step.
+        first_seed: The first seed.
+        accuracy: Whether there may be right answers to count.
+        notes: Sentences that the user should know of.
+
+    Attributes:
+        range: As `range_test`.
         threads: Threads a run on the CPU.
         accuracy: Whether there are right answers to count.
         judge: By what a rate is judged.
         title: What is trained on what.
-        notes: Sentences that the user should know of.
 
     Raises:
-        UserError: Something in the config cannot be used as given.
+        UserError: Something cannot be used as given.
     """
 
-    def __init__(self, config: CompareConfig) -> None:
-        settings = config.compare
-        self.config = config
-        self.device = devices.resolve(config.device)  # what is wrong with it is said before data is read
-        if self.device.type != "cpu" and (settings.processes or 1) > 1:
-            raise ConfigError(
-                f"compare.processes={settings.processes}: on {self.device.type} runs go one after another, "
-                "for they would share its memory: use compare.processes=1, or leave it at null."
-            )
-        if settings.optimizers is None:
-            self.configs = {str(config.optimizer["_target_"]).rpartition(".")[2]: config}
-        else:
-            self.configs = with_optimizers(
-                config, settings.optimizers, command="compare", key="compare.optimizers"
-            )
-        self.data = data_of(config)
-        self.sizes = _batch_sizes(config, self.data)
-        self.held_out, pool = _held_out(config, self.data, self.sizes)
-        self.budget = Budget.of(
-            epochs=settings.epochs, samples=settings.samples, readings=settings.readings, pool=pool
-        )
+    def __init__(
+        self,
+        open_run: OpenRun,
+        settings: CompareSettings,
+        range_test: RangeSettings,
+        *,
+        device: torch.device,
+        optimizers: Sequence[str],
+        sizes: Sequence[int],
+        held_out: int,
+        budget: Budget,
+        accumulation_steps: int = 1,
+        first_seed: int = 0,
+        accuracy: bool = True,
+        notes: Sequence[str] = (),
+    ) -> None:
+        self.open_run = open_run
+        self.settings = settings
+        self.range = range_test
+        self.device = device
+        self.optimizers = list(optimizers)
+        self.sizes = list(sizes)
+        self.held_out = held_out
+        self.budget = budget
+        self.first_seed = first_seed
+        self.notes = list(notes)
+        self._accumulation_steps = accumulation_steps
         for size in self.sizes:
             self.steps(size)  # says at once which is too large
-        self.threads = _threads(config, len(self.sizes) * len(self.configs) * settings.seeds)
-        self.notes: list[str] = []
+        self.threads = _threads(settings, len(self.sizes) * len(self.optimizers) * settings.seeds)
+        self.accuracy = accuracy
         with threads(self.threads):
             self._look()
         self.judge = settings.judge or (Judge.ACCURACY if self.accuracy else Judge.LOSS)
 
+    @classmethod
+    def of(cls, config: CompareConfig) -> Setting:
+        """The setting of a config.
+
+        Raises:
+            UserError: Something in the config cannot be used as given.
+        """
+        settings = config.compare
+        device = devices.resolve(config.device)  # what is wrong with it is said before data is read
+        if device.type != "cpu" and (settings.processes or 1) > 1:
+            raise ConfigError(
+                f"compare.processes={settings.processes}: on {device.type} runs go one after another, "
+                "for they would share its memory: use compare.processes=1, or leave it at null."
+            )
+        if settings.optimizers is None:
+            configs = {str(config.optimizer["_target_"]).rpartition(".")[2]: config}
+        else:
+            configs = with_optimizers(
+                config, settings.optimizers, command="compare", key="compare.optimizers"
+            )
+        data = data_of(config)
+        sizes = _batch_sizes(config, data)
+        held_out, pool = _held_out(config, data, sizes)
+        notes = []
+        if not is_counted(data):
+            notes.append(
+                "The held-out samples were drawn first; a later pass over the data may bring them again."
+            )
+        return cls(
+            ConfigRuns(configs, held_out, data),
+            settings,
+            config.range,
+            device=device,
+            optimizers=list(configs),
+            sizes=sizes,
+            held_out=held_out,
+            budget=Budget.of(
+                epochs=settings.epochs, samples=settings.samples, readings=settings.readings, pool=pool
+            ),
+            accumulation_steps=config.accumulation_steps,
+            first_seed=config.seed,
+            accuracy=not config.criterion.get("from_model"),
+            notes=notes,
+        )
+
     def steps(self, batch_size: int) -> tuple[int, ...]:
         """The updates after which a batch size is read."""
-        return self.budget.steps(batch_size * self.config.accumulation_steps)
+        return self.budget.steps(batch_size * self._accumulation_steps)
 
-    def task(self, config: CompareConfig, *, accuracy: bool | None = None) -> Task:
-        """The task of a config, at its start."""
-        accuracy = self.accuracy if accuracy is None else accuracy
-        return task_of(config, self.data, held_out=self.held_out, accuracy=accuracy)
+    def open_first(self, *, accuracy: bool) -> AbstractContextManager[Task]:
+        """The task of the first optimizer at the least batch size, at its start."""
+        return self.open_run(self.optimizers[0], self.sizes[0], self.first_seed, accuracy=accuracy)
 
     def _look(self) -> None:
         """Whether there are right answers to count; takes what the user should know of from the task."""
-        config = dataclasses.replace(next(iter(self.configs.values())), batch_size=self.sizes[0])
-        self.accuracy = not config.criterion.get("from_model")
-        task = self.task(config)
-        with closing(task):
-            if not is_counted(self.data):
-                self.notes.append(
-                    "The held-out samples were drawn first; a later pass over the data may bring them again."
-                )
+        with self.open_first(accuracy=self.accuracy) as task:
             if self.accuracy:
                 assert task.validation is not None
                 try:
                     evaluate(task.objective, task.validation[:1])
                 except BatchError:
                     self.accuracy = False  # what else is wrong with the batch is said without it, too
-                    if config.compare.judge is Judge.ACCURACY:
+                    if self.settings.judge is Judge.ACCURACY:
                         raise
-            self.title = _title(task, list(self.configs))
+            self.title = _title(task, self.optimizers)
             self.notes += task.notes
 
 
@@ -149,10 +202,10 @@ def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int,
     return apart, len(data.dataset) - apart if is_counted(data) else None
 
 
-def _threads(config: CompareConfig, runs: int) -> int:
+def _threads(settings: CompareSettings, runs: int) -> int:
     """Threads a run: they hang on the plan alone, not on `compare.processes`, which may not change a bit."""
-    if config.compare.threads is not None:
-        return config.compare.threads
+    if settings.threads is not None:
+        return settings.threads
     return max(1, min(torch.get_num_threads(), cores() // min(cores(), runs)))
 
 
