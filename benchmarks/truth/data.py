@@ -61,8 +61,8 @@ def table(name: str, standardised: bool = True) -> Data:
     """One of scikit-learn's small tables.
 
     Args:
-        name: `breast_cancer` or `wine`, with class labels, or `diabetes`, a regression whose target is
-            standardised.
+        name: `breast_cancer`, `wine` or `iris`, with class labels, or `diabetes`, a regression whose target
+            is standardised.
         standardised: Whether each input has mean 0 and deviation 1; False leaves it as the table has it.
     """
     from sklearn import datasets
@@ -97,3 +97,45 @@ def turned_mnist(root: str, degrees: float = 30) -> Data:
     x = images.float().view(-1, 1, 28, 28) / 255
     x = (rotate(x, degrees, interpolation=InterpolationMode.BILINEAR) - 0.1307) / 0.3081
     return Data(TensorDataset(x, y), "turned MNIST", (1, 28, 28), num_outputs=10, labels=y)
+
+
+def friedman(num_samples: int = 500) -> Data:
+    """A made-up regression of scikit-learn: five of ten inputs matter, and the target is noisy."""
+    from sklearn.datasets import make_friedman1
+
+    inputs, target = make_friedman1(num_samples, noise=1.0, random_state=0)
+    x, y = (torch.tensor(part, dtype=torch.float32) for part in (inputs, target))
+    y = ((y - y.mean()) / y.std()).unsqueeze(1)
+    return Data(TensorDataset(2 * x - 1, y), "friedman", (10,), num_outputs=1)
+
+
+def moons(num_samples: int = 1500) -> Data:
+    """Two half circles in the plane that overlap a little, made up by scikit-learn."""
+    from sklearn.datasets import make_moons
+
+    inputs, target = make_moons(num_samples, noise=0.25, random_state=0)
+    y = torch.tensor(target)
+    return Data(TensorDataset(torch.tensor(inputs).float(), y), "moons", (2,), num_outputs=2, labels=y)
+
+
+def few_digits(num_samples: int) -> Data:
+    """The first of the digits; inputs of shape (1, 8, 8) in -1..1."""
+    images, labels = (part[:num_samples] for part in read_digits())
+    x = images.float().view(-1, 1, 8, 8) / 8 - 1
+    return Data(TensorDataset(x, labels), "few digits", (1, 8, 8), num_outputs=10, labels=labels)
+
+
+def few_mnist(root: str, num_samples: int) -> Data:
+    """The first of MNIST's images; inputs of shape (1, 28, 28), normalised as lrfind does."""
+    from lrfind.tasks.downloads import read_mnist
+
+    images, y = (part[:num_samples] for part in read_mnist("MNIST", root, False))
+    x = (images.float().view(-1, 1, 28, 28) / 255 - 0.1307) / 0.3081
+    return Data(TensorDataset(x, y), "few of MNIST", (1, 28, 28), num_outputs=10, labels=y)
+
+
+def digits_and_themselves() -> Data:
+    """Digits of 64 numbers in -1..1, and the same again as the target."""
+    images, _ = read_digits()
+    x = images.float().view(-1, 64) / 8 - 1
+    return Data(TensorDataset(x, x), "digits and themselves", (64,), num_outputs=64)

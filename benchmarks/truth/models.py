@@ -30,6 +30,32 @@ def dropout_mlp() -> nn.Module:
     return nn.Sequential(nn.Flatten(), *first, *second, nn.Linear(128, 10))
 
 
+def dense(
+    *, sizes: Sequence[int], norm: str | None = None, dropout: float = 0.0, leaky: bool = False
+) -> nn.Module:
+    """A perceptron of these widths, inputs first, on whatever is flattened.
+
+    Args:
+        sizes: Widths.
+        norm: `batch` or `layer`, before each activation.
+        dropout: Share of the hidden units that is left out.
+        leaky: Whether what is below zero passes through a little.
+    """
+    norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+    layers: list[nn.Module] = [nn.Flatten()]
+    for n, m in pairwise(sizes[:-1]):
+        layers += [nn.Linear(n, m), *([norms[norm](m)] if norm else [])]
+        layers += [nn.LeakyReLU(0.1) if leaky else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+    return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
+
+
+def dropout_cnn(*, dropout: float = 0.25) -> nn.Module:
+    """Two convolutions, each pooled, and a head of two layers with dropout, for MNIST."""
+    first = [nn.Conv2d(1, 8, 3, stride=2), nn.ReLU(), nn.Conv2d(8, 16, 3, stride=2), nn.ReLU()]
+    head = [nn.Dropout(dropout), nn.Linear(16 * 36, 64), nn.ReLU(), nn.Dropout(2 * dropout)]
+    return nn.Sequential(*first, nn.Flatten(), *head, nn.Linear(64, 10))
+
+
 def zero_head_mlp(*, sizes: Sequence[int]) -> nn.Module:
     """A perceptron of these widths, inputs first, whose last layer begins at zero."""
     layers: list[nn.Module] = []
@@ -58,6 +84,31 @@ class CharLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores of shape (batch, 128) from characters of shape (batch, length)."""
         return self.head(self.lstm(self.embedding(x.T))[0][-1])
+
+
+class CharGRU(nn.Module):
+    """The next character from the last state of a gated recurrent layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.gru = nn.Embedding(ALPHABET, 24), nn.GRU(24, 48)
+        self.head = nn.Linear(48, ALPHABET)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of shape (batch, 128) from characters of shape (batch, length)."""
+        return self.head(self.gru(self.embedding(x.T))[0][-1])
+
+
+class RowsLSTM(nn.Module):
+    """A picture of 8x8 read row by row, and its class from the last state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm, self.head = nn.LSTM(8, 32), nn.Linear(32, 10)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of shape (batch, 10) from pictures of shape (batch, 1, 8, 8)."""
+        return self.head(self.lstm(x.squeeze(1).transpose(0, 1))[0][-1])
 
 
 class RowsGRU(nn.Module):
