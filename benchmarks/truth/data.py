@@ -127,7 +127,7 @@ def few_digits(num_samples: int) -> Data:
 
 def few_mnist(root: str, num_samples: int) -> Data:
     """The first of MNIST's images; inputs of shape (1, 28, 28), normalised as lrfind does."""
-    from lrfind.tasks.downloads import read_mnist
+    from lrfind.tasks.data.readers import read_mnist
 
     images, y = (part[:num_samples] for part in read_mnist("MNIST", root, False))
     x = (images.float().view(-1, 1, 28, 28) / 255 - 0.1307) / 0.3081
