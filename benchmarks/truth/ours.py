@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+import dataclasses
 from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
-from lrfind.range_test.config import Metric
-from lrfind.range_test.reading import read
-from lrfind.range_test.run import sweep_task
-from lrfind.tasks.build import build
+from lrfind.range_test.run import range_test_of
+from lrfind.report.observers import Caller
 
 if TYPE_CHECKING:
     from benchmarks.truth.training import Trainer
@@ -21,12 +19,13 @@ HABITS = {"sgd": 0.1, "momentum": 0.1, "nesterov": 0.1}
 
 
 def lrfind(trainer: Trainer, seed: int) -> Answer:
-    """The suggestion of the default rule on the default ladder."""
-    reading, steps = _read(trainer, seed)
-    found = reading.suggestion
-    if found is None:
-        return Answer(None, steps=steps, why=reading.verdict)
-    return Answer(found.lr, found.low, found.high, steps, found.reason)
+    """The suggestion of the default rule on the default ladder, repeated where the first sweep is weak."""
+    return _answer(*_read(trainer, seed))
+
+
+def lrfind_three(trainer: Trainer, seed: int) -> Answer:
+    """The same with three sweeps always."""
+    return _answer(*_read(trainer, seed, repeats=3))
 
 
 def minimum_over_ten(trainer: Trainer, seed: int) -> Answer:
@@ -40,17 +39,17 @@ def habit(trainer: Trainer, seed: int) -> Answer:
     return Answer(HABITS.get(optimizer_kind(trainer.config), 0.001), why="habit")
 
 
-def _read(trainer: Trainer, seed: int) -> tuple[Reading, int]:
-    """What `lrfind.range_test.run.range_test_of` does, short of writing files."""
+def _answer(reading: Reading, steps: int) -> Answer:
+    found = reading.suggestion
+    if found is None:
+        return Answer(None, steps=steps, why=reading.verdict)
+    return Answer(found.lr, found.low, found.high, steps, found.reason)
+
+
+def _read(trainer: Trainer, seed: int, *, repeats: int | None = None) -> tuple[Reading, int]:
+    """What `lrfind` does, short of writing files."""
     config = with_seed(trainer.config, seed)
-    settings = config.range
-    task = build(
-        config,
-        accuracy=settings.metric is Metric.ACCURACY,
-        validation_samples=settings.validation.samples,
-        single_batch=settings.single_batch,
-        data=trainer.data,
-    )
-    with closing(task):
-        curve = sweep_task(task, config.range, lambda step: None)
-    return read(curve, rule=settings.rule), len(curve)
+    if repeats is not None:
+        config = dataclasses.replace(config, range=dataclasses.replace(config.range, repeats=repeats))
+    found = range_test_of(config, observer=Caller(), data=trainer.data)
+    return found.reading, found.steps

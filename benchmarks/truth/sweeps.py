@@ -19,7 +19,7 @@ import torch
 from benchmarks.truth.tasks import TASKS, Role, with_seed
 from benchmarks.truth.training import Trainer
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.run import measured
+from lrfind.range_test.run import sweep_task
 from lrfind.suggestion import Status
 from lrfind.tasks.build import build
 from lrfind.training.smoothing import exponential_average
@@ -37,8 +37,8 @@ def sweep_of(trainer: Trainer, seed: int) -> Curve:
     """One sweep with the settings of the composed config."""
     config = with_seed(trainer.config, seed)
     task = build(config, data=trainer.data)
-    with closing(task.loaders):
-        return measured(task, config, lambda step: None)
+    with closing(task):
+        return sweep_task(task, config.range, lambda step: None)
 
 
 def record(names: Sequence[str], path: Path = SWEEPS, *, seeds: Sequence[int] = SEEDS) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from lrfind.errors import UserError
 from lrfind.range_test.config import Metric, RangeSettings, ValidationSettings
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
+from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
 from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.run import run_range_test
 from lrfind.report.observers import Caller
@@ -104,7 +106,7 @@ def range_test(
     paired: bool = True,
     skip_start: int | None = None,
     skip_end: int | None = None,
-    repeats: int = 1,
+    repeats: int | str = AUTO,
     metric: Metric | str = Metric.LOSS,
     rule: Rule | str = DEFAULT_RULE,
     single_batch: bool = False,
@@ -142,6 +144,9 @@ def range_test(
             most 5.
         repeats: Sweeps, each from the same start; what the loader and the model draw at random differs from
             one to the next. Their median curve is read, and `result.repeats` has what each alone answers.
+            `auto`: one, or three where the first alone is weak, and `result.repeats.reason` says why. Where
+            the second one meets the same batches again and measures the same, or where the loader is an
+            iterator that cannot begin again, it is left at one.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         single_batch: Train on the first batch at every step.
@@ -169,8 +174,10 @@ def range_test(
         ladder(spacing, start_lr, end_lr, num_steps)
     except ValueError as error:
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
-    if not isinstance(repeats, int) or repeats < 1:
-        raise UserError(f"repeats must be a whole number of at least 1, got {repeats!r}.")
+    if repeats != AUTO and (not isinstance(repeats, int) or repeats < 1):
+        raise UserError(f"repeats must be auto or a whole number of at least 1, got {repeats!r}.")
+    if repeats == AUTO and isinstance(loader, Iterator):
+        repeats = 1  # it cannot begin again
     task = own_task(
         model,
         optimizer,
@@ -202,7 +209,8 @@ def range_test(
     )
     began = time.perf_counter()
     with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
-        tasks = RepeatedTask(task, loader, start, times=repeats, single_batch=single_batch)
+        times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
+        tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
         found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
     if found.curve.status is Status.INTERRUPTED:
         raise KeyboardInterrupt

@@ -95,11 +95,6 @@ class CompareConfig(RangeConfig):
         """What is wrong between the settings and those of the task and of the range test."""
         settings = self.compare
         problems = self.seed_problems("compare.seeds", settings.seeds)
-        if settings.lrs == AUTO and self.range.repeats > 1:
-            problems.append(
-                f"range.repeats={self.range.repeats}: the range test of compare.lrs=auto is one sweep. Leave "
-                "range.repeats at 1, or give compare.lrs around what lrfind range with repeats suggests."
-            )
         if settings.judge is Judge.ACCURACY and self.criterion.get("from_model"):
             problems.append(
                 "compare.judge=accuracy needs outputs and labels, and a model that returns its own loss "

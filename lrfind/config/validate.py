@@ -105,6 +105,10 @@ def _converted(hint: Any, value: Any) -> Any:
         if str(value).lower() not in options:
             raise ValueError
         return str(value).lower()
+    if options == (int, str):
+        if isinstance(value, str):
+            return value
+        hint = int
     if type(None) in options:
         if value is None:
             return None
@@ -139,6 +143,8 @@ def _wanted(hint: Any) -> str:
         return "a list or a word"
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(options)
+    if options == (int, str):
+        return "a whole number or a word"
     if type(None) in options:
         (hint,) = (option for option in options if option is not type(None))
         return f"{_wanted(hint)} or null"

@@ -1,4 +1,4 @@
-"""The project's own rule: the middle of the valley, less for momentum.
+"""The project's own rule: the middle of the valley, less for momentum and where the data is met again.
 
 The valley is where the loss has lost at least three quarters of all that it will lose. An optimizer with
 momentum answers a rate late: the ramp has gone on by the time its effect shows, the further the longer it
@@ -19,24 +19,37 @@ if TYPE_CHECKING:
 
     from lrfind.range_test.smoothed_curve import SmoothedCurve
 
+LEAST_SHARE = 1 / 6
+"""Share of the ladder that an epoch counts for at least; of still smaller ones nothing was measured."""
+
 DEEP = 0.75
 """Share of the fall from which on the valley is."""
 
 
 def centre(smoothed: SmoothedCurve) -> float | None:
-    """The middle of the valley on a log axis, times sqrt(1 - momentum)."""
+    """The middle of the valley on a log axis, times `less`."""
     sides = valley_sides(smoothed)
-    return None if sides is None else math.sqrt(sides[0] * sides[1] * (1 - smoothed.momentum))
+    return None if sides is None else math.sqrt(sides[0] * sides[1]) * less(smoothed)
 
 
 def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
-    """The bracket of the rule: the middle half of the valley on a log axis, times sqrt(1 - momentum)."""
+    """The bracket of the rule: the middle half of the valley on a log axis, times `less`."""
     sides = valley_sides(smoothed)
     if sides is None:
         return None
     quarter = (sides[1] / sides[0]) ** 0.25
-    middle = math.sqrt(sides[0] * sides[1] * (1 - smoothed.momentum))
+    middle = math.sqrt(sides[0] * sides[1]) * less(smoothed)
     return middle / quarter, middle * quarter
+
+
+def less(smoothed: SmoothedCurve) -> float:
+    """What the middle of the valley is multiplied by: sqrt((1 - momentum) * epoch_share), at most 1.
+
+    Where an epoch is shorter than the ladder the batches come again, and in a training run many more times:
+    the rate that is best on the first few passes is the one that learns them by heart on later ones. No loss
+    of the sweep itself shows that, not even one on held-out samples, so it is counted and not measured.
+    """
+    return math.sqrt((1 - smoothed.momentum) * max(smoothed.epoch_share, LEAST_SHARE))
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:

@@ -11,11 +11,17 @@ from lrfind.config.bounds import Bound, at_least
 from lrfind.config.schema import TaskConfig
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
+from lrfind.range_test.repeat_reason import AUTO
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
 _STEPS = Bound(f"must be at most {MOST_STEPS:,}, got {{}}.", lambda steps: steps <= MOST_STEPS)
 _BETA = Bound("must be at least 0 and below 1, got {:g}.", lambda beta: 0 <= beta < 1)
 _STOP_FACTOR = Bound("must be greater than 1, or null for never, got {:g}.", lambda factor: factor > 1)
+
+_REPEATS = Bound(
+    "must be auto or a whole number of at least 1, got {}.",
+    lambda repeats: repeats == AUTO if isinstance(repeats, str) else repeats >= 1,
+)
 
 
 class Metric(str, Enum):
@@ -63,8 +69,9 @@ class RangeSettings:
     """The same batch at every step."""
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     """A held-out loss beside the training loss."""
-    repeats: Annotated[int, at_least(1)] = 1
-    """Sweeps, with the seeds from the top-level one on; their median curve is read."""
+    repeats: Annotated[int | str, _REPEATS] = AUTO
+    """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, or three where
+    the first alone is weak."""
     rule: Rule = DEFAULT_RULE
     """The rule that makes the suggestion."""
 

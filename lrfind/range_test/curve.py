@@ -39,6 +39,7 @@ class Curve:
         validation_losses: Loss on the fixed validation subset before the update, shape (steps,), NaN at the
             steps between two measurements, or None where not measured.
         momentum: Weight of the past in the optimizer's average of gradients, in [0, 1); see `momentum_of`.
+        epoch_steps: Steps in which every sample is met once, where that is known and batches are not all one.
         skip_start: Steps at the start that nothing is read from.
         skip_end: Steps at the end that nothing is read from, where the sweep stopped early.
         bad_batch: Whether the last batch held NaN or infinities itself, where the loss was not finite and no
@@ -55,6 +56,7 @@ class Curve:
     start_accuracies: NDArray[np.float64] | None = None
     validation_losses: NDArray[np.float64] | None = None
     momentum: float = 0.0
+    epoch_steps: float | None = None
     skip_start: int = 0
     skip_end: int = 0
     bad_batch: bool = False

@@ -31,7 +31,8 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
-from lrfind.range_test.smoothed_curve import cliff_level, smoothed_curve
+from lrfind.range_test.repeats import moved_to
+from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
@@ -195,17 +196,8 @@ def _answer(suggestion: Suggestion | None, x: Axis, line_x: Floats, line_y: Floa
 
 
 def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
-    """The line that the rules read, as it can be shown.
-
-    Where the cliff was cut off before it was smoothed, the line would run level while the losses climb: it
-    ends at the first such loss. Errors are turned back into accuracies.
-    """
-    if len(smoothed) == 0:
-        return smoothed.lrs, smoothed.values
-    cliff = np.flatnonzero(smoothed.raw > cliff_level(smoothed.raw, smoothed.start))
-    shown = slice(None, cliff[0] if len(cliff) else None)
-    values = smoothed.values[shown]
-    return smoothed.lrs[shown], 1 - values if accuracy else values
+    """The line that the rules read, all of it and no more. Errors are turned back into accuracies."""
+    return smoothed.lrs, 1 - smoothed.values if accuracy else smoothed.values
 
 
 def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
@@ -214,10 +206,13 @@ def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tupl
     for curve in repeats.curves:
         own = smoothed_curve(curve)
         # Paired lines are told apart by what training did, not by the level their batches stand at.
-        shift = 0.0 if own.start is None or middle.start is None else middle.start - own.start
+        values = own.values
+        if own.start is not None and middle.start is not None:
+            additive = min(own.raw.min(initial=0), middle.raw.min(initial=0)) < 0
+            values = moved_to(values, own.start, middle.start, additive=additive)
         n = min(len(own), len(middle))
-        low[:n] = np.minimum(low[:n], own.values[:n] + shift)
-        high[:n] = np.maximum(high[:n], own.values[:n] + shift)
+        low[:n] = np.minimum(low[:n], values[:n])
+        high[:n] = np.maximum(high[:n], values[:n])
     known = np.isfinite(low)
     ends = (1 - high[known], 1 - low[known]) if accuracy else (low[known], high[known])
     return middle.lrs[known], *ends

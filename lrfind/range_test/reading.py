@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.centre import centre, middle_half, valley_sides
+from lrfind.range_test.centre import centre, less, middle_half, valley_sides
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.smoothed_curve import smoothed_curve
@@ -88,11 +87,13 @@ LOOKS_AT = {
 """What each rule looks at, for a person."""
 
 
-def repeats_of(curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule) -> Repeats:
+def repeats_of(
+    curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule, reason: str | None = None
+) -> Repeats:
     """Several sweeps of one task, each read alone."""
     found = [read(curve, rule=rule).suggestion for curve in curves]
     lrs = tuple(None if suggestion is None else suggestion.lr for suggestion in found)
-    return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs)
+    return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs, reason)
 
 
 def _suggestion(smoothed: SmoothedCurve, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
@@ -102,8 +103,10 @@ def _suggestion(smoothed: SmoothedCurve, rule: Rule, answer: float | None, what:
     if between is None:
         return None
     if rule is Rule.CENTRE:
-        lr = rounded(min(max(answer, between[0]), between[1]))
-        low, high = min(rounded(between[0]), lr), max(rounded(between[1]), lr)
+        # Less for momentum, they may lie below the first rate; of what was not tried nothing is known.
+        first = float(smoothed.lrs[0])
+        lr = rounded(max(min(max(answer, between[0]), between[1]), first))
+        low, high = min(rounded(max(between[0], first)), lr), max(rounded(max(between[1], first)), lr)
         said = _valley_in_words(smoothed, lr, what)
     else:
         # Who asks for a rule gets its answer, wherever that lies.
@@ -132,6 +135,11 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
         f"From {left:g} to {right:g} the {what} is down by at least three quarters of its whole fall; {lr:g} "
         "is the middle of that valley"
     )
+    causes = []
     if smoothed.momentum:
-        said += f", times {math.sqrt(1 - smoothed.momentum):.2g} for a momentum of {smoothed.momentum:g}"
+        causes.append(f"a momentum of {smoothed.momentum:.2g}")
+    if smoothed.epoch_share < 1:
+        causes.append(f"batches that come again after {smoothed.epoch_share:.0%} of the ladder")
+    if causes:
+        said += f", times {less(smoothed):.2g} for {' and '.join(causes)}"
     return f"{said}."

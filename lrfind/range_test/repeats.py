@@ -28,11 +28,13 @@ class Repeats:
         seeds: The seed of each.
         curves: What each measured.
         lrs: What each suggests, three significant digits, or None.
+        reason: Why there is more than one; None where so many were asked for.
     """
 
     seeds: tuple[int, ...]
     curves: tuple[Curve, ...]
     lrs: tuple[float | None, ...]
+    reason: str | None = None
 
     @property
     def factor(self) -> float | None:
@@ -44,8 +46,10 @@ def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
     """The median of sweeps along one ladder, step by step.
 
     Where the losses are paired, it is the median of what training did to them, on top of the median loss of
-    the untrained models. A sweep that has stopped early counts as infinitely bad from there on, so the median
-    ends where half of the sweeps have. Validation losses are left out.
+    the untrained models; of losses that are never negative it is the median of the shares of their start that
+    are left, so that the median is not negative either, wherever each sweep started. A sweep that has stopped
+    early counts as infinitely bad from there on, so the median ends where half of the sweeps have. Validation
+    losses are left out.
 
     Args:
         curves: At least one, all along the same ladder and with the same things measured.
@@ -77,6 +81,7 @@ def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
         start_losses=None if starts is None else starts[:kept],
         start_accuracies=None if right_at_start is None else right_at_start[:kept],
         momentum=first.momentum,
+        epoch_steps=first.epoch_steps,
         skip_start=first.skip_start,
         skip_end=first.skip_end,
     )
@@ -120,6 +125,7 @@ def _median(
     worst: float,
 ) -> NDArray[np.float64]:
     table = np.full((len(curves), steps), worst)
+    additive = starts is None or worst < 0 or not _never_negative(curves)
     for row, curve, column in zip(table, curves, columns, strict=True):
         assert column is not None
         finite = np.isfinite(column) & (True if starts is None else np.isfinite(curve.start_losses))  # type: ignore[arg-type]
@@ -127,7 +133,27 @@ def _median(
         did = column[:steps_read]
         if starts is not None:
             own, did = without_batches(curve, column if worst > 0 else 1 - column, slice(0, steps_read))
-            did = (did - (own or 0.0)) * (1 if worst > 0 else -1)
+            did = moved_to(did, own or 0.0, float(starts[0]), additive=additive) - float(starts[0])
+            did = did * (1 if worst > 0 else -1)
         row[:steps_read] = did
     middle: NDArray[np.float64] = np.median(table, axis=0)
     return middle if starts is None else np.asarray(starts + middle)
+
+
+def _never_negative(curves: Sequence[Curve]) -> bool:
+    """Whether no loss of paired sweeps that is known is below 0."""
+    measured = np.concatenate([np.asarray(c) for curve in curves for c in (curve.losses, curve.start_losses)])
+    return not bool((measured < 0).any())
+
+
+def moved_to(values: NDArray[np.float64], own: float, start: float, *, additive: bool) -> NDArray[np.float64]:
+    """What a sweep measured, from its own starting level to another.
+
+    Args:
+        values: Shape (points,).
+        own: The level that they started from.
+        start: The level that they are to start from.
+        additive: Whether the levels are told apart by their difference, as losses that can be negative are;
+            else by their ratio, so that what is not negative stays so.
+    """
+    return values + (start - own) if additive or own <= 0 else values * (start / own)

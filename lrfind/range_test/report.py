@@ -76,6 +76,7 @@ def range_record(settings: dict[str, Any], repeats: Repeats | None) -> dict[str,
             "seeds": list(repeats.seeds),
             "lrs": list(repeats.lrs),
             "factor": repeats.factor,
+            "reason": repeats.reason,
         }
     return content
 
@@ -105,9 +106,14 @@ def range_lines(reading: Reading, repeats: Repeats | None, files: Sequence[Path]
 
 
 def repeats_line(repeats: Repeats | None) -> str:
-    """How far the answers of the sweeps lie apart, in a sentence; empty for one sweep."""
+    """Why there are several sweeps, and how far their answers lie apart, in a sentence; empty for one."""
     if repeats is None:
         return ""
+    why = "" if repeats.reason is None else f"Repeated, for {repeats.reason}: "
+    return why + _spread_in_words(repeats)
+
+
+def _spread_in_words(repeats: Repeats) -> str:
     found = sorted(lr for lr in repeats.lrs if lr is not None)
     count = len(repeats.lrs)
     if not found:

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lrfind.range_test.config import Metric
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
+from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import SweepOptions, sweep
 from lrfind.suggestion import Status
@@ -92,37 +95,50 @@ def run_range_test(
     """
     curves: list[Curve] = []
     skipped: dict[str, None] = {}
-    interrupted = False
+    interrupted, reason, steps = False, None, 0
     about: tuple[str, str, list[str]] | None = None
-    with observer.steps(settings.num_steps * settings.repeats) as shown:
-        for i in range(settings.repeats):
-            told = partial(_shown_later, shown, i * settings.num_steps) if i else shown
-            try:
-                with open_task(i) as task:
-                    about = about or (task.title, str(task.device), task.notes)
-                    curve = sweep_task(task, settings, told)
-                    skipped |= dict.fromkeys(task.skipped)
-                del task  # of several, one model at a time
-            except KeyboardInterrupt:
-                if not curves:
-                    raise
-                interrupted = True
-                break
-            interrupted = curve.status is Status.INTERRUPTED
-            if len(curve) or not curves:
-                curves.append(curve)
-            if interrupted:
-                break
+    planned = settings.repeats if isinstance(settings.repeats, int) else 1
+    while len(curves) < planned and not interrupted:
+        begun = len(curves)
+        with observer.steps((planned - begun) * settings.num_steps) as shown:
+            for i in range(begun, planned):
+                told = partial(_shown_later, shown, (i - begun) * settings.num_steps) if i > begun else shown
+                try:
+                    with open_task(i) as task:
+                        about = about or (task.title, str(task.device), task.notes)
+                        curve = sweep_task(task, settings, told)
+                        skipped |= dict.fromkeys(task.skipped)
+                    del task  # of several, one model at a time
+                except KeyboardInterrupt:
+                    if not curves:
+                        raise
+                    interrupted = True
+                    break
+                interrupted = curve.status is Status.INTERRUPTED
+                steps += len(curve)
+                if reason is not None and i == 1 and np.array_equal(curve.losses, curves[0].losses):
+                    # The same start and the same batches again: more sweeps tell nothing new.
+                    planned, reason = 1, None
+                    break
+                if len(curve) or not curves:
+                    curves.append(curve)
+                if interrupted:
+                    break
+        if begun == 0 and settings.repeats == AUTO and not interrupted:
+            planned, reason = sweeps_in_all(curves[0], AUTO, rule=settings.rule)
+            if reason is not None:
+                observer.note(f"{reason}; {planned - 1} more sweeps.")
     assert about is not None
     curve = median_curve(curves, beta=settings.beta)
     if interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
-    seeds = range(first_seed, first_seed + settings.repeats)
+    seeds = range(first_seed, first_seed + planned)
+    several = repeats_of(curves, seeds, rule=settings.rule, reason=reason) if planned > 1 else None
     return RangeTest(
         curve=curve,
         reading=read(curve, rule=settings.rule),
-        repeats=repeats_of(curves, seeds, rule=settings.rule) if settings.repeats > 1 else None,
-        steps=sum(len(each) for each in curves),
+        repeats=several,
+        steps=steps,
         title=about[0],
         device=about[1],
         notes=about[2],

@@ -33,6 +33,13 @@ EVIDENCE_SHARE = 0.4
 AVERAGE_BETA = 0.98
 """Weight of the past in the average of accuracies; that of losses was chosen as they were measured."""
 
+DEEP_ENOUGH, RISE = 0.7, 0.35
+"""The first valley is the one to read: it is as deep as that share of the deepest place, and the line rises
+after it by that share of its depth. What follows was measured on a model that too high a rate threw about."""
+
+WIDTH = 4
+"""Points of the narrowest valley that is one."""
+
 STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
 
@@ -53,9 +60,10 @@ class SmoothedCurve:
         noise: Standard deviation of the loss of one batch about its neighbours.
         smoothed_noise: Standard deviation of each smoothed value by noise, shape (points,); it is most at the
             ends, and where the losses are paired, at the right.
-        turned: Whether the line ends because the loss was back above where it had started.
+        turned: Whether the line ends because the loss was clearly above where it had started.
         start: Mean loss of the model as it was at the start, where the losses are paired, else None.
         momentum: Of the optimizer, in [0, 1).
+        epoch_share: Share of the ladder's steps that an epoch is, at most 1; 1 where it is not known.
         reach: Points that `evidence` looks at.
         noise_grows: Whether the noise of paired measurements grows with the rate, as that of losses does.
     """
@@ -69,6 +77,7 @@ class SmoothedCurve:
     turned: bool = False
     start: float | None = None
     momentum: float = 0.0
+    epoch_share: float = 1.0
     reach: int = 1
     noise_grows: bool = True
 
@@ -88,8 +97,18 @@ class SmoothedCurve:
 
     @property
     def lowest(self) -> int:
-        """Index of the lowest smoothed value."""
-        return int(np.argmin(self.values))
+        """Index of the lowest smoothed value of the first valley that is nearly as deep as any.
+
+        Valleys of less than `WIDTH` points are filled up before it is looked for.
+        """
+        wide = filled(self.values, WIDTH)
+        least = np.minimum.accumulate(wide)
+        fallen = self.plateau - least
+        deep = (fallen >= DEEP_ENOUGH * fallen[-1]) & (fallen > 0)
+        risen = np.flatnonzero(deep & (wide - least >= RISE * fallen))
+        end = int(risen[0]) if len(risen) else len(wide)
+        bottom = np.flatnonzero(wide[:end] == wide[:end].min())
+        return int(bottom[np.argmin(self.values[bottom])])
 
     @property
     def plateau(self) -> float:
@@ -159,8 +178,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     one_batch = batch_noise(measured[read])
     start, raw = without_batches(curve, measured, read)
     noise = np.full(len(raw), one_batch) if start is None else growing_deviation(raw, start)
-    # A paired loss that is back below the start after a divergence has learnt something: it is read on.
-    points = left_for_good(raw, noise) if start is None else len(raw)
+    points = before_climb(raw, noise, start)
     turned = points < len(raw)
     values, noise_left = raw, raw
     if points:
@@ -179,6 +197,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         turned=turned,
         start=start,
         momentum=curve.momentum,
+        epoch_share=min(1.0, (curve.epoch_steps or math.inf) / max(curve.planned_steps, 1)),
         noise_grows=curve.accuracies is None,
         reach=max(8, round(curve.planned_steps * EVIDENCE_SHARE)),
     )
@@ -237,25 +256,46 @@ def _width(curve: Curve) -> float:
     return width
 
 
-def left_for_good(raw: NDArray[np.float64], noise: NDArray[np.float64]) -> int:
-    """Number of points up to where the loss, having fallen, is back above the level that it started from.
+def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None) -> int:
+    """Number of points up to where the loss is clearly above the level that it started from.
 
     What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
     one would train with. A lone spike is none of it: three points in a row must agree, by their median.
+    Clearly is by more than the noise, and by a tenth of the level or half of the deepest fall, whichever is
+    less; where losses are not paired and have fallen, a tenth of that fall is enough.
 
     Args:
         raw: Measurements, shape (points,).
         noise: Standard deviation of each, shape (points,).
+        start: The level at the start, where it is known.
     """
     if len(raw) < 3:
         return len(raw)
-    level = starting_level(raw)
+    level = starting_level(raw) if start is None else start
     medians = np.median(np.lib.stride_tricks.sliding_window_view(raw, 3), axis=1)
     noise = noise[2:]
-    # From the very first points where they are lower: what only rises has not fallen.
-    fallen = min(level, float(medians[0])) - np.minimum.accumulate(medians)
-    above = np.flatnonzero((fallen > 3 * noise) & (medians > level + np.maximum(3 * noise, 0.1 * fallen)))
+    # Unpaired, from the very first points where they are lower: what only rises has not fallen.
+    top = min(level, float(medians[0])) if start is None else level
+    fallen = np.maximum(top - np.minimum.accumulate(medians), 0.0)
+    deepest = max(0.0, top - float(medians.min()))
+    clear = np.minimum(0.1 * abs(level), 0.5 * np.where(fallen > 0.1 * deepest, fallen, deepest))
+    if start is None:
+        clear = np.where(fallen > 3 * noise, 0.1 * fallen, np.inf)
+    above = np.flatnonzero(medians > level + np.maximum(3 * noise, clear))
     return int(above[0]) if len(above) and above[0] > 0 else len(raw)
+
+
+def filled(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+    """The values with every valley of less than `width` points filled up to its lower brim, shape (n,).
+
+    Source: the closing of mathematical morphology (Serra 1982), with a flat window.
+    """
+    width = min(width, len(values))
+    if width < 2:
+        return values
+    brims = np.lib.stride_tricks.sliding_window_view(values, width).max(axis=1)
+    around = np.pad(brims, width - 1, constant_values=np.inf)
+    return np.asarray(np.lib.stride_tricks.sliding_window_view(around, width).min(axis=1))
 
 
 def cliff_level(raw: NDArray[np.float64], start: float | None = None) -> float:

@@ -194,7 +194,9 @@ def sweep(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
             "its range is the usual cause: the CPU names it."
         ) from error
-    curve = record.curve(record.ended or status, columns, momentum_of(optimizer))
+    epoch = None if task.per_epoch is None else task.per_epoch / steps.accumulation_steps
+    ended = record.ended or status
+    curve = record.curve(ended, columns, momentum=momentum_of(optimizer), epoch_steps=epoch)
     bad = curve.status is Status.NONFINITE and not options.paired and not seen.is_finite(len(curve) - 1)
     return dataclasses.replace(curve, bad_batch=True) if bad else curve
 
@@ -226,7 +228,9 @@ class _Record:
             self.ended = Status.DIVERGED
         return self.ended is not None
 
-    def curve(self, status: Status, names: Sequence[str], momentum: float) -> Curve:
+    def curve(
+        self, status: Status, names: Sequence[str], *, momentum: float, epoch_steps: float | None
+    ) -> Curve:
         """All of it as a curve; `names` are its fields that were measured beside the loss, in order."""
         steps = len(self._rows)
         columns = np.array(self._rows, dtype=np.float64).T
@@ -237,6 +241,7 @@ class _Record:
             status=status,
             planned_steps=len(self._lrs),
             momentum=momentum,
+            epoch_steps=epoch_steps,
             skip_start=self._options.skip_start,
             skip_end=self._options.skip_end,
             **(dict(zip(names, columns[2:], strict=True)) if steps else {}),

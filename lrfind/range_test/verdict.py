@@ -22,7 +22,7 @@ SIGNIFICANT = 4.0
 mean before it. Of flat curves with normal noise this takes about one in a hundred for a fall."""
 
 
-EVIDENT = 2.0
+EVIDENT = 2.4
 """What `SmoothedCurve.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn
 hardly ever reach it (docs/method.md)."""
 
@@ -72,7 +72,7 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     if curve.status is Status.NONFINITE and len(curve) <= 2:
         return Shape.NEVER_FINITE if len(curve) == 1 else Shape.DIVERGES_AT_ONCE
     if len(smoothed) < FEWEST_POINTS:
-        return Shape.DIVERGES_AT_ONCE if _shot_up(curve) else Shape.TOO_FEW_STEPS
+        return Shape.DIVERGES_AT_ONCE if smoothed.turned or _shot_up(curve) else Shape.TOO_FEW_STEPS
     if _fell(smoothed):
         # The last two points of a smoothed line cannot tell a turn from noise.
         turns = (
@@ -85,9 +85,13 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     level = smoothed.plateau + max(SIGNIFICANT * smoothed.noise, 1e-6 * abs(smoothed.plateau))
     within = np.flatnonzero(smoothed.raw <= level)
     rises_after = int(within[-1]) + 1 if len(within) else 0
-    if rises_after < len(smoothed) / 4 or (_shot_up(curve) and len(curve) < curve.planned_steps / 4):
+    early = curve.planned_steps / 4
+    if min(rises_after, len(smoothed)) < early and (smoothed.turned or rises_after < len(smoothed) / 4):
         return Shape.DIVERGES_AT_ONCE
-    if rises_after < len(smoothed) or _shot_up(curve) or curve.status in STOPPED_EARLY:
+    if _shot_up(curve) and len(curve) < early:
+        return Shape.DIVERGES_AT_ONCE
+    rises = smoothed.turned or rises_after < len(smoothed)
+    if rises or _shot_up(curve) or curve.status in STOPPED_EARLY:
         return Shape.NEVER_FALLS
     noise = smoothed.noise if smoothed.start is None else float(smoothed.smoothed_noise[smoothed.lowest])
     return Shape.TOO_NOISY if noise > NOISY * abs(smoothed.plateau) else Shape.FLAT

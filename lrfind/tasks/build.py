@@ -102,7 +102,7 @@ def build(
         ),
         afresh=partial(_afresh, config, data, device, validation_samples),
         validation=validation,
-        per_epoch=loaders.per_epoch,
+        per_epoch=None if single_batch else loaders.per_epoch,
         title=title_of(config, data),
         notes=notes,
         skipped=loaders.skipped,

@@ -67,8 +67,16 @@ def own_task(
             scaler=gradient_scaler(precision, device) if scaler is None else scaler,
         ),
         validation=fixed(validation, device, validation_name),
+        per_epoch=_length(loader),
         title=_title(model, optimizer, loader),
     )
+
+
+def _length(loader: Iterable[Any]) -> int | None:
+    try:
+        return len(loader)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def batches_of(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
@@ -95,7 +103,8 @@ class RepeatedTask:
         self._task = task
         self._loader = loader
         self._start = start
-        self._seeds = torch.randint(2**31, (times,)).tolist() if times > 1 else [0]
+        with torch.random.fork_rng(devices=[]):  # the first time is what it would be alone
+            self._seeds = torch.randint(2**31, (times,)).tolist() if times > 1 else [0]
         self._single_batch = single_batch
 
     @contextmanager
@@ -105,9 +114,10 @@ class RepeatedTask:
             self._start.restore(loader=False)
             torch.manual_seed(self._seeds[seed])
         batches = batches_of(self._loader, self._task.device)
-        if self._single_batch:
-            batches = itertools.repeat(next(batches))
-        yield dataclasses.replace(self._task, batches=batches)
+        if not self._single_batch:
+            yield dataclasses.replace(self._task, batches=batches)
+        else:
+            yield dataclasses.replace(self._task, batches=itertools.repeat(next(batches)), per_epoch=None)
 
 
 class SeededTask:

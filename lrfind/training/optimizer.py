@@ -46,7 +46,8 @@ class LearningRate:
 def momentum_of(optimizer: Optimizer) -> float:
     """The weight of the past in the optimizer's average of gradients, in [0, 1); of several groups the most.
 
-    It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, and 0 for an optimizer that has neither.
+    It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, less for NAdam, and 0 for an optimizer
+    that has neither.
     """
     groups = [group for group in optimizer.param_groups if any(p.requires_grad for p in group["params"])]
     found = max((_of_group(group) for group in groups), default=0.0)
@@ -55,8 +56,23 @@ def momentum_of(optimizer: Optimizer) -> float:
 
 def _of_group(group: Mapping[str, Any]) -> float:
     betas = group.get("betas")
-    first = betas[0] if isinstance(betas, (tuple, list)) and betas else None
-    return max(_number(group.get("momentum")), _number(first))
+    first = _number(betas[0]) if isinstance(betas, (tuple, list)) and betas else 0.0
+    if "momentum_decay" in group and 0 < first < 1:
+        first = _of_nadam(first)
+    return max(_number(group.get("momentum")), first)
+
+
+def _of_nadam(beta: float) -> float:
+    """The momentum whose updates are as old, on average, as those of NAdam in its first hundreds of steps.
+
+    Its update is about mu times the average of gradients, which is beta / (1 - beta) steps old, and 1 - mu
+    times the new gradient, and mu begins at half of beta. An average with momentum m is m / (1 - m) steps
+    old.
+
+    Source: Dozat 2016, with the schedule of mu that torch.optim.NAdam has.
+    """
+    age = beta / 2 * beta / (1 - beta)
+    return age / (1 + age)
 
 
 def _number(value: Any) -> float:

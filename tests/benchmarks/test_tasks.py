@@ -49,7 +49,7 @@ def test_a_task_builds_and_holds_out_what_it_says(name, starts, monkeypatch):
         assert torch.isfinite(loss)
         assert sum(len(batch[0]) for batch in built.validation) == task.held_out
     finally:
-        built.loaders.close()
+        built.close()
 
 
 def test_a_task_whose_data_is_not_there_says_what_it_lacks(monkeypatch, tmp_path):

@@ -180,7 +180,7 @@ def test_data_without_an_end_are_compared_by_samples(lrfind, own):
             ["compare.batch_sizes=[8,1500]", "compare.held_out=300"],
             "held_out=300 leaves less than one batch of 1500 (of compare.batch_sizes) of the 1797 samples",
         ),
-        (["range.repeats=3"], "range.repeats=3: the range test of compare.lrs=auto is one sweep"),
+        (["range.repeats=often"], "range.repeats must be auto or a whole number of at least 1, got often"),
         (["compare.seeds=0"], "compare.seeds must be at least 1, got 0"),
         (["compare.factor=1"], "compare.factor must be greater than 1"),
         (["compare.judge=speed"], "compare.judge must be one of accuracy, loss or null"),

@@ -175,5 +175,42 @@ def test_repeats_are_read_together_and_leave_everything_as_it_was():
     assert curves[0].losses[0] != curves[1].losses[0]  # another order
     assert result.content["steps"] == sum(len(curve) for curve in curves)
     assert result.content["repeats"]["factor"] >= 1
-    with pytest.raises(UserError, match="repeats must be"):
-        range_test(model, optimizer, nn.MSELoss(), loader, repeats=0)
+    assert result.content["repeats"]["reason"] is None
+    for repeats in (0, "often"):
+        with pytest.raises(UserError, match="repeats must be"):
+            range_test(model, optimizer, nn.MSELoss(), loader, repeats=repeats)
+
+
+def noise(count=300):
+    """A regression with nothing to learn."""
+    torch.manual_seed(1)
+    return TensorDataset(torch.randn(count, 6), torch.randn(count, 1))
+
+
+def test_a_weak_sweep_is_repeated_where_another_one_meets_other_batches():
+    model = nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(noise(), batch_size=4, shuffle=True)
+    result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
+    assert len(result.repeats.curves) == 3
+    assert result.repeats.reason
+    assert result.content["repeats"]["reason"] == result.repeats.reason
+    assert result.content["steps"] == sum(len(curve) for curve in result.repeats.curves)
+
+
+def test_a_weak_sweep_is_not_repeated_on_the_same_batches():
+    model = nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(noise(), batch_size=4)
+    result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
+    assert result.repeats is None
+    assert result.content["steps"] == 2 * len(result.curve)  # the second one was made, to see that
+
+
+def test_an_iterator_is_swept_once():
+    model = nn.Linear(6, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = iter(list(DataLoader(noise(), batch_size=4))[:60])
+    result = range_test(model, optimizer, nn.MSELoss(), batches, end_lr=0.1)
+    assert result.repeats is None
+    assert len(result.curve) == 60

@@ -61,7 +61,9 @@ def test_a_run_is_repeated_from_its_hydra_folder(lrfind):
 
 
 def test_csv_columns_and_full_precision(lrfind):
-    ran = lrfind("range.metric=accuracy", "range.validation.samples=100", "range.validation.every=4")
+    ran = lrfind(
+        "range.metric=accuracy", "range.validation.samples=100", "range.validation.every=4", "range.repeats=1"
+    )
     rows = ran.rows
     measured = ["loss", "smoothed_loss", "start_loss", "accuracy", "start_accuracy", "validation_loss"]
     assert list(rows[0]) == ["step", "lr", *measured]
@@ -101,6 +103,33 @@ def test_repeats_leave_every_sweep_their_median_and_their_spread(lrfind):
     assert rows == alone.rows
 
 
+def test_a_firm_first_sweep_is_not_repeated(lrfind):
+    ran = lrfind()
+    assert ran.code == 0
+    assert "repeats" not in ran.record
+    assert ran.record["steps"] == len(ran.rows) <= 60
+
+
+def test_a_weak_first_sweep_is_repeated_and_record_and_screen_say_why(lrfind):
+    # Two samples a batch and few steps: far too noisy for one sweep.
+    ran = lrfind("batch_size=2", "range.num_steps=24", "optimizer=adam", "range.paired=false")
+    found = ran.record["repeats"]
+    assert found["seeds"] == [0, 1, 2]
+    assert ran.record["steps"] == len(ran.rows) > 24
+    assert found["reason"]
+    assert f"lrfind: {found['reason']}; 2 more sweeps." in ran.err
+    if ran.code == 0:
+        assert f"Repeated, for {found['reason']}: " in ran.out
+
+
+def test_a_number_of_repeats_is_kept_to(lrfind):
+    ran = lrfind(
+        "range.repeats=1", "batch_size=2", "range.num_steps=24", "optimizer=adam", "range.paired=false"
+    )
+    assert "repeats" not in ran.record
+    assert ran.record["steps"] == len(ran.rows) <= 24
+
+
 def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):
     ran = lrfind("range.metric=accuracy", "range.spacing=linear", "range.start_lr=0", "range.end_lr=1")
     assert ran.code == 0
@@ -111,7 +140,7 @@ def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):
 
 
 def test_single_batch_trains_on_one_batch(lrfind):
-    ran = lrfind("range.single_batch=true", "range.end_lr=0.1")
+    ran = lrfind("range.single_batch=true", "range.end_lr=0.1", "range.repeats=1")
     losses = [float(row["loss"]) for row in ran.rows]
     # Without batch noise, and with rates this small, every step lowers the loss.
     assert all(b < a for a, b in pairwise(losses))

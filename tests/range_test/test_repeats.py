@@ -1,5 +1,6 @@
 """Several sweeps: their median step by step, whatever stopped each, and the spread of their answers."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -35,12 +36,19 @@ def test_the_median_is_taken_step_by_step():
 
 
 def test_of_paired_sweeps_it_is_the_median_of_what_training_did():
-    # What training did: -1, -2 and -6 at the second step, whatever the levels.
+    # What training left: 0.9, 0 and 1/7 of the level at the second step, whatever the levels.
     curves = [curve([10, 9], start=[10, 10]), curve([2, 0], start=[2, 2]), curve([7, 1], start=[7, 7])]
     found = median_curve(curves, beta=0.9)
     level = np.median([10, 10, 2, 2, 7, 7])
     assert found.start_losses.tolist() == [level, level]
-    assert found.losses.tolist() == [level, level - 2]
+    assert found.losses.tolist() == [level, level / 7]
+    # Losses that can be negative have no such shares: -1, -2 and -6 are taken as they are.
+    below = [
+        dataclasses.replace(each, losses=each.losses - 20, start_losses=each.start_losses - 20)
+        for each in curves
+    ]
+    found = median_curve(below, beta=0.9)
+    assert found.losses.tolist() == [level - 20, level - 22]
 
 
 def test_a_sweep_that_stopped_counts_as_bad_from_there_on():
