@@ -14,7 +14,7 @@ from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import capped, oracles
 from benchmarks.truth.scores import bracket, by_task, mean_regret, median_lr, score
-from benchmarks.truth.tasks import BUDGET, LONG_BUDGET, TASKS, Role
+from benchmarks.truth.tasks import BIASED, BUDGET, LONG_BUDGET, TASKS, Role
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -34,11 +34,17 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
         "`../README.md`. Regret: 0 is the best rate of the grid, 1 has learnt nothing.",
     ]
     for title, role in (
+        ("Blind tasks: frozen before anything was measured on them, and looked at once", Role.BLIND),
         ("Report tasks: the numbers of lrfind's rule were not chosen on them", Role.REPORT),
         ("Tuning tasks: lrfind's rule was found on them", Role.TUNING),
         ("All tasks", None),
     ):
         chosen = {t: o for t, o in searched.items() if role is None or TASKS[t].role is role}
+        if role is Role.TUNING:
+            added = {t: chosen.pop(t) for t in list(chosen) if t in BIASED}
+            if added:
+                parts += ["## Tuning tasks of kinds on which the answer was far off"]
+                parts += [*_finders(found, added), *_brackets(found, added)]
         if chosen:
             parts += [f"## {title}", *_finders(found, chosen), *_brackets(found, chosen)]
     parts += ["## Task by task", _tasks(found, searched)]
@@ -58,7 +64,9 @@ def _names(found: list[dict[str, Any]]) -> list[str]:
 
 
 def _finders(found: list[dict[str, Any]], chosen: Mapping[str, Oracle]) -> Iterator[str]:
-    scores = {name: score(by_task(found, name), chosen) for name in _names(found)}
+    # One that was not asked on all of the tasks cannot be compared on them.
+    whole = [name for name in _names(found) if chosen.keys() <= by_task(found, name).keys()]
+    scores = {name: score(by_task(found, name), chosen) for name in whole}
     given = sorted(((s.mean, name, s) for name, s in scores.items() if s), key=lambda row: row[:2])
     if not given:
         return
