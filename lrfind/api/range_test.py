@@ -25,7 +25,9 @@ from lrfind.training.snapshot import preserved
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
     from torch import nn
     from torch.optim import Optimizer
 
@@ -61,6 +63,16 @@ class RangeTestResult(Result):
         """Short: the suggestion, or that there is none, and the verdict."""
         found = "no suggestion" if self.suggestion is None else f"lr={self.suggestion.lr:g}"
         return f"RangeTestResult({found}, steps={len(self.curve)}, verdict={self.verdict!r})"
+
+    @property
+    def lrs(self) -> NDArray[np.float64]:
+        """Learning rates of the steps taken, shape (steps,)."""
+        return self.curve.lrs
+
+    @property
+    def losses(self) -> NDArray[np.float64]:
+        """Raw training losses, each of its batch before the update with its rate, shape (steps,)."""
+        return self.curve.losses
 
     @property
     def suggestion(self) -> Suggestion | None:

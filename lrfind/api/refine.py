@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from lrfind.training.objective import Criterion, Forward
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class RefineResult(Result):
     """What a coarse-to-fine sweep found.
 
@@ -53,6 +53,11 @@ class RefineResult(Result):
     answer: Answer
     title: str
     content: dict[str, Any]
+
+    def __repr__(self) -> str:
+        """Short: the suggestion, or that there is none, and the verdict."""
+        found = "no suggestion" if self.suggestion is None else f"lr={self.suggestion.lr:g}"
+        return f"RefineResult({found}, rounds={len(self.rounds)}, verdict={self.verdict!r})"
 
     @property
     def suggestion(self) -> Suggestion | None:

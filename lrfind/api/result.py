@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -16,9 +19,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
 
+    import pandas
     import torch
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from torch.optim import Optimizer
 
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
@@ -30,6 +35,16 @@ class Result(ABC):
 
     __slots__ = ()
     content: dict[str, Any]
+
+    @property
+    @abstractmethod
+    def suggestion(self) -> Suggestion | None:
+        """The suggested rate; None where there is none."""
+
+    @property
+    @abstractmethod
+    def verdict(self) -> str:
+        """What was found, and what to do about it, in a sentence or two."""
 
     @abstractmethod
     def _page(self) -> Page:
@@ -76,6 +91,47 @@ class Result(ABC):
             OutputError: It cannot be written there.
         """
         write_whole(path, to_json(self.content))
+
+    def to_dataframe(self) -> pandas.DataFrame:
+        """The command's CSV as a table of pandas, a row a measurement.
+
+        Raises:
+            UserError: pandas is not installed.
+        """
+        try:
+            import pandas
+        except ImportError as error:
+            raise UserError("to_dataframe() needs pandas: pip install pandas.") from error
+        return pandas.read_csv(io.StringIO(self._csv()))
+
+    def apply(self, optimizer: Optimizer) -> float:
+        """Sets the suggested rate in an optimizer; its groups keep the ratio of their rates.
+
+        Args:
+            optimizer: The fastest of its groups gets the rate itself.
+
+        Returns:
+            The rate.
+
+        Raises:
+            UserError: There is no suggestion; the message says why.
+        """
+        from lrfind.training.optimizer import LearningRate
+
+        if self.suggestion is None:
+            raise UserError(f"there is no learning rate to apply. {self.verdict}")
+        LearningRate(optimizer)(self.suggestion.lr)
+        return self.suggestion.lr
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the suggestion, the verdict and the picture, without any magic command."""
+        from lrfind.plotting.draw import draw, png
+
+        found = self.suggestion
+        head = "" if found is None else f"<b>{found.lr:g}</b> (bracket {found.low:g} to {found.high:g})<br>"
+        picture = base64.b64encode(png(draw(self._page()))).decode()
+        said = html.escape(self.verdict)
+        return f'<p>{head}{said}</p><img style="max-width: 100%" src="data:image/png;base64,{picture}">'
 
 
 def refuse_problems(settings: object) -> None:

@@ -1,0 +1,89 @@
+"""What every result of the Python functions can do: be shown in a notebook, become a table, be applied."""
+
+import base64
+import importlib.util
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrfind import UserError, range_test
+
+
+@pytest.fixture(scope="module")
+def result():
+    """A range test of a linear model on two classes that are easily told apart."""
+    torch.manual_seed(0)
+    x = torch.randn(256, 6)
+    batches = list(zip(x.split(32), (x.sum(1) > 0).long().split(32), strict=True))
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
+    found = range_test(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), batches)
+    assert found.suggestion is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def nothing():
+    """A range test that suggests nothing: the loss does not depend on the weights' size."""
+    model = nn.Linear(2, 1)
+    batches = [(torch.zeros(4, 2), torch.zeros(4, 1))]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = range_test(model, optimizer, lambda outputs, target: outputs.sum() * 0 + 1, batches, num_steps=20)
+    assert found.suggestion is None
+    return found
+
+
+def test_a_notebook_shows_suggestion_verdict_and_picture(result):
+    page = result._repr_html_()
+    assert f"<b>{result.suggestion.lr:g}</b>" in page
+    (picture,) = re.findall(r'src="data:image/png;base64,([^"]+)"', page)
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+
+
+def test_a_notebook_shows_the_reason_where_nothing_is_suggested(nothing):
+    page = nothing._repr_html_()
+    assert "<b>" not in page
+    assert nothing.verdict.split(":")[0] in page
+
+
+def test_rates_and_losses_are_those_of_the_curve(result):
+    assert np.array_equal(result.lrs, result.curve.lrs)
+    assert np.array_equal(result.losses, result.curve.losses)
+    assert len(result.lrs) == len(result.losses)
+
+
+def test_the_rate_is_applied_and_groups_keep_their_ratio(result):
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    groups = [{"params": a.parameters(), "lr": 0.3}, {"params": b.parameters(), "lr": 0.03}]
+    optimizer = torch.optim.SGD(groups)
+    assert result.apply(optimizer) == result.suggestion.lr
+    rates = [group["lr"] for group in optimizer.param_groups]
+    assert rates == pytest.approx([result.suggestion.lr, result.suggestion.lr / 10], rel=1e-12)
+
+
+def test_nothing_is_applied_where_nothing_is_suggested(nothing):
+    optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3)
+    with pytest.raises(UserError, match=r"there is no learning rate to apply\. "):
+        nothing.apply(optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.3
+
+
+def test_the_table_of_pandas_holds_the_csv(result):
+    if importlib.util.find_spec("pandas") is None:
+        pytest.skip("pandas is not installed")
+    table = result.to_dataframe()
+    assert table["lr"].tolist() == result.lrs.tolist()
+    assert table["loss"].tolist() == result.losses.tolist()
+
+
+def test_without_pandas_it_is_said_what_to_install(result, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(UserError, match="pip install pandas"):
+        result.to_dataframe()
+
+
+def test_every_result_is_one_line_when_printed(result, nothing):
+    assert "\n" not in repr(result)
+    assert "\n" not in repr(nothing)
