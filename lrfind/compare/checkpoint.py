@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report import resume
-from lrfind.report.files import write_whole
+from lrfind.report import state_file
+from lrfind.report.state_file import plain_as_bytes, plain_of
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
@@ -20,35 +19,29 @@ NAME = "compare.state.json"
 """Beside the results of a comparison, while it runs."""
 
 
-def write_state(
-    path: Path, *, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]
-) -> None:
-    """Saves the state in place of the one before, whole or not at all.
+def as_bytes(*, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]) -> bytes:
+    """All of the file.
 
     Args:
-        path: The file.
         config: What a comparison that goes on must agree with.
         plan: What was found out before the first run: plain values.
         runs: Those that are finished.
-
-    Raises:
-        OutputError: It cannot be written.
     """
-    content = {"config": config, "plan": plan, "runs": [_as_plain(*each) for each in runs.items()]}
-    write_whole(path, json.dumps(content))  # with NaN, which only Python reads back: it is no one else's file
+    saved = [_as_plain(*each) for each in runs.items()]
+    return plain_as_bytes({"config": config, "plan": plan, "runs": saved})
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
-    """Config, plan and runs as `write_state` wrote them.
+    """Config, plan and runs as `as_bytes` wrote them.
 
     Raises:
         ValueError: The file is not there, or is none.
     """
-    return resume.read_state(path, _parsed)
+    return state_file.read_state(path, _parsed)
 
 
 def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
-    content = json.loads(text)
+    content = plain_of(text)
     return content["config"], content["plan"], dict(_from_plain(run) for run in content["runs"])
 
 

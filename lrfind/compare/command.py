@@ -69,6 +69,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
         ),
         files=files,
         lines=partial(compare_lines, comparison, advice),
+        close=study.close,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from contextlib import suppress
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting, cores
 from lrfind.execution.executors import work_through
 from lrfind.report.resume import CutOff, comparable
+from lrfind.report.state_file import StateFile
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ class Study:
         Raises:
             UserError: Something cannot be used as given.
         """
-        file = StudyFile(config, directory)
+        file = StudyFile(config, directory, observer)
         return cls(Setting.of(config), observer, file)
 
     @property
@@ -121,13 +123,19 @@ class Study:
         except KeyboardInterrupt:
             self._save()  # however little there is: what is told next is how to go on with it
             self._observer.note(f"{len(self._done)} of {self.planned} runs were finished.")
-        else:
-            if self._file is not None:
-                self._file.remove()
         found = self._partial | self._done
         for key in sorted(found, key=lambda key: names.index(key[0])):
             if found[key].whole or np.isfinite(found[key].readings).any():
                 self.runs[key] = found[key]
+
+    def close(self) -> None:
+        """Takes away what one that is cut off goes on with, once the results are written.
+
+        Raises:
+            OSError: It cannot be taken away.
+        """
+        if self._file is not None and len(self._done) == self.planned:
+            self._file.remove()
 
     def starts_finite(self) -> bool:
         """Whether the loss before training is finite, on what is held out and on the first batches."""
@@ -216,6 +224,7 @@ class StudyFile:
     Args:
         config: Of the comparison.
         directory: The run directory.
+        observer: Told of a state that cannot be saved.
 
     Attributes:
         found: What the plan has found out so far.
@@ -225,10 +234,10 @@ class StudyFile:
         ConfigError: The comparison that the config names is none, or another experiment.
     """
 
-    def __init__(self, config: CompareConfig, directory: Path) -> None:
+    def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
         self.found: dict[str, Any] = {}
         self.done: dict[Key, RunSet] = {}
-        self._path = directory / compare_state.NAME
+        self._file = StateFile(directory / compare_state.NAME, 0.0, observer.warn)
         self._config = comparable(config, free=_FREE)
         if config.compare.resume is not None:
             before = CutOff(str(Path(config.compare.resume)), "compare.resume", "comparison")
@@ -237,16 +246,16 @@ class StudyFile:
             before.check(began_with, self._config)
 
     def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:
-        """Saves the state in place of the one before.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        compare_state.write_state(self._path, config=self._config, plan=found, runs=done)
+        """Saves the state in place of the one before."""
+        self._file.write(partial(compare_state.as_bytes, config=self._config, plan=found, runs=done))
 
     def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with."""
-        self._path.unlink(missing_ok=True)
+        """Takes the file away: there is nothing left to go on with.
+
+        Raises:
+            OSError: It cannot be taken away.
+        """
+        self._file.remove()
 
 
 def _words(planned: int) -> Callable[[CompareStep], str]:

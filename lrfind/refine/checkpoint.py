@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
 from lrfind.refine import state
-from lrfind.report.resume import CutOff, StateFile, arrays_of, comparable, read_state
+from lrfind.report.resume import CutOff, comparable
+from lrfind.report.state_file import StateFile, arrays_as_bytes, arrays_of, read_state
 from lrfind.training import state as checkpoint
 
 if TYPE_CHECKING:
@@ -72,13 +73,13 @@ class Ledger:
             observer: Told of a state that cannot be saved.
         """
         every = config.refine.save_every
-        file = StateFile(directory / NAME, every)
+        file = StateFile(directory / NAME, every, observer.warn)
         ledger = cls(observer, file=file, config=comparable(config, free=_FREE))
         if saved is not None:
             ledger.rounds, ledger.others = saved.rounds, saved.others
             ledger.steps = saved.about["steps"]
             if every is not None:
-                file.write(saved.arrays)  # so that it can be cut off again at once
+                file.write(lambda: arrays_as_bytes(saved.arrays))  # so that it can be cut off again at once
         return ledger
 
     @property
@@ -93,9 +94,6 @@ class Ledger:
             part: What is under way.
             steps: Training steps taken so far.
             packed: Makes arrays of what is told of the sweep and of the training state that belongs to it.
-
-        Raises:
-            OutputError: It cannot be written.
         """
         assert self._file is not None
         about = {
@@ -111,10 +109,14 @@ class Ledger:
             self._observer.warn(f"{error}: this sweep could not be resumed if it were cut off.")
             self._file.give_up()
         else:
-            self._file.write(arrays)
+            self._file.write(lambda: arrays_as_bytes(arrays))
 
     def close(self) -> None:
-        """Takes the file away: the sweep is finished."""
+        """Takes the file away: the sweep is finished, and what it found is written.
+
+        Raises:
+            OSError: It cannot be taken away.
+        """
         if self._file is not None:
             self._file.remove()
 

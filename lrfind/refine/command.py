@@ -60,6 +60,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             "refine.json": None,
         },
         lines=partial(refine_lines, sweep.rounds, answer),
+        close=sweep.close,
     )
 
 

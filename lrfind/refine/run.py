@@ -125,6 +125,13 @@ class Sweep:
             if not self.seeds.begun:
                 raise
             self.interrupted = True
+
+    def close(self) -> None:
+        """Takes away what a sweep that is cut off goes on with, once the results of this one are written.
+
+        Raises:
+            OSError: It cannot be taken away.
+        """
         if not self.interrupted:
             self._ledger.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -54,12 +55,14 @@ class Report:
             stands for the record itself.
         lines: Works out what a person reads; told the paths of the files.
         refusal: Why a rate that was to be checked is not sensible; None where it is, or there is none.
+        close: Called once the files are written: takes away what a run that is cut off goes on with.
     """
 
     findings: Findings
     files: Mapping[str, Content | None]
     lines: Callable[[Sequence[Path]], Sequence[Paragraph]]
     refusal: str | None = None
+    close: Callable[[], None] | None = None
 
 
 def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outcome:
@@ -78,6 +81,9 @@ def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outc
     paths = [directory / name for name in report.files]
     content = record(found, seconds=perf_counter() - began, files=paths)
     written = _write_files(report, directory, content)
+    if report.close is not None:
+        with suppress(OSError):  # what is found is safe, and a state left behind does no harm
+            report.close()
     for warning in content.get("warnings", []):
         console.warn(warning)
     if show is Show.RECORD:

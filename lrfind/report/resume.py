@@ -1,100 +1,20 @@
-"""What a run keeps so that it can go on where it was cut off, and how the next one takes it up.
+"""How a run that was cut off is taken up: where its state is, and whether it is the same experiment.
 
-What is kept is a room's own (`refine.checkpoint`, `compare.checkpoint`). Here is what they share: a file that
-is saved now and then, whole or not at all and without pickles, and the check that the run that goes on is the
-same experiment.
+What is kept is a room's own (`refine.checkpoint`, `compare.checkpoint`), in a file that `state_file` writes.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import zipfile
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
-from lrfind.report.files import write_whole
 from lrfind.report.record import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
-
-    from numpy.typing import NDArray
-
-State = TypeVar("State")
-
-_SHARE = 0.05
-"""Share of the time that may go into saving."""
-
-
-class StateFile:
-    """Says when the state is to be saved, and saves it.
-
-    Args:
-        path: The file.
-        every: Least time between two savings in seconds; None: never. A saving that takes long comes less
-            often.
-    """
-
-    def __init__(self, path: Path, every: float | None) -> None:
-        self._path = path
-        self._every = every
-        self._due = np.inf if every is None else perf_counter() + every
-
-    @property
-    def due(self) -> bool:
-        """Whether it is time."""
-        return perf_counter() >= self._due
-
-    def write(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Saves the state in place of the one before.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
-        began = perf_counter()
-        stream = io.BytesIO()
-        np.savez(stream, **dict(arrays))  # type: ignore[arg-type]
-        write_whole(self._path, stream.getvalue())
-        took = perf_counter() - began
-        self._due = perf_counter() + (max(self._every, took / _SHARE) if self._every else 0.0)
-
-    def give_up(self) -> None:
-        """Never saves again."""
-        self._due = np.inf
-
-    def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with."""
-        self._path.unlink(missing_ok=True)
-
-
-def read_state(path: Path, parse: Callable[[bytes], State]) -> State:
-    """What a state file holds.
-
-    Args:
-        path: The file.
-        parse: Makes the state of its content.
-
-    Raises:
-        ValueError: It is not there, or is none.
-    """
-    try:
-        return parse(path.read_bytes())
-    except FileNotFoundError:
-        raise ValueError("it holds no saved state") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path.name} cannot be read: {error}") from error
-
-
-def arrays_of(content: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays that a `StateFile` wrote."""
-    with np.load(io.BytesIO(content), allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}
+    from collections.abc import Collection, Iterator, Mapping
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -1,59 +1,12 @@
 """What a run that was cut off keeps, and when the next one may go on with it."""
 
-import io
 from dataclasses import dataclass, field
 
-import numpy as np
 import pytest
 
 from lrfind.errors import ConfigError
-from lrfind.report import resume
-from lrfind.report.resume import CutOff, StateFile, arrays_of, comparable, read_state
-
-
-def test_the_state_is_saved_when_it_is_time_whole_and_without_pickles(tmp_path):
-    file = StateFile(tmp_path / "state.npz", 0.0)
-    assert file.due
-    file.write({"a": np.arange(3)})
-    assert read_state(tmp_path / "state.npz", arrays_of)["a"].tolist() == [0, 1, 2]
-    assert [path.name for path in tmp_path.iterdir()] == ["state.npz"]
-    file.remove()
-    with pytest.raises(ValueError, match="it holds no saved state"):
-        read_state(tmp_path / "state.npz", arrays_of)
-    assert not StateFile(tmp_path / "state.npz", None).due
-    assert not StateFile(tmp_path / "state.npz", 60.0).due
-
-
-def test_a_file_that_is_no_state_or_holds_a_pickle_is_refused(tmp_path):
-    path = tmp_path / "state.npz"
-    path.write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(ValueError, match=r"state\.npz cannot be read"):
-        read_state(path, arrays_of)
-    stream = io.BytesIO()
-    np.savez(stream, a=np.array([{}], dtype=object))
-    path.write_bytes(stream.getvalue())
-    with pytest.raises(ValueError, match="cannot be read"):
-        read_state(path, arrays_of)
-
-
-def test_a_file_that_was_cut_short_is_refused_and_one_that_is_given_up_is_never_due(tmp_path):
-    path = tmp_path / "state.npz"
-    file = StateFile(path, 0)
-    file.write({"one": np.arange(1000)})
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match=r"state\.npz cannot be read"):
-        read_state(path, arrays_of)
-    file.give_up()
-    assert not file.due
-
-
-def test_a_saving_that_takes_long_comes_less_often(tmp_path, monkeypatch):
-    clock = iter([0.0, 100.0, 110.0, 110.0, 200.0, 320.0])
-    monkeypatch.setattr(resume, "perf_counter", lambda: next(clock))
-    file = StateFile(tmp_path / "state.npz", 10.0)
-    file.write({"a": np.arange(3)})  # takes 10 s: the next one is due 200 s later
-    assert not file.due
-    assert file.due
+from lrfind.report.resume import CutOff, comparable
+from lrfind.report.state_file import arrays_of, read_state
 
 
 @dataclass
