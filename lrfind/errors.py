@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     UNUSABLE = 2
     NO_SUGGESTION = 3
     NOT_SENSIBLE = 4
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

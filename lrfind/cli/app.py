@@ -7,27 +7,22 @@ happen on the way into a message and the exit code of the contract.
 from __future__ import annotations
 
 import math
-import signal
-import threading
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.job import guarded
 from lrfind.cli.overrides import RERUN
+from lrfind.cli.run_directory import RefusedError, RunDirectory, remove_abandoned
+from lrfind.cli.signals import signals_as_interrupts
 from lrfind.errors import ConfigError, ExitCode, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from omegaconf import DictConfig
 
     from lrfind.cli.job import Job
     from lrfind.report.output import Outcome
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, treated as an interrupt."""
 
 
 def launch(command: str, arguments: Sequence[str], job: Job) -> int:
@@ -41,7 +36,7 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
     from lrfind.report import console
 
     verbose = "hydra.verbose=true" in (argument.lower() for argument in arguments)
-    with _sigterm_as_interrupt() as terminated:
+    with signals_as_interrupts() as came:
         try:
             code = _under_hydra(command, arguments, job)
         except UserError as error:
@@ -58,8 +53,8 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
                 "this is a defect of lrfind. Please report it with the lines above and the command."
             )
             code = ExitCode.DEFECT
-        if code is ExitCode.INTERRUPTED and terminated:
-            code = ExitCode.TERMINATED
+        if code is ExitCode.INTERRUPTED and came:
+            code = came[0]
     return int(code)
 
 
@@ -79,7 +74,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
         return calls.call(composed)
 
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
-    with inside_hydra(arguments, trust):
+    with inside_hydra(arguments, trust), RunDirectory.left_at_the_end():
         try:
             with shown_by_hydra(arguments):
                 app()
@@ -92,6 +87,8 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
             return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED
         except UserError:
             raise
+        except RefusedError as refused:
+            raise refused.error from None
         except Exception as error:
             told = None if calls.begun else explained(error, command, arguments)
             if told is None:
@@ -143,6 +140,7 @@ class _Calls:
         return self._code
 
     def _alone(self, composed: DictConfig, directory: Path) -> Outcome | None:
+        RunDirectory.started()
         try:
             return self._job(composed, directory)
         except UserError as error:
@@ -152,6 +150,7 @@ class _Calls:
     def _one_of_many(self, composed: DictConfig, directory: Path, about: Any) -> Outcome | None:
         from lrfind.cli.multirun import forget_failure, report_failure
 
+        remove_abandoned(directory)
         forget_failure(directory)
         try:
             outcome = self._job(composed, directory)
@@ -176,22 +175,3 @@ def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) ->
             f"{RERUN} is not trusted: it unpickles its file, which runs whatever code that file holds. "
             "Repeat a run with --config-dir RUN/.hydra --config-name config, or say so with trust=[pickle]."
         )
-
-
-@contextmanager
-def _sigterm_as_interrupt() -> Iterator[list[int]]:
-    """SIGTERM raises `Terminated`; the list it yields holds the signal once it came."""
-    came: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    def handle(number: int, frame: object) -> None:
-        came.append(number)
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, handle)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)

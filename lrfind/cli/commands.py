@@ -37,6 +37,7 @@ class Command(NamedTuple):
             UserError: Something cannot be used as given, or the results cannot be written.
         """
         from lrfind.cli.keys import spell_in_keys
+        from lrfind.cli.run_directory import RunDirectory
         from lrfind.config.validate import validated
         from lrfind.errors import UserError
         from lrfind.report.console import errors_only
@@ -52,7 +53,7 @@ class Command(NamedTuple):
             except UserError as error:
                 spell_in_keys(error)
                 raise
-            return finish(report, directory, show=show, began=began)
+            return finish(report, directory, show=show, began=began, written=RunDirectory.finished)
 
 
 COMMANDS = {

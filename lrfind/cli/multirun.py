@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
+from lrfind.cli.run_directory import RunDirectory
 from lrfind.errors import ExitCode, UserError
 from lrfind.report import console
 from lrfind.report.files import Cell, csv_text, write_whole
@@ -42,7 +43,8 @@ _WRITTEN_BY_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")
 class MultirunSummary(Callback):
     """Remembers where a multirun goes; its jobs are then found there, whichever launcher ran them.
 
-    Of a single run it takes away the links that lie where Hydra is about to write, and would follow them.
+    It takes their directory for this process alone. Of a single run it takes away the links that lie where
+    Hydra is about to write, and would follow them.
     """
 
     _directory: ClassVar[Path | None] = None
@@ -50,16 +52,20 @@ class MultirunSummary(Callback):
 
     def on_run_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra before it writes the config of a run."""
-        if config.hydra.output_subdir is None:
+        directory, subdir = Path(config.hydra.run.dir), config.hydra.output_subdir
+        RunDirectory.begin(directory, subdir, "hydra.run.dir")
+        if subdir is None:
             return
-        folder = Path(config.hydra.run.dir) / config.hydra.output_subdir
+        folder = directory / subdir
         for path in (folder, *(folder / name for name in _WRITTEN_BY_HYDRA)):
             if path.is_symlink():
                 path.unlink()
 
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra in the process that starts the jobs."""
-        MultirunSummary._directory = Path(config.hydra.sweep.dir)
+        directory = Path(config.hydra.sweep.dir)
+        RunDirectory.begin(directory, None, "hydra.sweep.dir")
+        MultirunSummary._directory = directory
         MultirunSummary._started = time.time()
 
     @classmethod

@@ -26,6 +26,9 @@ Say = Callable[[Any], None]
 Work = Callable[[Any, Say], Any]
 """Does a job and returns its result; it is pickled to each process, where it may keep what it has read."""
 
+_OF_A_TERMINAL = {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}
+"""Signals that a terminal sends to every process started from it; only the first of ours heeds them."""
+
 _GRACE = 5.0
 """Seconds that a process is given to end."""
 
@@ -102,10 +105,10 @@ def _hired(work: Work) -> tuple[Connection, SpawnProcess]:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait until the end; a process that is started meanwhile knows nothing of Ctrl-C.
+    """Signals wait until the end; a process that is started meanwhile knows nothing of those of a terminal.
 
-    In a terminal Ctrl-C is sent to every process of the group. A new one inherits what is blocked, and so is
-    not ended by it before `_serve` ignores it; what reaches this one is kept, not lost.
+    Ctrl-C, and SIGHUP when a terminal goes, are sent to every process of the group. A new one inherits what
+    is blocked, and so is not ended by it before `_serve` ignores it; what reaches this one is kept, not lost.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -113,11 +116,11 @@ def _interrupts_held() -> Iterator[None]:
     masked = hasattr(signal, "pthread_sigmask")
     if masked:
         resource_tracker.ensure_running()  # starting it would let signals through
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
     came: list[int] = []
     before: dict[int, Any] = {
         number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
         if callable(signal.getsignal(number))
     }
     try:
@@ -133,9 +136,10 @@ def _interrupts_held() -> Iterator[None]:
 
 def _serve(connection: Connection, work: Work) -> None:
     """What a process does: job after job until there is none, or nobody who asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in _OF_A_TERMINAL:
+        signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # as it was held when this began
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_A_TERMINAL)  # as it was held when this began
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while (job := connection.recv()) is not None:
             try:

@@ -10,6 +10,7 @@ steer a terminal, or begin a line of their own, are spelled out here and nowhere
 
 from __future__ import annotations
 
+import errno
 import sys
 import textwrap
 import traceback
@@ -20,7 +21,7 @@ from typing import TYPE_CHECKING, TextIO
 from lrfind.report.files import output_error
 from lrfind.report.paragraphs import Paragraph
 from lrfind.report.progress import is_terminal
-from lrfind.report.streams import give_up, results
+from lrfind.report.streams import give_up, is_device, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -149,8 +150,10 @@ def _write(stream: TextIO | None, text: str) -> None:
     except BrokenPipeError:
         give_up(stream)
     except OSError as error:
+        terminal_gone = error.errno == errno.EIO and is_device(stream)
         give_up(stream)
-        raise output_error("standard output", error) from error
+        if not terminal_gone:
+            raise output_error("standard output", error) from error
 
 
 def _write_known(stream: TextIO, text: str) -> None:

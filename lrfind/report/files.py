@@ -25,6 +25,9 @@ _OF_THE_SYSTEM = {("dev",), ("proc",)}
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """How a cell begins that a spreadsheet may take for something to work out."""
 
+PART = ".lrfind-{pid}-{token}.part"
+"""Name of a file that is being written, by which process."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -80,7 +83,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    aside = target.with_name(f".lrfind-{secrets.token_hex(8)}.part")
+    aside = target.with_name(PART.format(pid=os.getpid(), token=secrets.token_hex(8)))
     try:
         # Not tempfile: its files are private (0600), and these are results to be shared as umask says.
         with aside.open("xb") as stream:

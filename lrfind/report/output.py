@@ -65,7 +65,9 @@ class Report:
     close: Callable[[], None] | None = None
 
 
-def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outcome:
+def finish(
+    report: Report, directory: Path, *, show: Show, began: float, written: Callable[[], None] | None = None
+) -> Outcome:
     """Writes the files, shows the result in the form asked for and says how the job ended.
 
     Args:
@@ -73,6 +75,7 @@ def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outc
         directory: The run directory.
         show: What goes to stdout.
         began: `time.perf_counter()` at the start of the job.
+        written: Called once the files are written, before anything is shown.
 
     Raises:
         OutputError: A file cannot be written; the message names the suggested rate all the same.
@@ -80,7 +83,9 @@ def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outc
     found = report.findings
     paths = [directory / name for name in report.files]
     content = record(found, seconds=perf_counter() - began, files=paths)
-    written = _write_files(report, directory, content)
+    paths = _write_files(report, directory, content)
+    if written is not None:
+        written()
     if report.close is not None:
         with suppress(OSError):  # what is found is safe, and a state left behind does no harm
             report.close()
@@ -89,7 +94,7 @@ def finish(report: Report, directory: Path, *, show: Show, began: float) -> Outc
     if show is Show.RECORD:
         console.write(to_json(content))
     elif show is Show.TABLE:
-        console.show(report.lines(written))
+        console.show(report.lines(paths))
     elif found.suggestion is not None:
         console.write(f"{found.suggestion.lr!r}\n")
     if report.refusal is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -155,7 +156,8 @@ class BarProgress(Progress):
 
     def _refresh(self, step: Any) -> None:
         words = f"{self._state(step)}, {self._left(step)} left"
-        self._bar.update(self._task, completed=step.index + 1, description=words, refresh=True)
+        with suppress(OSError):  # the terminal has gone, and the sweep need not go with it
+            self._bar.update(self._task, completed=step.index + 1, description=words, refresh=True)
 
     def __enter__(self) -> BarProgress:
         """Draws the empty bar."""
@@ -167,4 +169,5 @@ class BarProgress(Progress):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Takes the bar off the screen."""
-        self._bar.stop()
+        with suppress(OSError):
+            self._bar.stop()

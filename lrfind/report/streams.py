@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TextIO
@@ -80,6 +81,14 @@ def give_up(stream: TextIO) -> None:
     """Whoever read the stream has gone: what is left of it goes nowhere, and Python says nothing at exit."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def is_device(stream: TextIO) -> bool:
+    """Whether it leads to a terminal, even one that has gone, or to another device."""
+    try:
+        return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _lead_to_stderr() -> None:

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM wait; they come at the end. In other threads they do not arrive anyway."""
+    """Inside, Ctrl-C, SIGTERM and SIGHUP wait until the end. In other threads they do not arrive anyway."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[int] = []
     before: dict[int, Any] = {
         number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
         if callable(signal.getsignal(number))
     }
     try:

@@ -106,11 +106,28 @@ def _main(words, cwd, out, err, environment, kill):
     torch.set_num_threads(1)
     if kill is not None:
         _arm(kill)
+    _tell_of_training()
     from lrfind.cli.main import main
 
     code = main(words)
     sys.stdout.flush()
     sys.exit(code)
+
+
+def _tell_of_training():
+    """A file `training` in the working directory once the fifth step was made."""
+    from torch.optim import SGD
+
+    real, calls = SGD.step, 0
+
+    def step(*args, **kwargs):
+        nonlocal calls
+        calls += 1
+        if calls == 5:
+            Path("training").touch()
+        return real(*args, **kwargs)
+
+    SGD.step = step
 
 
 def _arm(kill):

@@ -216,7 +216,8 @@ def _collated_stream(samples: list[Any]) -> Any:
 
 def _start_worker(worker_id: int) -> None:
     # Ctrl-C reaches the whole process group; the main process ends its workers in its own time.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+        signal.signal(number, signal.SIG_IGN)
     seed = torch.initial_seed()
     random.seed(seed)
     np.random.seed(seed % 2**32)
