@@ -4,8 +4,8 @@
 
 Perceptrons of rising width, small convolutional networks and the textbook's 1-4-1, all with SGD and random
 data. For each is printed the work of a forward pass in millions of multiplications and additions (as
-`stacking.rule` counts it), and for each number of copies the median over repeats of the time of a step of the
-stack, divided by the copies and by the time of a step alone. Below 1 stacking pays. One CPU thread; on a CPU
+`stacking.autotune` counts it), and for each number of copies the median over repeats of the time of a step
+of the stack, divided by the copies and by the time of a step alone. Below 1 stacking pays. One CPU thread; on a CPU
 the process's own time is counted, not that in which others had the processor.
 """
 
@@ -53,6 +53,23 @@ def seconds(step, device, steps=12):
     return (clock() - began) / steps
 
 
+def ratio(model, batch, copies, repeats):
+    objective, options = Objective(model, nn.CrossEntropyLoss()), StepOptions()
+    optimizer, batches = torch.optim.SGD(model.parameters(), 1e-3), cycle([batch])
+    stack = Stack(objective, optimizer, np.full(copies, 1e-3), options=options)
+
+    def alone():
+        return train_step(objective, optimizer, batches, options)[0].item()
+
+    def together():
+        return stack.step(batches).tolist()
+
+    device = batch[0].device
+    return statistics.median(
+        seconds(together, device) / copies / seconds(alone, device) for _ in range(repeats)
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", default="cpu")
@@ -70,17 +87,8 @@ def main():
         x, y = torch.randn(shape, device=device), torch.randint(0, 10, shape[:1], device=device)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             model(x)
-        objective, optimizer = Objective(model, nn.CrossEntropyLoss()), torch.optim.SGD(model.parameters(), 1e-3)
-        batches, options = cycle([(x, y)]), StepOptions()
-        line = f"{name:30} {counter.get_total_flops() / 1e6:9.3f} M"
-        for copies in map(int, given.copies.split(",")):
-            stack = Stack(objective, optimizer, np.full(copies, 1e-3), options=options)
-            ratios = []
-            for _ in range(given.repeats):
-                alone = seconds(lambda: train_step(objective, optimizer, batches, options)[0].item(), device)
-                ratios.append(seconds(lambda: stack.step(batches).tolist(), device) / copies / alone)
-            line += f"  {statistics.median(ratios):6.2f}"
-        print(line, flush=True)
+        ratios = [ratio(model, (x, y), int(copies), given.repeats) for copies in given.copies.split(",")]
+        print(f"{name:30} {counter.get_total_flops() / 1e6:9.3f} M", *(f"{each:6.2f}" for each in ratios))
 
 
 if __name__ == "__main__":

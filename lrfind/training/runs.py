@@ -138,7 +138,7 @@ def train_runs(
 def faster_form(
     task: Task, lrs: ArrayLike, *, num_steps: int, strategy: Strategy = Strategy.AUTO
 ) -> tuple[Form, float]:
-    """Tries which way of running constant rates is faster, and how many seconds a step of all of them takes.
+    """Which way of running constant rates is faster, and how many seconds a step of all of them takes.
 
     For a plan: what `train_runs` with `Strategy.AUTO` would find out, asked once for runs of the same make.
     Everything is put back. Arguments and errors are those of `train_runs`.

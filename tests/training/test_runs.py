@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+import time
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
 from lrfind.training.run_set import RunsInterrupted
 from lrfind.training.runs import faster_form, seconds_a_step, train_runs
-from lrfind.training.stacking import autotune
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.step import evaluate
 from lrfind.training.task import Task
@@ -310,40 +310,44 @@ def test_if_every_rate_diverges_there_is_no_final_loss():
         assert found.steps_taken.tolist() == [2, 2]
 
 
+def perceptron(width):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 3))
+    batch = (torch.randn(20, width), torch.randint(0, 3, (20,)))
+    return (
+        Objective(model, nn.CrossEntropyLoss()),
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        lambda: itertools.repeat(batch),
+    )
+
+
 @pytest.mark.parametrize(
-    ("times", "ratio"),
+    ("width", "rates", "steps", "stacked", "reason"),
     [
-        ([1, 1, 1, 1.8, 1.9, 1, 1, 1], 0.90),
-        ([1, 1, 1, 2.2, 1.8, 1, 1, 1], 0.90),  # the first step of a stack is slow
-        ([9, 9, 9, 2.4, 2.4, 1, 1, 1], 1.20),  # the machine was busy while one rate ran alone
-        ([1, 1, 1, 2.0, 1.94, 1, 1, 1], 0.97),
-        ([1, 1, 1, 90], 45.00),
+        (4, 8, 125, True, "small enough for that to be faster"),
+        (4, 7, 200, False, "not worth stacking"),
+        (4, 8, 124, False, "not worth stacking"),
+        # A multiplication and an addition for each weight and sample: 2 * 20 * (352^2 + 3 * 352) = 4,998,400.
+        (352, 8, 125, True, "small enough for that to be faster"),
+        (353, 8, 125, False, "a forward pass of 5.03 million operations gains nothing from stacking"),
     ],
 )
-def test_the_faster_form_is_chosen_by_its_time_in_the_trial(monkeypatch, times, ratio):
-    left = iter(times)
-
-    def seconds(work):
-        work()
-        return next(left)
-
-    monkeypatch.setattr(autotune, "_seconds", seconds)
-    found = train_quadratic([0.1, 0.2], num_steps=500, strategy=Strategy.AUTO)
-    assert found.stacked is (ratio < 0.95)
-    assert f"took {ratio:.2f} times as long stacked as alone" in found.reason
-    assert next(left, None) is None
+def test_the_form_is_chosen_by_sizes_never_by_a_clock(monkeypatch, width, rates, steps, stacked, reason):
+    for clock in ("perf_counter", "process_time", "monotonic", "time"):
+        monkeypatch.setattr(time, clock, lambda: pytest.fail("a clock was read"))
+    found = run(perceptron(width), np.geomspace(1e-4, 1e-3, rates), num_steps=steps, strategy=Strategy.AUTO)
+    assert found.stacked is stacked
+    assert reason in found.reason
 
 
-def test_a_trial_does_not_change_what_is_measured():
+def test_the_choice_does_not_change_what_is_measured():
     made = parts(momentum=0.5)
+    lrs = np.linspace(0.01, 0.3, 8)
     told = []
-    auto = run(
-        made, [0.01, 0.1, 0.3], num_steps=340, strategy=Strategy.AUTO, on_step=lambda k, _: told.append(k)
-    )
-    assert "in a trial" in auto.reason
-    form = Strategy.STACKED if auto.stacked else Strategy.SEQUENTIAL
-    assert auto.losses.tolist() == run(made, [0.01, 0.1, 0.3], num_steps=340, strategy=form).losses.tolist()
-    assert sum(told) == 3 * 340
+    auto = run(made, lrs, num_steps=140, strategy=Strategy.AUTO, on_step=lambda k, _: told.append(k))
+    assert auto.stacked
+    assert auto.losses.tolist() == run(made, lrs, num_steps=140, strategy=Strategy.STACKED).losses.tolist()
+    assert sum(told) == 8 * 140
 
 
 def test_mixed_precision_is_run_one_after_another_and_says_so():
@@ -351,16 +355,16 @@ def test_mixed_precision_is_run_one_after_another_and_says_so():
     mixed = Objective(
         objective.model, objective.criterion, autocast=lambda: torch.autocast("cpu", torch.bfloat16)
     )
-    found = run((mixed, optimizer, batches), [0.1, 0.2], num_steps=500, strategy=Strategy.AUTO)
+    found = run((mixed, optimizer, batches), [0.1] * 8, num_steps=500, strategy=Strategy.AUTO)
     assert not found.stacked
     assert "mixed precision" in found.reason
     assert np.all(found.steps_taken == 500)
 
 
-def test_too_little_work_is_done_without_a_trial():
+def test_too_little_work_is_not_stacked():
     found = run(parts(), [0.1, 0.2], strategy=Strategy.AUTO)
     assert not found.stacked
-    assert "not worth a trial" in found.reason
+    assert "not worth stacking" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
-"""Whether several models are trained stacked: what can be, and whether it pays by a trial of a few steps."""
+"""Whether several models are trained stacked: what can be, and whether it pays by a rule on sizes.
+
+The two ways round differently, and long training amplifies that, so the choice must not hang on how busy the
+machine is: no clock is read. `scripts/bench_stacking.py` measures what the rule is made of. On a CPU, a stack
+spends its time on calling operations as long as the work of a step is small, and three copies cost as much as
+the overhead that they save; from eight on, they take 0.3 to 0.9 of the time up to five million operations a
+forward pass, and twice the time at a hundred. Seeds whose steps are recorded save even that overhead, and pay
+from two on. On a GPU, starting an operation is the larger part of a step for much longer.
+"""
 
 from __future__ import annotations
 
-import math
-import time
 import warnings
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -30,32 +36,22 @@ if TYPE_CHECKING:
 
     from lrfind.training.start import Start
     from lrfind.training.task import Task
+_FEWEST = 8
+"""Copies from which on a stack pays whose steps are computed."""
 
-    Trial = tuple[str | None, float]
-    """Why a stack cannot be made, or None; and what its step costs."""
+_MOST_WORK = {"cpu": 5e6}
+"""Operations of a forward pass up to which stacking pays, by the type of the device."""
 
-_MOST = 0.95
-"""The time of a step of a model in the stack, over that of one alone, from which on stacking does not pay."""
-
-_TRIAL = 0.01
-"""Of rates: the share of the whole work that one step of a trial stack may be."""
+_MOST_WORK_ELSEWHERE = 1e9
+"""The same on an accelerator, where it was not measured: what it computes in a fraction of the time that it
+takes to start the operations of a step."""
 
 _TOO_FEW = 1000
-"""Steps of all rates together for which a trial, some fifteen steps at least, costs more than it may gain."""
-
-_HOPELESS = 1.3
-"""The ratio of `_MOST`, from which on no second step of a wide stack is timed; the first one is slow because
-its memory is new."""
-
-_HOPELESS_PAIR = 3.0
-"""The same for two rates, from which on no wider stack is tried: the model's arithmetic itself suffers."""
+"""Steps of all models together below which those that show whether a stack comes out the same, and the tenth
+of a second of a recording, cost more than they may gain."""
 
 _STEPS = 3
-"""Of seeds: steps on which the losses are compared, and as many again that are timed."""
-
-_TOO_SHORT = 1.0
-"""Of seeds: seconds of the whole work one after another below which a trial is not worth it: recording a step
-alone takes a tenth of that."""
+"""Of seeds: steps on which the losses are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +87,13 @@ def form_of_rates(
     """
     if strategy is Strategy.SEQUENTIAL:
         return Form(False, "one after another was asked for")
-    width = 0
-    if strategy is Strategy.AUTO:
-        width = int(min(len(lrs), max(2, _TRIAL * work)))
-        # On a CPU a wide stack leaves the cache and may be slower than a narrow one, so it is tried whole.
-        too_few = work < _TOO_FEW or (start.task.device.type == "cpu" and width < len(lrs))
-        if len(lrs) == 1 or too_few:
-            return Form(False, "so few rates and steps are not worth a trial")
-    ratio = math.inf
+    asked = strategy is Strategy.STACKED
+    if not asked and (len(lrs) < _FEWEST or work < _TOO_FEW):
+        return Form(False, "so few rates and steps are not worth stacking")
     why_not = _why_not(start.task)
     if why_not is None:
-        why_not, ratio = _trial_of_rates(start, np.sort(lrs), steps, width)
-    return _form(
-        strategy,
-        why_not,
-        "the rates cannot be stacked: {}. Run them one after another.",
-        pays=ratio < _MOST,
-        measured=f"a rate's step took {ratio:.2f} times as long stacked as alone, in a trial",
-    )
+        why_not = _trial_of_rates(start, float(lrs.min()), steps, sized=not asked)
+    return _form(strategy, why_not, "the rates cannot be stacked: {}. Run them one after another.")
 
 
 def form_of_seeds(tasks: Iterable[Task], lr: float, *, count: int, steps: int, strategy: Strategy) -> Form:
@@ -128,52 +113,66 @@ def form_of_seeds(tasks: Iterable[Task], lr: float, *, count: int, steps: int, s
     """
     if strategy is Strategy.SEQUENTIAL:
         return Form(False, "one after another was asked for")
+    asked = strategy is Strategy.STACKED
+    if not asked and steps * count < _TOO_FEW:
+        return Form(False, "so few steps are not worth stacking")
     seeds: list[tuple[Task, list[Any]]] = []
     alone: list[list[float]] = []
-    seconds = math.inf
     why_not = None
+    record = False
     for task in tasks:
-        why_not = why_not if seeds else _why_not(task)
+        if not seeds:
+            why_not = _why_not(task)
+            record = why_not is None and recordable(task.objective)
         if why_not is not None:
             break
         few = list(islice(task.batches, _STEPS * task.options.accumulation_steps))
         with preserved(task.model, task.optimizer):
             steps_alone = _StepsAlone(task, few, lr, _STEPS)
-            if not seeds:
-                seconds = steps_alone.fastest()
             why_not = steps_alone.why_not_stacked()
+            alone.append(steps_alone.losses)
+            if why_not is None and not asked and not seeds:
+                enough = record or count >= _FEWEST
+                why_not = _too_large(task, few[0]) if enough else "so few seeds are not worth stacking"
         seeds.append((task, few))
-        alone.append(steps_alone.losses)
-        if strategy is Strategy.AUTO and seconds * steps * count < _TOO_SHORT:
-            return Form(False, "so few steps are not worth a trial")
-    together, record = math.inf, False
     if why_not is None:
-        record = recordable(seeds[0][0].objective)
-        why_not, together = _trial_of_seeds(seeds, lr, alone, record=record)
-    times = together / seconds
-    return _form(
-        strategy,
-        why_not,
-        "the seeds cannot be trained side by side: {}.",
-        pays=times < _MOST * count,
-        measured=f"a step of all took {times:.2f} times as long as one of a single seed, in a trial",
-        record=record,
-    )
+        why_not = _trial_of_seeds(seeds, lr, alone, record=record)
+    return _form(strategy, why_not, "the seeds cannot be trained side by side: {}.", record=record)
 
 
 def _why_not(task: Task) -> str | None:
     return why_not_stacked(task.model, task.optimizer, task.objective, scaler=task.scaler)
 
 
-def _form(
-    strategy: Strategy, why_not: str | None, refusal: str, *, pays: bool, measured: str, record: bool = False
-) -> Form:
-    """What is asked for and what a trial showed, as a decision."""
+def _too_large(task: Task, batch: Any) -> str | None:
+    """Why the work of a step is too much for a stack to pay, in words; None where it is not.
+
+    That of the forward pass alone is counted, in multiplications and additions of matrices; the backward pass
+    of every model is about twice as much.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    most = _MOST_WORK.get(task.device.type, _MOST_WORK_ELSEWHERE)
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            task.objective(batch)
+    except (RuntimeError, NotImplementedError, TypeError) as error:
+        return f"its operations cannot be counted ({type(error).__name__})"
+    work = counter.get_total_flops()
+    if work <= most:
+        return None
+    return f"a forward pass of {work / 1e6:.3g} million operations gains nothing from stacking"
+
+
+def _form(strategy: Strategy, why_not: str | None, refusal: str, *, record: bool = False) -> Form:
+    """What is asked for and what can be, as a decision."""
     if strategy is Strategy.STACKED:
         if why_not is not None:
             raise ConfigError(refusal.format(why_not))
         return Form(True, "side by side was asked for", record)
-    return Form(False, why_not) if why_not is not None else Form(pays, measured, record)
+    if why_not is not None:
+        return Form(False, why_not)
+    return Form(True, "their steps are small enough for that to be faster", record)
 
 
 class _StepsAlone:
@@ -190,10 +189,6 @@ class _StepsAlone:
         LearningRate(task.optimizer)(lr)
         self.losses = [self._step() for _ in range(steps)]
 
-    def fastest(self) -> float:
-        """Seconds of the fastest of three more steps."""
-        return min(_seconds(self._step) for _ in range(3))
-
     def why_not_stacked(self) -> str | None:
         """What these steps say against a stack, in words; None where nothing does."""
         after = dict(self._task.model.named_buffers())
@@ -209,94 +204,66 @@ class _StepsAlone:
         return train_step(task.objective, task.optimizer, self._batches, task.options)[0].item()
 
 
-def _trial_of_rates(start: Start, lrs: NDArray[np.float64], steps: int, width: int) -> Trial:
-    """Why the rates, rising, cannot be stacked, and the time of a step of one stacked over alone.
+def _trial_of_rates(start: Start, lr: float, steps: int, *, sized: bool) -> str | None:
+    """Why the rates cannot be stacked; None where `steps` steps of two copies come out as those of one.
 
-    What is tried is thrown away, so it must be little: `steps` steps of two rates to see that the losses
-    agree, then one or two of a stack of `width` rates; of none, nothing is timed.
+    Args:
+        start: Where they begin.
+        lr: The lowest of them.
+        steps: How many are compared; what is tried is thrown away, so it must be little.
+        sized: Whether they have to be small enough, too.
     """
     task = start.task
     start.restore()
-    stream = start.batches()
-    parts = task.options.accumulation_steps
-    few = list(islice(stream, parts))
-    began = time.perf_counter()
-    few += islice(stream, (steps - 1) * parts)
-    fetching = time.perf_counter() - began  # of the second, when whatever loads them is under way
-    alone = _StepsAlone(task, few, float(lrs[0]), steps)
-    time_alone = alone.fastest()
+    few = list(islice(start.batches(), steps * task.options.accumulation_steps))
+    alone = _StepsAlone(task, few, lr, steps)
     why_not = alone.why_not_stacked()
+    if why_not is None and sized:
+        why_not = _too_large(task, few[0])
     if why_not is not None:
-        return why_not, math.inf
+        return why_not
     start.restore()
 
-    def trial() -> Trial:
-        nonlocal time_alone
+    def trial() -> str | None:
         batches = cycle(few)
-        pair = Stack(task.objective, task.optimizer, lrs[:1].repeat(2), options=task.options)
-        agree, time_pair = _compared(lambda: pair.step(batches), [[loss] * 2 for loss in alone.losses])
-        if not agree:
-            return "its losses come out differently when stacked", math.inf
-        ratio = (time_pair / 2 + fetching / len(lrs)) / (time_alone + fetching)
-        if width == 0 or ratio > _HOPELESS_PAIR:
-            return None, ratio
-        stack = Stack(task.objective, task.optimizer, lrs[:width], options=task.options)
-        spent = _seconds(lambda: stack.step(batches).tolist())
-        if spent / width <= _HOPELESS * time_alone:
-            spent = min(spent, _seconds(lambda: stack.step(batches).tolist()))
-            # A step alone is short enough to fall wholly into a moment in which the machine was busy.
-            time_alone = min(time_alone, alone.fastest())
-        return None, (spent / width + fetching / len(lrs)) / (time_alone + fetching)
+        pair = Stack(task.objective, task.optimizer, np.full(2, lr), options=task.options)
+        return _differing(lambda: pair.step(batches), [[loss] * 2 for loss in alone.losses])
 
     return _attempted(trial)
 
 
 def _trial_of_seeds(
     seeds: Sequence[tuple[Task, list[Any]]], lr: float, alone: Sequence[Sequence[float]], *, record: bool
-) -> Trial:
-    """Why the seeds, each with a few batches, cannot be stacked, and the seconds of a step of all."""
+) -> str | None:
+    """Why the seeds, each with a few batches, cannot be stacked; None where they come out as each alone."""
     if not all(isinstance(batch, tuple) for _, few in seeds for batch in few):
-        return "their batches are not tuples of tensors", math.inf
+        return "their batches are not tuples of tensors"
 
-    def trial() -> Trial:
+    def trial() -> str | None:
         copies = [replace(task, batches=cycle(few)) for task, few in seeds]
         stacked = StackedSeeds(copies, record=record)
         stacked.set_lr(lr)
-        agree, _ = _compared(stacked.step, list(zip(*alone, strict=True)))
-        if not agree:
-            return "their losses come out differently when stacked", math.inf
-        return None, min(_seconds(lambda: stacked.step().tolist()) for _ in range(_STEPS))
+        return _differing(stacked.step, list(zip(*alone, strict=True)))
 
     return _attempted(trial)
 
 
-def _compared(step: Callable[[], Tensor], alone: Sequence[Sequence[float]]) -> tuple[bool, float]:
-    """Whether steps of a stack have the losses of those alone, shape (steps, copies); seconds of the last."""
-    seconds = math.inf
+def _differing(step: Callable[[], Tensor], alone: Sequence[Sequence[float]]) -> str | None:
+    """Whether steps of a stack have other losses than those alone, shape (steps, copies), in words."""
     for expected in alone:
-        began = time.perf_counter()
         found = step()
-        losses = found.tolist()
-        seconds = time.perf_counter() - began
         tolerance = 1e-8 if found.dtype == torch.float64 else 1e-3
-        if not np.allclose(losses, expected, rtol=tolerance, atol=tolerance, equal_nan=True):
-            return False, seconds
-    return True, seconds
+        if not np.allclose(found.tolist(), expected, rtol=tolerance, atol=tolerance, equal_nan=True):
+            return "the losses come out differently when stacked"
+    return None
 
 
-def _attempted(trial: Callable[[], Trial]) -> Trial:
+def _attempted(trial: Callable[[], str | None]) -> str | None:
     """What a trial came to, or why it failed: what vmap cannot do, it says in an exception."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # vmap's own, of operations that it does one by one: time tells
+            warnings.simplefilter("ignore")  # vmap's own, of operations that it does one by one
             return trial()
     except (UserError, RuntimeError, NotImplementedError, TypeError) as error:
         cause = error.__cause__ if isinstance(error, UserError) and error.__cause__ else error
-        return (str(cause).strip() or repr(cause)).splitlines()[0].rstrip("."), math.inf
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    """How long something takes that ends by reading a number, so that a GPU is waited for."""
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
+        return (str(cause).strip() or repr(cause)).splitlines()[0].rstrip(".")

@@ -9,7 +9,7 @@ class Strategy(str, Enum):
     """How several models, one a learning rate or one a seed, are trained."""
 
     AUTO = "auto"
-    """Stacked where that is possible and, by a trial of a few steps, faster."""
+    """Stacked where that is possible and, by a rule on sizes, faster: the same choice each time."""
     SEQUENTIAL = "sequential"
     """One after another."""
     STACKED = "stacked"
