@@ -5,7 +5,7 @@
 Perceptrons of rising width, small convolutional networks and the textbook's 1-4-1, all with SGD and random
 data. For each is printed the work of a forward pass in millions of multiplications and additions (as
 `stacking.autotune` counts it), and for each number of copies the median over repeats of the time of a step
-of the stack, divided by the copies and by the time of a step alone. Below 1 stacking pays. One CPU thread; on a CPU
+of the stack, divided by the copies and by the time of a step alone. Below 1 it pays. One thread; on a CPU
 the process's own time is counted, not that in which others had the processor.
 """
 

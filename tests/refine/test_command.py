@@ -320,7 +320,7 @@ def test_the_default_goes_side_by_side_where_that_pays_and_says_so(lrfind):
         *("refine.rounds=1", "refine.segments=[{start: 0.1, stop: 0.5, step: 0.1, iterations: 1000}]"),
     )
     ran = lrfind("refine", *words)
-    assert "4 seeds side by side: a step of all took" in ran.err
+    assert "4 seeds side by side: their steps are small enough" in ran.err
     alone = lrfind("refine", *words, "deterministic=true", folder="alone")
     assert "side by side" not in alone.err
 

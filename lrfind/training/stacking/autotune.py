@@ -218,8 +218,10 @@ def _trial_of_rates(start: Start, lr: float, steps: int, *, sized: bool) -> str 
     few = list(islice(start.batches(), steps * task.options.accumulation_steps))
     alone = _StepsAlone(task, few, lr, steps)
     why_not = alone.why_not_stacked()
-    if why_not is None and sized:
-        why_not = _too_large(task, few[0])
+    # Looked at in any case: a forward pass more, and a state outside the model that alternates shows itself.
+    too_large = _too_large(task, few[0])
+    if sized:
+        why_not = why_not or too_large
     if why_not is not None:
         return why_not
     start.restore()
