@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lrfind.report import state_file
+from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
 from lrfind.report.state_file import plain_as_bytes, plain_of
 from lrfind.training.run_set import RunSet
 
@@ -42,6 +43,8 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, Ru
 
 def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
     content = plain_of(text)
+    _STATE(content, "it")
+    check_plan(content["plan"])
     return content["config"], content["plan"], dict(_from_plain(run) for run in content["runs"])
 
 
@@ -61,8 +64,45 @@ def _as_plain(key: Key, runs: RunSet) -> dict[str, Any]:
     }
 
 
+_STATE = fields(
+    config=mapping(anything),
+    plan=mapping(mapping(anything)),
+    runs=items(
+        fields(
+            optimizer=text,
+            batch_size=whole(1),
+            seed=whole(-(1 << 63)),
+            lrs=items(rate, least=1),
+            steps=items(whole(), least=1),
+            losses=items(items(number())),
+            accuracies=items(items(number(0, 1))),
+            diverged=items(flag),
+            steps_taken=whole(),
+            stacked=flag,
+        )
+    ),
+)
+_PLAN = {"lrs": mapping(items(rate, least=1)), "stacked": mapping(flag), "centres": mapping(rate)}
+
+
+def check_plan(found: Mapping[str, Any]) -> None:
+    """Whether a plan is what `compare.plan` makes.
+
+    Raises:
+        ValueError: It is not.
+    """
+    for name, part in found.items():
+        if name not in _PLAN:
+            raise ValueError("its plan has a key that is not known")
+        _PLAN[name](part, f"plan.{name}")
+
+
 def _from_plain(saved: Mapping[str, Any]) -> tuple[Key, RunSet]:
     lrs, read_at, seed = saved["lrs"], saved["steps"], saved["seed"]
+    tables = [*saved["losses"], *saved["accuracies"]]
+    counts = {len(saved[name]) for name in ("losses", "accuracies", "diverged")}
+    if counts != {len(lrs)} or {len(row) for row in tables} != {len(read_at)}:
+        raise ValueError("a run has other readings than rates and steps")
     runs = RunSet.untrained(lrs, read_at=read_at, seed=seed, stacked=saved["stacked"])
     runs.readings[:] = saved["losses"]
     runs.accuracies[:] = saved["accuracies"]

@@ -18,6 +18,7 @@ from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting, cores
+from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.state_file import StateFile
@@ -114,6 +115,7 @@ class Study:
         try:
             costs = plan(self.setting, self._found, self._observer, self._save)
             jobs = [cost.job for cost in costs]
+            self._check_done(jobs)
             left = [cost for cost in costs if cost.job.key not in self._done]
             self._partial = {job.key: untrained(job) for job in jobs}
             processes = self._processes(left)
@@ -147,6 +149,21 @@ class Study:
             batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))
             return math.isfinite(float(evaluate(task.objective, batches)[0]))
         return True  # stopped: all that was to be measured is there
+
+    def _check_done(self, jobs: Sequence[Job]) -> None:
+        """Whether the runs that were read are runs of this comparison.
+
+        Raises:
+            ConfigError: They are not.
+        """
+        planned = {job.key: job for job in jobs}
+        for key, runs in self._done.items():
+            job = planned.get(key)
+            if job is None or tuple(runs.lrs) != job.lrs or runs.read_at != job.steps:
+                raise ConfigError(
+                    f"compare.resume={self._config.compare.resume} cannot go on: it holds a run of another "
+                    "comparison."
+                )
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:
         self._observer.note(

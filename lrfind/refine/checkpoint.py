@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from lrfind.errors import ConfigError
+from lrfind.errors import ConfigError, UserError
 from lrfind.refine import state
 from lrfind.report.resume import CutOff, comparable
-from lrfind.report.state_file import StateFile, arrays_as_bytes, arrays_of, read_state
+from lrfind.report.state_file import DAMAGED, StateFile, arrays_as_bytes, arrays_of, in_words, read_state
 from lrfind.training import state as checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -144,9 +144,7 @@ class Saved:
         before = CutOff(where, "refine.resume", "sweep")
         unless = ", and one that was cut off before the first saving (refine.save_every) has none yet"
         with before.taken_up(unless) as directory:
-            arrays = read_state(directory / NAME, arrays_of)
-            about = checkpoint.about(arrays)
-            part = state.part_from_plain(about.get("part", {}))
+            arrays, about, part = read_state(directory / NAME, _parsed(config.refine.seeds))
         before.check(about["config"], comparable(config, free=_FREE))
         return cls(arrays, about, where, part)
 
@@ -159,6 +157,14 @@ class Saved:
     def others(self) -> list[RoundResult]:
         """The continued sweeps that were finished beside them."""
         return [state.round_from_plain(saved) for saved in self.about["others"]]
+
+    def check_under_way(self, lengths: Sequence[int]) -> None:
+        """Checks that it was cut off in a round of rates held for so many iterations.
+
+        Raises:
+            ConfigError: It was not.
+        """
+        self._fitting(lambda: state.check_under_way(self.part, lengths))
 
     def put_back(self, task: Task) -> None:
         """Puts weights, optimizer and random streams of a seed back as they were.
@@ -179,5 +185,19 @@ class Saved:
     def _fitting(self, put_back: Callable[[], None]) -> None:
         try:
             put_back()
-        except (ValueError, KeyError) as error:
-            raise ConfigError(f"refine.resume={self.where} cannot go on: {error}.") from error
+        except UserError:
+            raise
+        except DAMAGED as error:
+            raise ConfigError(f"refine.resume={self.where} cannot go on: {in_words(error)}.") from error
+
+
+def _parsed(seeds: int) -> Callable[[bytes], tuple[Arrays, dict[str, Any], Part]]:
+    def parse(content: bytes) -> tuple[Arrays, dict[str, Any], Part]:
+        arrays = arrays_of(content)
+        about = checkpoint.about(arrays)
+        if "part" not in about:
+            raise ValueError("it was saved by another version of lrfind ('part' is missing)")
+        state.check_about(about, seeds=seeds)
+        return arrays, about, state.part_from_plain(about["part"])
+
+    return parse

@@ -58,6 +58,8 @@ class ContinuedRounds:
             saved: The sweep that goes on, where it was cut off in this round.
         """
         ladder = [(lr, iterations) for _, lr, iterations in rungs(plan.segments)]
+        if saved is not None:
+            saved.check_under_way([iterations for _, iterations in ladder])
         form = _form_from_plain(saved.part.form) if saved is not None else self._form(plan, ladder)
         count = self._seeds.count
         words = _words(len(self._ledger.rounds) + 1, len(ladder))

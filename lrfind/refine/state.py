@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
-from lrfind.refine.segments import Segment, exact, plain
+from lrfind.refine.segments import Segment, exact, plain, rungs
+from lrfind.report.shape import anything, columns, fields, flag, items, mapping, number, one_of, text, whole
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
@@ -50,6 +51,90 @@ def round_from_plain(saved: Mapping[str, Any]) -> RoundResult:
     tracks = tuple(track_from_plain(track) for track in saved["tracks"])
     status = Status(saved["status"])
     return RoundResult(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
+
+
+_SEED_RESULT = fields(level=number(), losses=items(items(number())))
+_STATUS = one_of(*(status.value for status in Status))
+_ROUND = fields(
+    plan=fields(
+        segments=items(columns(text, text, text, whole(1)), least=1),
+        reason=text,
+        kind=one_of("table", "fine", "closing", "given"),
+    ),
+    tracks=items(_SEED_RESULT, least=1),
+    status=_STATUS,
+    restarted=flag,
+)
+_FORMS = {
+    "continued": fields(side_by_side=flag, record=flag, reason=text),
+    "restarted": fields(strategy=one_of("sequential", "stacked")),
+}
+_ABOUT = fields(
+    config=mapping(anything),
+    rounds=items(_ROUND),
+    others=items(_ROUND),
+    part=fields(
+        kind=one_of(*_FORMS),
+        tracks=items(_SEED_RESULT),
+        statuses=items(_STATUS),
+        tapes=items(_SEED_RESULT),
+        batches=whole(),
+        form=mapping(anything),
+    ),
+    steps=whole(),
+)
+
+
+def check_about(about: Any, *, seeds: int) -> None:
+    """Whether what is told of a sweep is what `Ledger.save` tells, of so many seeds.
+
+    Raises:
+        ValueError: It is not; the message names the first place.
+    """
+    _ABOUT(about, "about")
+    part = about["part"]
+    _FORMS[part["kind"]](part["form"], "about.part.form")
+    for measured in [*about["rounds"], *about["others"]]:
+        _check_round(round_from_plain(measured), seeds)
+    done, under_way = len(part["tracks"]), len(part["tapes"])
+    stacked = part["form"].get("side_by_side") is True
+    if part["kind"] == "restarted":
+        fits = under_way == 0 and 0 < done <= seeds
+    elif stacked:
+        fits = done == 0 and under_way == seeds
+    else:
+        fits = under_way == 1 and done < seeds and len(part["statuses"]) == done
+    if not fits:
+        raise ValueError("about.part is of another number of seeds")
+
+
+def check_under_way(part: Part, lengths: Sequence[int]) -> None:
+    """Whether the part under way is one of a round of rates held for so many iterations.
+
+    Raises:
+        ValueError: It is not.
+    """
+    for track in [*part.tracks, *part.tapes]:
+        _check_lengths(track, lengths)
+    iterations = {sum(map(len, tape.losses)) for tape in part.tapes}
+    if iterations and (max(iterations) == 0) != (part.batches == 0):
+        raise ValueError("the batches drawn are not those of the losses measured")
+
+
+def _check_round(measured: RoundResult, seeds: int) -> None:
+    if len(measured.tracks) > seeds:
+        raise ValueError("a round is of more seeds")
+    lengths = [iterations for _, _, iterations in rungs(measured.plan.segments)]
+    for track in measured.tracks:
+        _check_lengths(track, lengths)
+
+
+def _check_lengths(track: SeedResult, lengths: Sequence[int]) -> None:
+    most = [len(losses) for losses in track.losses]
+    if len(most) > len(lengths) or any(
+        not 0 < count <= length + 1 for count, length in zip(most, lengths, strict=False)
+    ):
+        raise ValueError("losses were measured that its rates do not have")
 
 
 @dataclass(frozen=True, slots=True)

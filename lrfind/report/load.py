@@ -18,6 +18,10 @@ RECORDS = ("range.json", "refine.json", "verify.json", "compare.json")
 """The records in a run directory that a suggestion can be taken from."""
 
 
+_MOST = 1 << 28
+"""Bytes from which on a file is not read: no record is that long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
     """An earlier run.
@@ -56,7 +60,15 @@ def earlier_run(given: str, key: str) -> Earlier:
     """
     path = _record_path(Path(given).expanduser(), f"{key}={given}")
     try:
+        if not path.is_file():
+            raise ConfigError(f"{key}: {path} is no file.")  # a pipe or a device might never end
+        if path.stat().st_size > _MOST:
+            raise ConfigError(f"{key}: {path} is no record of lrfind: it is larger than {_MOST >> 20} MiB.")
         record = json.loads(path.read_text(encoding="utf-8"))
+    except ConfigError:
+        raise
+    except RecursionError as error:
+        raise ConfigError(f"{key}: {path} is no JSON record of lrfind: it is nested too deeply.") from error
     except OSError as error:
         raise ConfigError(f"{key}: {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
@@ -69,7 +81,9 @@ def earlier_run(given: str, key: str) -> Earlier:
         command=str(record["command"]),
         path=path,
         suggestion=None if found is None else _suggestion(found, key, path),
-        rules=rules if isinstance(rules, dict) else {},
+        rules={name: lr for name, lr in rules.items() if lr is None or isinstance(lr, (int, float))}
+        if isinstance(rules, dict)
+        else {},
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
     )
@@ -96,13 +110,21 @@ def _record_path(given: Path, said: str) -> Path:
 
 def _suggestion(content: Any, key: str, path: Path) -> Suggestion:
     try:
-        lr, low, high = (float(content[name]) for name in ("lr", "low", "high"))
+        lr, low, high = (_number(content[name]) for name in ("lr", "low", "high"))
         suggestion = Suggestion(lr, low, high, str(content["rule"]), str(content["reason"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f"{key}: the suggestion in {path} is not one of lrfind's.") from error
     if not all(0 < rate < math.inf for rate in (lr, low, high)):
         raise ConfigError(f"{key}: the rates suggested in {path} must be greater than 0 and finite.")
+    if low > high:
+        raise ConfigError(f"{key}: the bracket in {path} is upside down.")
     return suggestion
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError
+    return float(value)
 
 
 def _task(config: Mapping[str, Any]) -> str:

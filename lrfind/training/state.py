@@ -88,7 +88,8 @@ def values_of(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[
     if "values" not in tree:
         raise ValueError("it holds another kind of state")
     values = _unflat(tree["values"], arrays, device)
-    assert isinstance(values, dict)
+    if not isinstance(values, dict):
+        raise ValueError("it holds another kind of state")
     return values
 
 
@@ -99,7 +100,8 @@ def about(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
         ValueError: These arrays were not made by `packed`.
     """
     kept = _tree(arrays)["about"]
-    assert isinstance(kept, dict)
+    if not isinstance(kept, dict):
+        raise ValueError("it holds no state")
     return kept
 
 
@@ -131,7 +133,10 @@ def unpack(
                 key: _unflat(value, arrays, parameter.device) for key, value in state.items()
             }
     for group, saved_group in zip(optimizer.param_groups, tree["groups"], strict=True):
-        group.update({key: value for key, value in saved_group.items() if key != "lr"})
+        settings = {key: value for key, value in saved_group.items() if key != "lr"}
+        if any(key not in group or not _is_like(value, group[key]) for key, value in settings.items()):
+            raise ValueError("it holds another optimizer's state")
+        group.update(settings)
     if scaler is not None and tree["scaler"] is not None:
         scaler.load_state_dict(_unflat(tree["scaler"], arrays, torch.device("cpu")))
     _unpack_random(tree["random"], arrays)
@@ -152,7 +157,8 @@ def _tree(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     if _TREE not in arrays:
         raise ValueError("it holds no state")
     tree = json.loads(bytes(arrays[_TREE].tobytes()))
-    assert isinstance(tree, dict)
+    if not isinstance(tree, dict):
+        raise ValueError("it holds no state")
     return tree
 
 
@@ -166,6 +172,12 @@ def _moved(optimizer: Optimizer) -> list[Tensor]:
 
 def _cuda_devices(model: nn.Module) -> set[torch.device]:
     return {value.device for _, value in _named(model) if value.device.type == "cuda"}
+
+
+def _is_like(value: Any, other: Any) -> bool:
+    """Whether a setting can stand where the other does: of the same kind, or one that may be None."""
+    numbers = (int, float)
+    return type(value) is type(other) or (isinstance(value, numbers) and isinstance(other, numbers))
 
 
 def _is_plain(value: Any) -> bool:
@@ -202,5 +214,8 @@ def _unflat(value: Any, arrays: Mapping[str, NDArray[Any]], device: torch.device
     if "list" in value:
         return [_unflat(item, arrays, device) for item in value["list"]]
     data = torch.from_numpy(arrays[value["tensor"]].copy())
-    tensor = data.view(getattr(torch, value["dtype"])).reshape(value["shape"])
+    dtype = getattr(torch, value["dtype"])
+    if not isinstance(dtype, torch.dtype):
+        raise ValueError("it holds a tensor of no known type")
+    tensor = data.view(dtype).reshape(value["shape"])
     return tensor if value["on_cpu"] else tensor.to(device)

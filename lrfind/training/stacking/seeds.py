@@ -88,7 +88,10 @@ class StackedSeeds:
         Raises:
             ValueError: It is of other seeds.
         """
-        self.keep(state["inside"])
+        inside = state["inside"]
+        if not isinstance(inside, list) or not inside or any(seed not in self.inside for seed in inside):
+            raise ValueError("it holds the state of other seeds")
+        self.keep(inside)
         self._stack.load(state["stack"])
 
     def _stacked(self) -> Iterator[tuple[Tensor, ...]]:

@@ -212,6 +212,10 @@ class Stack:
                 raise ValueError(f"it holds another model's state: {name.removeprefix('model.')} differs")
             leaf.copy_(saved)
         for member, kept in zip(self._members, state["optimizer"], strict=True):
+            leaf = self._leaves[member.name]
+            tensors = [each for each in kept.values() if isinstance(each, Tensor) and each.ndim]
+            if any(each.numel() not in (leaf.numel(), len(leaf)) for each in tensors):
+                raise ValueError("it holds another optimizer's state")
             member.state = dict(kept)
 
     def _gradients(self, batch: Any) -> tuple[Tensor, list[Tensor | None]]:
