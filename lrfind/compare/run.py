@@ -161,7 +161,7 @@ class Study:
             job = planned.get(key)
             if job is None or tuple(runs.lrs) != job.lrs or runs.read_at != job.steps:
                 raise ConfigError(
-                    f"compare.resume={self._config.compare.resume} cannot go on: it holds a run of another "
+                    f"compare.resume={self.setting.settings.resume} cannot go on: it holds a run of another "
                     "comparison."
                 )
 

@@ -63,7 +63,13 @@ def read(curve: Curve, *, rule: Rule) -> Reading:
         answers = {each: RULES[each](smoothed) for each in Rule}
         rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
         what = "loss" if curve.accuracies is None else "share of wrong answers"
-        suggestion = _suggestion(smoothed, rule, answers[rule], what)
+        first, last = float(curve.lrs[0]), float(curve.lrs[-1])
+        answer = answers[rule]
+        if answer is not None and answer < first:
+            # Of what was not tried nothing is known, not even that it is better than the first rate.
+            shape = Shape.BELOW_LADDER
+        else:
+            suggestion = _suggestion(smoothed, rule, answer, what, (first, last))
     return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed)
 
 
@@ -96,27 +102,33 @@ def repeats_of(
     return Repeats(tuple(seeds[: len(curves)]), tuple(curves), lrs, reason)
 
 
-def _suggestion(smoothed: SmoothedCurve, rule: Rule, answer: float | None, what: str) -> Suggestion | None:
+def _suggestion(
+    smoothed: SmoothedCurve, rule: Rule, answer: float | None, what: str, ladder: tuple[float, float]
+) -> Suggestion | None:
     if answer is None:
         return None
     between = middle_half(smoothed) if rule is Rule.CENTRE else falling(smoothed)
     if between is None:
         return None
     if rule is Rule.CENTRE:
-        # Less for momentum, they may lie below the first rate; of what was not tried nothing is known.
-        first = float(smoothed.lrs[0])
-        lr = rounded(max(min(max(answer, between[0]), between[1]), first))
-        low, high = min(rounded(max(between[0], first)), lr), max(rounded(max(between[1], first)), lr)
+        lr = _rounded_inside(min(max(answer, between[0]), between[1]), ladder)
+        low, high = (_rounded_inside(rate, ladder) for rate in between)
+        low, high = min(low, lr), max(high, lr)
         said = _valley_in_words(smoothed, lr, what)
     else:
         # Who asks for a rule gets its answer, wherever that lies.
-        lr, low, high = rounded(answer), rounded(between[0]), rounded(between[1])
+        lr, low, high = (_rounded_inside(rate, ladder) for rate in (answer, *between))
         said = (
             f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
             f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
     reason = f"{said} It is meant for training at a constant rate."
     return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
+
+
+def _rounded_inside(rate: float, ladder: tuple[float, float]) -> float:
+    """Three significant digits, but never outside the rates that were tried."""
+    return min(max(rounded(rate), ladder[0]), ladder[1])
 
 
 def _outside(lr: float, low: float, high: float) -> str:

@@ -41,6 +41,8 @@ class Shape(str, Enum):
     """It does not move."""
     DIVERGES_AT_ONCE = "diverges at once"
     """It rises from the start."""
+    BELOW_LADDER = "below the ladder"
+    """It falls and turns, and what is read from it lies below the first rate."""
     NEVER_FALLS = "never falls"
     """It stays level and then rises."""
     TOO_NOISY = "too noisy"
@@ -142,6 +144,11 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         return (
             f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr; if it stays flat, the model "
             "does not learn from this data (is anything frozen, is the loss connected to the parameters?)."
+        )
+    if shape is Shape.BELOW_LADDER:
+        return (
+            "The loss fell and turned, but so near the first rate that the answer would lie below it, where "
+            "nothing was tried. Lower range.start_lr, by a factor of 10 or more."
         )
     if shape is Shape.DIVERGES_AT_ONCE:
         return (

@@ -8,6 +8,7 @@ import pytest
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder
 from lrfind.range_test.reading import RULES, Rule, read
+from lrfind.range_test.verdict import Shape
 from lrfind.suggestion import Status, rounded
 from lrfind.training.smoothing import exponential_average
 
@@ -183,3 +184,53 @@ def test_a_curve_that_is_empty_is_read_without_a_crash(rule):
     reading = read(Curve(empty, empty, empty, Status.INTERRUPTED, 100), rule=rule)
     assert reading.suggestion is None
     assert "Interrupted after 0 of 100" in reading.verdict
+
+
+# --- nothing outside the rates that were tried
+
+
+def cut_ladder(first, last, steps, momentum, generator):
+    """A fall and a cliff on a ladder that begins and ends anywhere about them."""
+    lrs = geometric(first, last, steps)
+    fall = fall_and_cliff(
+        np.log10(lrs), width=generator.uniform(0.1, 0.6), cliff=generator.uniform(-1.5, 0.5)
+    )
+    effects = fall + generator.normal(0, generator.choice([0, 0.02, 0.2]), steps)
+    losses = np.concatenate([effects[:1], effects])[:steps]
+    return Curve(
+        lrs, losses, exponential_average(losses, 0.98), Status.COMPLETED, steps, momentum=momentum,
+        epoch_steps=generator.choice([None, steps / 3]),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_suggestion_and_bracket_lie_within_the_ladder_wherever_that_begins(rule):
+    generator = np.random.default_rng(0)
+    answered = below = 0
+    for _ in range(300):
+        first = 10 ** generator.uniform(-5, -0.5)
+        last = first * 10 ** generator.uniform(0.5, 5)
+        found = cut_ladder(
+            first, last, int(generator.integers(8, 120)), generator.choice([0.0, 0.9]), generator
+        )
+        reading = read(found, rule=rule)
+        below += reading.shape is Shape.BELOW_LADDER
+        if reading.suggestion is None:
+            continue
+        answered += 1
+        given = reading.suggestion
+        assert first <= given.low <= given.high <= last, given
+        assert first <= given.lr <= last, given
+    assert answered > 30
+    assert below > 0 or rule not in (Rule.CENTRE, Rule.MINIMUM)
+
+
+def test_an_answer_below_the_first_rate_is_none_and_says_to_begin_lower():
+    lrs = geometric(5e-3, 10.0, 60)
+    losses = np.concatenate([[2.3], fall_and_cliff(np.log10(lrs), centre=-2.5, cliff=-1)])[:60]
+    made = Curve(lrs, losses, exponential_average(losses, 0.98), Status.COMPLETED, 60, momentum=0.99)
+    reading = read(made, rule=Rule.CENTRE)
+    assert reading.rules["centre"] < 5e-3
+    assert reading.suggestion is None
+    assert reading.shape is Shape.BELOW_LADDER
+    assert "Lower range.start_lr, by a factor of 10 or more." in reading.verdict
