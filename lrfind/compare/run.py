@@ -33,7 +33,10 @@ if TYPE_CHECKING:
     from lrfind.report.observers import Observer
     from lrfind.training.run_set import RunSet
 
-_FREE = ("compare.resume", "compare.processes", "num_workers", "data.timeout", "trust")
+_FREE = (
+    *("compare.resume", "compare.processes", "num_workers", "data.timeout", "trust"),
+    "range.repeats",  # a comparison makes one sweep, whatever it says
+)
 """Keys that a comparison may go on with otherwise than it began."""
 
 _UNITS = 1000
