@@ -60,9 +60,12 @@ class Minimum:
 def valley(measured: RoundResult) -> Minimum | None:
     """Reads a round by its running median of three, which takes away a single lucky or unlucky rate.
 
-    Rates from the first loss that is not finite on are not read. None where there is no finite loss.
+    Rates from the first loss that is not finite on are not read, nor those that halving dropped: they had
+    fewer steps, and their losses stand higher for that alone. None where there is no finite loss.
     """
-    losses, lrs = measured.losses, measured.lrs
+    whole, every = measured.whole, measured.lrs
+    losses, lrs = measured.losses[whole], every[whole]
+    halved = not whole.all()
     bad = np.flatnonzero(~np.isfinite(losses))
     ended = len(bad) > 0
     if ended:
@@ -70,31 +73,40 @@ def valley(measured: RoundResult) -> Minimum | None:
     if len(losses) == 0:
         return None
     seen = _median_of_three(losses)
-    noise = _noise(losses, measured.spread, len(measured.tracks))
+    seeds = len(measured.tracks)
+    if halved:
+        # The rates that are left lie apart: how much neighbours scatter shows while all are still there.
+        early = measured.early
+        noise = _noise(early.mean(axis=0), early.std(axis=0, ddof=1) if seeds > 1 else None, seeds)
+    else:
+        noise = _noise(losses, measured.spread, seeds)
     near = int(np.argmin(seen))
     around_it = slice(max(near - 1, 0), near + 2)
     # The median takes a dip of a single rate away, and with it the very bottom of a sharp valley.
     lowest = around_it.start + int(np.argmin(losses[around_it]))
     loss = float(losses[lowest])
     bottom = float(seen[near])
-    within = max(AS_GOOD * (float(seen[: near + 1].max()) - bottom), 2 * noise)
+    level = measured.level if math.isfinite(measured.level) else float(losses[0])
+    top = float(seen[: near + 1].max())
+    # What halving left are the good ones: how far the round fell is not to be seen in them.
+    within = max(AS_GOOD * ((max(top, level) if halved else top) - bottom), 2 * noise)
     low = high = lowest
     while low > 0 and seen[low - 1] <= bottom + within:
         low -= 1
     while high < len(seen) - 1 and seen[high + 1] <= bottom + within:
         high += 1
-    level = measured.level if math.isfinite(measured.level) else float(losses[0])
     last = len(seen) - 1
     planned = len(rungs(measured.plan.segments))
+    first, final, end = (int(np.searchsorted(every, lrs[i])) for i in (low, high, last))
     return Minimum(
         lowest=float(lrs[lowest]),
         loss=loss,
         low=float(lrs[low]),
         high=float(lrs[high]),
-        falling=float(lrs[max(low - 1, 0)]),
-        beyond=float(lrs[min(high + 1, last)]),
-        at_start=lowest == 0 and last > 0,
-        at_end=high == last and lrs[high] <= WIDE * lrs[low] and not ended and len(lrs) == planned,
+        falling=float(every[max(first - 1, 0)]),
+        beyond=float(every[min(final + 1, len(every) - 1 if halved and not ended else end)]),
+        at_start=float(lrs[lowest]) == float(every[0]) and (last > 0 or halved),
+        at_end=high == last and lrs[high] <= WIDE * lrs[low] and not ended and final == planned - 1,
         learned=level - bottom > max(SIGNIFICANT * noise, 1e-6 * abs(level)),
     )
 

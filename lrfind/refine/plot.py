@@ -111,10 +111,11 @@ def round_panel(
     x = _rate_axis(*span)
     rates, means = np.log10(measured.lrs), measured.losses
     top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
-    line = np.where(np.isfinite(means), np.clip(means, None, far), np.nan)
+    whole = measured.whole
+    line = np.where(np.isfinite(means) & whole, np.clip(means, None, far), np.nan)[whole]
     each_x, each_y = _iterations(measured)
     inside, beyond = np.isfinite(each_y) & (each_y <= top), np.isfinite(each_y) & (each_y > top)
-    bad = rates[~np.isfinite(means)]
+    bad = rates[~np.isfinite(means) & whole]
     faint, clear = (PURPLE, PURPLE_DARK) if measured.restarted else (SKY, BLUE)
     how = ", same start" if measured.restarted else ""
     layers: list[Layer] = [
@@ -128,9 +129,9 @@ def round_panel(
     layers.append(Points(each_x[inside], each_y[inside], faint, "iterations", size=1.6, opacity=opacity))
     spread = measured.spread
     if spread is not None:
-        layers.append(Band(rates, line - spread, line + spread, clear, opacity=0.2))
+        layers.append(Band(rates[whole], line - spread[whole], line + spread[whole], clear, opacity=0.2))
     layers += [
-        Line(rates, line, clear, "each rate", width=1.1, dots=1.8),
+        Line(rates[whole], line, clear, "each rate", width=1.1, dots=1.8),
         Points(
             each_x[beyond],
             np.full(int(beyond.sum()), top),
@@ -184,7 +185,7 @@ def _loss_axis(kinds: Sequence[RoundResult]) -> Axis:
     """One axis for the sweeps of a round, which are to be compared."""
     limits = []
     for measured in kinds:
-        each, means = _iterations(measured)[1], measured.losses
+        each, means = _iterations(measured)[1], measured.losses[measured.whole]
         losses = each if len(each) > len(means) else means
         limits.append(loss_limits(losses, means, np.empty(0), start=measured.level))
     low, high = min(low for low, _ in limits), max(high for _, high in limits)

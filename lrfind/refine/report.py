@@ -80,6 +80,14 @@ def refine_lines(rounds: Sequence[RoundResult], answer: Answer, files: Sequence[
     for number, measured in enumerate(rounds, start=1):
         if measured.plan.reason:
             lines.append(Paragraph(f"Round {number}. {measured.plan.reason}"))
+        whole, rates = int(measured.whole.sum()), len(measured.lrs)
+        if whole < rates:
+            lines.append(
+                Paragraph(
+                    f"Round {number}. {whole} of {rates} rates were trained in full, and the answer is read "
+                    "from them alone; halving dropped the others."
+                )
+            )
     return lines + answer_lines(answer.suggestion, answer.verdict, files)
 
 

@@ -190,7 +190,9 @@ def restarted(
 
 def seed_result(runs: RunSet, reading: Reading) -> SeedResult:
     """What the runs of a seed showed, as a round reads it."""
-    return SeedResult(runs.start, tuple(_losses_of(runs, i, reading) for i in range(len(runs.lrs))))
+    dropped = ~runs.diverged & (runs.steps_taken < runs.losses.shape[1])
+    losses = tuple(_losses_of(runs, i, reading) for i in range(len(runs.lrs)))
+    return SeedResult(runs.start, losses, tuple(dropped.tolist()) if dropped.any() else ())
 
 
 def halving_of(num_steps: int) -> Halving:

@@ -81,10 +81,13 @@ class SeedResult:
     Attributes:
         level: The loss before the first update; NaN where it is not known.
         losses: For each rate reached, in order, the losses of its iterations.
+        dropped: For each of them, whether halving dropped it, so that it had fewer steps than those that are
+            left; empty where none was.
     """
 
     level: float
     losses: tuple[tuple[float, ...], ...]
+    dropped: tuple[bool, ...] = ()
 
     def at_rates(self) -> Floats:
         """One loss a rate, shape (rates reached,): the mean over the second half of its iterations."""
@@ -123,9 +126,32 @@ class RoundResult:
         return table
 
     @property
+    def whole(self) -> NDArray[np.bool_]:
+        """Whether no seed dropped the rate, shape (rates,): those alone had equally many steps."""
+        kept = np.ones(len(self.lrs), dtype=np.bool_)
+        for track in self.tracks:
+            if track.dropped:
+                kept &= ~np.array(track.dropped)
+        return kept
+
+    @property
     def losses(self) -> Floats:
         """The mean over the seeds at each rate, shape (rates,); not finite where that of one seed is not."""
         return _over_seeds(self.by_seed)
+
+    @property
+    def early(self) -> Floats:
+        """The losses after as many iterations as the first rates dropped had, shape (seeds, rates).
+
+        What all rates have in common where halving dropped some; those that did not stay finite are left out.
+        """
+        rows = []
+        for track in self.tracks:
+            known = [losses if all(map(math.isfinite, losses)) else () for losses in track.losses]
+            length = min((len(losses) for losses in known if losses), default=0)
+            rows.append([_settled(losses[:length]) for losses in known])
+        table = np.array(rows, dtype=np.float64)
+        return table[:, np.isfinite(table).all(axis=0)]
 
     @property
     def spread(self) -> Floats | None:

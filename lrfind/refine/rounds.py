@@ -38,6 +38,8 @@ def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan |
     """
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
+    if not last.whole.any():
+        return None
     seen = valley(last)
     if seen is None:
         if not math.isfinite(last.level):

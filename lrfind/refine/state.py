@@ -28,12 +28,14 @@ def plan_from_plain(saved: Mapping[str, Any]) -> RoundPlan:
 
 def track_as_plain(track: SeedResult) -> dict[str, Any]:
     """A track as JSON says it."""
-    return {"level": track.level, "losses": [list(losses) for losses in track.losses]}
+    saved: dict[str, Any] = {"level": track.level, "losses": [list(losses) for losses in track.losses]}
+    return saved | {"dropped": list(track.dropped)} if track.dropped else saved
 
 
 def track_from_plain(saved: Mapping[str, Any]) -> SeedResult:
     """The track that `track_as_plain` wrote."""
-    return SeedResult(saved["level"], tuple(tuple(losses) for losses in saved["losses"]))
+    losses = tuple(tuple(losses) for losses in saved["losses"])
+    return SeedResult(saved["level"], losses, tuple(saved.get("dropped", ())))
 
 
 def round_as_plain(measured: RoundResult) -> dict[str, Any]:

@@ -52,8 +52,16 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ans
         return Answer(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
-    seen = valley(last)
+    whole = last.lrs[last.whole]
     number = f"Round {len(rounds)}"
+    if len(last.lrs) and not len(whole):
+        return Answer(
+            None,
+            nothing,
+            f"{number}: no rate came through the halving with every seed, so that none was trained for as "
+            "long with all of them. Leave out refine.halving, or hold each rate longer (refine.iterations).",
+        )
+    seen = valley(last)
     if seen is None:
         if not math.isfinite(last.level):
             what = "look for NaN in the data, a loss outside its domain (log of 0), or try precision=fp32"
@@ -69,9 +77,15 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ans
             "batch_size, or read the loss on more samples (refine.read=train).",
         )
     answer = max(seen.low, _half_a_step_down(seen.lowest))
+    halved = len(whole) < len(last.lrs)
+    if halved:  # of what lies between the rates that are left nothing is known after as many steps
+        answer = float(whole[whole >= answer][0])
     lr, low, high = rounded(answer), rounded(seen.low), rounded(seen.high)
     why = "half a step of the table below" if answer > seen.low else "where the fall ends"
-    if lr == rounded(seen.lowest):
+    if halved:
+        reason = f"Of the {len(whole)} rates that were trained in full {seen.lowest:g} was lowest"
+        reason += "." if lr == rounded(seen.lowest) else f"; {lr:g}, one of them, is the safer value."
+    elif lr == rounded(seen.lowest):
         reason = f"The loss was lowest at {lr:g}, and still falling at all smaller rates."
     else:
         reason = f"The loss was lowest at {seen.lowest:g}; {lr:g}, {why}, is the safer value."

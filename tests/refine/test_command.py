@@ -351,3 +351,13 @@ def test_an_interrupt_between_two_seeds_keeps_what_was_measured(lrfind, own):
     assert ran.record["status"] == "interrupted"
     assert ran.record["steps"] == len(ran.rows) == 15
     assert {row["seed"] for row in ran.rows} == {"0"}
+
+
+def test_halving_answers_with_a_rate_that_was_trained_in_full(lrfind):
+    ran = lrfind("refine", "refine.restart=true", "refine.halving=true")
+    assert ran.code == 0, ran.err
+    last = [row for row in ran.rows if row["round"] == ran.rows[-1]["round"]]
+    lengths = {float(lr): len(list(rows)) for lr, rows in groupby(last, key=lambda row: row["lr"])}
+    assert set(lengths.values()) > {max(lengths.values())}
+    assert lengths[ran.record["suggestion"]["lr"]] == lengths[ran.record["rules"]["lowest"]] == 10
+    assert "rates were trained in full" in ran.out

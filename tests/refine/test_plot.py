@@ -139,3 +139,17 @@ def test_a_round_is_saved_and_read_back_to_the_last_bit():
     one = measured(FINE, seeds=2)
     again = round_from_plain(round_as_plain(one))
     assert (again.plan, again.tracks, again.status) == (one.plan, one.tracks, one.status)
+
+
+def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
+    plan = RoundPlan((Segment.of(0.1, 0.5, 0.1, 4),), "")
+    losses = ((1.0,), (1.0,), (1.0, 0.5, 0.3, 0.2), (1.0, 0.5, 0.2, 0.1), (1.0,))
+    found = RoundResult(plan, (SeedResult(1.0, losses, (True, True, False, False, True)),), restarted=True)
+    (panel,) = rounds_page([[found]], conclude([found]), "").panels
+    line = layer(panel, "each rate")
+    assert line.x == pytest.approx(np.log10([0.3, 0.4]))
+    assert line.y == pytest.approx([0.25, 0.15])
+    assert len(layer(panel, "iterations").x) == 11
+    said = "\n".join(line.text for line in refine_lines([found], conclude([found]), []))
+    assert "Round 1. 2 of 5 rates were trained in full" in said
+    assert round_from_plain(round_as_plain(found)).whole.tolist() == [False, False, True, True, False]

@@ -8,7 +8,7 @@ import pytest
 from lrfind.refine.minimum import valley
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.rounds import MOST_ROUNDS, next_round, run_rounds
-from lrfind.refine.segments import around, rungs, table
+from lrfind.refine.segments import Segment, around, rungs, table
 from lrfind.refine.verdict import conclude
 from lrfind.suggestion import Status
 
@@ -195,3 +195,44 @@ def test_a_flat_loss_gives_no_rate_and_says_what_to_do():
     answer = conclude([measured(FIRST, lambda lr: LEVEL)])
     assert answer.suggestion is None
     assert "refine.iterations" in answer.verdict
+
+
+def halved(loss_at, kept, *, seeds=1):
+    """A round of restarted rates in which halving dropped all but those kept, after 2 of 8 iterations."""
+    plan = RoundPlan((Segment.of(0.1, 0.9, 0.1, 8),), "")
+    tracks = []
+    for seed in range(seeds):
+        stay = [lr in kept(seed) for _, lr, _ in rungs(plan.segments)]
+        losses = tuple(
+            (LEVEL, *(loss_at(lr) for _ in range(7 if stays else 1)))
+            for stays, (_, lr, _) in zip(stay, rungs(plan.segments), strict=True)
+        )
+        tracks.append(SeedResult(LEVEL, losses, tuple(not stays for stays in stay)))
+    return RoundResult(plan, tuple(tracks), restarted=True)
+
+
+def test_rates_that_halving_dropped_are_not_read_however_low_they_look():
+    # The dropped ones look best by far, for their few steps were read otherwise.
+    found = halved(lambda lr: 0.001 if lr < 0.5 else 0.1 * abs(lr - 0.7) + 0.01, lambda seed: (0.6, 0.7, 0.8))
+    seen = valley(found)
+    assert (seen.lowest, seen.low, seen.high) == (0.7, 0.6, 0.8)
+    assert (seen.falling, seen.beyond, seen.at_start, seen.at_end) == (0.5, 0.9, False, False)
+    answer = conclude([found])
+    assert answer.suggestion.lr == 0.7  # not 0.65, half a step below, which nobody trained at
+    assert "Of the 3 rates that were trained in full 0.7 was lowest." in answer.suggestion.reason
+
+
+def test_a_rate_is_read_only_where_no_seed_dropped_it():
+    found = halved(
+        lambda lr: 0.1 * abs(lr - 0.7) + 0.01, lambda seed: (0.6, 0.7) if seed else (0.6, 0.8), seeds=2
+    )
+    assert found.lrs[found.whole].tolist() == [0.6]
+    assert conclude([found]).suggestion.lr == 0.6
+
+
+def test_seeds_that_agree_on_no_rate_end_the_search_without_an_answer():
+    found = halved(lambda lr: 0.1 * abs(lr - 0.7) + 0.01, lambda seed: (0.6,) if seed else (0.8,), seeds=2)
+    assert next_round([found], iterations=8) is None
+    answer = conclude([found])
+    assert answer.suggestion is None
+    assert "refine.halving" in answer.verdict
