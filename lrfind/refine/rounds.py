@@ -17,6 +17,7 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from lrfind.refine.minimum import Minimum
     from lrfind.refine.results import RoundResult
 
 MOST_ROUNDS = 6
@@ -25,6 +26,9 @@ MOST_ROUNDS = 6
 MOST_FINE_RATES = 40
 """Rates of a finer round: the chapter's second one, 0.4 to 1.1, has the step 0.02."""
 
+WIDER = 10
+"""Factor to each side of a rate that the user named within which the turn is looked for if not beside it."""
+
 HIGHEST, LOWEST = 1e3, 1e-9
 """Rates beyond which nothing is looked for."""
 
@@ -32,10 +36,19 @@ HIGHEST, LOWEST = 1e3, 1e-9
 def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan | None:
     """The round that follows from those measured, or None where the search ends.
 
+    No round is measured twice: it begins at the same weights with the same batches, and would show the same.
+
     Args:
         rounds: At least one, in order.
         iterations: How long each of its rates is held.
     """
+    plan = _following(rounds, iterations)
+    if plan is None or any(plan.segments == measured.plan.segments for measured in rounds):
+        return None
+    return plan
+
+
+def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | None:
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
     if not last.whole.any():
@@ -47,22 +60,19 @@ def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan |
         return _lower(first_lr, iterations, f"The loss was not finite at {first_lr:g} already")
     if not seen.learned:
         if last.plan.kind == "closing":
-            return None
+            return _wider(last, "no rate of it lowered the loss", iterations) if len(rounds) == 1 else None
         if last.status is Status.NONFINITE or seen.high < last_lr:
             return _lower(first_lr, iterations, "The loss never fell before it rose")
         return _higher(last_lr, iterations, f"No rate up to {last_lr:g} moved the loss")
     if last.plan.kind == "closing":
         # An earlier round has seen the turn; a rate that the user named may be off by more.
-        if len(rounds) > 1 or not (seen.at_start or seen.at_end):
+        if len(rounds) > 1:
             return None
-        side = (
-            f"rising from its first rate, {first_lr:g}" if seen.at_start else f"still as low at {last_lr:g}"
-        )
-        return RoundPlan(
-            around(seen.lowest, iterations),
-            f"The loss was {side}, the end of the round: close in around its lowest point, {seen.lowest:g}.",
-            "closing",
-        )
+        if seen.at_start:
+            return _wider(last, f"the loss was lowest at its first rate, {first_lr:g}", iterations)
+        if seen.at_end:
+            return _wider(last, f"the loss was still as low at its last rate, {last_lr:g}", iterations)
+        return _finer(last, seen, iterations)
     if seen.at_end:
         return _higher(last_lr, iterations, f"The loss was still falling at {last_lr:g}")
     if seen.at_start:
@@ -79,6 +89,32 @@ def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan |
     return RoundPlan(
         around(seen.lowest, iterations),
         f"The loss turned at about {seen.lowest:g}: close in around {centre:g}.",
+        "closing",
+    )
+
+
+def _wider(named: RoundResult, why: str, iterations: int) -> RoundPlan | None:
+    """The rates of the table far to both sides of a closing round that does not hold the turn."""
+    first_lr, last_lr = named.plan.span
+    centre = nearest(exact(math.sqrt(first_lr * last_lr)))
+    low, high = centre / WIDER, centre * WIDER
+    if float(low) < LOWEST or float(high) > HIGHEST:
+        return None
+    return RoundPlan(
+        by_table(float(low), float(high), iterations),
+        f"The turn is not inside: {why}; look further to both sides, from {float(low):g} to {float(high):g}.",
+        "table",
+    )
+
+
+def _finer(named: RoundResult, seen: Minimum, iterations: int) -> RoundPlan | None:
+    """The stretch of a closing round that holds the turn, by a finer step; None where that is most of it."""
+    first_lr, last_lr = named.plan.span
+    if seen.beyond <= seen.falling or seen.beyond - seen.falling > (last_lr - first_lr) / 2:
+        return None
+    return RoundPlan(
+        evenly(seen.falling, seen.beyond, iterations, most=MOST_FINE_RATES),
+        f"The turn is inside, between {seen.falling:g} and {seen.beyond:g}: look there with a finer step.",
         "closing",
     )
 

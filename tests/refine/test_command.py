@@ -361,3 +361,12 @@ def test_halving_answers_with_a_rate_that_was_trained_in_full(lrfind):
     assert set(lengths.values()) > {max(lengths.values())}
     assert lengths[ran.record["suggestion"]["lr"]] == lengths[ran.record["rules"]["lowest"]] == 10
     assert "rates were trained in full" in ran.out
+
+
+def test_a_closing_round_that_is_given_is_run_once(lrfind):
+    ran = lrfind("refine", "--around", "0.7", "refine.read=train")
+    assert ran.code == 0, ran.err
+    rounds = {}
+    for row in ran.rows:
+        rounds.setdefault(row["round"], []).append(row["lr"])
+    assert len({tuple(lrs) for lrs in rounds.values()}) == len(rounds)

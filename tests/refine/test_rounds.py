@@ -112,13 +112,52 @@ def test_rates_from_the_first_nonfinite_loss_on_are_not_read():
     assert "at 0.5 it was no longer finite" in conclude(rounds).verdict
 
 
-def test_a_closing_round_that_the_user_named_is_moved_where_the_loss_still_falls_at_its_end():
+@pytest.mark.parametrize(
+    ("turn", "said"), [(2, "still as low at its last rate, 0.8"), (0.3, "first rate, 0.6")]
+)
+def test_a_closing_round_that_the_user_named_is_followed_by_a_wider_one_where_the_turn_lies_outside(
+    turn, said
+):
     named = RoundPlan(around(0.7), "", "closing")
-    rounds = [measured(named, falls_until(2))]
+    rounds = [measured(named, falls_until(turn))]
     plan = next_round(rounds, iterations=10)
-    assert plan.span == (0.7, 0.9)
-    assert "still as low at 0.8, the end of the round" in plan.reason
-    assert next_round([*rounds, measured(plan, falls_until(2))], iterations=10) is None
+    assert plan.span == (0.07, 7)
+    assert said in plan.reason
+    found = run_rounds(lambda plan: measured(plan, falls_until(turn)), [named], limit=None, iterations=10)
+    rounds = list(found)[-1]
+    assert rounds[1].plan == plan
+    assert 0.85 * turn <= conclude(rounds).suggestion.lr <= 1.01 * turn
+
+
+def test_a_closing_round_that_the_user_named_is_followed_by_a_finer_one_where_the_turn_lies_inside():
+    named = RoundPlan(around(0.7), "", "closing")
+
+    def loss(lr):
+        return LEVEL * (0.1 + 10 * abs(lr - 0.73))
+
+    plan = next_round([measured(named, loss)], iterations=10)
+    assert plan.span == (0.71, 0.75)
+    assert rungs(plan.segments)[1][1] - rungs(plan.segments)[0][1] < 0.0099
+    assert next_round([measured(named, loss), measured(plan, loss)], iterations=10) is None
+
+
+def test_a_closing_round_in_which_nothing_moved_is_followed_by_a_wider_one():
+    named = RoundPlan(around(0.7), "", "closing")
+    plan = next_round([measured(named, lambda lr: LEVEL)], iterations=10)
+    assert plan.span == (0.07, 7)
+    assert "no rate of it lowered the loss" in plan.reason
+
+
+def test_no_round_is_measured_twice():
+    for turn in (0.05, 0.61, 0.68, 0.7, 0.73, 0.79, 0.95, 3.0, 8.0):
+        named = RoundPlan(around(0.7), "", "closing")
+        found = run_rounds(
+            lambda plan, t=turn: measured(plan, falls_until(t)), [named], limit=None, iterations=10
+        )
+        rounds = list(found)[-1]
+        plans = [each.plan.segments for each in rounds]
+        assert len(set(plans)) == len(plans)
+        assert 0.84 * turn <= conclude(rounds).suggestion.lr <= 1.01 * turn
 
 
 def test_one_lucky_rate_is_not_taken_for_the_turn():
