@@ -1,7 +1,9 @@
 """What every folder of tests shares."""
 
+import importlib
 import json
 import os
+import sys
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -102,10 +104,17 @@ def readable():
 
 @pytest.fixture
 def own(tmp_path):
-    """Writes a module of a stranger's into the working directory and returns its name."""
+    """Writes a module of a stranger's into the working directory and returns its name; forgotten after."""
+    path, written = list(sys.path), []
 
     def write(name: str, source: str) -> str:
         (tmp_path / f"{name}.py").write_text(source)
+        sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        written.append(name)
         return name
 
-    return write
+    yield write
+    sys.path[:] = path
+    for name in written:
+        sys.modules.pop(name, None)
