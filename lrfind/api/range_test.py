@@ -11,6 +11,7 @@ from lrfind.api.arguments import in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
+from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import Metric, RangeSettings, ValidationSettings
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
@@ -136,6 +137,9 @@ def range_test(
     Model, buffers, gradients, optimizer state, scaler, random streams, train/eval modes and requires_grad are
     afterwards bitwise what they were, also after an exception or an interrupt.
 
+    Where a process group of torch.distributed is initialised, every rank calls it, on its own data: all get
+    the curve of the mean over the ranks, and the same suggestion.
+
     Args:
         model: On the device it is to be trained on; batches are moved there.
         optimizer: Over its parameters. Groups keep the ratio of their rates; the rates of the test are those
@@ -190,19 +194,6 @@ def range_test(
         raise UserError(f"repeats must be auto or a whole number of at least 1, got {repeats!r}.")
     if repeats == AUTO and isinstance(loader, Iterator):
         repeats = 1  # it cannot begin again
-    task = own_task(
-        model,
-        optimizer,
-        criterion,
-        loader,
-        precision=precision,
-        scaler=scaler,
-        forward=forward,
-        accumulation_steps=accumulation_steps,
-        clip_grad_norm=clip_grad_norm,
-        accuracy=metric is Metric.ACCURACY,
-        validation=validation,
-    )
     settings = RangeSettings(
         start_lr=start_lr,
         end_lr=end_lr,
@@ -219,13 +210,28 @@ def range_test(
         repeats=repeats,
         rule=rule,
     )
-    began = time.perf_counter()
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
-        times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
-        tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
-        found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
-    if found.curve.status is Status.INTERRUPTED:
-        raise KeyboardInterrupt
+    with all_ranks(arguments | {"repeats": repeats}) as ranks:
+        task = own_task(
+            model,
+            optimizer,
+            criterion,
+            loader,
+            precision=precision,
+            scaler=scaler,
+            forward=forward,
+            accumulation_steps=accumulation_steps,
+            clip_grad_norm=clip_grad_norm,
+            accuracy=metric is Metric.ACCURACY,
+            validation=validation,
+            peers=ranks,
+        )
+        began = time.perf_counter()
+        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+            times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
+            tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
+            found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
+        if found.curve.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
     reading = replace(found.reading, verdict=in_arguments(found.reading.verdict))
     chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value}
     content = content_of(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
+    from lrfind.training.peers import Peers
     from lrfind.training.task import Task
 
 
@@ -149,9 +150,9 @@ def sweep(
         UserError: Model, loss, optimizer or data cannot be used as given.
     """
     objective, optimizer, batches, validation = task.objective, task.optimizer, task.batches, task.validation
-    model, steps = task.model, task.options
+    model, steps, peers = task.model, task.options, task.peers
     set_lr = LearningRate(optimizer)
-    record = _Record(lrs, options, on_step)
+    record = _Record(lrs, options, on_step, peers)
     columns: list[str] = []
     readback: Readback | None = None
     status = Status.COMPLETED
@@ -164,16 +165,24 @@ def sweep(
             measured: dict[str, Tensor | None] = {}
             if validation is not None and i % options.validation_every == 0:
                 measured["validation_losses"] = evaluate(objective, validation)[0]
-            source = batches if start is not None else seen.of_step(batches)
-            if start is not None:
+            source = batches
+            if start is not None or peers is not None:
                 drawn = [next(batches) for _ in range(steps.accumulation_steps)]
-                measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
                 source = iter(drawn)
+                if peers is not None:
+                    peers.agree()
+                if start is not None:
+                    measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
+                    if peers is not None:
+                        peers.agree()
+            if start is None:
+                source = seen.of_step(source)
             set_lr(lr)
             loss, measured["accuracies"] = train_step(objective, optimizer, source, steps)
             if readback is None:
                 columns = [name for name, value in measured.items() if value is not None]
-                readback = Readback(task.device, len(lrs), 1 + len(columns))
+                width = 1 + len(columns)
+                readback = Readback(task.device, len(lrs), width, fixed_lag=peers is not None)
             rest = [measured.get(name) for name in columns]
             nan = loss.new_full((), float("nan")) if any(value is None for value in rest) else loss
             readback.push(loss, *(nan if value is None else value for value in rest))
@@ -183,7 +192,7 @@ def sweep(
             if readback is not None:
                 any(record.take(values) for values in readback.ready(all_of_them=True))
     except KeyboardInterrupt:
-        if readback is not None:
+        if readback is not None and peers is None:  # what is under way is measured by all or by none
             any(record.take(values) for values in readback.ready(all_of_them=True))
         status = Status.INTERRUPTED
     except RuntimeError as error:
@@ -197,18 +206,29 @@ def sweep(
     epoch = None if task.per_epoch is None else task.per_epoch / steps.accumulation_steps
     ended = record.ended or status
     curve = record.curve(ended, columns, momentum=momentum_of(optimizer), epoch_steps=epoch)
-    bad = curve.status is Status.NONFINITE and not options.paired and not seen.is_finite(len(curve) - 1)
+    if curve.status is not Status.NONFINITE or options.paired:
+        return curve
+    bad = not seen.is_finite(len(curve) - 1)
+    if peers is not None:
+        bad = peers.mean((float(bad),))[0] > 0
     return dataclasses.replace(curve, bad_batch=True) if bad else curve
 
 
 class _Record:
     """The steps whose losses are known so far, and whether one of them ends the sweep."""
 
-    def __init__(self, lrs: NDArray[np.float64], options: SweepOptions, on_step: OnStep | None) -> None:
+    def __init__(
+        self,
+        lrs: NDArray[np.float64],
+        options: SweepOptions,
+        on_step: OnStep | None,
+        peers: Peers | None = None,
+    ) -> None:
         self.ended: Status | None = None
         self._lrs = lrs
         self._options = options
         self._on_step = on_step
+        self._peers = peers
         self._average = ExponentialAverage(options.beta)
         grace = max(options.skip_start, min(GRACE, len(lrs) // 5))
         self._diverged = DivergenceTest(options.stop_factor, grace=grace)
@@ -216,6 +236,8 @@ class _Record:
 
     def take(self, values: tuple[float, ...]) -> bool:
         """Takes the next step's values; True where the sweep ends with it."""
+        if self._peers is not None:
+            values = self._peers.mean(values)
         loss = values[0]
         index = len(self._rows)
         smoothed = self._average.update(loss)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 import random
 from contextlib import contextmanager
 from enum import Enum
@@ -14,6 +15,7 @@ import torch
 
 from lrfind.config.schema import Precision
 from lrfind.errors import ModelError, OptimizerError, UserError
+from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from lrfind.training.objective import Criterion, Forward
+    from lrfind.training.peers import Peers
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -46,13 +49,22 @@ def own_task(
     accuracy: bool = False,
     validation: Iterable[Any] | None = None,
     validation_name: str = "validation",
+    peers: Peers | None = None,
 ) -> Task:
     """Makes a task of what a caller gave.
+
+    Without `peers` there may be no other rank: each would find an answer of its own, and wait for the others
+    where the model does.
 
     Raises:
         UserError: The precision is none, the optimizer trains nothing of the model, or another argument
             cannot be used.
     """
+    if peers is None and num_ranks() > 1:
+        raise UserError(
+            f"of lrfind's functions range_test alone works on several ranks yet; there are {num_ranks()}: "
+            "call this one before torch.distributed.init_process_group, or in a process of its own."
+        )
     precision = one_of(Precision, precision)
     check_trainable(model, optimizer)
     device = next(model.parameters()).device
@@ -65,18 +77,25 @@ def own_task(
             accumulation_steps=accumulation_steps,
             clip_grad_norm=clip_grad_norm,
             scaler=gradient_scaler(precision, device) if scaler is None else scaler,
+            before_backward=None if peers is None else peers.agree,
         ),
         validation=fixed(validation, device, validation_name),
-        per_epoch=_length(loader),
+        per_epoch=_length(loader, peers),
         title=_title(model, optimizer, loader),
+        peers=peers,
     )
 
 
-def _length(loader: Iterable[Any]) -> int | None:
+def _length(loader: Iterable[Any], peers: Peers | None) -> int | None:
+    """Batches of a loader, of those of all peers the mean: what is read from it must be the same for all."""
+    length: float
     try:
-        return len(loader)  # type: ignore[arg-type]
+        length = len(loader)  # type: ignore[arg-type]
     except TypeError:
-        return None
+        length = math.nan
+    if peers is not None:
+        (length,) = peers.mean((length,))
+    return None if math.isnan(length) else round(length)
 
 
 def batches_of(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:

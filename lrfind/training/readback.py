@@ -28,10 +28,13 @@ class Readback:
         device: Where the values are computed.
         num_steps: Number of steps that will be pushed at most.
         width: Values a step.
+        fixed_lag: On CUDA hand out each step as many steps later as may be under way, however early it is
+            there, so that all who run the same sweep hand out the same.
     """
 
-    def __init__(self, device: torch.device, num_steps: int, width: int) -> None:
+    def __init__(self, device: torch.device, num_steps: int, width: int, *, fixed_lag: bool = False) -> None:
         self._device = device
+        self._fixed_lag = fixed_lag
         self._pushed = 0
         self._behind = device.type == "cuda"
         self._here: deque[tuple[float, ...]] = deque()
@@ -66,7 +69,7 @@ class Readback:
             step, event = self._events[0]
             if all_of_them or len(self._events) > _MOST_PENDING:
                 event.synchronize()
-            elif not event.query():  # type: ignore[no-untyped-call]
+            elif self._fixed_lag or not event.query():  # type: ignore[no-untyped-call]
                 return
             self._events.popleft()
             yield tuple(self._host[step].tolist())

@@ -13,7 +13,7 @@ from lrfind.training.batch import num_samples
 from lrfind.training.objective import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from torch.optim import Optimizer
 
@@ -28,11 +28,13 @@ class StepOptions:
         accumulation_steps: Batches a step; the logged loss is the mean over them.
         clip_grad_norm: Largest norm of the whole gradient, or None.
         scaler: A `torch.amp.GradScaler` for fp16, or None.
+        before_backward: Called before every backward pass, once the loss is there; None: nothing is.
     """
 
     accumulation_steps: int = 1
     clip_grad_norm: float | None = None
     scaler: Any = None
+    before_backward: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         """Checks every value.
@@ -62,6 +64,8 @@ def train_step(
         if parts > 1:
             loss = loss / parts
             right = None if right is None else right / parts
+        if options.before_backward is not None:
+            options.before_backward()
         try:
             (loss if scaler is None else scaler.scale(loss)).backward()
         except Exception as error:

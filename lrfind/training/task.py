@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
     from lrfind.training.objective import Objective
+    from lrfind.training.peers import Peers
 
 
 def _only_once() -> Iterator[Any]:
@@ -47,6 +48,7 @@ class Task:
         notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for.
         skipped: Paths of the pictures left out so far; grows as batches are drawn.
         data: What the batches are made of, for another task on the same; None where that is not known.
+        peers: Those who run the same sweep at the same time, or None.
         close: Ends what loads the batches. No more can be drawn.
     """
 
@@ -62,6 +64,7 @@ class Task:
     notes: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     data: Any = None
+    peers: Peers | None = None
     close: Callable[[], None] = _nothing
 
     @property

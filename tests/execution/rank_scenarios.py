@@ -1,0 +1,204 @@
+"""What two ranks do and see; `test_distributed.py` runs it and reads what each wrote into the folder.
+
+python rank_scenarios.py FOLDER
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+import traceback
+import warnings
+from datetime import timedelta
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from lrfind import range_test, refine
+
+RANKS, BATCH, BATCHES, STEPS = 2, 8, 12, 30
+OPTIMIZERS = {
+    "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
+    "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
+    "adamw": lambda p: torch.optim.AdamW(p, lr=0.1),
+}
+
+
+def network(*, norm=False):
+    torch.manual_seed(0)
+    middle = nn.BatchNorm1d(16) if norm else nn.Tanh()
+    return nn.Sequential(nn.Linear(6, 16), middle, nn.Linear(16, 3)).double()
+
+
+def batches(rank=None):
+    """Batches of one rank, or with those of all ranks put together."""
+    torch.manual_seed(1)
+    x = torch.randn(BATCHES, RANKS, BATCH, 6, dtype=torch.float64)
+    y = (x[..., :3] + 0.5 * torch.randn_like(x[..., :3])).argmax(-1)
+    if rank is None:
+        return list(zip(x.flatten(1, 2), y.flatten(1, 2), strict=True))
+    return list(zip(x[:, rank], y[:, rank], strict=True))
+
+
+def run(model, loader, *, optimizer="sgd", criterion=None, **options):
+    """What a range test found, as plain values."""
+    options = {
+        "start_lr": 1e-3,
+        "end_lr": 1.0,
+        "num_steps": STEPS,
+        "stop_factor": None,
+        "repeats": 1,
+    } | options
+    made = OPTIMIZERS[optimizer](model.parameters())
+    found = range_test(model, made, criterion or nn.CrossEntropyLoss(), loader, **options)
+    curve = found.curve
+    return {
+        "losses": curve.losses.tolist(),
+        "starts": [] if curve.start_losses is None else curve.start_losses.tolist(),
+        "accuracies": [] if curve.accuracies is None else curve.accuracies.tolist(),
+        "validation": [] if curve.validation_losses is None else curve.validation_losses[::10].tolist(),
+        "status": curve.status.value,
+        "bad_batch": curve.bad_batch,
+        "lr": None if found.suggestion is None else found.suggestion.lr,
+        "verdict": found.verdict,
+    }
+
+
+def ended(call):
+    """How a call ended, and after how many seconds."""
+    began = time.monotonic()
+    try:
+        call()
+    except (Exception, KeyboardInterrupt) as error:
+        return {"error": type(error).__name__, "message": str(error), "seconds": time.monotonic() - began}
+    return {"error": None, "message": "", "seconds": time.monotonic() - began}
+
+
+class Broken(list):
+    """Batches that end in an error."""
+
+    def __iter__(self):
+        yield from super().__iter__()
+        raise OSError("no file")
+
+
+class BrokenGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise ValueError("no gradient")
+
+
+class Faulty(nn.CrossEntropyLoss):
+    """A loss that does something else at one of its calls."""
+
+    def __init__(self, at, act):
+        super().__init__()
+        self.calls, self.at, self.act = 0, at, act
+
+    def forward(self, outputs, target):
+        self.calls += 1
+        loss = super().forward(outputs, target)
+        return self.act(loss) if self.calls == self.at else loss
+
+
+def fail(loss):
+    raise ValueError("no loss")
+
+
+def interrupt(loss):
+    signal.raise_signal(signal.SIGINT)
+    return loss
+
+
+def steep(rank):
+    """Batches of a linear regression; those of rank 1 have inputs so large that it diverges early."""
+    torch.manual_seed(2 + rank)
+    x = torch.randn(BATCHES, BATCH, 6, dtype=torch.float64) * (1 + 4 * rank)
+    return list(zip(x, x.sum(-1, keepdim=True), strict=True))
+
+
+def line():
+    torch.manual_seed(0)
+    return nn.Linear(6, 1).double()
+
+
+def main(rank, folder):
+    own = batches(rank)
+    stop = {"criterion": nn.MSELoss(), "stop_factor": 4.0, "end_lr": 10.0}
+    report = {
+        "alone": run(network(), own, metric="accuracy"),
+        "alone, steep": run(line(), steep(rank), **stop),
+    }
+    dist.init_process_group(
+        "gloo",
+        init_method=f"file://{folder}/store",
+        rank=rank,
+        world_size=RANKS,
+        timeout=timedelta(seconds=60),
+    )
+    for name in OPTIMIZERS:
+        model = DistributedDataParallel(network())
+        before = [p.clone() for p in model.parameters()]
+        report[name] = run(
+            model, own, optimizer=name, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
+        )
+        assert all(map(torch.equal, before, model.parameters()))
+    report["accumulated"] = run(DistributedDataParallel(network()), own, accumulation_steps=2)
+    report["repeats"] = run(DistributedDataParallel(network()), own, repeats=2)
+    report["plain"] = run(network(), own, metric="accuracy")
+    report["steep"] = run(line(), steep(rank), **stop)
+
+    bad = [(x * float("nan"), y) if rank == 1 and i == 5 else (x, y) for i, (x, y) in enumerate(own)]
+    report["nan"] = run(DistributedDataParallel(network()), bad, paired=False)
+
+    def normed(loader=own, **options):
+        return ended(lambda: run(DistributedDataParallel(network(norm=True)), loader, **options))
+
+    for guilty in range(RANKS):
+        here = rank == guilty
+        report[f"batch {guilty}"] = normed(Broken(own[:4]) if here else own)
+        worse = [(x[:, :5], y) if here and i == 3 else (x, y) for i, (x, y) in enumerate(own)]
+        report[f"model {guilty}"] = normed(worse)
+        report[f"loss {guilty}"] = normed(criterion=Faulty(8 if here else 0, fail))
+        report[f"interrupt {guilty}"] = normed(criterion=Faulty(8 if here else 0, interrupt))
+    report["arguments"] = normed(num_steps=STEPS + rank)
+    report["refine"] = ended(
+        lambda: refine(line(), OPTIMIZERS["sgd"](line().parameters()), nn.MSELoss(), steep(rank))
+    )
+    report["again"] = run(
+        DistributedDataParallel(network()), own, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
+    )
+    # Last, for one rank is left waiting inside the model's own collective until the other's process is gone.
+    (folder / f"{rank}.json").write_text(json.dumps(report))
+    report["backward"] = normed(criterion=Faulty(8 if rank == 1 else 0, BrokenGradient.apply))
+    (folder / f"{rank}.json").write_text(json.dumps(report))
+
+
+def fork(folder):
+    """Becomes two ranks; torch, which takes longest, is imported once. Returns the exit code of rank 1."""
+    run(network(), batches(), num_steps=2)  # imports what is left
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads that wait for work are no matter here
+        child = os.fork()
+    if child:
+        main(0, folder)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        main(1, folder)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(fork(Path(sys.argv[1])))
