@@ -17,6 +17,7 @@ from lrfind.cli.flags import (
     with_rate_to_check,
     without_rates,
 )
+from lrfind.execution.launch import launched_ranks
 
 if TYPE_CHECKING:
     from lrfind.report.output import Show
@@ -63,6 +64,15 @@ def main(arguments: list[str]) -> int:
 
         command = completed_command(command)
 
+    rank, ranks = launched_ranks()
+    if ranks > 1:
+        if rank > 0:
+            return 0  # as soon as one fails torchrun ends the others, and rank 0 is to say why
+        from lrfind.report import console
+
+        console.error(_on_ranks(ranks))
+        return USAGE_ERROR
+
     from lrfind.cli.app import launch
     from lrfind.report.console import errors_only
     from lrfind.report.output import Show
@@ -108,6 +118,13 @@ def _shown(text: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USAGE_ERROR
     return 0
+
+
+def _on_ranks(ranks: int) -> str:
+    return (
+        f"torchrun has started {ranks} ranks, and the command line runs in one process only so far: run "
+        "lrfind without torchrun, or call lrfind.range_test on every rank of your own program."
+    )
 
 
 def _unknown(word: str) -> str:
