@@ -39,7 +39,7 @@ class Readback:
         self._behind = device.type == "cuda"
         self._here: deque[tuple[float, ...]] = deque()
         if self._behind:
-            self._host = torch.empty(num_steps, width, dtype=torch.float64, pin_memory=True)
+            self._host = pinned_rows(num_steps, width)
             self._events: deque[tuple[int, torch.cuda.Event]] = deque()
 
     def push(self, *values: Tensor) -> None:
@@ -49,10 +49,8 @@ class Readback:
             return
         row = torch.stack([value.detach().double() for value in values])
         self._host[self._pushed].copy_(row, non_blocking=True)
-        event = torch.cuda.Event()  # type: ignore[no-untyped-call]
         # The loss may lie on another GPU than the model begins on.
-        event.record(torch.cuda.current_stream(row.device if row.is_cuda else self._device))
-        self._events.append((self._pushed, event))
+        self._events.append((self._pushed, mark(row.device if row.is_cuda else self._device)))
         self._pushed += 1
 
     def ready(self, *, all_of_them: bool = False) -> Iterator[tuple[float, ...]]:
@@ -73,3 +71,15 @@ class Readback:
                 return
             self._events.popleft()
             yield tuple(self._host[step].tolist())
+
+
+def pinned_rows(num_steps: int, width: int) -> Tensor:
+    """Memory of the host that a GPU can write to beside its other work, shape (num_steps, width)."""
+    return torch.empty(num_steps, width, dtype=torch.float64, pin_memory=True)
+
+
+def mark(device: torch.device) -> torch.cuda.Event:
+    """An event that has passed once the device has done all it was given on its current stream so far."""
+    event = torch.cuda.Event()  # type: ignore[no-untyped-call]
+    event.record(torch.cuda.current_stream(device))
+    return event
