@@ -1,6 +1,6 @@
 """A GPU that is not there: tensors of CUDA without numbers, what makes a CPU wait for it, and late events.
 
-`fake_cuda` runs code on tensors that know shape, type and device and nothing else; an operation on tensors of
+`fake_gpu` runs code on tensors that know shape, type and device and nothing else; an operation on tensors of
 two devices fails as it would on a GPU. `late_events` keeps the numbers on the CPU and has the `Readback`
 wait for them as for a GPU's.
 """
@@ -15,13 +15,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lrfind.training import readback
 
 CUDA = torch.device("cuda", 0)
+"""What the kernel is told that it computes on."""
+
+THERE = CUDA if torch.cuda.is_available() else torch.device("meta")
+"""Where the fake tensors lie: torch's backward pass asks the driver about every CUDA tensor, also a fake one,
+so that without a GPU another device has to stand for it."""
+
 _aten = torch.ops.aten
 
 
 class Waits(TorchDispatchMode):
     """Counts the operations for which Python waits until a GPU has done all it was given.
 
-    A number that is read off a fake tensor is 1, and a boolean mask keeps everything.
+    A number that is read off a fake tensor is 1, a truth value False, and a boolean mask keeps everything.
 
     Attributes:
         counts: How often each was called, by its name and what it does.
@@ -38,10 +44,10 @@ class Waits(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         first = args[0] if args else None
-        on_gpu = isinstance(first, torch.Tensor) and first.device.type == "cuda"
+        on_gpu = isinstance(first, torch.Tensor) and first.device.type == THERE.type
         if func is _aten._local_scalar_dense.default:
             self.counts["item"] += on_gpu
-            return True if first.dtype is torch.bool else 1 if not first.is_floating_point() else 1.0
+            return False if first.dtype is torch.bool else 1.0 if first.is_floating_point() else 1
         if func is _aten.index.Tensor and any(i is not None and i.dtype is torch.bool for i in args[1]):
             self.counts["index by a mask"] += on_gpu
             return first.clone()
@@ -53,23 +59,24 @@ class Waits(TorchDispatchMode):
             return True
         if func is _aten._to_copy.default and not kwargs.get("non_blocking", False):
             there = kwargs.get("device")
-            self.counts["copy"] += there is not None and (there.type == "cuda") is not on_gpu
+            self.counts["copy"] += there is not None and (there.type == THERE.type) is not on_gpu
         if func is _aten.copy_.default and not kwargs.get(
             "non_blocking", args[2] if len(args) > 2 else False
         ):
-            self.counts["copy"] += (args[1].device.type == "cuda") is not on_gpu
+            self.counts["copy"] += (args[1].device.type == THERE.type) is not on_gpu
         return func(*args, **kwargs)
 
 
 @contextmanager
-def fake_cuda(monkeypatch):
-    """Inside, `torch.device("cuda")` can be computed on, without numbers; gives the `Waits`.
+def fake_gpu(monkeypatch):
+    """Inside, tensors on `THERE` are computed on without numbers; gives the `Waits`.
 
-    What torch asks the driver about has an answer of its own: the random stream of the device, which lies on
-    the host, and the events and pinned memory of a `Readback`.
+    A fake storage has no address, and its own identity stands for it. The random stream of a CUDA device lies
+    on the host, and what reads it waits for nothing.
     """
     monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: torch.zeros(16, dtype=torch.uint8))
     monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: None)
+    monkeypatch.setattr(torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata)
     late_events(monkeypatch, "at once")
     waits = Waits()
     with FakeTensorMode(), waits:

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from lrfind.errors import DataError
 from lrfind.training.snapshot import Snapshot
@@ -48,9 +49,8 @@ class Start:
     def level(self, count: int) -> float:
         """The mean loss of the untrained model over the first batches: one alone may be a lucky one."""
         self.restore()
-        return float(
-            np.mean([self.task.objective(batch)[0].item() for batch in islice(self.batches(), count)])
-        )
+        losses = [self.task.objective(batch)[0].detach() for batch in islice(self.batches(), count)]
+        return float(np.mean(torch.stack(losses).tolist()))  # read at once, so that a GPU is waited for once
 
     def leave(self) -> None:
         """Everything as it was, whatever interrupts come meanwhile."""

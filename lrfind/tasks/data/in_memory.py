@@ -87,7 +87,10 @@ def index_epochs(pool: Tensor, *, seed: int, skip: int = 0) -> Iterator[Tensor]:
     for _ in range(skip):
         torch.randperm(len(pool), generator=generator)
     while True:
-        yield pool[torch.randperm(len(pool), generator=generator).to(pool.device)]
+        order = torch.randperm(len(pool), generator=generator)
+        if pool.device.type == "cuda":  # from pinned memory, or the copy waits for all that the GPU has to do
+            order = order.pin_memory()
+        yield pool[on_device(order, pool.device)]
 
 
 def index_batches(pool: Tensor, *, batch_size: int, seed: int, skip: int = 0) -> Iterator[Tensor]:

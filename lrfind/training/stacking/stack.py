@@ -125,6 +125,9 @@ class Stack:
         given = torch.as_tensor(np.asarray(lrs, dtype=np.float64))
         for member in self._members:
             column = member.column
+            if given.ndim == 0:  # a number is handed over with the call: a copy would wait for the GPU
+                column.fill_(given.item() * member.share)
+                continue
             rates = (given * member.share).to(column.dtype)
             column.copy_(rates.reshape(-1, *[1] * (column.ndim - 1)).expand_as(column))
 
