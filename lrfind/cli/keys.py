@@ -25,6 +25,7 @@ KEYS = {
     "the device ran out of memory": "batch_size: the device ran out of memory",
     "smaller batches with accumulation_steps=2": "a smaller batch_size with accumulation_steps=2",
     "precision='bf16', smaller inputs,": "precision=bf16, a smaller data.image_size,",
+    "paired=False does without": "range.paired=false does without",
     "the CPU names it": "device=cpu names it",
     "processes: one ended": "compare.processes: a process ended",
     "try processes=1; what is finished is kept": (

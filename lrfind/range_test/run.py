@@ -14,7 +14,7 @@ from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.sweep import SweepOptions, sweep
+from lrfind.range_test.sweep import SweepOptions, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
 
@@ -105,7 +105,10 @@ def run_range_test(
                 told = partial(_shown_later, shown, (i - begun) * settings.num_steps) if i > begun else shown
                 try:
                     with open_task(i) as task:
-                        about = about or (task.title, str(task.device), task.notes)
+                        if about is None:
+                            about = (task.title, str(task.device), task.notes)
+                            if settings.paired and (said := said_of_control(task)) is not None:
+                                observer.note(said)
                         curve = sweep_task(task, settings, told)
                         skipped |= dict.fromkeys(task.skipped)
                     del task  # of several, one model at a time

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.errors import BatchError, UserError
+from lrfind.errors import BatchError, DeviceError, UserError
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
-from lrfind.training.initial_model import InitialModel
+from lrfind.training.initial_model import InitialModel, initial_model_nbytes
+from lrfind.training.objective import no_memory_left, out_of_memory
 from lrfind.training.optimizer import LearningRate, momentum_of
 from lrfind.training.readback import Readback
 from lrfind.training.recent_batches import RecentBatches
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 
 _DEFAULTS = RangeSettings()
+
+_LARGE_CONTROL = 2**28
+"""Bytes of a paired test's control from which on they are spoken of: on a GPU of 8 GiB they are noticed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +199,11 @@ def sweep(
         if readback is not None and peers is None:  # what is under way is measured by all or by none
             any(record.take(values) for values in readback.ready(all_of_them=True))
         status = Status.INTERRUPTED
-    except RuntimeError as error:
+    except Exception as error:
+        if options.paired and out_of_memory(error):
+            raise _with_control(error, initial_model_nbytes(objective, optimizer)) from error
         # What a kernel was given wrongly comes out at some later call.
-        if "CUDA error" not in str(error) or isinstance(error, UserError):
+        if "CUDA error" not in str(error) or not isinstance(error, RuntimeError):
             raise
         raise BatchError(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
@@ -212,6 +218,29 @@ def sweep(
     if peers is not None:
         bad = peers.mean((float(bad),))[0] > 0
     return dataclasses.replace(curve, bad_batch=True) if bad else curve
+
+
+def said_of_control(task: Task) -> str | None:
+    """What a paired test says in advance of the memory that its control takes, where that is large."""
+    nbytes = initial_model_nbytes(task.objective, task.optimizer)
+    if nbytes < _LARGE_CONTROL:
+        return None
+    return (
+        f"the paired test keeps a copy of the trained weights on {task.device}, {_size(nbytes)}; "
+        "range.paired=false does without it."
+    )
+
+
+def _with_control(error: Exception, nbytes: int) -> DeviceError:
+    """Memory ran out: the same message with what the control takes of it, where that is large."""
+    told = str(error) if isinstance(error, DeviceError) else str(no_memory_left(error, "beside the model"))
+    if nbytes >= _LARGE_CONTROL:
+        told += f" paired=False does without a copy of the trained weights, which takes {_size(nbytes)}."
+    return DeviceError(told)
+
+
+def _size(nbytes: int) -> str:
+    return f"{nbytes / 2**20:,.0f} MiB" if nbytes < 2**30 else f"{nbytes / 2**30:.1f} GiB"
 
 
 class _Record:

@@ -46,7 +46,7 @@ class InitialModel:
         self._objective = objective
         self._modules = list(objective.modules())
         self._storages: dict[int, torch.UntypedStorage] = {}
-        moved = {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+        moved = _moved(optimizer)
         self._parameters = [(p, _copy(p, self._storages)) for p in moved.values()]
         still = {id(p): p for module in self._modules for p in module.parameters() if id(p) not in moved}
         self._still: list[Tensor] | None = list(still.values())
@@ -104,6 +104,29 @@ class InitialModel:
                 p.data = data
             for buffers, name, buffer in live:
                 buffers[name] = buffer
+
+
+def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
+    """Bytes that an `InitialModel` of these keeps, before there is one.
+
+    What a forward pass turns out to write to, beside the buffers, comes on top, and so do the outputs of its
+    layers, one layer after the other, for no gradient is taken.
+    """
+    storages: dict[int, int] = {}
+    others = 0
+    for parameter in _moved(optimizer).values():
+        if parameter.layout is torch.strided:
+            storage = parameter.detach().untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+        else:
+            others += parameter.numel() * parameter.element_size()
+    buffers = {id(b): b for m in objective.modules() for b in m._buffers.values() if b is not None}
+    return sum(storages.values()) + others + sum(b.numel() * b.element_size() for b in buffers.values())
+
+
+def _moved(optimizer: Optimizer) -> dict[int, Tensor]:
+    """The parameters that the optimizer moves, by identity."""
+    return {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
 
 
 def _buffer(module: nn.Module, name: str) -> Tensor | None:

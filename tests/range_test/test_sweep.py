@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.errors import DataError, OptimizerError, UserError
+from lrfind.errors import DataError, DeviceError, OptimizerError, UserError
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.sweep import LearningRate, SweepOptions, evaluate, sweep
+from lrfind.range_test.sweep import LearningRate, SweepOptions, evaluate, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.smoothing import exponential_average
@@ -524,6 +524,53 @@ def test_memory_that_runs_out_in_the_update_says_so():
     model = Quadratic(1.0)
     with pytest.raises(UserError, match=r"the device ran out of memory.*no room"):
         run(model, Greedy(model.parameters(), lr=1.0), geometric(1e-3, 1.0, 5))
+
+
+class Hungry(nn.Module):
+    """No memory is left for its forward pass; its weights take 256 MiB, of which no page is touched."""
+
+    def __init__(self, elements=2**26):
+        super().__init__()
+        self.w = nn.Parameter(torch.empty(elements))
+
+    def forward(self, x):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+
+def ends_without_memory(monkeypatch, model, *, paired):
+    monkeypatch.setitem(sweep.__globals__, "InitialModel", Unmade)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    with pytest.raises(DeviceError, match=r"the device ran out of memory.*Tried to allocate") as raised:
+        run(model, optimizer, geometric(1e-3, 1.0, 5), paired=paired)
+    return str(raised.value)
+
+
+class Unmade:
+    """A control for which no memory is left either."""
+
+    def __init__(self, objective, optimizer):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 1 GiB.")
+
+
+def test_memory_that_runs_out_of_a_paired_test_names_the_copy_where_it_is_large(monkeypatch):
+    told = ends_without_memory(monkeypatch, Hungry(), paired=True)
+    assert told.endswith("paired=False does without a copy of the trained weights, which takes 256 MiB.")
+    assert "paired" not in ends_without_memory(monkeypatch, Hungry(10), paired=True)
+    assert "paired" not in ends_without_memory(monkeypatch, Hungry(), paired=False)
+
+
+def test_a_large_control_is_spoken_of_before_the_test():
+    def said(elements):
+        model = Hungry(elements)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        return said_of_control(Task(Objective(model, None), optimizer, iter([]), CPU))
+
+    assert said(2**26 - 1) is None
+    assert said(2**26) == (
+        "the paired test keeps a copy of the trained weights on cpu, 256 MiB; "
+        "range.paired=false does without it."
+    )
+    assert "2.5 GiB" in said(5 * 2**27)
 
 
 def test_a_model_whose_loss_hangs_on_no_parameter_is_explained():

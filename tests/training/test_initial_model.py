@@ -10,7 +10,7 @@ from torch import nn
 
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.sweep import SweepOptions, sweep
-from lrfind.training.initial_model import InitialModel
+from lrfind.training.initial_model import InitialModel, initial_model_nbytes
 from lrfind.training.objective import Objective
 from lrfind.training.optimizer import momentum_of
 from lrfind.training.step import StepOptions
@@ -311,3 +311,30 @@ def test_momentum_is_read_from_a_tensor_and_not_from_groups_that_train_nothing()
     assert momentum_of(adam) == pytest.approx(0.7)
     groups = [{"params": [one]}, {"params": [frozen], "momentum": 0.99}]
     assert momentum_of(torch.optim.SGD(groups, lr=1)) == 0.0
+
+
+def held_nbytes(control):
+    """Bytes of the tensors that a control keeps, each storage once."""
+    tensors = [copy for _, copy in control._parameters] + [copy for _, _, copy in control._buffers]
+    storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+    return sum(storages.values())
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_memory_that_it_takes_is_known_before_it_is_made(name, frozen):
+    model = MODELS[name]()
+    if frozen:
+        next(model.parameters()).requires_grad_(False)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    objective = Objective(model, nn.CrossEntropyLoss(weight=torch.ones(4)))
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    told = initial_model_nbytes(objective, optimizer)
+    assert told == held_nbytes(InitialModel(objective, optimizer)) > 0
+
+
+def test_of_a_linear_layer_it_takes_its_weights_and_of_the_frozen_ones_nothing():
+    model = nn.Sequential(nn.Linear(10, 20), nn.BatchNorm1d(20), nn.Linear(20, 3))
+    optimizer = torch.optim.SGD(model[2].parameters(), lr=0.1)
+    head, running = 4 * (20 * 3 + 3), 4 * 2 * 20 + 8
+    assert initial_model_nbytes(Objective(model, nn.MSELoss()), optimizer) == head + running
