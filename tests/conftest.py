@@ -43,6 +43,17 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture
+def gpu() -> str:
+    """The GPU that tests marked `gpu` run on, as `device=` takes it; LRFIND_DEVICE=cpu rehearses them."""
+    import torch
+
+    named = os.environ.get("LRFIND_DEVICE", "cuda:0")
+    if named.startswith("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device; LRFIND_DEVICE=cpu rehearses it on the CPU")
+    return named
+
+
 @dataclass
 class Ran:
     """How a run of the command ended."""
