@@ -104,6 +104,10 @@ def _main(words, cwd, out, err, environment, kill):
     import torch
 
     torch.set_num_threads(1)
+    if "FILE_SIZE" in environment:  # a disk that has room for small files alone
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(environment["FILE_SIZE"]),) * 2)
     if kill is not None:
         _arm(kill)
     _tell_of_training()

@@ -90,3 +90,24 @@ def test_a_run_that_is_killed_goes_on_to_the_same_table(tmp_path, whole, command
     code = killed_at_random(command, tmp_path, moment)
     assert code in (-signal.SIGKILL, 0, 3)
     assert goes_on(command, tmp_path) == whole(command)
+
+
+@pytest.mark.parametrize("command", ["refine", pytest.param("compare", marks=pytest.mark.slow)])
+def test_a_disk_without_room_for_the_results_leaves_a_state_to_go_on_with(tmp_path, whole, command):
+    """The picture does not fit; the state and the table do."""
+    code, run = lrfind([*COMMANDS[command], "hydra.run.dir=run"], tmp_path, FILE_SIZE="40000")
+    assert code == 2, run.said
+    assert f"{command}.png cannot be written" in run.said
+    assert "Traceback" not in run.said
+    assert (tmp_path / "run" / STATES[command]).exists()
+    assert not list((tmp_path / "run").glob("*.part"))
+    assert goes_on(command, tmp_path) == whole(command)
+
+
+def test_a_disk_without_room_for_the_state_stops_nothing(tmp_path, whole):
+    words = [*COMMANDS["refine"], "model.hidden_sizes=[4]", "hydra.run.dir=run"]
+    words.remove("-q")
+    code, run = lrfind(words, tmp_path, FILE_SIZE="9000")
+    assert run.said.count("The run goes on, and its state will be saved when that can be done.") == 1
+    assert code == 2  # as the picture does not fit, either
+    assert (tmp_path / "run/refine.csv").read_bytes() == whole("refine")
