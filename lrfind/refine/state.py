@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,10 @@ def check_under_way(part: Part, lengths: Sequence[int]) -> None:
         ValueError: It is not.
     """
     for track in [*part.tracks, *part.tapes]:
-        _check_lengths(track, lengths)
-    iterations = {sum(map(len, tape.losses)) for tape in part.tapes}
+        _check_lengths(track, lengths, restarted=part.kind == "restarted")
+    iterations = {sum(map(len, tape.losses)) for tape in part.tapes if not _ended(tape)}
+    if len(iterations) > 1:
+        raise ValueError("its seeds do not stand at the same iteration")
     if iterations and (max(iterations) == 0) != (part.batches == 0):
         raise ValueError("the batches drawn are not those of the losses measured")
 
@@ -128,14 +131,26 @@ def _check_round(measured: RoundResult, seeds: int) -> None:
         raise ValueError("a round is of more seeds")
     lengths = [iterations for _, _, iterations in rungs(measured.plan.segments)]
     for track in measured.tracks:
-        _check_lengths(track, lengths)
+        _check_lengths(track, lengths, restarted=measured.restarted)
 
 
-def _check_lengths(track: SeedResult, lengths: Sequence[int]) -> None:
-    most = [len(losses) for losses in track.losses]
-    if len(most) > len(lengths) or any(
-        not 0 < count <= length + 1 for count, length in zip(most, lengths, strict=False)
-    ):
+def _ended(track: SeedResult) -> bool:
+    """Whether its last loss, which ends it, is not finite."""
+    return bool(track.losses and track.losses[-1]) and not math.isfinite(track.losses[-1][-1])
+
+
+def _check_lengths(track: SeedResult, lengths: Sequence[int], *, restarted: bool) -> None:
+    counts = [len(losses) for losses in track.losses]
+    fits = len(counts) <= len(lengths) and all(
+        # A rate of its own start that diverged has an infinite loss more.
+        0 < count <= length + restarted
+        for count, length in zip(counts, lengths, strict=False)
+    )
+    # Trained from rate to rate, only the last may be cut off, or end with a loss that is not finite.
+    if fits and not restarted and counts:
+        before = [loss for losses in track.losses for loss in losses][:-1]
+        fits = counts[:-1] == list(lengths[: len(counts) - 1]) and all(map(math.isfinite, before))
+    if not fits:
         raise ValueError("losses were measured that its rates do not have")
 
 
