@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lrfind.refine.certainty import Repeats, common_answer, doubt
 from lrfind.refine.config import RefineConfig, Restart
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
@@ -20,6 +22,13 @@ CONFIG = RefineConfig
 """What the composed config has to be."""
 
 
+CONFOUNDED = (
+    "Training goes on from rate to rate, so the loss at a rate also shows all the training before it; "
+    "refine.restart=true tells the two apart."
+)
+"""What a continued sweep cannot tell."""
+
+
 def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     """The job: measures round after round, reads the answer.
 
@@ -27,15 +36,25 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
         UserError: Something cannot be used as given.
     """
     # torch is imported only for a config that can be run.
-    from lrfind.refine.report import refine_csv, refine_lines
-    from lrfind.refine.run import Sweep
+    from lrfind.refine.report import refine_csv, refine_lines, repeats_csv, repeats_record
+    from lrfind.refine.run import Sweep, more_sweeps
     from lrfind.refine.verdict import conclude
     from lrfind.tasks.devices import name_of, resolve
 
     settings = config.refine
     sweep = Sweep.of(config, directory, observer)
     sweep.run()
+    others = more_sweeps(config, sweep, observer)
     answer = conclude(sweep.rounds, interrupted=sweep.interrupted)
+    repeats = None
+    if others and not sweep.interrupted:
+        alone = (answer, *(conclude(other.rounds) for other in others))
+        reason = doubt(sweep.rounds)
+        assert reason is not None
+        repeats = Repeats(tuple(range(config.seed, config.seed + len(alone))), alone, reason)
+        answer = common_answer(repeats)
+    if settings.restart is Restart.FALSE and answer.suggestion is not None:
+        answer = replace(answer, verdict=f"{answer.verdict} {CONFOUNDED}")
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
     device = resolve(config.device)
     return Report(
@@ -45,17 +64,20 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             suggestion=answer.suggestion,
             rules=answer.rules,
             verdict=answer.verdict,
-            steps=sweep.steps,
+            steps=sweep.steps + sum(other.steps for other in others),
             seed=config.seed,
             device=str(device),
             device_name=name_of(device),
             config=config,
             skipped=sweep.seeds.skipped,
+            own={} if repeats is None else {"repeats": repeats_record(repeats)},
         ),
         files={
             "refine.csv": partial(
                 refine_csv, sweep.measured, seeds=seeds, starts=settings.restart is not Restart.FALSE
-            ),
+            )
+            if repeats is None
+            else partial(repeats_csv, repeats.seeds, [sweep.measured, *(other.measured for other in others)]),
             "refine.png": partial(_picture, sweep, answer),
             "refine.json": None,
         },

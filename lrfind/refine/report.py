@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from lrfind.refine.minimum import valley
 from lrfind.refine.segments import rungs
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundPlan, RoundResult
     from lrfind.refine.verdict import Answer
     from lrfind.report.files import Cell
@@ -34,6 +36,24 @@ def refine_csv(
     header += ["seed"] if seeds is not None else []
     header += ["start"] if starts else []
     return csv_text(header, _rows(rounds, seeds, starts))
+
+
+def repeats_csv(seeds: Sequence[int], sweeps: Sequence[Sequence[Sequence[RoundResult]]]) -> str:
+    """Makes the text of `refine.csv` of several whole sweeps, one below the other."""
+    rows = chain.from_iterable(
+        _rows(rounds, [seed], False) for seed, rounds in zip(seeds, sweeps, strict=True)
+    )
+    return csv_text(["round", "segment", "lr", "iteration", "loss", "seed"], rows)
+
+
+def repeats_record(repeats: Repeats) -> dict[str, Any]:
+    """What the record says of several sweeps."""
+    return {
+        "seeds": list(repeats.seeds),
+        "lrs": list(repeats.lrs),
+        "factor": repeats.factor,
+        "reason": repeats.reason,
+    }
 
 
 def _rows(

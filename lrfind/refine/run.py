@@ -6,6 +6,7 @@ import dataclasses
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from lrfind.refine.certainty import SWEEPS, doubt
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
 from lrfind.refine.continued_rounds import ContinuedRounds
@@ -151,6 +152,38 @@ class Sweep:
                 raise KeyboardInterrupt
             saved = None
         return self._restarting.measure(plan, saved)
+
+
+def more_sweeps(config: RefineConfig, sweep: Sweep, observer: Observer) -> list[Sweep]:
+    """More sweeps with the next seeds, where a plain one leaves a doubt; none where rounds are given.
+
+    An interrupt ends them, and marks the first sweep as interrupted.
+    """
+    settings = config.refine
+    given = settings.rounds is not None or len(plans_of(settings)) > 1
+    if given or settings.seeds > 1 or settings.restart is not Restart.FALSE or sweep.interrupted:
+        return []
+    reason = doubt(sweep.rounds)
+    if reason is None:
+        return []
+    seeds = [config.seed + i for i in range(1, SWEEPS)]
+    observer.note(
+        f"one sweep is not certain: {reason}. {len(seeds)} more, with the seeds {seeds[0]} to {seeds[-1]}."
+    )
+    others: list[Sweep] = []
+    for seed in seeds:
+        other = Sweep(
+            Seeds.of(dataclasses.replace(config, seed=seed)), settings, plans_of(settings), observer
+        )
+        try:
+            other.run()
+            sweep.interrupted = other.interrupted
+        except KeyboardInterrupt:
+            sweep.interrupted = True
+        if sweep.interrupted:
+            break
+        others.append(other)
+    return others
 
 
 def plans_of(settings: RefineSettings) -> list[RoundPlan]:
