@@ -29,14 +29,14 @@ def plan_from_plain(saved: Mapping[str, Any]) -> RoundPlan:
 
 def track_as_plain(track: SeedResult) -> dict[str, Any]:
     """A track as JSON says it."""
-    saved: dict[str, Any] = {"level": track.level, "losses": [list(losses) for losses in track.losses]}
-    return saved | {"dropped": list(track.dropped)} if track.dropped else saved
+    losses = [list(losses) for losses in track.losses]
+    return {"level": track.level, "losses": losses, "dropped": list(track.dropped)}
 
 
 def track_from_plain(saved: Mapping[str, Any]) -> SeedResult:
     """The track that `track_as_plain` wrote."""
     losses = tuple(tuple(losses) for losses in saved["losses"])
-    return SeedResult(saved["level"], losses, tuple(saved.get("dropped", ())))
+    return SeedResult(saved["level"], losses, tuple(saved["dropped"]))
 
 
 def round_as_plain(measured: RoundResult) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def round_from_plain(saved: Mapping[str, Any]) -> RoundResult:
     return RoundResult(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
 
 
-_SEED_RESULT = fields(level=number(), losses=items(items(number())))
+_SEED_RESULT = fields(level=number(), losses=items(items(number())), dropped=items(flag))
 _STATUS = one_of(*(status.value for status in Status))
 _ROUND = fields(
     plan=fields(

@@ -15,7 +15,7 @@ from lrfind.refine.state import (
 )
 from lrfind.suggestion import Status
 
-TRACK = SeedResult(0.5, ((0.25, math.inf), (math.nan,)))
+TRACK = SeedResult(0.5, ((0.25, math.inf), (math.nan,)), (False, True))
 
 
 def test_a_part_comes_back_as_it_was():
