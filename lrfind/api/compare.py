@@ -19,7 +19,7 @@ from lrfind.compare.report import compare_csv, compare_record
 from lrfind.compare.results import Judge
 from lrfind.compare.run import Study
 from lrfind.compare.setup import Setting
-from lrfind.compare.verdict import advise
+from lrfind.compare.verdict import conclude
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.range_test.config import RangeSettings
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.results import Comparison
     from lrfind.compare.run import CompareStep
-    from lrfind.compare.verdict import Advice
+    from lrfind.compare.verdict import CompareVerdict
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
     from lrfind.suggestion import Suggestion
@@ -58,7 +58,7 @@ class CompareResult(Result):
     """
 
     comparison: Comparison
-    advice: Advice
+    advice: CompareVerdict
     title: str
     accumulation_steps: int
     content: dict[str, Any]
@@ -213,7 +213,7 @@ def compare(
         if comparison.interrupted:
             raise KeyboardInterrupt
         trained = any(cell.best is not None for cell in comparison.cells)
-        advice = advise(comparison, next(iter(loaders)), starts_finite=trained or study.starts_finite())
+        advice = conclude(comparison, next(iter(loaders)), starts_finite=trained or study.starts_finite())
     advice = dataclasses.replace(advice, verdict=in_arguments(advice.verdict))
     content = content_of(
         command="compare",

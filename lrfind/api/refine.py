@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
     from lrfind.refine.results import RefineStep
-    from lrfind.refine.verdict import Answer
+    from lrfind.refine.verdict import RefineVerdict
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 
@@ -50,7 +50,7 @@ class RefineResult(Result):
     """
 
     rounds: list[RoundResult]
-    answer: Answer
+    answer: RefineVerdict
     title: str
     content: dict[str, Any]
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.compare.results import Comparison
-    from lrfind.compare.verdict import Advice
+    from lrfind.compare.verdict import CompareVerdict
     from lrfind.report.observers import Observer
     from lrfind.report.output import Content
 
@@ -31,14 +31,14 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     # torch is imported only for a config that can be run.
     from lrfind.compare.report import compare_csv, compare_lines, compare_record
     from lrfind.compare.run import Study
-    from lrfind.compare.verdict import advise
+    from lrfind.compare.verdict import conclude
     from lrfind.tasks.devices import name_of
 
     study = Study.of(config, directory, observer)
     study.run()
     setting, comparison = study.setting, study.comparison
     trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)
-    advice = advise(comparison, config.batch_size, starts_finite=trained or study.starts_finite())
+    advice = conclude(comparison, config.batch_size, starts_finite=trained or study.starts_finite())
     files: dict[str, Content | None] = {
         "compare.csv": partial(
             compare_csv,
@@ -73,7 +73,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     )
 
 
-def _status(comparison: Comparison, advice: Advice) -> Status:
+def _status(comparison: Comparison, advice: CompareVerdict) -> Status:
     if comparison.interrupted:
         return Status.INTERRUPTED
     return Status.DIVERGED if advice.suggestion is None else Status.COMPLETED
@@ -86,7 +86,7 @@ def _curves(comparison: Comparison, title: str) -> bytes:
     return png(draw(curves_page(comparison, title)))
 
 
-def _scaling(comparison: Comparison, advice: Advice, title: str) -> bytes:
+def _scaling(comparison: Comparison, advice: CompareVerdict, title: str) -> bytes:
     from lrfind.compare.scaling_plot import scaling_page
     from lrfind.plotting.draw import draw, png
 

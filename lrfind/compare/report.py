@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.results import Cell, Comparison
     from lrfind.compare.scaling import Scaling
-    from lrfind.compare.verdict import Advice
+    from lrfind.compare.verdict import CompareVerdict
     from lrfind.report.files import Cell as CsvCell
 
 
@@ -97,7 +97,7 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def compare_lines(comparison: Comparison, advice: Advice, files: Sequence[Path]) -> list[Paragraph]:
+def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequence[Path]) -> list[Paragraph]:
     """Works out what is written to stdout: a line a batch size, then the advice and the files."""
     accuracy = comparison.accuracies
     several = len(comparison.optimizers) > 1
@@ -137,7 +137,7 @@ def _mean_text(values: Any, *, percent: bool = False) -> str:
     return f"{mean:.4g}" + (f" ± {spread:.2g}" if math.isfinite(spread) else "")
 
 
-def compare_record(comparison: Comparison, advice: Advice) -> dict[str, Any]:
+def compare_record(comparison: Comparison, advice: CompareVerdict) -> dict[str, Any]:
     """What the JSON record holds beside the keys that every command writes."""
     return {
         "judge": comparison.judge.value,

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Rule, Scaling
-    from lrfind.compare.verdict import Advice
+    from lrfind.compare.verdict import CompareVerdict
 
     Floats = NDArray[np.float64]
 
@@ -46,7 +46,7 @@ _ABOVE, _BELOW = 0.28, 0.6
 """Inches: what is written above and below the panels."""
 
 
-def scaling_page(comparison: Comparison, advice: Advice, title: str) -> Page:
+def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> Page:
     """Works out the picture, of finished runs alone: a row an optimizer.
 
     Args:

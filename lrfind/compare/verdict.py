@@ -21,7 +21,7 @@ RULE = "compared"
 
 
 @dataclass(frozen=True, slots=True)
-class Advice:
+class CompareVerdict:
     """What to do.
 
     Attributes:
@@ -39,7 +39,7 @@ class Advice:
     scalings: dict[str, Scaling]
 
 
-def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = True) -> Advice:
+def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = True) -> CompareVerdict:
     """Reads a comparison.
 
     Args:
@@ -55,7 +55,7 @@ def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = Tru
             f"Interrupted after {comparison.finished} of {comparison.planned} runs: too early to compare. "
             "compare.resume with this run directory goes on and keeps what is finished."
         )
-        return Advice(None, None, none, verdict, scalings)
+        return CompareVerdict(None, None, none, verdict, scalings)
     trained = [cell for cell in comparison.cells if cell.best is not None]
     cells = [cell for cell in trained if cell.batch_size == batch_size] or trained
     if not cells and not starts_finite:
@@ -63,14 +63,14 @@ def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = Tru
             "Nothing can be said: the loss was not finite before any update. Look for NaN in the data or a "
             "loss outside its domain (log of 0), or try precision=fp32."
         )
-        return Advice(None, None, none, verdict, scalings)
+        return CompareVerdict(None, None, none, verdict, scalings)
     if not cells:
         tried = sorted({lr for cell in comparison.cells for lr in cell.lrs})
         verdict = (
             f"Every rate diverged, down to {tried[0]:g}: give lower ones, such as compare.lrs="
             f"[{rounded(tried[0] / 100):g},{rounded(tried[0] / 30):g},{rounded(tried[0] / 10):g}]."
         )
-        return Advice(None, None, none, verdict, scalings)
+        return CompareVerdict(None, None, none, verdict, scalings)
     cell = min(cells, key=_error)
     best = cell.best
     assert best is not None
@@ -89,7 +89,7 @@ def advise(comparison: Comparison, batch_size: int, *, starts_finite: bool = Tru
     rules = none | {
         judge.value: _lowest(cell, judge) for judge in Judge if judge is Judge.LOSS or cell.accuracies.any()
     }
-    return Advice(suggestion, (cell.optimizer, cell.batch_size), rules, " ".join(sentences), scalings)
+    return CompareVerdict(suggestion, (cell.optimizer, cell.batch_size), rules, " ".join(sentences), scalings)
 
 
 def score_words(cell: Cell, index: int) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.refine.minimum import WIDE, valley
-from lrfind.refine.verdict import RULE, Answer
+from lrfind.refine.verdict import RULE, RefineVerdict
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Repeats:
     """
 
     seeds: tuple[int, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[RefineVerdict, ...]
     reason: str
 
     @property
@@ -72,7 +72,7 @@ def doubt(rounds: Sequence[RoundResult]) -> str | None:
     return None
 
 
-def common_answer(repeats: Repeats) -> Answer:
+def common_answer(repeats: Repeats) -> RefineVerdict:
     """What several sweeps answer together: the middle rate of theirs, in a bracket that holds them all."""
     found = [each.suggestion for each in repeats.answers if each.suggestion is not None]
     lrs = sorted(suggestion.lr for suggestion in found)
@@ -87,7 +87,7 @@ def common_answer(repeats: Repeats) -> Answer:
     )
     if 2 * len(lrs) <= len(repeats.answers):
         nothing: dict[str, float | None] = {"lowest": None, RULE: None}
-        return Answer(None, nothing, f"{why}{said}: too few for a rate. To be surer, {advice}.")
+        return RefineVerdict(None, nothing, f"{why}{said}: too few for a rate. To be surer, {advice}.")
     lr = rounded(math.exp(statistics.median(map(math.log, lrs))))
     low = min(lrs[0], statistics.median(suggestion.low for suggestion in found))
     high = max(lrs[-1], statistics.median(suggestion.high for suggestion in found))
@@ -100,4 +100,6 @@ def common_answer(repeats: Repeats) -> Answer:
     factor = repeats.factor
     spread = "" if factor is None else f"One standard deviation is times or divided by {factor:.2g}. "
     suggestion = Suggestion(lr=lr, low=rounded(low), high=rounded(high), rule=RULE, reason=reason)
-    return Answer(suggestion, {"lowest": rounded(middle), RULE: lr}, f"{why}{spread}To be surer, {advice}.")
+    return RefineVerdict(
+        suggestion, {"lowest": rounded(middle), RULE: lr}, f"{why}{spread}To be surer, {advice}."
+    )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.refine.run import Sweep
-    from lrfind.refine.verdict import Answer
+    from lrfind.refine.verdict import RefineVerdict
     from lrfind.report.observers import Observer
 
 CONFIG = RefineConfig
@@ -86,7 +86,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     )
 
 
-def _picture(sweep: Sweep, answer: Answer) -> bytes:
+def _picture(sweep: Sweep, answer: RefineVerdict) -> bytes:
     from lrfind.plotting.draw import draw, png
     from lrfind.refine.plot import rounds_page
 

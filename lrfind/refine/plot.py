@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.refine.results import RoundResult
-    from lrfind.refine.verdict import Answer
+    from lrfind.refine.verdict import RefineVerdict
     from lrfind.suggestion import Suggestion
 
     Floats = NDArray[np.float64]
@@ -56,7 +56,7 @@ _OVERLAP = 0.1
 """Share of the next round that has to lie within a panel for it to be shaded there."""
 
 
-def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: Answer, title: str) -> Page:
+def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, title: str) -> Page:
     """Works out the picture.
 
     Args:

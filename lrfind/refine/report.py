@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundPlan, RoundResult
-    from lrfind.refine.verdict import Answer
+    from lrfind.refine.verdict import RefineVerdict
     from lrfind.report.files import Cell
 
 
@@ -80,7 +80,9 @@ def announced(number: int, plan: RoundPlan, *, seeds: int = 1) -> str:
     return f"round {number}: {rates} rates from {low:g} to {high:g}, {iterations}.{reason}"
 
 
-def refine_lines(rounds: Sequence[RoundResult], answer: Answer, files: Sequence[Path]) -> list[Paragraph]:
+def refine_lines(
+    rounds: Sequence[RoundResult], answer: RefineVerdict, files: Sequence[Path]
+) -> list[Paragraph]:
     """Works out what is written to stdout: a line a round with why it was run, then the answer."""
     several = any(measured.spread is not None for measured in rounds)
     head = f"  {'round':5}  {'rates':>5}  {'from':>8}  {'to':>8}  {'lowest at':>9}  {'loss':>8}"

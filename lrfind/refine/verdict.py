@@ -26,7 +26,7 @@ RULE = "safer"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RefineVerdict:
     """What all rounds together say.
 
     Attributes:
@@ -40,7 +40,7 @@ class Answer:
     verdict: str
 
 
-def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Answer:
+def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> RefineVerdict:
     """The answer of the last round: a smaller value than its lowest point, the safer one.
 
     Half a step of the table below the lowest point (0.75 for 0.8), but no rate at which the loss was still
@@ -49,13 +49,13 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ans
     nothing: dict[str, float | None] = {"lowest": None, RULE: None}
     if interrupted or not rounds or rounds[-1].status is Status.INTERRUPTED:
         reached = f" in round {len(rounds)}, at a rate of {rounds[-1].lrs[-1]:g}" if _any(rounds) else ""
-        return Answer(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
+        return RefineVerdict(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
     whole = last.lrs[last.whole]
     number = f"Round {len(rounds)}"
     if len(last.lrs) and not len(whole):
-        return Answer(
+        return RefineVerdict(
             None,
             nothing,
             f"{number}: no rate came through the halving with every seed, so that none was trained for as "
@@ -65,11 +65,13 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ans
     if seen is None:
         if not math.isfinite(last.level):
             what = "look for NaN in the data, a loss outside its domain (log of 0), or try precision=fp32"
-            return Answer(None, nothing, f"The loss was not finite from the start: {what}.")
+            return RefineVerdict(None, nothing, f"The loss was not finite from the start: {what}.")
         advice = "give refine.segments that start lower, by a factor of 100 or more"
-        return Answer(None, nothing, f"{number}: the loss was not finite at {first_lr:g} already; {advice}.")
+        return RefineVerdict(
+            None, nothing, f"{number}: the loss was not finite at {first_lr:g} already; {advice}."
+        )
     if not seen.learned:
-        return Answer(
+        return RefineVerdict(
             None,
             nothing,
             f"{number}: no rate from {first_lr:g} to {last_lr:g} lowered the loss by more than its noise. "
@@ -92,7 +94,7 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ans
     reason += f" The loss is as good from {low:g} to {high:g}. It is meant for training at a constant rate."
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
-    return Answer(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
+    return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
 
 
 def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lrfind.report.files import Cell
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Judgement
-    from lrfind.verify.verdict import Conclusion
+    from lrfind.verify.verdict import VerifyVerdict
 
 ROLE_WORDS = {
     Role.SUGGESTION: "suggestion",
@@ -115,7 +115,7 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
 def verify_lines(
     trials: Trials | None,
     judgement: Judgement | None,
-    conclusion: Conclusion,
+    conclusion: VerifyVerdict,
     files: Sequence[Path],
 ) -> list[Paragraph]:
     """Works out what is written to stdout: a line a rate, then the answer.

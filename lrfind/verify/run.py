@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lrfind.verify.config import VerifyConfig, VerifySettings
     from lrfind.verify.judge import Judgement
     from lrfind.verify.target import Checked
-    from lrfind.verify.verdict import Conclusion
+    from lrfind.verify.verdict import VerifyVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Verified:
     checked: Checked
     trials: Trials | None
     judgement: Judgement | None
-    conclusion: Conclusion
+    conclusion: VerifyVerdict
     interrupted: bool
 
     @property

@@ -21,7 +21,7 @@ _FAR = 100.0
 
 
 @dataclass(frozen=True, slots=True)
-class Conclusion:
+class VerifyVerdict:
     """What is told.
 
     Attributes:
@@ -37,14 +37,14 @@ class Conclusion:
 
 def concluded(
     settings: VerifySettings, checked: Checked, trials: Trials | None, *, interrupted: bool
-) -> tuple[Judgement | None, Conclusion]:
+) -> tuple[Judgement | None, VerifyVerdict]:
     """What the runs show; there is no judgement where there were none, or they were cut off."""
     if trials is None:
-        return None, Conclusion(None, checked.verdict, None)
+        return None, VerifyVerdict(None, checked.verdict, None)
     if interrupted:
         planned = len(trials.candidates) * settings.seeds * settings.num_steps
         said = f"Interrupted after {trials.steps:,} of {planned:,} steps: too early to judge the rate."
-        return None, Conclusion(None, said, None)
+        return None, VerifyVerdict(None, said, None)
     index = trials.index([checked.role])
     assert index is not None
     judgement = judge(
@@ -57,7 +57,7 @@ def concluded(
     return judgement, conclude(trials, judgement, checked.suggestion)
 
 
-def conclude(trials: Trials, judgement: Judgement, suggestion: Suggestion | None) -> Conclusion:
+def conclude(trials: Trials, judgement: Judgement, suggestion: Suggestion | None) -> VerifyVerdict:
     """Says what a judgement means.
 
     Args:
@@ -68,7 +68,7 @@ def conclude(trials: Trials, judgement: Judgement, suggestion: Suggestion | None
     told = _Teller(trials, judgement)
     refusal = told.refusal()
     verdict = " ".join(filter(None, (told.checked(), refusal or told.pinned())))
-    return Conclusion(told.suggestion(suggestion), verdict, refusal)
+    return VerifyVerdict(told.suggestion(suggestion), verdict, refusal)
 
 
 class _Teller:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from lrfind.compare.budget import Budget
-from lrfind.compare.checkpoint import read_state, write_state
+from lrfind.compare.checkpoint import as_bytes, read_state
 from lrfind.compare.plot import curves_page
 from lrfind.compare.report import announced, compare_csv, compare_lines
 from lrfind.compare.results import Comparison, Judge, cells_of
 from lrfind.compare.scaling_plot import scaling_page
-from lrfind.compare.verdict import advise
+from lrfind.compare.verdict import conclude
 from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
 from lrfind.training.run_set import RunSet
@@ -140,13 +140,13 @@ def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart(r
     assert len({box[:2] for _, box in page.frames}) == len(page.panels) == 24
     readable(page)
     comparison = measured(*runs)
-    readable(scaling_page(comparison, advise(comparison, 10), "what is trained"))
+    readable(scaling_page(comparison, conclude(comparison, 10), "what is trained"))
 
 
 def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
     runs = [run_of(size=size, best=best, seed=s) for size, best in ((5, 0.2), (50, 0.2)) for s in (0, 1)]
     comparison = measured(*runs)
-    page = scaling_page(comparison, advise(comparison, 5), "what is trained")
+    page = scaling_page(comparison, conclude(comparison, 5), "what is trained")
     rates, panel = page.panels
     points = layer(panel, "best of those tried")
     assert points.x.tolist() == [5.0, 50.0]
@@ -165,7 +165,7 @@ def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
 
 def test_the_best_rates_are_written_below_the_batch_sizes_where_no_line_runs():
     comparison = measured(run_of(size=5, best=0.2), run_of(size=50, best=0.1))
-    _, panel = scaling_page(comparison, advise(comparison, 5), "").panels
+    _, panel = scaling_page(comparison, conclude(comparison, 5), "").panels
     assert panel.x.tick_labels == ("5\n0.2", "50\n0.1")
     assert all(label.y >= 1 for label in of(panel, Label))
 
@@ -179,7 +179,7 @@ def test_a_single_rate_is_drawn_over_the_batch_sizes():
     comparison = Comparison(cells, Budget(100, 2, 50), Judge.ACCURACY, 4)
     headings = [texts(panel) for panel in curves_page(comparison, "").panels[:2]]
     assert headings == [["batch size 10"], ["batch size 40"]]
-    page = scaling_page(comparison, advise(comparison, 10), "")
+    page = scaling_page(comparison, conclude(comparison, 10), "")
     (panel,) = page.panels
     points = of(panel, Points)[0]
     assert panel.x.tick_labels == ("10", "40")
@@ -193,7 +193,7 @@ def test_a_single_rate_is_drawn_over_the_batch_sizes():
 
 def test_a_best_at_the_edge_points_beyond_it():
     comparison = measured(run_of(size=5, best=0.2), run_of(size=50, best=5.0))
-    _, panel = scaling_page(comparison, advise(comparison, 5), "").panels
+    _, panel = scaling_page(comparison, conclude(comparison, 5), "").panels
     arrows = [each for each in of(panel, Points) if each.shape in (Shape.UP, Shape.DOWN)]
     assert [(arrow.x.tolist(), arrow.shape) for arrow in arrows] == [([50.0], Shape.UP)]
     assert "fitted" not in [line.name for line in of(panel, Line)]
@@ -201,7 +201,7 @@ def test_a_best_at_the_edge_points_beyond_it():
 
 def test_one_batch_size_has_no_second_panel(readable):
     comparison = measured(run_of())
-    page = scaling_page(comparison, advise(comparison, 10), "")
+    page = scaling_page(comparison, conclude(comparison, 10), "")
     ((_, box),) = page.frames
     assert box[2] > 0.8
     readable(page)
@@ -223,7 +223,7 @@ def test_csv_has_a_row_a_reading_in_order_and_none_that_was_not_made():
 
 
 def test_the_table_has_a_line_a_batch_size_and_marks_the_one_suggested():
-    text = [line.text for line in compare_lines(BOTH, advise(BOTH, 20), [])]
+    text = [line.text for line in compare_lines(BOTH, conclude(BOTH, 20), [])]
     assert text[0].split() == ["batch", "size", "best", "lr", "between", "accuracy", "loss", "tried"]
     assert text[1].split()[:5] == ["10", "0.2", "0.141", "to", "0.283"]
     assert text[2].split()[:2] == ["*", "20"]
@@ -255,7 +255,8 @@ def test_the_state_comes_back_as_it_was_written(tmp_path):
     *_, runs = run_of(readings=2)
     runs.steps_taken[:] = 3
     state = {("SGD", 10, 0): runs}
-    write_state(tmp_path / "state", config={"seed": 0}, plan={"lrs": {"a": [0.1]}}, runs=state)
+    content = as_bytes(config={"seed": 0}, plan={"lrs": {"a": [0.1]}}, runs=state)
+    (tmp_path / "state").write_bytes(content)
     config, plan, found = read_state(tmp_path / "state")
     assert (config, plan) == ({"seed": 0}, {"lrs": {"a": [0.1]}})
     assert found.keys() == state.keys()

@@ -10,7 +10,7 @@ from lrfind.compare.budget import Budget
 from lrfind.compare.plan import grid_around
 from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of, winners
 from lrfind.compare.scaling import Exponent, scaling_of
-from lrfind.compare.verdict import _exponent_words, advise
+from lrfind.compare.verdict import _exponent_words, conclude
 from lrfind.errors import ConfigError
 from lrfind.training.run_set import RunSet
 
@@ -93,7 +93,7 @@ def test_a_rate_that_diverged_with_one_seed_cannot_be_best():
     assert comparison(*runs).cells[0].best.lr == 0.8
     gone = [run_of([math.nan] * 5)]
     assert comparison(*gone).cells[0].best is None
-    advice = advise(comparison(*gone), 16)
+    advice = conclude(comparison(*gone), 16)
     assert advice.suggestion is None
     assert "compare.lrs=[0.001,0.00333,0.01]" in advice.verdict
 
@@ -146,8 +146,8 @@ def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
     scaling = scaling_of(measured.of("SGD"))
     assert scaling.exponent.batch_sizes == (4, 8)
     assert scaling.rules[0].fails_at is None
-    assert "left out of that" in advise(measured, 8).verdict
-    advice = advise(measured, 64)
+    assert "left out of that" in conclude(measured, 8).verdict
+    advice = conclude(measured, 64)
     assert "1.6 is the highest rate tried" in advice.verdict
     assert "widen compare.lrs, to 3.2 at least" in advice.verdict
 
@@ -155,7 +155,7 @@ def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
 @pytest.mark.parametrize("lrs", [(0.1,), (0.1, 0.2)])
 def test_fewer_than_three_rates_say_nothing_of_how_the_best_one_moves(lrs):
     runs = [bowl(0.1, size=size, seed=seed, lrs=lrs) for size in (16, 32, 64) for seed in range(2)]
-    advice = advise(comparison(*runs), 16)
+    advice = conclude(comparison(*runs), 16)
     assert (advice.scalings["SGD"].exponent, advice.scalings["SGD"].rules) == (None, ())
     assert "cannot be said, for that takes 3 rates at least: widen compare.lrs." in advice.verdict
     assert "as far as was measured" not in advice.verdict
@@ -178,27 +178,27 @@ def test_an_exponent_is_told_from_zero_as_it_is_shown(low, high, says):
 
 def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
     gone = comparison(run_of([math.nan] * 5))
-    assert "Every rate diverged, down to 0.1" in advise(gone, 16).verdict
-    verdict = advise(gone, 16, starts_finite=False).verdict
+    assert "Every rate diverged, down to 0.1" in conclude(gone, 16).verdict
+    verdict = conclude(gone, 16, starts_finite=False).verdict
     assert verdict.startswith("Nothing can be said: the loss was not finite before any update. Look for NaN")
 
 
 def test_the_suggestion_is_for_the_configured_batch_size_or_else_the_best_of_all():
     runs = [run_of([3, 2, 1, 2, 3], size=4), run_of([3, 1.5, 2, 2, 3], size=16)]
-    assert advise(comparison(*runs), 16).suggestion.lr == 0.2
-    assert advise(comparison(*runs), 64).about == ("SGD", 4)
+    assert conclude(comparison(*runs), 16).suggestion.lr == 0.2
+    assert conclude(comparison(*runs), 64).about == ("SGD", 4)
 
 
 def test_equal_rates_are_called_equal_and_one_seed_is_called_one_seed():
     runs = [bowl(0.3, size=4, seed=s, noise=n) for s, n in enumerate((0.2, -0.2, 0.1))]
-    assert "take the two for equals" in advise(comparison(*runs), 4).verdict
-    assert "One seed cannot say" in advise(comparison(bowl(0.4, size=4)), 4).suggestion.reason
+    assert "take the two for equals" in conclude(comparison(*runs), 4).verdict
+    assert "One seed cannot say" in conclude(comparison(bowl(0.4, size=4)), 4).suggestion.reason
 
 
 def test_an_interrupted_comparison_suggests_nothing_and_says_how_to_go_on():
     cut = run_of([1, 2, math.nan, math.nan, math.nan], seed=1, finished=False)
     measured = comparison(bowl(0.4, size=4), cut, planned=4)
-    advice = advise(measured, 4)
+    advice = conclude(measured, 4)
     assert advice.suggestion is None
     assert "after 1 of 4 runs" in advice.verdict
     assert "compare.resume" in advice.verdict
@@ -207,7 +207,7 @@ def test_an_interrupted_comparison_suggests_nothing_and_says_how_to_go_on():
 
 def test_optimizers_are_told_apart():
     runs = [bowl(0.4, size=4), bowl(0.2, size=4, optimizer="Adam", lrs=tuple(lr for lr in LRS))]
-    advice = advise(comparison(*runs), 4)
+    advice = conclude(comparison(*runs), 4)
     assert set(advice.scalings) == {"SGD", "Adam"}
     assert "SGD at 0.4 comes to a held-out loss of 1" in advice.verdict
     assert "Adam at 0.2" in advice.verdict

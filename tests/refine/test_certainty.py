@@ -10,7 +10,7 @@ import pytest
 from lrfind.refine.certainty import Repeats, common_answer, doubt
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
-from lrfind.refine.verdict import Answer
+from lrfind.refine.verdict import RefineVerdict
 from lrfind.report import record as records
 from lrfind.suggestion import Suggestion
 
@@ -25,8 +25,8 @@ def measured(plan, loss_at):
 
 def alone(lr):
     if lr is None:
-        return Answer(None, {"lowest": None, "safer": None}, "Nothing.")
-    return Answer(Suggestion(lr, lr, lr, "safer", ""), {"lowest": lr, "safer": lr}, "Found.")
+        return RefineVerdict(None, {"lowest": None, "safer": None}, "Nothing.")
+    return RefineVerdict(Suggestion(lr, lr, lr, "safer", ""), {"lowest": lr, "safer": lr}, "Found.")
 
 
 def test_a_turn_inside_its_round_leaves_no_doubt():

@@ -12,7 +12,7 @@ from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import round_as_plain, round_from_plain
-from lrfind.refine.verdict import Answer, conclude
+from lrfind.refine.verdict import RefineVerdict, conclude
 from tests.panels import layer, of, texts
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
@@ -60,7 +60,7 @@ def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
 
 
 def test_why_nothing_is_suggested_stands_in_the_picture(readable):
-    none = Answer(None, {}, "It never fell. " * 20)
+    none = RefineVerdict(None, {}, "It never fell. " * 20)
     page = rounds_page([[each] for each in ROUNDS], none, "what is trained")
     assert page.note == none.verdict
     readable(page)
@@ -96,7 +96,7 @@ def test_both_kinds_stand_side_by_side_on_one_scale():
 
 def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
     track = SeedResult(1.0, ((1.0,), (0.5,), (math.inf,)))
-    (panel,) = rounds_page([[RoundResult(COARSE, (track,))]], Answer(None, {}, "."), "").panels
+    (panel,) = rounds_page([[RoundResult(COARSE, (track,))]], RefineVerdict(None, {}, "."), "").panels
     marks = layer(panel, "not finite")
     assert marks.x.tolist() == [math.log10(0.3)]
     assert marks.y.tolist() == [panel.y.limits[1]]

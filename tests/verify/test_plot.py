@@ -23,12 +23,12 @@ from lrfind.verify.candidates import Role, Trials, candidates
 from lrfind.verify.judge import judge
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
-from lrfind.verify.verdict import Conclusion
+from lrfind.verify.verdict import VerifyVerdict
 from tests.panels import of
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
-FLAT = Conclusion(None, "Flat.", None)
+FLAT = VerifyVerdict(None, "Flat.", None)
 
 
 def runs_of(seed, start, losses, finals):
