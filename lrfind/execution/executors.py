@@ -15,6 +15,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
+from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -67,7 +68,7 @@ def work_through(
     try:
         for _ in range(min(processes, len(jobs))):
             index, job = next(waiting)
-            with _interrupts_held():  # until the process is one of those that are dismissed
+            with _terminal_held():  # until the process is one of those that are dismissed
                 connection, process = _hired(work)
                 crew[connection] = (process, index)
             _tell(connection, process, job)
@@ -104,34 +105,24 @@ def _hired(work: Work) -> tuple[Connection, SpawnProcess]:
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
+def _terminal_held() -> Iterator[None]:
     """Signals wait until the end; a process that is started meanwhile knows nothing of those of a terminal.
 
     Ctrl-C, and SIGHUP when a terminal goes, are sent to every process of the group. A new one inherits what
     is blocked, and so is not ended by it before `_serve` ignores it; what reaches this one is kept, not lost.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    masked = hasattr(signal, "pthread_sigmask")
-    if masked:
+    with interrupts_held():
+        if threading.current_thread() is not threading.main_thread() or not hasattr(
+            signal, "pthread_sigmask"
+        ):
+            yield
+            return
         resource_tracker.ensure_running()  # starting it would let signals through
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
-    came: list[int] = []
-    before: dict[int, Any] = {
-        number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
-        if callable(signal.getsignal(number))
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        if masked:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what was blocked comes now
-        for number in dict.fromkeys(came):
-            signal.raise_signal(number)
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)  # what was blocked comes now, and waits
 
 
 def _serve(connection: Connection, work: Work) -> None:

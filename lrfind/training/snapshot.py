@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.modules import module as global_hooks
 
 from lrfind.errors import ModelError, RestoreError
-from lrfind.training.interrupts import interrupts_held
+from lrfind.interrupts import interrupts_held
 from lrfind.training.object_state.modes import GlobalModes
 from lrfind.training.object_state.objects import Limits, ObjectState
 from lrfind.training.rng import StreamState
