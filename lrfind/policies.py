@@ -13,7 +13,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from lrfind.schedule.formulas import (
+from lrfind.schedules.formulas import (
     cosine,
     cyclic,
     exp,
@@ -29,9 +29,9 @@ from lrfind.schedule.formulas import (
     step,
     wsd,
 )
-from lrfind.schedule.policies import PARAMETERS
-from lrfind.schedule.policy import Policy
-from lrfind.schedule.schedule import Schedule, schedule, torch_code
+from lrfind.schedules.policies import PARAMETERS
+from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import Schedule, schedule, torch_code
 
 if TYPE_CHECKING:
     from lrfind.schedule.scheduler import PolicyLR, scheduler

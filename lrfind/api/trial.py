@@ -13,9 +13,9 @@ from lrfind.errors import UserError
 from lrfind.plotting.page import column_width
 from lrfind.report.observers import Caller
 from lrfind.schedule.report import schedule_record
-from lrfind.schedule.schedule import ScheduleTable
 from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv
+from lrfind.schedules.schedule import ScheduleTable
 from lrfind.suggestion import Status
 from lrfind.tasks.own import SeededTask, own_task, plain_arguments
 from lrfind.training.batch import num_samples
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
     from lrfind.schedule.results import Outcome, Tried
-    from lrfind.schedule.schedule import Schedule
     from lrfind.schedule.trial import TrialStep
+    from lrfind.schedules.schedule import Schedule
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from lrfind.config.bounds import at_least, samples_or_null
 from lrfind.range_test.config import RangeConfig
-from lrfind.schedule.policies import PARAMETERS, POLICIES, policy_of
-from lrfind.schedule.policy import Policy
+from lrfind.schedules.policies import PARAMETERS, POLICIES, policy_of
+from lrfind.schedules.policy import Policy
 
 ALL = "all"
 """What asks for every policy."""

@@ -23,7 +23,7 @@ from lrfind.plotting.panel import (
     Panel,
     above,
 )
-from lrfind.schedule.policy import Policy
+from lrfind.schedules.policy import Policy
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.schedule.schedule import Schedule, ScheduleTable
+    from lrfind.schedules.schedule import Schedule, ScheduleTable
 
     Floats = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from lrfind.report.files import csv_text
 from lrfind.report.paragraphs import Paragraph, shortest
-from lrfind.schedule.policy import Policy
-from lrfind.schedule.schedule import torch_code
 from lrfind.schedule.trial_report import tried_record
+from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import torch_code
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lrfind.report.files import Cell
     from lrfind.schedule.results import Tried
-    from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.schedules.schedule import ScheduleTable
     from lrfind.suggestion import Suggestion
 
 _COLUMNS = 6

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.schedules.schedule import ScheduleTable
     from lrfind.training.run_set import RunSet
 
     Floats = NDArray[np.float64]

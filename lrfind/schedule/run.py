@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from lrfind.errors import ConfigError
 from lrfind.schedule.config import BASELINE, parameters_of, policies_of, rate_problems, tried_policies
 from lrfind.schedule.peak import peak_of, with_rates
-from lrfind.schedule.policies import PARAMETERS
 from lrfind.schedule.report import schedule_verdict
-from lrfind.schedule.schedule import ScheduleTable, schedule
+from lrfind.schedules.policies import PARAMETERS
+from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
     from lrfind.schedule.peak import Peak
     from lrfind.schedule.results import Tried
-    from lrfind.schedule.schedule import Schedule
     from lrfind.schedule.trial import Trial
+    from lrfind.schedules.schedule import Schedule
     from lrfind.suggestion import Suggestion
 
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from lrfind.schedule.schedule import Schedule, schedule
+from lrfind.schedules.schedule import Schedule, schedule
 from lrfind.training.optimizer import set_momentum
 
 if TYPE_CHECKING:
     from torch.optim import Optimizer
 
-    from lrfind.schedule.policy import Policy
+    from lrfind.schedules.policy import Policy
 
 
 class PolicyLR(LRScheduler):
@@ -62,7 +62,7 @@ def scheduler(
         policy: Its name, or a whole schedule, and then nothing else.
         num_steps: Updates of the training; required with a name.
         lr: The peak rate; None: that of the fastest group.
-        **parameters: What the policy takes, as for `lrfind.schedule.schedule.schedule`.
+        **parameters: What the policy takes, as for `lrfind.schedules.schedule.schedule`.
 
     Raises:
         ValueError: Something cannot be used as given.

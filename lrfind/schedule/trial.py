@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
-    from lrfind.schedule.schedule import ScheduleTable
+    from lrfind.schedules.schedule import ScheduleTable
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.runs import BeforeStep
     from lrfind.training.task import OpenTask, Task

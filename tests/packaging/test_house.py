@@ -16,7 +16,7 @@ ROOMS = ("refine", "verify", "compare", "schedule")
 ORDER = (
     ("errors", "interrupts", "suggestion", "statistics", "version"),
     ("training", "config", "report", "plotting", "execution"),
-    ("tasks",),
+    ("tasks", "schedules"),
     ("range_test",),
     ROOMS,
     ("api", "cli", "policies", "__init__", "__main__"),

@@ -11,7 +11,7 @@ import pytest
 
 from lrfind.cli.main import main
 from lrfind.report import record as records
-from lrfind.schedule.policy import Policy
+from lrfind.schedules.policy import Policy
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 CHAPTER = ("schedule.policy=step", "schedule.lr=0.1", "schedule.gamma=0.9", "schedule.step_size=50",
@@ -170,7 +170,7 @@ def test_numbers_that_do_not_go_with_an_earlier_runs_rate_are_refused(lrfind):
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupt_leaves_no_half_file(lrfind, monkeypatch, number, code):
-    from lrfind.schedule.schedule import Schedule
+    from lrfind.schedules.schedule import Schedule
 
     before = Schedule.rate
 

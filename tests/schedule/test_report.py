@@ -10,9 +10,9 @@ from lrfind.errors import ConfigError
 from lrfind.plotting.panel import Label, Line
 from lrfind.report.load import earlier_run
 from lrfind.schedule.plot import TOGETHER, schedule_page
-from lrfind.schedule.policy import Policy
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
-from lrfind.schedule.schedule import ScheduleTable, schedule
+from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Suggestion
 from tests.panels import of
 

@@ -5,9 +5,9 @@ import pytest
 
 from lrfind.plotting.panel import Band, Line
 from lrfind.schedule.results import Tried, reading_steps
-from lrfind.schedule.schedule import ScheduleTable, schedule
 from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
+from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.training.run_set import RunSet
 from tests.panels import of
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from lrfind.report import record as records
-from lrfind.schedule.schedule import schedule
+from lrfind.schedules.schedule import schedule
 from lrfind.training import runs as course
 from tests.toy_tasks import BOWL, ON_BOWL
 

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from lrfind.schedule.policies import PARAMETERS, policy_of
-from lrfind.schedule.policy import Policy
-from lrfind.schedule.schedule import ScheduleTable, schedule, torch_code
+from lrfind.schedules.policies import PARAMETERS, policy_of
+from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import ScheduleTable, schedule, torch_code
 
 
 def test_every_policy_has_a_formula_parameters_and_code():

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.schedule.policies import POLICIES, policy_of
+from lrfind.schedules.policies import POLICIES, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from lrfind.schedule.policy import LearningRatePolicy, Policy
+    from lrfind.schedules.policy import LearningRatePolicy, Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The policies that rise before they fall: parameters and their bounds, defaults, rate and PyTorch code.
 
-The formulas and their sources stand in `lrfind.schedule.formulas`.
+The formulas and their sources stand in `lrfind.schedules.formulas`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from lrfind.config.bounds import Bound
-from lrfind.schedule import formulas
-from lrfind.schedule.policy import LearningRatePolicy, Policy, call, lambda_call, number, spelled, whole
+from lrfind.schedules import formulas
+from lrfind.schedules.policy import (
+    LearningRatePolicy,
+    Policy,
+    call,
+    lambda_call,
+    number,
+    spelled,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

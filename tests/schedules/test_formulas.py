@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lrfind.schedule import formulas
+from lrfind.schedules import formulas
 
 
 def test_step_is_the_chapters_table():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
-from lrfind.schedule.falling import Exp, Fixed, Inv, Linear, Multistep, Poly, Step
-from lrfind.schedule.policy import LearningRatePolicy, Policy
-from lrfind.schedule.rising import WSD, Cosine, Cyclic, OneCycle
+from lrfind.schedules.falling import Exp, Fixed, Inv, Linear, Multistep, Poly, Step
+from lrfind.schedules.policy import LearningRatePolicy, Policy
+from lrfind.schedules.rising import WSD, Cosine, Cyclic, OneCycle
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The policies that only fall: parameters and their bounds, defaults, rate and PyTorch code, a class each.
 
-The formulas and their sources stand in `lrfind.schedule.formulas`.
+The formulas and their sources stand in `lrfind.schedules.formulas`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,16 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from lrfind.config.bounds import Bound
-from lrfind.schedule import formulas
-from lrfind.schedule.policy import LearningRatePolicy, Policy, call, is_whole, lambda_call, number, whole
+from lrfind.schedules import formulas
+from lrfind.schedules.policy import (
+    LearningRatePolicy,
+    Policy,
+    call,
+    is_whole,
+    lambda_call,
+    number,
+    whole,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,1 @@
+"""Learning-rate policies: their formulas, and the rates of a whole training."""
