@@ -12,10 +12,11 @@ from lrfind.errors import BatchError
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
+from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
-from lrfind.training.optimizer import momentum_of, set_momentum
+from lrfind.training.optimizer import momentum_of
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
 from lrfind.training.step import evaluate
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
     from lrfind.tasks.data.dataset import Data
-    from lrfind.training.runs import BeforeStep
     from lrfind.training.task import OpenTask, Task
 
 
@@ -236,19 +236,6 @@ class Trial:
             return f"{where}, step {shown.index + 1:,} of {total:,}"
 
         return words
-
-
-def momentum_moved(task: Task, courses: Sequence[ScheduleTable]) -> BeforeStep | None:
-    """What moves the momentum along with the rate; None where no policy does, or the optimizer has none."""
-    if all(course.momenta is None for course in courses) or not momentum_of(task.optimizer):
-        return None
-
-    def before_step(policy: int, step: int) -> None:
-        momenta = courses[policy].momenta
-        if momenta is not None:
-            set_momentum(task.optimizer, float(momenta[step]))
-
-    return before_step
 
 
 def _rates(courses: Sequence[ScheduleTable]) -> NDArray[np.float64]:
