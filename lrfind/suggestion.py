@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 
@@ -39,6 +39,37 @@ class Suggestion:
     high: float
     rule: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group of an optimizer's parameters, and its rate.
+
+    Attributes:
+        name: Its `name` where the optimizer has one, else `group 0`, `group 1`, ...
+        parameters: How many numbers of it are trained.
+        prefix: What the names of its parameters begin with, up to a dot; None where they share nothing.
+        ratio: Of its rate to that of the fastest group, as the optimizer was given.
+        lr: The suggested rate; None where there is none.
+        low: The lower end of its bracket.
+        high: The upper end.
+    """
+
+    name: str
+    parameters: int
+    prefix: str | None
+    ratio: float
+    lr: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def following(self, suggestion: Suggestion | None) -> Group:
+        """The group with the rates that a suggestion for the fastest group means for it."""
+        if suggestion is None:
+            return replace(self, lr=None, low=None, high=None)
+        rates = (suggestion.lr, suggestion.low, suggestion.high)
+        lr, low, high = (float(f"{rate * self.ratio:.6g}") for rate in rates)
+        return replace(self, lr=lr, low=low, high=high)
 
 
 def rounded(lr: float) -> float:

@@ -245,6 +245,7 @@ def range_test(
         device=task.device,
         arguments={"range_test": arguments},
         own=range_record(arguments | chosen, found.repeats),
+        groups=found.groups,
     )
     return RangeTestResult(found.curve, reading, found.repeats, task.title, content)
 

@@ -204,6 +204,7 @@ def refine(
         began=began,
         device=task.device,
         arguments={"refine": arguments},
+        groups=sweep.seeds.groups,
     )
     return RefineResult(found, answer, task.title, content)
 

@@ -13,11 +13,12 @@ from lrfind.config.bounds import problems_of
 from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
+from lrfind.suggestion import Group
 from lrfind.tasks.devices import name_of
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas
     import torch
@@ -45,6 +46,11 @@ class Result(ABC):
     @abstractmethod
     def verdict(self) -> str:
         """What was found, and what to do about it, in a sentence or two."""
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The optimizer's groups with the suggested rate of each; none where it has only one."""
+        return tuple(Group(**each) for each in self.content.get("groups", ()))
 
     @abstractmethod
     def _page(self) -> Page:
@@ -160,6 +166,7 @@ def content_of(
     device: torch.device,
     arguments: Mapping[str, Any],
     own: Mapping[str, Any] | None = None,
+    groups: Sequence[Group] = (),
 ) -> dict[str, Any]:
     """The JSON record of a function's call.
 
@@ -174,6 +181,7 @@ def content_of(
         device: Where it was computed.
         arguments: The plain ones of the call, by the name of the function.
         own: What the record of this command alone has.
+        groups: The optimizer's groups, which follow the suggestion.
     """
     found = Findings(
         command=command,
@@ -187,5 +195,6 @@ def content_of(
         device_name=name_of(device),
         config=arguments,
         own=own or {},
+        groups=[group.following(suggestion) for group in groups],
     )
     return record(found, seconds=time.perf_counter() - began)

@@ -205,6 +205,7 @@ def verify(
             pinned=lr,
             held_out=samples,
         ),
+        groups=runs.groups,
     )
     return VerifyResult(found, task.title, content)
 

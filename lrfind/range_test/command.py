@@ -47,13 +47,14 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             notes=found.notes,
             skipped=found.skipped,
             own=range_record(plain(config.range), repeats),
+            groups=found.groups,
         ),
         files={
             "range.csv": partial(range_csv, curve, repeats),
             "range.png": partial(_picture, found),
             "range.json": None,
         },
-        lines=partial(range_lines, reading, repeats),
+        lines=partial(range_lines, reading, repeats, groups=found.groups),
     )
 
 

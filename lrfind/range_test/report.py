@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.report.files import Cell
+    from lrfind.suggestion import Group
 
 
 def range_csv(curve: Curve, repeats: Repeats | None = None) -> str:
@@ -81,13 +82,16 @@ def range_record(settings: dict[str, Any], repeats: Repeats | None) -> dict[str,
     return content
 
 
-def range_lines(reading: Reading, repeats: Repeats | None, files: Sequence[Path]) -> list[Paragraph]:
+def range_lines(
+    reading: Reading, repeats: Repeats | None, files: Sequence[Path], *, groups: Sequence[Group] = ()
+) -> list[Paragraph]:
     """Works out what is written to stdout: every rule's answer, the suggestion, the verdict, the files.
 
     Args:
         reading: What was read from the curve.
         repeats: The several sweeps, or None for one.
         files: Paths of the files.
+        groups: The optimizer's groups with their rates.
     """
     suggestion = reading.suggestion
     if suggestion is None:
@@ -102,7 +106,7 @@ def range_lines(reading: Reading, repeats: Repeats | None, files: Sequence[Path]
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
     lines.append(Paragraph(""))
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()
-    return lines + answer_lines(suggestion, verdict, files)
+    return lines + answer_lines(suggestion, verdict, files, groups)
 
 
 def repeats_line(repeats: Repeats | None) -> str:

@@ -17,6 +17,7 @@ from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import SweepOptions, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
+from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
     from lrfind.range_test.config import RangeConfig, RangeSettings
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
     from lrfind.report.observers import Observer
+    from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask, Task
 
@@ -41,6 +43,7 @@ class RangeTest:
         device: Where, as torch spells it.
         notes: What the user should know of the task.
         skipped: Pictures that could not be read.
+        groups: The optimizer's groups with their rates; none where there is only one.
     """
 
     curve: Curve
@@ -51,6 +54,7 @@ class RangeTest:
     device: str
     notes: list[str]
     skipped: list[str]
+    groups: tuple[Group, ...] = ()
 
 
 def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> RangeTest:
@@ -97,6 +101,7 @@ def run_range_test(
     skipped: dict[str, None] = {}
     interrupted, reason, steps = False, None, 0
     about: tuple[str, str, list[str]] | None = None
+    groups: tuple[Group, ...] = ()
     planned = settings.repeats if isinstance(settings.repeats, int) else 1
     while len(curves) < planned and not interrupted:
         begun = len(curves)
@@ -107,6 +112,7 @@ def run_range_test(
                     with open_task(i) as task:
                         if about is None:
                             about = (task.title, str(task.device), task.notes)
+                            groups = groups_of(task.model, task.optimizer)
                             if settings.paired and (said := said_of_control(task)) is not None:
                                 observer.note(said)
                         curve = sweep_task(task, settings, told)
@@ -137,15 +143,17 @@ def run_range_test(
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
     seeds = range(first_seed, first_seed + planned)
     several = repeats_of(curves, seeds, rule=settings.rule, reason=reason) if planned > 1 else None
+    reading = read(curve, rule=settings.rule)
     return RangeTest(
         curve=curve,
-        reading=read(curve, rule=settings.rule),
+        reading=reading,
         repeats=several,
         steps=steps,
         title=about[0],
         device=about[1],
         notes=about[2],
         skipped=list(skipped),
+        groups=tuple(group.following(reading.suggestion) for group in groups),
     )
 
 

@@ -57,6 +57,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
         answer = replace(answer, verdict=f"{answer.verdict} {CONFOUNDED}")
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
     device = resolve(config.device)
+    groups = tuple(group.following(answer.suggestion) for group in sweep.seeds.groups)
     return Report(
         findings=Findings(
             command="refine",
@@ -71,6 +72,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             config=config,
             skipped=sweep.seeds.skipped,
             own={} if repeats is None else {"repeats": repeats_record(repeats)},
+            groups=groups,
         ),
         files={
             "refine.csv": partial(
@@ -81,7 +83,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             "refine.png": partial(_picture, sweep, answer),
             "refine.json": None,
         },
-        lines=partial(refine_lines, sweep.rounds, answer),
+        lines=partial(refine_lines, sweep.rounds, answer, groups=groups),
         close=sweep.close,
     )
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lrfind.refine.results import RoundPlan, RoundResult
     from lrfind.refine.verdict import RefineVerdict
     from lrfind.report.files import Cell
+    from lrfind.suggestion import Group
 
 
 def refine_csv(
@@ -81,7 +82,11 @@ def announced(number: int, plan: RoundPlan, *, seeds: int = 1) -> str:
 
 
 def refine_lines(
-    rounds: Sequence[RoundResult], answer: RefineVerdict, files: Sequence[Path]
+    rounds: Sequence[RoundResult],
+    answer: RefineVerdict,
+    files: Sequence[Path],
+    *,
+    groups: Sequence[Group] = (),
 ) -> list[Paragraph]:
     """Works out what is written to stdout: a line a round with why it was run, then the answer."""
     several = any(measured.spread is not None for measured in rounds)
@@ -110,7 +115,7 @@ def refine_lines(
                     "from them alone; halving dropped the others."
                 )
             )
-    return lines + answer_lines(answer.suggestion, answer.verdict, files)
+    return lines + answer_lines(answer.suggestion, answer.verdict, files, groups)
 
 
 def _spread(measured: RoundResult, lr: float) -> str:

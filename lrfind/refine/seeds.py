@@ -11,11 +11,13 @@ from lrfind.refine.continued import Reading
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of, fixed_batches_of
 from lrfind.tasks.data.sources import Source, source_of
+from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from lrfind.refine.config import RefineConfig
+    from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask, Task
 
@@ -36,6 +38,7 @@ class Seeds:
         begun: Whether a task has been opened.
         title: What is trained on what and how; empty before the first task.
         skipped: Pictures that could not be read.
+        groups: The optimizer's groups; none where there is only one, and before the first task.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Seeds:
         self.title = ""
         self.skipped: list[str] = []
         self.begun = False
+        self.groups: tuple[Group, ...] = ()
         self._open_task = open_task
         self._reading = reading
 
@@ -77,6 +81,8 @@ class Seeds:
         """The task of a seed, counted from 0, at its start, but for batches that are left out."""
         with self._open_task(seed, skip=skip) as task:
             self.title = self.title or task.title
+            if not self.begun:
+                self.groups = groups_of(task.model, task.optimizer)
             if not isinstance(self._reading, Reading):
                 self._reading = self._reading(task)
             self.begun = True

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from lrfind.suggestion import Suggestion
+    from lrfind.suggestion import Group, Suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,10 @@ class Paragraph:
     styled: int | None = None
 
 
-def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Path]) -> list[Paragraph]:
-    """The suggestion, the verdict and the files, as every command ends."""
+def answer_lines(
+    suggestion: Suggestion | None, verdict: str, files: Sequence[Path], groups: Sequence[Group] = ()
+) -> list[Paragraph]:
+    """The suggestion, the rates of the groups, the verdict and the files, as every command ends."""
     lines = []
     if suggestion is None:
         # Why is said on stderr, where it is seen whatever becomes of stdout.
@@ -41,11 +43,25 @@ def answer_lines(suggestion: Suggestion | None, verdict: str, files: Sequence[Pa
         between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
         found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
         lines.append(Paragraph(found, "bold green"))
+        lines += group_lines(groups)
         lines.append(Paragraph(suggestion.reason))
         lines.append(Paragraph(verdict))
     if files:
         lines.append(Paragraph(""))
         lines += [Paragraph(shortest(file), "dim") for file in files]
+    return lines
+
+
+def group_lines(groups: Sequence[Group]) -> list[Paragraph]:
+    """A line a group: its rate, the ratio to the fastest as it was given, its size and what is in it."""
+    if not groups:
+        return []
+    width = max(len("group"), *(len(group.name) for group in groups))
+    lines = [Paragraph(f"  {'group':{width}}  {'lr':>8}  {'ratio':>7}  {'parameters':>10}", "bold")]
+    for group in groups:
+        lr = "none" if group.lr is None else rate_text(group.lr)
+        told = f"  {group.name:{width}}  {lr:>8}  {group.ratio:>7.3g}  {group.parameters:>10,}"
+        lines.append(Paragraph(told if group.prefix in (None, group.name) else f"{told}  {group.prefix}"))
     return lines
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from lrfind.suggestion import Status, Suggestion
+    from lrfind.suggestion import Group, Status, Suggestion
 
 
 SCHEMA_VERSION = 1
@@ -45,6 +45,7 @@ class Findings:
         notes: Sentences that a reader of the numbers should know.
         skipped: Pictures that could not be read.
         own: What the record of this command alone has.
+        groups: The optimizer's groups with their rates; none where there is only one.
     """
 
     command: str
@@ -60,6 +61,7 @@ class Findings:
     notes: Sequence[str] = ()
     skipped: Sequence[str] = ()
     own: Mapping[str, Any] = field(default_factory=dict)
+    groups: Sequence[Group] = ()
 
     @property
     def warnings(self) -> list[str]:
@@ -101,6 +103,8 @@ def record(
         "environment": environment(found.device_name),
         "files": list(files),
     }
+    if found.groups:
+        content["groups"] = found.groups
     if found.warnings:
         content["warnings"] = found.warnings
     return {key: plain(value) for key, value in (content | dict(found.own)).items()}

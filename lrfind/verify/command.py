@@ -39,6 +39,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     runs = Runs.of(config, data, observer)
     found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
     checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
+    groups = tuple(group.following(conclusion.suggestion) for group in runs.groups)
     return Report(
         findings=Findings(
             command="verify",
@@ -60,13 +61,14 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
                 pinned=config.verify.lr,
                 held_out=runs.held_out,
             ),
+            groups=groups,
         ),
         files={
             "verify.csv": partial(verify_csv, trials),
             "verify.png": partial(_picture, trials, judgement, runs.title or checked.title),
             "verify.json": None,
         },
-        lines=partial(verify_lines, trials, judgement, conclusion),
+        lines=partial(verify_lines, trials, judgement, conclusion, groups=groups),
         refusal=conclusion.refusal,
     )
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.report.files import Cell
+    from lrfind.suggestion import Group
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Judgement
     from lrfind.verify.verdict import VerifyVerdict
@@ -117,13 +118,15 @@ def verify_lines(
     judgement: Judgement | None,
     conclusion: VerifyVerdict,
     files: Sequence[Path],
+    *,
+    groups: Sequence[Group] = (),
 ) -> list[Paragraph]:
     """Works out what is written to stdout: a line a rate, then the answer.
 
     A refusal is left out: it goes to stderr, where it is seen whatever becomes of stdout.
     """
     verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
-    answer = answer_lines(conclusion.suggestion, verdict, files)
+    answer = answer_lines(conclusion.suggestion, verdict, files, groups)
     if trials is None or judgement is None:
         return answer
     width = max(len("rate"), *(len(roles_text(each)) for each in trials.candidates))

@@ -10,6 +10,7 @@ from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
+from lrfind.training.groups import groups_of
 from lrfind.training.run_set import RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
 from lrfind.training.stacking.strategy import Strategy
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from lrfind.range_test.config import RangeSettings
     from lrfind.report.observers import Observer
+    from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.run_set import RunSet
     from lrfind.training.task import OpenTask, Task
@@ -65,6 +67,7 @@ class Runs:
         held_out: Samples that the held-out loss is read on.
         notes: What a reader of the numbers should know.
         skipped: Pictures that could not be read.
+        groups: The optimizer's groups; none where there is only one, and before the first task.
     """
 
     def __init__(
@@ -84,6 +87,7 @@ class Runs:
         self.held_out = held_out
         self.notes: list[str] = []
         self.skipped: list[str] = []
+        self.groups: tuple[Group, ...] = ()
         self._open_task = open_task
         self._settings = settings
         self._observer = observer
@@ -145,6 +149,7 @@ class Runs:
     def _begin(self, task: Task, lr: float, role: Role) -> tuple[Candidate, ...]:
         """The rates to try, once the first task is there; says how much there is to train."""
         self.title = task.title
+        self.groups = groups_of(task.model, task.optimizer)
         self.notes += task.notes
         configured = None
         if self._is_configured:  # of the fastest group of parameters

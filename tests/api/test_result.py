@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind import UserError, range_test
+from lrfind import UserError, range_test, refine, verify
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +87,26 @@ def test_without_pandas_it_is_said_what_to_install(result, monkeypatch):
 def test_every_result_is_one_line_when_printed(result, nothing):
     assert "\n" not in repr(result)
     assert "\n" not in repr(nothing)
+
+
+def test_every_group_has_its_rate_in_python_and_one_group_is_not_spoken_of(result):
+    assert result.groups == ()
+    torch.manual_seed(0)
+    x = torch.randn(256, 6)
+    batches = list(zip(x.split(32), (x.sum(1) > 0).long().split(32), strict=True))
+    model = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
+    slow = {"params": model[0].parameters(), "lr": 0.01, "name": "body"}
+    optimizer = torch.optim.SGD([slow, {"params": model[2].parameters(), "lr": 0.1}])
+    given = (model, optimizer, nn.CrossEntropyLoss(), batches)
+    held_out = batches[:2]
+    for found in (
+        range_test(*given),
+        refine(*given, rounds=1),
+        verify(*given, held_out, num_steps=5, seeds=1),
+    ):
+        assert [group.name for group in found.groups] == ["body", "group 1"]
+        assert [group.prefix for group in found.groups] == ["0", "2"]
+        assert [group.ratio for group in found.groups] == [0.1, 1.0]
+        found.apply(optimizer)
+        rates = [group["lr"] for group in optimizer.param_groups]
+        assert [group.lr for group in found.groups] == pytest.approx(rates, rel=1e-5)
