@@ -25,22 +25,24 @@ SOURCES = ("argparse.py", "ast.py", "inspect.py", "subprocess.py", "tarfile.py",
 
 
 @cache
-def _source_text() -> Tensor:
+def _source_text(whole: bool = False) -> Tensor:
     folder = Path(os.__file__).parent
-    found = [(folder / name).read_bytes() for name in SOURCES if (folder / name).is_file()]
+    names = sorted(path.name for path in folder.glob("*.py")) if whole else SOURCES
+    found = [(folder / name).read_bytes() for name in names if (folder / name).is_file()]
     codes = torch.frombuffer(bytearray(b"".join(found)), dtype=torch.uint8).long()
     return torch.where(codes < ALPHABET, codes, ord("?"))
 
 
-def characters(length: int = 16, every: bool = False) -> Data:
+def characters(length: int = 16, every: bool = False, whole: bool = False) -> Data:
     """Source code of the standard library, cut into pieces that do not overlap.
 
     Args:
         length: Characters of an input, shape (length,), int64.
         every: Whether the target is the next character at every place, shape (length,), or after the last
             one alone, a number.
+        whole: Whether all modules that this Python has as one file are read, 4.7 MB, and not seven alone.
     """
-    pieces = _source_text()
+    pieces = _source_text(whole)
     pieces = pieces[: len(pieces) // (length + 1) * (length + 1)].view(-1, length + 1)
     x, y = pieces[:, :-1].contiguous(), pieces[:, 1:].contiguous()
     dataset = TensorDataset(x, y if every else y[:, -1].contiguous())
@@ -97,6 +99,21 @@ def turned_mnist(root: str, degrees: float = 30) -> Data:
     x = images.float().view(-1, 1, 28, 28) / 255
     x = (rotate(x, degrees, interpolation=InterpolationMode.BILINEAR) - 0.1307) / 0.3081
     return Data(TensorDataset(x, y), "turned MNIST", (1, 28, 28), num_outputs=10, labels=y)
+
+
+def dogs_of(root: str, breeds: Sequence[int], image_size: int = 48) -> Data:
+    """The photographs of some of the ten breeds, of both folders `train` and `val`; counted anew from 0.
+
+    Inputs of shape (3, image_size, image_size), normalised as lrfind does.
+    """
+    from lrfind.tasks.data.dataset import IMAGENET_MEAN, IMAGENET_STD, imagefolder
+
+    parts = [imagefolder(str(Path(root) / folder), image_size).dataset for folder in ("train", "val")]
+    found = [part[i] for part in parts for i in range(len(part)) if int(part.labels[i]) in breeds]
+    mean, std = (torch.tensor(each).view(3, 1, 1) for each in (IMAGENET_MEAN, IMAGENET_STD))
+    x = (torch.stack([picture for picture, _ in found]).float() / 255 - mean) / std
+    y = torch.tensor([list(breeds).index(int(label)) for _, label in found])
+    return Data(TensorDataset(x, y), "dogs", tuple(x.shape[1:]), num_outputs=len(breeds), labels=y)
 
 
 def friedman(num_samples: int = 500) -> Data:

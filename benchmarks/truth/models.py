@@ -23,6 +23,14 @@ def cnn(*, norm: bool = False, stride: int = 1) -> nn.Module:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(256, 10))
 
 
+def strided_cnn() -> nn.Module:
+    """Three convolutions of 16, 32 and 64 channels with batch norm, each halving the picture, for MNIST."""
+    layers: list[nn.Module] = []
+    for n, m in ((1, 16), (16, 32), (32, 64)):
+        layers += [nn.Conv2d(n, m, 3, stride=2, padding=1), nn.BatchNorm2d(m), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+
+
 def dropout_mlp() -> nn.Module:
     """784-128-128-10 with half of the hidden units left out, `(batch, 1, 28, 28)` to `(batch, 10)`."""
     first = [nn.Linear(784, 128), nn.ReLU(), nn.Dropout(0.5)]
@@ -84,6 +92,19 @@ class CharLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Scores of shape (batch, 128) from characters of shape (batch, length)."""
         return self.head(self.lstm(self.embedding(x.T))[0][-1])
+
+
+class LongLSTM(nn.Module):
+    """The next character at every place, from the state of a layer of 96 units."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding, self.lstm = nn.Embedding(ALPHABET, 32), nn.LSTM(32, 96)
+        self.head = nn.Linear(96, ALPHABET)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scores of shape (batch, 128, length) from characters of shape (batch, length)."""
+        return self.head(self.lstm(self.embedding(x.T))[0]).permute(1, 2, 0)
 
 
 class CharGRU(nn.Module):
@@ -180,3 +201,32 @@ def residual_cnn(*, channels: int = 12, blocks: int = 2, num_outputs: int = 10) 
     body = [_Residual(channels) for _ in range(blocks)]
     head = nn.Linear(9 * channels, num_outputs)
     return nn.Sequential(*stem, *body, nn.AdaptiveAvgPool2d(3), nn.Flatten(), head)
+
+
+class _Basic(nn.Module):
+    """A block of ResNet-18: two convolutions with batch norm beside the identity, or a projection of it."""
+
+    def __init__(self, n: int, m: int, stride: int) -> None:
+        super().__init__()
+        first = nn.Conv2d(n, m, 3, stride=stride, padding=1, bias=False)
+        second = nn.Conv2d(m, m, 3, padding=1, bias=False)
+        self.branch = nn.Sequential(first, nn.BatchNorm2d(m), nn.ReLU(), second, nn.BatchNorm2d(m))
+        projection = (nn.Conv2d(n, m, 1, stride=stride, bias=False), nn.BatchNorm2d(m))
+        self.past = nn.Identity() if n == m and stride == 1 else nn.Sequential(*projection)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (batch, n, height, width) to (batch, m, height / stride, width / stride)."""
+        return torch.relu(self.past(x) + self.branch(x))
+
+
+def resnet18(*, width: int = 32, num_outputs: int = 10) -> nn.Module:
+    """ResNet-18 with `width` channels where it has 64, for pictures of about 48 pixels.
+
+    As the original has it (He et al., arXiv 1512.03385), but that its first convolution is 3x3.
+    """
+    stem = [nn.Conv2d(3, width, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+    layers: list[nn.Module] = [*stem, nn.MaxPool2d(3, stride=2, padding=1)]
+    widths = [width, width, 2 * width, 4 * width, 8 * width]
+    for i, (n, m) in enumerate(pairwise(widths)):
+        layers += [_Basic(n, m, 1 if i == 0 else 2), _Basic(m, m, 1)]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8 * width, num_outputs))

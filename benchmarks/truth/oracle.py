@@ -113,7 +113,7 @@ def search(names: Iterable[str], path: Path = RUNS, *, seeds: int = SEEDS) -> in
             continue
         if trainer is None or trainer.name != run.task:
             trainer = Trainer(run.task)
-        ended = trainer.train(run.lr, run.seed, budget=run.budget, one_cycle=run.kind == "one_cycle")
+        ended = trainer.train(run.lr, run.seed, budget=run.budget, kind=run.kind)
         append_line(
             path,
             {

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from benchmarks.truth.data import digits_of
-from benchmarks.truth.models import cnn
+from benchmarks.truth.data import digits_of, dogs_of
+from benchmarks.truth.models import cnn, resnet18
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +34,20 @@ def mnist_cnn() -> nn.Module:
     model = cnn(norm=True, stride=2)
     model.load_state_dict(_start("mnist", model, _mnist, epochs=3))
     return model
+
+
+def dogs_resnet(num_outputs: int = 5) -> nn.Module:
+    """ResNet-18 of half the width trained on five of the ten breeds, with a new head for the other five."""
+    model = resnet18(num_outputs=num_outputs)
+    head = f"{len(model) - 1}."
+    state = _start("dogs_0_to_4", model, _first_dogs, epochs=20)
+    model.load_state_dict({k: v for k, v in state.items() if not k.startswith(head)}, strict=False)
+    return model
+
+
+def _first_dogs() -> tuple[Tensor, Tensor]:
+    x, y = dogs_of(str(Path(os.environ["LRFIND_DATA"]) / "dogbreed"), range(5)).dataset.tensors
+    return x, y
 
 
 def _first_digits() -> tuple[Tensor, Tensor]:

@@ -98,6 +98,17 @@ BLIND = {
 }
 """Tasks that were written down before anything was measured on them, and were looked at once, at the end."""
 
+LARGE = {
+    "large_mnist_mlp_sgd": 5000,
+    "large_mnist_mlp_momentum": 5000,
+    "large_mnist_cnn_adamw": 5000,
+    "large_dogs_resnet_momentum": 192,
+    "large_dogs_trained_momentum": 120,
+    "large_text_transformer_adamw": 500,
+    "large_text_lstm_adam": 1000,
+}
+"""Tasks an order of magnitude larger, reported apart, and how many samples of each are held out."""
+
 LONG = ("digits_mlp_sgd", "scaled_mlp_sgd", "mnist_mlp_adamw", "cancer_mlp_sgd", "new_digits_momentum")
 """Tasks that are also trained for `LONG_BUDGET` steps."""
 
@@ -123,6 +134,8 @@ class Role(str, Enum):
     """No number was to be chosen on it, but some decisions were made with it in sight."""
     BLIND = "blind"
     """Nothing was measured on it before the rule stood."""
+    LARGE = "large"
+    """It is an order of magnitude larger, no number was chosen on it, and it is reported apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +162,7 @@ class Task:
         """What is missing here to build it, or None."""
         text = self.path.read_text()
         folders = {"/mnist": "mnist", "/dogbreed": "dogbreed", "pretrained.mnist": "mnist"}
+        folders |= {"data.dogs": "dogbreed", "pretrained.dogs": "dogbreed"}
         root = Path(os.environ.get("LRFIND_DATA", ""))
         for word, folder in folders.items():
             if word in text and not ("LRFIND_DATA" in os.environ and (root / folder).is_dir()):
@@ -164,7 +178,15 @@ TASKS = {
     for role, group in ((Role.TUNING, OLD | BIASED), (Role.REPORT, NEW), (Role.BLIND, BLIND))
     for name, held_out in group.items()
 }
-"""All tasks by name."""
+"""All small tasks by name."""
+
+LARGE_TASKS = {name: Task(name, Role.LARGE, held_out) for name, held_out in LARGE.items()}
+"""The larger ones by name."""
+
+
+def task_named(name: str) -> Task:
+    """A task of either size."""
+    return TASKS[name] if name in TASKS else LARGE_TASKS[name]
 
 
 @cache

@@ -1,19 +1,23 @@
-"""One training run of a task at a rate: a plain loop, and the held-out loss before and after it."""
+"""One training run of a task at a rate: a plain loop, and the held-out loss on the way."""
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from benchmarks.truth.tasks import TASKS, config_of, with_seed
+from benchmarks.truth.tasks import config_of, task_named, with_seed
+from lrfind.schedules.rising import Cosine
 from lrfind.tasks.build import build, data_of
 from lrfind.training.optimizer import LearningRate
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lrfind.range_test.config import RangeConfig
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import Task as Built
@@ -29,7 +33,8 @@ class Trained:
     Attributes:
         initial: Held-out loss before the first step.
         final: Held-out loss after the last step; NaN or infinite where it diverged.
-        status: `completed`, or `nonfinite` where the training loss or the final loss is not finite.
+        status: `completed`, or `nonfinite` where the training loss or the final loss is not finite, or
+            `hopeless` where the run was ended before.
         seconds: Of the training alone.
     """
 
@@ -51,35 +56,75 @@ class Trainer:
         """The task with that seed, as the command would build it."""
         return build(with_seed(self.config, seed), data=self.data, validation_samples=validation_samples)
 
-    def train(self, lr: float, seed: int, *, budget: int, one_cycle: bool = False) -> Trained:
-        """Trains at a constant rate, or along one cycle with that peak."""
-        task = self.built(seed, validation_samples=TASKS[self.name].held_out)
+    def train(self, lr: float, seed: int, *, budget: int, kind: str = "constant") -> Trained:
+        """Trains at a constant rate, or along `one_cycle` or a `cosine` with that peak."""
+        return self.track(lr, seed, checkpoints=[budget], kind=kind)[-1]
+
+    def track(
+        self, lr: float, seed: int, *, checkpoints: Sequence[int], kind: str = "constant", hopeless: float = 1
+    ) -> list[Trained]:
+        """The same, with the held-out loss after each of so many steps; the last is the budget.
+
+        Args:
+            lr: The rate, or the peak of the schedule.
+            seed: Of weights, order, dropout, and of what is held out.
+            checkpoints: Steps after which the held-out loss is read, rising.
+            kind: `constant`, `one_cycle` or `cosine`.
+            hopeless: Share of the budget from which on a run ends at a checkpoint where its held-out loss is
+                above that before training; 1: none does.
+
+        Returns:
+            How the run stood at each of the checkpoints; those after its early end are not finite.
+        """
+        task = self.built(seed, validation_samples=task_named(self.name).held_out)
+        budget = checkpoints[-1]
         try:
             held_out = joined(task.validation or [])
             initial = evaluate(task.objective, held_out)[0].item()
-            started = time.perf_counter()
-            finite = _loop(task, lr, budget, one_cycle=one_cycle)
-            seconds = time.perf_counter() - started
-            final = evaluate(task.objective, held_out)[0].item() if finite else float("nan")
+            trained: list[Trained] = []
+            seconds, done, status = 0.0, 0, "completed"
+            rate = _schedule(task, lr, budget, kind)
+            for checkpoint in checkpoints:
+                final = float("nan")
+                if status == "completed":
+                    started = time.perf_counter()
+                    finite = _loop(task, rate, done, checkpoint)
+                    seconds, done = seconds + time.perf_counter() - started, checkpoint
+                    final = evaluate(task.objective, held_out)[0].item() if finite else final
+                    status = "completed" if math.isfinite(final) else "nonfinite"
+                trained.append(Trained(initial, final, status, seconds))
+                if status == "completed" and hopeless * budget <= checkpoint < budget and final > initial:
+                    status = "hopeless"
         finally:
             task.close()
-        ended = "completed" if finite and abs(final) < float("inf") else "nonfinite"
-        return Trained(initial, final, ended, seconds)
+        return trained
 
 
-def _loop(task: Built, lr: float, budget: int, *, one_cycle: bool) -> bool:
-    """The training loop; False where the loss was not finite at one of the looks at it."""
+def _schedule(task: Built, lr: float, budget: int, kind: str) -> Callable[[int], None]:
+    """What sets the rate before the update of a step, counted from 0."""
+    rates = LearningRate(task.optimizer)
+    if kind == "constant":
+        rates(lr)
+        return lambda step: None
+    if kind == "cosine":
+        cosine = Cosine(lr=lr, num_steps=budget, **Cosine.defaults(lr, budget, {}))
+        return lambda step: rates(cosine.rate(step))
+    assert kind == "one_cycle", kind
+    rates(lr)
+    cycle = one_cycle_of(task.optimizer, lr, budget)
+    return lambda step: cycle.step() if step else None
+
+
+def _loop(task: Built, rate: Callable[[int], None], start: int, end: int) -> bool:
+    """The updates from one to another; False where the loss was not finite at one of the looks at it."""
     objective, optimizer, batches = task.objective, task.optimizer, task.batches
-    LearningRate(optimizer)(lr)
-    schedule = one_cycle_of(optimizer, lr, budget) if one_cycle else None
-    for step in range(1, budget + 1):
+    for step in range(start, end):
+        rate(step)
         optimizer.zero_grad()
         loss, _ = objective(next(batches))
         loss.backward()
         optimizer.step()
-        if schedule is not None and step < budget:
-            schedule.step()
-        if (step % CHECK_EVERY == 0 or step == budget) and not torch.isfinite(loss):
+        if ((step + 1) % CHECK_EVERY == 0 or step + 1 == end) and not torch.isfinite(loss):
             return False
     return True
 

@@ -5,26 +5,37 @@ import torch
 
 from benchmarks.truth import pretrained
 from benchmarks.truth.data import characters, digits_of
-from benchmarks.truth.models import CharTransformer, zero_head_mlp
+from benchmarks.truth.models import CharTransformer, resnet18, zero_head_mlp
 from benchmarks.truth.oracle import TOPS
-from benchmarks.truth.tasks import CONFIGS, LONG, ONE_CYCLE, TASKS, Role, config_of, optimizer_kind
+from benchmarks.truth.tasks import (
+    CONFIGS,
+    LARGE_TASKS,
+    LONG,
+    ONE_CYCLE,
+    TASKS,
+    Role,
+    config_of,
+    optimizer_kind,
+    task_named,
+)
 from benchmarks.truth.training import Trainer
 
 
 def test_every_experiment_is_a_task_and_every_task_an_experiment():
-    assert {path.stem for path in (CONFIGS / "experiment").glob("*.yaml")} == set(TASKS)
+    assert {path.stem for path in (CONFIGS / "experiment").glob("*.yaml")} == {*TASKS, *LARGE_TASKS}
     assert set(LONG) | set(ONE_CYCLE) <= set(TASKS)
 
 
 def test_there_are_tasks_of_both_roles_and_of_every_optimizer():
-    assert {task.role for task in TASKS.values()} == set(Role)
+    assert {task.role for task in TASKS.values()} == set(Role) - {Role.LARGE}
+    assert {task.role for task in LARGE_TASKS.values()} == {Role.LARGE}
     assert {optimizer_kind(config_of(name)) for name in TASKS} == set(TOPS)  # composed here, kept for below
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [*TASKS, *LARGE_TASKS])
 def test_an_experiment_opens_with_its_command_and_passes_the_door(name):
     command = f"# lrfind --config-dir benchmarks/truth/configs experiment={name}"
-    assert TASKS[name].path.read_text().splitlines()[1] == command
+    assert task_named(name).path.read_text().splitlines()[1] == command
     config = config_of(name)
     assert optimizer_kind(config) in TOPS
     assert config.device == "cpu"
@@ -36,12 +47,14 @@ def starts(tmp_path_factory):
     return tmp_path_factory.mktemp("starts")
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", [*TASKS, *LARGE_TASKS])
 def test_a_task_builds_and_holds_out_what_it_says(name, starts, monkeypatch):
-    task = TASKS[name]
+    task = task_named(name)
     if task.lacks:
         pytest.skip(task.lacks)
     monkeypatch.setattr(pretrained, "STARTS", starts)
+    if name in LARGE_TASKS:  # to train a ResNet takes a minute
+        monkeypatch.setattr(pretrained, "_trained", lambda like, *_, epochs: like.state_dict())
     built = Trainer(name).built(0, validation_samples=task.held_out)
     try:
         loss, _ = built.objective(next(built.batches))
@@ -56,6 +69,7 @@ def test_a_task_whose_data_is_not_there_says_what_it_lacks(monkeypatch, tmp_path
     monkeypatch.setenv("LRFIND_DATA", str(tmp_path))
     assert "mnist" in TASKS["mnist_mlp_sgd"].lacks
     assert "dogbreed" in TASKS["dogs_cnn_adam"].lacks
+    assert all("dogbreed" in task.lacks for name, task in LARGE_TASKS.items() if "dogs" in name)
     assert TASKS["digits_mlp_sgd"].lacks is None
 
 
@@ -81,6 +95,13 @@ def test_the_transformer_does_not_see_what_follows():
     changed[:, 4:] = 0
     assert torch.allclose(model(x)[:, :, :4], model(changed)[:, :, :4])
     assert not torch.allclose(model(x)[:, :, 4:], model(changed)[:, :, 4:])
+
+
+def test_a_residual_network_of_any_width_halves_the_picture_five_times():
+    model = resnet18(width=4, num_outputs=3)
+    assert model[:-3](torch.randn(2, 3, 64, 64)).shape == (2, 32, 2, 2)
+    assert model(torch.randn(2, 3, 48, 48)).shape == (2, 3)
+    assert sum(isinstance(layer, torch.nn.Conv2d) for layer in model.modules()) == 17 + 3  # 3 projections
 
 
 def test_a_zero_head_begins_with_equal_scores():
