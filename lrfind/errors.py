@@ -6,6 +6,12 @@ Every message is one paragraph: the dotted key or the path, what is wrong, what 
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.own_code import Frame
 
 
 class ExitCode(IntEnum):
@@ -29,16 +35,19 @@ class UserError(ValueError):
 
     Args:
         *paragraphs: The message; where several things are wrong, a paragraph each.
+        frames: Where code of the user's own raised the exception that is its cause.
 
     Attributes:
         paragraphs: The same.
+        frames: The same; with some of them, a caller in Python gets the cause itself.
     """
 
     exit_code = ExitCode.UNUSABLE
 
-    def __init__(self, *paragraphs: str) -> None:
+    def __init__(self, *paragraphs: str, frames: Sequence[Frame] = ()) -> None:
         super().__init__("\n".join(paragraphs))
         self.paragraphs = paragraphs
+        self.frames = tuple(frames)
 
 
 class ConfigError(UserError):

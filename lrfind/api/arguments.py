@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from lrfind.errors import UserError
+from lrfind.own_code import add_note, own_frames, sample_index
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 _OTHERWISE = {"refine.read=train": "read=BATCHES"}
 """Keys whose argument takes something else."""
@@ -21,3 +32,32 @@ def in_arguments(text: str) -> str:
     for key, argument in _OTHERWISE.items():
         text = text.replace(key, argument)
     return _KEY.sub(lambda key: key[1] + _LITERALS[key[2]], text)
+
+
+def for_python(function: Callable[Given, Found]) -> Callable[Given, Found]:
+    """A function whose errors are those of a caller in Python.
+
+    What his own code raised comes through as it is, with a note on what it was called with; errors of ours
+    name arguments instead of keys.
+    """
+
+    @functools.wraps(function)
+    def call(*args: Given.args, **kwargs: Given.kwargs) -> Found:
+        try:
+            return function(*args, **kwargs)
+        except UserError as error:
+            own = error.__cause__
+            error.paragraphs = tuple(map(in_arguments, error.paragraphs))
+            error.args = ("\n".join(error.paragraphs),)
+            if own is None or not error.frames:
+                raise
+            note = str(error)
+        except Exception as error:
+            index = sample_index(error) if own_frames(error) else None
+            if index is not None:
+                add_note(error, f"lrfind: the data set raised it at sample {index}.")
+            raise
+        add_note(own, f"lrfind: {note}")
+        raise own  # outside of the handler: it keeps its own context
+
+    return call

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.api.arguments import in_arguments
+from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.compare.budget import Budget
 from lrfind.compare.config import AUTO, CompareSettings
@@ -91,6 +91,7 @@ class CompareResult(Result):
         return compare_csv(self.comparison, optimizers=several, accumulation_steps=self.accumulation_steps)
 
 
+@for_python
 def compare(
     model: nn.Module,
     optimizer: Optimizer | Mapping[str, Optimizer],

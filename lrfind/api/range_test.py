@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import in_arguments
+from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -104,6 +104,7 @@ class RangeTestResult(Result):
         return range_csv(self.curve, self.repeats)
 
 
+@for_python
 def range_test(
     model: nn.Module,
     optimizer: Optimizer,

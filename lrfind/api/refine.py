@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import in_arguments
+from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -82,6 +82,7 @@ class RefineResult(Result):
         return refine_csv([[each] for each in self.rounds], seeds=range(several) if several > 1 else None)
 
 
+@for_python
 def refine(
     model: nn.Module,
     optimizer: Optimizer,

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import in_arguments
+from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -89,6 +89,7 @@ class TrialResult(Result):
         return tried_csv(self.tried)
 
 
+@for_python
 def try_policies(
     model: nn.Module,
     optimizer: Optimizer,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.api.arguments import in_arguments
+from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.config.schema import Precision
 from lrfind.range_test.config import RangeSettings
@@ -94,6 +94,7 @@ class VerifyResult(Result):
         return verify_csv(self.found.trials)
 
 
+@for_python
 def verify(
     model: nn.Module,
     optimizer: Optimizer,

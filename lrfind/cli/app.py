@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.job import guarded
-from lrfind.cli.overrides import RERUN
+from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory, remove_abandoned
 from lrfind.cli.signals import signals_as_interrupts
 from lrfind.errors import ConfigError, ExitCode, UserError
@@ -35,20 +35,21 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
     """
     from lrfind.report import console
 
-    verbose = "hydra.verbose=true" in (argument.lower() for argument in arguments)
+    debug = DEBUG in (argument.lower() for argument in arguments)
     with signals_as_interrupts() as came:
         try:
             code = _under_hydra(command, arguments, job)
         except UserError as error:
-            if verbose:
-                console.defect(error)
+            if debug:
+                console.traceback_of(error)
             console.error(*error.paragraphs)
+            console.own_code(error.frames)
             code = error.exit_code
         except KeyboardInterrupt:
             console.error("interrupted.")
             code = ExitCode.INTERRUPTED
         except Exception as error:
-            console.defect(error)
+            console.traceback_of(error)
             console.error(
                 "this is a defect of lrfind. Please report it with the lines above and the command."
             )
@@ -121,7 +122,7 @@ class _Calls:
         about = HydraConfig.get()
         directory = Path(about.runtime.output_dir)
         if about.mode == RunMode.MULTIRUN:
-            outcome = self._one_of_many(composed, directory, about.job)
+            outcome = self._one_of_many(composed, directory, about)
         else:
             outcome = self._alone(composed, directory)
         if outcome is None:
@@ -155,7 +156,7 @@ class _Calls:
         try:
             outcome = self._job(composed, directory)
         except Exception as error:  # the other jobs go on, whatever happened to this one
-            report_failure(error, about, directory)
+            report_failure(error, about.job, directory, debug=about.verbose is True)
             return None
         if outcome.code is ExitCode.INTERRUPTED:
             raise KeyboardInterrupt

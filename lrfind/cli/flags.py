@@ -10,7 +10,10 @@ RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify",
 TRY_FLAG = "--try"
 """Short for schedule.try=true."""
 
-LONE_FLAGS = ("-q", "--quiet", "--json", TRY_FLAG)
+DEBUG_FLAG = "--debug"
+"""Short for hydra.verbose=true: with every error its whole traceback."""
+
+LONE_FLAGS = ("-q", "--quiet", "--json", TRY_FLAG, DEBUG_FLAG)
 """Flags of ours with nothing behind them."""
 
 

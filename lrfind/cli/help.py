@@ -101,6 +101,7 @@ Flags
   --lr LR        verify only: short for verify.lr=LR
   --try          schedule only: short for schedule.try=true
   --json         stdout is the JSON record, nothing else
+  --debug        the whole traceback of an error
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop
   --config-dir DIR   a folder of your own configs; DIR/model/mine.yaml is then model=mine

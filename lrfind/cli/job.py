@@ -23,7 +23,7 @@ def guarded(job: Job, trust: Sequence[str]) -> Job:
         job: What to do with the composed config.
         trust: Packages whose code the user lets run.
     """
-    return _with_stdout_kept(_with_memory_told(_with_trust(job, trust)))
+    return _with_stdout_kept(_with_causes_told(_with_trust(job, trust)))
 
 
 def _with_stdout_kept(job: Job) -> Job:
@@ -49,8 +49,8 @@ def _with_trust(job: Job, trust: Sequence[str]) -> Job:
     return run
 
 
-def _with_memory_told(job: Job) -> Job:
-    """The job, with memory that runs out and workers that die, wherever, told as the user's to mend."""
+def _with_causes_told(job: Job) -> Job:
+    """The job; memory that runs out, workers that die and bugs of the user's own are told as his to mend."""
 
     def run(composed: DictConfig, directory: Path) -> Outcome:
         try:
@@ -58,16 +58,29 @@ def _with_memory_told(job: Job) -> Job:
         except UserError:
             raise
         except Exception as error:
-            from lrfind.cli.keys import spell_in_keys
-            from lrfind.training.objective import dead_worker, no_memory_left, out_of_memory
-
-            dead = dead_worker(error)
-            if dead is not None:
-                raise dead from error
-            if not out_of_memory(error):
+            told = _told(error, composed)
+            if told is None:
                 raise
-            told = no_memory_left(error, f"with batch_size={composed.get('batch_size')}")
-            spell_in_keys(told)
             raise told from error
 
     return run
+
+
+def _told(error: Exception, composed: DictConfig) -> UserError | None:
+    """What the user can mend of an exception that nobody expected; None where it is a defect."""
+    from lrfind.cli.keys import spell_in_keys
+    from lrfind.own_code import ends_in_own_code, own_frames, place_text, raised_text
+    from lrfind.training.objective import dead_worker, no_memory_left, out_of_memory
+
+    dead = dead_worker(error)
+    if dead is not None:
+        return dead
+    if out_of_memory(error):
+        told: UserError = no_memory_left(error, f"with batch_size={composed.get('batch_size')}")
+        spell_in_keys(told)
+        return told
+    if not ends_in_own_code(error):
+        return None
+    frames = own_frames(error)
+    said = f"code of yours raised {raised_text(error).rstrip('.')}{place_text(frames)}."
+    return UserError(f"{said} --debug shows how it was called.", frames=frames)

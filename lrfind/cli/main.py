@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS
 from lrfind.cli.flags import (
+    DEBUG_FLAG,
     LONE_FLAGS,
     TRY_FLAG,
     UsageError,
@@ -17,6 +18,7 @@ from lrfind.cli.flags import (
     with_rate_to_check,
     without_rates,
 )
+from lrfind.cli.overrides import DEBUG
 from lrfind.execution.launch import launched_ranks
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ def main(arguments: list[str]) -> int:
             return _shown(text)
         show = _show(arguments)
         words += overrides_of(command, rates, tried=TRY_FLAG in arguments)
+        if DEBUG_FLAG in arguments:
+            words.append(DEBUG)
         if command == "verify":
             words = with_rate_to_check(words)
     except UsageError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
@@ -13,6 +13,11 @@ from lrfind.cli.run_directory import RunDirectory
 from lrfind.errors import ExitCode, UserError
 from lrfind.report import console
 from lrfind.report.files import Cell, csv_text, write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.own_code import Frame
 
 SUMMARY = "multirun.csv"
 ERROR_FILE = "error.txt"
@@ -26,14 +31,18 @@ def forget_failure(directory: Path) -> None:
     (directory / ERROR_FILE).unlink(missing_ok=True)
 
 
-def report_failure(error: Exception, job: Any, directory: Path) -> None:
+def report_failure(error: Exception, job: Any, directory: Path, *, debug: bool) -> None:
     """Says on stderr which job failed and why, and leaves it in the job's directory."""
+    frames: Sequence[Frame] = ()
     if isinstance(error, UserError):
         message, *more = error.paragraphs
+        frames = error.frames
     else:
-        console.defect(error)
         message, more = f"{DEFECT}{type(error).__name__}: {error}", []
+    if debug or not isinstance(error, UserError):
+        console.traceback_of(error)
     console.error(f"job {job.num} ({job.override_dirname}): {message}", *more)
+    console.own_code(frames)
     write_whole(directory / ERROR_FILE, "\n".join([message, *more]) + "\n")
 
 

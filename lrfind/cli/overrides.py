@@ -15,6 +15,9 @@ OWN_OVERRIDES = {
 }
 """What is added to every command line, whatever the primary config, unless it says otherwise itself."""
 
+DEBUG = "hydra.verbose=true"
+"""Shows the traceback of every error; `--debug` is short for it."""
+
 RERUN = "--experimental-rerun"
 """Hydra's flag that takes a config out of a pickle."""
 

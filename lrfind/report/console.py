@@ -19,12 +19,15 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 from lrfind.report.files import output_error
+from lrfind.report.frames import frame_lines
 from lrfind.report.paragraphs import Paragraph
 from lrfind.report.progress import is_terminal
 from lrfind.report.streams import give_up, is_device, results
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from lrfind.own_code import Frame
 
 
 _quiet: list[bool] = [False]
@@ -59,10 +62,16 @@ def error(*paragraphs: str) -> None:
     _say("lrfind: error: ", *paragraphs, style="bold red")
 
 
-def defect(error: BaseException) -> None:
+def traceback_of(error: BaseException) -> None:
     """Writes the traceback of an exception to stderr."""
     with suppress(OSError, ValueError):
         _write(sys.stderr, _spelled_out("".join(traceback.format_exception(error)), lines=True))
+
+
+def own_code(frames: Sequence[Frame]) -> None:
+    """Shows on stderr where the user's own code failed: the innermost frame with the lines around it."""
+    with suppress(OSError, ValueError):
+        _show(sys.stderr, frame_lines(frames))
 
 
 def warn(message: str) -> None:

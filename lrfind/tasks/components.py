@@ -14,8 +14,9 @@ from torch import nn
 from torch.optim import Optimizer
 
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
+from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.tasks.data.dataset import Data, wrap
-from lrfind.tasks.instantiate import callable_of, called, made
+from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.title import node_name
 from lrfind.training.objective import out_of_memory
 
@@ -43,7 +44,8 @@ def data_of(config: TaskConfig) -> Data:
         make = callable_of("data", node, config.trust)
     with _tensors_only(node["_target_"]):
         obj = called("data", node, make, error=DataError)
-    data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
+    with told_as(DataError, f"data: {node['_target_']} raised"):
+        data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
     return dataclasses.replace(data, timeout=timeout)
 
 
@@ -109,9 +111,11 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
     except Exception as error:
         if out_of_memory(error):
             raise
+        frames = own_frames(error)
         raise ModelError(
             f"model: {node_name(config.model)} cannot be moved to device={device}: "
-            f"{type(error).__name__}: {error}"
+            f"{raised_text(error).rstrip('.')}{place_text(frames)}.",
+            frames=frames,
         ) from error
     return model
 
@@ -127,7 +131,8 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     if _wants_model(make.func):
         groups = model
     elif callable(getattr(model, "parameter_groups", None)):
-        groups = model.parameter_groups()  # type: ignore[operator]
+        with told_as(ModelError, f"model: {node_name(config.model)}.parameter_groups() raised"):
+            groups = model.parameter_groups()  # type: ignore[operator]
     optimizer = called("optimizer", config.optimizer, make, groups, error=OptimizerError)
     if not isinstance(optimizer, Optimizer):
         raise OptimizerError(
@@ -158,8 +163,9 @@ def criterion_of(config: TaskConfig) -> Any:
     except UserError as error:
         raise ConfigError(
             f"{error} If {node['_target_']} is the loss itself rather than a class that makes one, add "
-            "+criterion._partial_=true."
-        ) from error
+            "+criterion._partial_=true.",
+            frames=error.frames,
+        ) from error.__cause__
     if not callable(criterion):
         raise ConfigError(
             f"criterion: {node['_target_']} must make something to call as criterion(outputs, target), and "

@@ -6,15 +6,21 @@ import functools
 import importlib
 import inspect
 import sys
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
 from lrfind.config.targets import is_inside, named_targets, node_problems
+from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, UserError
+from lrfind.own_code import own_frames, place_text, raised_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _OWNERS = ("torch", "torchvision", "lrfind")
 """Whose code the known packages hold; a name in them may also stand for something of another package."""
@@ -44,7 +50,8 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
     try:
         made = hydra_instantiate({**plain, "_partial_": True, "_convert_": "all"})
     except InstantiationException as error:
-        raise ConfigError(f"{group}: {_reason(error)}") from error
+        frames = own_frames(_innermost(error))
+        raise ConfigError(f"{group}: {_reason(error)}{place_text(frames)}.", frames=frames) from error
     assert isinstance(made, functools.partial)
     return made
 
@@ -75,15 +82,29 @@ def called(
     **kwargs: Any,
 ) -> Any:
     """The result of a call of what `callable_of` returned; see `made`."""
-    try:
+    with told_as(error, f"{group}: {node['_target_']} could not be made {_spelled(node)}:"):
         return make(*args, **kwargs)
+
+
+@contextmanager
+def told_as(error: type[UserError], what: str) -> Iterator[None]:
+    """What code of a user's raises inside becomes an error that says so and where.
+
+    Args:
+        error: Type of the error.
+        what: How its message begins; what was raised follows.
+
+    Raises:
+        UserError: Of that type; one that was raised already is passed on.
+    """
+    try:
+        yield
     except UserError:
         raise
     except Exception as cause:
-        raise error(
-            f"{group}: {node['_target_']} could not be made from {_spelled(node)}: "
-            f"{type(cause).__name__}: {' '.join(str(cause).split())}"
-        ) from cause
+        frames = own_frames(cause)
+        said = f"{what} {raised_text(cause).rstrip('.')}{place_text(frames)}."
+        raise error(said, frames=frames) from cause
 
 
 def _plain(node: Any, key: str) -> Any:
@@ -114,19 +135,29 @@ def _check_path(key: str, name: str, trust: list[str]) -> None:
         for part in rest:
             path = f"{path}.{part}"
             if inspect.ismodule(found) and not hasattr(found, part):
-                importlib.import_module(path)
+                _import_if_there(path)
+            if not hasattr(found, part):
+                known = [each for each in dir(found) if not each.startswith("_")]
+                raise ConfigError(
+                    f"{key}={name} leads nowhere: there is no {part} in {path.rpartition('.')[0]}."
+                    f"{nearest(part, known)}"
+                )
             found = getattr(found, part)
             if inspect.ismodule(found) and found.__name__ != path:
                 raise ConfigError(
                     f"{key}={name} is not trusted: {path} leads to {found.__name__}. If that is code you "
                     f"want to run, name it so and say trust=[{found.__name__.split('.')[0]}]."
                 )
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{key}={name} leads nowhere: {_reason(error)}.") from error
     except ConfigError:
         raise
     except Exception as error:
-        raise ConfigError(f"{key}={name} could not be imported: {type(error).__name__}: {error}") from error
+        frames = own_frames(error)
+        if isinstance(error, (ImportError, AttributeError)) and not frames:
+            looked = ", looked for in the working directory and among what is installed" if trust else ""
+            where = looked if path == first else ""
+            raise ConfigError(f"{key}={name} leads nowhere: {_reason(error)}{where}.") from error
+        said = f"{key}={name} could not be imported: {raised_text(error).rstrip('.')}{place_text(frames)}."
+        raise ConfigError(said, frames=frames) from error
     if inspect.ismodule(found) or not callable(found):
         raise ConfigError(f"{key}={name} is neither a class nor a function.")
     owner = str(getattr(found, "__module__", None) or _OWNERS[0]).split(".")[0]
@@ -137,14 +168,27 @@ def _check_path(key: str, name: str, trust: list[str]) -> None:
         )
 
 
+def _import_if_there(path: str) -> None:
+    """Imports a module of a package, if it has one of that name."""
+    try:
+        importlib.import_module(path)
+    except ModuleNotFoundError as error:
+        if error.name != path:
+            raise
+
+
 def _reason(error: Exception) -> str:
     """The innermost cause, which names what is wrong."""
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+    cause = _innermost(error)
     return (str(cause) or type(cause).__name__).strip().splitlines()[0].rstrip(".")
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
 
 
 def _spelled(node: dict[str, Any]) -> str:
     arguments = [f"{key}={value}" for key, value in node.items() if not key.startswith("_")]
-    return ", ".join(arguments) or "no arguments"
+    return f"from {', '.join(arguments)}" if arguments else "without arguments"

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, UserError
+from lrfind.own_code import own_frames, place_text
 
 Criterion = Callable[[Any, Any], Tensor]
 """`criterion(outputs, target)`, a loss without axes."""
@@ -77,7 +78,7 @@ class Objective:
         """
         outputs: Any = None
         target: Any = None
-        part = "model"
+        part = "model" if self.forward is None else "forward"
         try:
             with self.autocast():
                 outputs = self._outputs(batch)
@@ -146,12 +147,20 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return ConfigError(f"torch.compile failed: {first_line} Leave the model uncompiled.")
     seen = f"a batch of {_described(batch)}"
+    advice = " Does the model suit the data?"
     if part == "criterion":
         seen = f"outputs of {_described(outputs)} and a target of {_described(_target(batch))}"
-        advice = "Does the criterion suit the data, and has the model as many outputs as there are classes?"
-    else:
-        advice = "Does the model suit the data?"
-    return BatchError(f"{part}: cannot take {seen}: {type(error).__name__}: {first_line} {advice}")
+        advice = " Does the criterion suit the data, and has the model as many outputs as there are classes?"
+    said = f"{type(error).__name__}: {first_line}"
+    frames = own_frames(error)
+    if not frames:
+        return BatchError(f"{part}: cannot take {seen}: {said}{advice}")
+    said = f"{part}: raised {said.rstrip('.')}{place_text(frames)}, given {seen}."
+    return BatchError(said if isinstance(error, _BUGS) else said + advice, frames=frames)
+
+
+_BUGS = (NameError, AttributeError, ImportError, AssertionError, NotImplementedError, ArithmeticError)
+"""Exceptions of which the data are no likely cause."""
 
 
 def no_memory_left(error: Exception, where: str) -> DeviceError:

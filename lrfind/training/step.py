@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lrfind.errors import OptimizerError, UserError
+from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.training.batch import num_samples
 from lrfind.training.objective import dead_worker, explained, out_of_memory
 
@@ -95,10 +96,11 @@ def train_step(
 def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:
     if out_of_memory(error) or dead_worker(error) is not None:
         return explained(error, "optimizer", batch)
-    return OptimizerError(
-        f"optimizer: {type(optimizer).__name__}.step() failed: {error} (An optimizer that needs a closure, "
-        "such as LBFGS, has no range test.)"
-    )
+    frames = own_frames(error)
+    said = f"optimizer: {type(optimizer).__name__}.step() raised {raised_text(error).rstrip('.')}"
+    if frames:
+        return OptimizerError(f"{said}{place_text(frames)}.", frames=frames)
+    return OptimizerError(f"{said}. An optimizer that needs a closure, such as LBFGS, has no range test.")
 
 
 @torch.no_grad()

@@ -185,7 +185,7 @@ def test_whatever_an_optimizer_raises_is_its_own(error):
     model = torch.nn.Linear(3, 2)
     objective = Objective(model, torch.nn.CrossEntropyLoss())
     batches = iter([(torch.zeros(2, 3), torch.zeros(2, dtype=torch.int64))])
-    with pytest.raises(OptimizerError, match=r"^optimizer: Odd\.step\(\) failed"):
+    with pytest.raises(OptimizerError, match=r"^optimizer: Odd\.step\(\) raised"):
         train_step(objective, Odd(model.parameters(), lr=0.1), batches, StepOptions())
 
 

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "lrfind"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS = ("refine", "verify", "compare", "schedule")
 ORDER = (
-    ("errors", "interrupts", "suggestion", "statistics", "version"),
+    ("errors", "interrupts", "own_code", "suggestion", "statistics", "version"),
     ("training", "config", "report", "plotting", "execution"),
     ("tasks", "schedules"),
     ("range_test",),

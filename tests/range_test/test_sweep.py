@@ -503,7 +503,7 @@ def test_an_error_of_the_loader_is_not_swallowed():
 
 def test_an_optimizer_that_needs_a_closure_has_no_range_test():
     model = Quadratic(1.0)
-    with pytest.raises(OptimizerError, match=r"LBFGS\.step\(\) failed.*needs a closure"):
+    with pytest.raises(OptimizerError, match=r"LBFGS\.step\(\) raised.*needs a closure"):
         run(model, torch.optim.LBFGS(model.parameters(), lr=1.0), geometric(1e-3, 1.0, 5))
 
 

@@ -76,7 +76,7 @@ def test_a_traceback_keeps_its_lines_and_steers_nothing(capsys):
     try:
         raise ValueError("\x1b[2Jx")
     except ValueError as error:
-        console.defect(error)
+        console.traceback_of(error)
     err = capsys.readouterr().err
     assert err.splitlines()[0] == "Traceback (most recent call last):"
     assert err.endswith("ValueError: \\x1b[2Jx\n")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import random
 import signal
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from lrfind.errors import DataError, UserError
+from lrfind.own_code import own_frames, place_text, raised_text, sample_index
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
 from lrfind.tasks.data.waiting import next_batch
@@ -21,6 +24,8 @@ from lrfind.training.objective import dead_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+
+    from lrfind.own_code import Frame
 
 
 _BATCHES_PER_WORKER = 3
@@ -38,10 +43,26 @@ class Failure:
     Attributes:
         message: What the user is told.
         error: The exception itself, where it can travel.
+        frames: Where the user's own code raised it.
+        text: Its traceback, which would not survive otherwise; empty in the main process.
     """
 
     message: str
     error: BaseException | None
+    frames: tuple[Frame, ...] = ()
+    text: str = ""
+
+    def raised(self) -> DataError:
+        """What the main process raises, with the exception as its cause, and the text as that of it."""
+        told = DataError(self.message, frames=self.frames)
+        told.__cause__ = self.error
+        if self.text:
+            (self.error or told).__cause__ = WorkersTraceback(f"in a worker process:\n{self.text}")
+        return told
+
+
+class WorkersTraceback(Exception):  # noqa: N818 - no error: the cause of one that travelled
+    """The traceback of an exception in a worker process, as text."""
 
 
 def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterator[Any]:
@@ -66,15 +87,16 @@ def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterat
             dead = dead_worker(error)
             if dead is not None:
                 raise dead from error
+            told = DataError(_explained(error, sample_index(error)), frames=_frames_of(error))
             if _WORKERS_TRACEBACK in str(error):
                 # The text tells where it happened; the frames here would only keep the loader.
                 error.__traceback__ = None
-            raise DataError(_explained(error)) from error
+            raise told from error
         if isinstance(batch, Failure):
             # A loader still held by this frame, and so by the traceback, takes five seconds to end workers
             # once the garbage collector finds it.
             del batches
-            raise DataError(batch.message) from batch.error
+            raise batch.raised()
         yield batch
 
 
@@ -86,14 +108,19 @@ class BatchedMap(Dataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> Any:
         """The batch of these samples."""
+        under_way = None
         try:
             if isinstance(self.dataset, PictureFolder):
                 return self.dataset.__getitems__(indices)
             if callable(getattr(self.dataset, "__getitems__", None)):
                 return collated(self.dataset.__getitems__(indices))
-            return collated([self.dataset[index] for index in indices])
+            samples = []
+            for under_way in indices:
+                samples.append(self.dataset[under_way])
+            under_way = None
+            return collated(samples)
         except (Exception, GeneratorExit) as error:
-            return _failure(error)
+            return _failure(error, under_way)
 
 
 class GuardedStream(IterableDataset[Any]):
@@ -104,14 +131,14 @@ class GuardedStream(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         samples = _begin(self.dataset)
-        while True:
+        for index in itertools.count():
             try:
                 sample = next(samples)
             except StopIteration:
                 return
             # Whoever closes this generator does so at a yield, outside of this.
             except (Exception, GeneratorExit) as error:
-                break_off = _failure(error)
+                break_off = _failure(error, index)
                 break
             yield sample
         while True:
@@ -223,25 +250,36 @@ def _start_worker(worker_id: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def _failure(error: BaseException) -> Failure:
-    message = _explained(error)
+def _failure(error: BaseException, sample: int | None = None) -> Failure:
+    text = "" if get_worker_info() is None else "".join(traceback.format_exception(error))
+    own: BaseException | None = error
     try:
         # Exceptions with arguments of their own often pickle well and fail to come back.
         pickle.loads(pickle.dumps(error))
     except Exception:
-        return Failure(message, None)
-    return Failure(message, error)
+        own = None
+    return Failure(_explained(error, sample), own, _frames_of(error), text)
 
 
-def _explained(error: BaseException) -> str:
+def _frames_of(error: BaseException) -> tuple[Frame, ...]:
+    return () if isinstance(error, UserError) else own_frames(error)
+
+
+def _explained(error: BaseException, sample: int | None = None) -> str:
+    """What the user is told.
+
+    Args:
+        error: What his data set raised.
+        sample: The index that it was asked for, or how many samples its stream had given, where known.
+    """
     if isinstance(error, UserError) and "Traceback" not in str(error):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if lines and _WORKERS_TRACEBACK in str(error):
-        # A stranger's DataLoader with workers: the exception is the last line of the text.
-        what = lines[-1]
-    else:
-        what = f"{type(error).__name__}: {' '.join(lines)}"
+    # Of a DataLoader with workers of its own the exception is the last line of the text.
+    what = lines[-1] if lines and _WORKERS_TRACEBACK in str(error) else raised_text(error)
+    at = "" if sample is None else f" at sample {sample}"
+    where = place_text(_frames_of(error))
     return (
-        f"data: the data set raised {what.rstrip('.')}. Repair the data set, or leave such samples out of it."
+        f"data: the data set raised {what.rstrip('.')}{at}{where}. Repair the data set, or leave such "
+        "samples out of it."
     )
