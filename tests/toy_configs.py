@@ -17,6 +17,7 @@ TASK: dict[str, Any] = {
     "compile": False,
     "batch_size": 64,
     "num_workers": None,
+    "threads": "auto",
     "accumulation_steps": 1,
     "clip_grad_norm": None,
     "deterministic": False,

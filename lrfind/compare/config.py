@@ -72,7 +72,7 @@ class CompareSettings:
     processes: Annotated[int | None, at_least(1)]
     """Runs at a time; None: as many as there are cores, one on a GPU."""
     threads: Annotated[int | None, at_least(1)]
-    """Threads a run on the CPU; None: the cores divided by the runs that could go on at a time."""
+    """Threads a run on the CPU; None: as `threads`, at most the cores divided by the runs at a time."""
     resume: str | None
     """Run directory of a comparison that was cut off and is to go on."""
 

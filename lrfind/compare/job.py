@@ -7,9 +7,8 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
-import torch
-
 from lrfind.tasks.build import build, data_of
+from lrfind.tasks.threads import thread_count
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import train_runs
 from lrfind.training.stacking.strategy import Strategy
@@ -126,7 +125,7 @@ class Trainer:
     def __call__(self, job: Job, say: Say) -> tuple[RunSet, list[str]]:
         """What its rates came to, and the paths of pictures that could not be read."""
         with (
-            threads(job.threads),
+            thread_count(job.threads),
             self._open_run(job.optimizer, job.batch_size, job.seed, accuracy=job.accuracy) as task,
         ):
             assert task.validation is not None
@@ -148,17 +147,6 @@ class Trainer:
 def untrained(job: Job) -> RunSet:
     """What is known of a run before it begins."""
     return RunSet.untrained(job.lrs, read_at=job.steps, seed=job.seed, stacked=job.stacked)
-
-
-@contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Computes with so many threads, here alone."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _now_and_then(say: Callable[[Any], None]) -> Callable[[int, int], None]:

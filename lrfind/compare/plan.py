@@ -9,11 +9,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.config import AUTO, STRATEGIES
-from lrfind.compare.job import Job, threads
+from lrfind.compare.job import Job
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Metric
 from lrfind.range_test.run import run_range_test
 from lrfind.suggestion import Status, rate_text, rounded
+from lrfind.tasks.threads import thread_count
 from lrfind.training.runs import faster_form
 from lrfind.training.stacking.strategy import Strategy
 
@@ -67,7 +68,7 @@ def plan(
         KeyboardInterrupt: As it came.
     """
     settings = setting.settings
-    with threads(setting.threads):
+    with thread_count(setting.threads):
         cells = _cells(setting, found, observer, keep)
     first = setting.first_seed
     return [

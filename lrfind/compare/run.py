@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare import checkpoint as compare_state
-from lrfind.compare.job import ConfigRuns, Job, Progress, Reading, Trainer, threads, untrained
+from lrfind.compare.job import ConfigRuns, Job, Progress, Reading, Trainer, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, cells_of
@@ -22,6 +22,7 @@ from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.state_file import StateFile
+from lrfind.tasks.threads import thread_count
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Study:
         """Whether the loss before training is finite, on what is held out and on the first batches."""
         with (
             suppress(KeyboardInterrupt),
-            threads(self.setting.threads),
+            thread_count(self.setting.threads),
             self.setting.open_first(accuracy=False) as task,
         ):
             batches = chain(task.validation or [], islice(task.batches, _LOOKED_AT))

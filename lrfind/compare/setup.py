@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import torch
-
 from lrfind.compare.budget import Budget
-from lrfind.compare.job import ConfigRuns, threads
+from lrfind.compare.job import ConfigRuns
 from lrfind.compare.results import Judge
 from lrfind.config.compose import with_optimizers
+from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
 from lrfind.tasks.build import data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.tasks.data.sources import Source, source_of
+from lrfind.tasks.threads import available, thread_count, threads_of
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
+
+    import torch
 
     from lrfind.compare.config import CompareConfig, CompareSettings
     from lrfind.compare.job import OpenRun
@@ -43,6 +45,7 @@ class Setting:
         budget: How long each run trains.
         accumulation_steps: Batches a step.
         first_seed: The first seed.
+        threads: Threads a run on the processor, where the settings leave that open.
         accuracy: Whether there may be right answers to count.
         notes: Sentences that the user should know of.
 
@@ -70,6 +73,7 @@ class Setting:
         budget: Budget,
         accumulation_steps: int = 1,
         first_seed: int = 0,
+        threads: int | str = AUTO,
         accuracy: bool = True,
         notes: Sequence[str] = (),
     ) -> None:
@@ -84,11 +88,12 @@ class Setting:
         self.first_seed = first_seed
         self.notes = list(notes)
         self._accumulation_steps = accumulation_steps
+        self._threads = threads if settings.threads is None else settings.threads
         for size in self.sizes:
             self.steps(size)  # says at once which is too large
-        self.threads = _threads(settings, len(self.sizes) * len(self.optimizers) * settings.seeds)
+        self.threads = _share(len(self.sizes) * len(self.optimizers) * settings.seeds)
         self.accuracy = accuracy
-        with threads(self.threads):
+        with thread_count(self.threads):
             self._look()
         self.judge = settings.judge or (Judge.ACCURACY if self.accuracy else Judge.LOSS)
 
@@ -133,6 +138,7 @@ class Setting:
             ),
             accumulation_steps=config.accumulation_steps,
             first_seed=config.seed,
+            threads=config.threads,
             accuracy=not config.criterion.get("from_model"),
             notes=notes,
         )
@@ -148,6 +154,11 @@ class Setting:
     def _look(self) -> None:
         """Whether there are right answers to count; takes what the user should know of from the task."""
         with self.open_first(accuracy=self.accuracy) as task:
+            if isinstance(self._threads, int):
+                self.threads = self._threads
+            elif task.device.type == "cpu":
+                worth = threads_of(self._threads, task.model, task.data, self.sizes[-1])
+                self.threads = min(worth, self.threads)
             if self.accuracy:
                 assert task.validation is not None
                 try:
@@ -202,11 +213,9 @@ def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int,
     return apart, len(data.dataset) - apart if is_counted(data) else None
 
 
-def _threads(settings: CompareSettings, runs: int) -> int:
-    """Threads a run: they hang on the plan alone, not on `compare.processes`, which may not change a bit."""
-    if settings.threads is not None:
-        return settings.threads
-    return max(1, min(torch.get_num_threads(), cores() // min(cores(), runs)))
+def _share(runs: int) -> int:
+    """Threads a run has at most: by the plan alone, not `compare.processes`, which may not change a bit."""
+    return max(1, min(available(), cores() // min(cores(), runs)))
 
 
 def _title(task: Task, optimizers: list[str]) -> str:

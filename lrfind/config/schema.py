@@ -13,12 +13,18 @@ from typing import Annotated, Any
 
 from lrfind.config.bounds import Bound, at_least
 
+AUTO = "auto"
 _SEEDS = 2**32
 _SEED = Bound("must be below 2^32, which is what NumPy takes, got {}.", lambda seed: seed < _SEEDS)
 _CLIP_GRAD_NORM = Bound("must be greater than 0, or null, got {}.", lambda norm: 0 < norm < math.inf)
 _DEVICE = Bound(
     "must be auto, cpu, cuda, cuda:N or mps, got {!r}.",
     lambda name: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is not None,
+)
+
+_THREADS = Bound(
+    "must be auto, or a whole number of at least 1, got {!r}.",
+    lambda threads: threads == AUTO if isinstance(threads, str) else threads >= 1,
 )
 
 
@@ -58,6 +64,8 @@ class TaskConfig:
     """Samples a batch."""
     num_workers: Annotated[int | None, at_least(0)]
     """Processes that load data; None: chosen by data and device."""
+    threads: Annotated[int | str, _THREADS] = AUTO
+    """Threads of the processor to train with; `auto`: by the operations of a step, one for small work."""
     accumulation_steps: Annotated[int, at_least(1)]
     """Batches a step."""
     clip_grad_norm: Annotated[float | None, _CLIP_GRAD_NORM]

@@ -59,16 +59,18 @@ class Progress:
         self._every = every
         self._words = words
         self._first: int | None = None
+        self._first_at = 0.0
         self._last: Any = None
         self._started = perf_counter()
         self._due = self._started + every
 
     def __call__(self, step: Any) -> None:
         """Takes a step; mostly that is all."""
+        now = perf_counter()
         if self._first is None:
             self._first = step.index  # a sweep that was resumed begins in the middle
+            self._first_at = now  # what comes before it, data and first kernels, is not repeated
         self._last = step
-        now = perf_counter()
         if now >= self._due:
             self._refresh(step)
             # After the refresh: a terminal slower than the sweep must not be all it does.
@@ -99,9 +101,11 @@ class Progress:
         )
 
     def _left(self, step: Any) -> str:
-        done = step.index + 1
-        taken = done - (self._first or 0)
-        return duration_text((perf_counter() - self._started) / taken * max(self._num_steps - done, 0))
+        taken = step.index - (self._first or 0)
+        # With one step alone there is no other measure than its own time from the start.
+        seconds = perf_counter() - (self._first_at if taken else self._started)
+        left = max(self._num_steps - step.index - 1, 0)
+        return duration_text(seconds / max(taken, 1) * left)
 
 
 class LineProgress(Progress):

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import math
 import platform
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -147,21 +148,24 @@ def to_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def environment(device_name: str | None = None) -> dict[str, str | None]:
+def environment(device_name: str | None = None) -> dict[str, str | int | None]:
     """Collects the record's `environment` without importing any of the packages it names.
 
     Args:
         device_name: What the accelerator calls itself; None is the processor, whose name is looked up.
 
     Returns:
-        `lrfind`, `torch`, `torchvision`, `python` (versions; None where not installed), `device_name`.
+        `lrfind`, `torch`, `torchvision`, `python` (versions; None where not installed), `device_name`, and
+        `threads` of the processor that torch computes with (None where it was not loaded).
     """
+    torch = sys.modules.get("torch")
     return {
         "lrfind": __version__,
         "torch": _installed("torch"),
         "torchvision": _installed("torchvision"),
         "python": platform.python_version(),
         "device_name": processor_name() if device_name is None else device_name,
+        "threads": None if torch is None else torch.get_num_threads(),
     }
 
 

@@ -20,6 +20,7 @@ from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.prefetch import Mapped, channels_last
+from lrfind.tasks.threads import threads_of
 from lrfind.tasks.title import title_of
 from lrfind.training.objective import Objective
 from lrfind.training.step import StepOptions
@@ -155,6 +156,8 @@ class ConfigTasks:
         config = dataclasses.replace(self._config, seed=self._config.seed + seed)
         task = self._build(config, data=self.data, skip=skip)
         self.data = task.data
+        if task.device.type == "cpu":
+            torch.set_num_threads(threads_of(config.threads, task.model, task.data, config.batch_size))
         try:
             with closing(task):
                 yield task

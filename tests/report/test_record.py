@@ -114,7 +114,7 @@ def test_the_environment_names_versions_without_importing_torch():
         "print(*found, sep=',')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "lrfind,torch,torchvision,python,device_name"
+    assert done.stdout.strip() == "lrfind,torch,torchvision,python,device_name,threads"
 
 
 def test_warnings_name_each_note_once_and_the_first_of_the_pictures_that_were_skipped():
