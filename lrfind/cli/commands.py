@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from lrfind.report.config_file import ConfigKey
     from lrfind.report.output import Outcome, Show
 
 
@@ -25,13 +26,16 @@ class Command(NamedTuple):
     room: str
     purpose: str
 
-    def run(self, composed: DictConfig, directory: Path, *, show: Show) -> Outcome:
+    def run(
+        self, composed: DictConfig, directory: Path, *, show: Show, config_key: ConfigKey | None = None
+    ) -> Outcome:
         """The job: checks the config, has the room do its work, and hands out what that found.
 
         Args:
             composed: The config as Hydra composed it.
             directory: The run directory.
             show: What goes to stdout.
+            config_key: Where the suggested rate is to be written as well.
 
         Raises:
             UserError: Something cannot be used as given, or the results cannot be written.
@@ -53,7 +57,14 @@ class Command(NamedTuple):
             except UserError as error:
                 spell_in_keys(error)
                 raise
-            return finish(report, directory, show=show, began=began, written=RunDirectory.finished)
+            return finish(
+                report,
+                directory,
+                show=show,
+                began=began,
+                written=RunDirectory.finished,
+                config_key=config_key,
+            )
 
 
 COMMANDS = {

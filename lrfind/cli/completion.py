@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 
 from lrfind.cli.commands import COMMANDS
-from lrfind.cli.flags import LONE_FLAGS, RATE_FLAGS
+from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS
+
+VALUE_FLAGS = {*RATE_FLAGS, CONFIG_FLAG}
+"""Flags of ours with a word behind them."""
 
 
 def completed_command(command: str) -> str:
@@ -19,7 +22,7 @@ def completed_command(command: str) -> str:
     if len(kept) > 1 and kept[0] in COMMANDS:
         command = kept.pop(0)
     # The last word is the one being completed, whatever it is.
-    kept, last = _without_lone_rates(kept[:-1]), kept[-1:]
+    kept, last = _without_flags(kept[:-1]), kept[-1:]
     kept += last
     shortened = " ".join([*words[:1], *kept])
     if "COMP_POINT" in os.environ:
@@ -29,12 +32,12 @@ def completed_command(command: str) -> str:
     return command
 
 
-def _without_lone_rates(words: list[str]) -> list[str]:
-    """The words without what stands for a rate: `--lr 0.1`, `--around=0.7`, the 0.1 of `verify 0.1`."""
+def _without_flags(words: list[str]) -> list[str]:
+    """The words without flags that take one, `--lr 0.1`, `--around=0.7`, and the 0.1 of `verify 0.1`."""
     return [
         word
         for before, word in zip(["", *words], words, strict=False)
-        if before not in RATE_FLAGS
-        and word.partition("=")[0] not in RATE_FLAGS
+        if before not in VALUE_FLAGS
+        and word.partition("=")[0] not in VALUE_FLAGS
         and not (word[:1].isdigit() and "=" not in word)
     ]

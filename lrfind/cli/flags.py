@@ -13,6 +13,12 @@ TRY_FLAG = "--try"
 DEBUG_FLAG = "--debug"
 """Short for hydra.verbose=true: with every error its whole traceback."""
 
+CONFIG_FLAG, CONFIG_EXAMPLE = "--write-config", "--write-config train.yaml:optimizer.lr"
+"""The flag with a file and a key of it behind it, which the suggested rate is written to."""
+
+MULTIRUN = ("-m", "--multirun")
+"""Hydra's flag for many jobs."""
+
 LONE_FLAGS = ("-q", "--quiet", "--json", TRY_FLAG, DEBUG_FLAG)
 """Flags of ours with nothing behind them."""
 
@@ -45,6 +51,33 @@ def without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
             raise UsageError(f"{flag} needs a learning rate: {flag} {RATE_FLAGS[flag][2]}.")
         rates[flag] = rate
     return kept, rates
+
+
+def without_config_key(words: list[str]) -> tuple[list[str], str | None]:
+    """The words without `--write-config FILE:KEY`, wherever it stands, and the file and the key.
+
+    Raises:
+        UsageError: There is no file behind it, there are two, or there are many jobs.
+    """
+    kept: list[str] = []
+    given: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if flag != CONFIG_FLAG:
+            kept.append(word)
+            continue
+        value = value if equals else next(rest, "")
+        if ":" not in value or value.startswith("-"):
+            raise UsageError(f"{CONFIG_FLAG} needs a file and a key of it: {CONFIG_EXAMPLE}.")
+        given.append(value)
+    if len(given) > 1:
+        raise UsageError(f"{CONFIG_FLAG} writes one rate to one key, got {' and '.join(given)}: give one.")
+    if given and any(word in MULTIRUN or word.lower() == "hydra.mode=multirun" for word in kept):
+        raise UsageError(
+            f"{CONFIG_FLAG} writes the rate of one run, and -m makes many: leave out one of the two."
+        )
+    return kept, given[0] if given else None
 
 
 def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[str]:

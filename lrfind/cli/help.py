@@ -102,6 +102,7 @@ Flags
   --try          schedule only: short for schedule.try=true
   --json         stdout is the JSON record, nothing else
   --debug        the whole traceback of an error
+  --write-config FILE:KEY   also write the suggested rate there, in YAML or TOML: train.yaml:optimizer.lr
   -m             multirun: lrfind -m batch_size=16,64,256
   --cfg job      print the composed config and stop
   --config-dir DIR   a folder of your own configs; DIR/model/mine.yaml is then model=mine

@@ -16,12 +16,15 @@ from lrfind.cli.flags import (
     is_plain,
     overrides_of,
     with_rate_to_check,
+    without_config_key,
     without_rates,
 )
 from lrfind.cli.overrides import DEBUG
+from lrfind.errors import UserError
 from lrfind.execution.launch import launched_ranks
 
 if TYPE_CHECKING:
+    from lrfind.report.config_file import ConfigKey
     from lrfind.report.output import Show
 
 DEFAULT = "range"
@@ -45,7 +48,8 @@ def main(arguments: list[str]) -> int:
         arguments: The words after `lrfind`.
     """
     try:
-        words, rates = without_rates([word for word in arguments if word not in LONE_FLAGS])
+        words, given_key = without_config_key([word for word in arguments if word not in LONE_FLAGS])
+        words, rates = without_rates(words)
         command = words.pop(0) if words and is_plain(words[0]) else DEFAULT
         if command not in COMMANDS:
             raise UsageError(_unknown(command))
@@ -58,7 +62,8 @@ def main(arguments: list[str]) -> int:
             words.append(DEBUG)
         if command == "verify":
             words = with_rate_to_check(words)
-    except UsageError as error:
+        config_key = None if given_key is None else _config_key(given_key)
+    except (UsageError, UserError) as error:
         from lrfind.report import console
 
         console.error(str(error))
@@ -82,7 +87,19 @@ def main(arguments: list[str]) -> int:
     from lrfind.report.output import Show
 
     with errors_only(show is Show.NUMBER):
-        return launch(command, words, partial(COMMANDS[command].run, show=show))
+        job = partial(COMMANDS[command].run, show=show, config_key=config_key)
+        return launch(command, words, job)
+
+
+def _config_key(given: str) -> ConfigKey:
+    """Where the suggested rate is to be written, known to be a number in a file that can be written.
+
+    Raises:
+        UserError: It is not.
+    """
+    from lrfind.report.config_file import ConfigKey
+
+    return ConfigKey.of(given)
 
 
 def _text(words: list[str]) -> str | None:

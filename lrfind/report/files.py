@@ -77,12 +77,22 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         if is_followed and target.exists() and not target.is_file() and not target.is_dir():
             target.write_bytes(data)
         else:
-            _replace(target.resolve() if of_the_system else target, data)
+            replace_file(target.resolve() if of_the_system else target, data)
     except OSError as error:
         raise output_error(path, error) from error
 
 
-def _replace(target: Path, data: bytes) -> None:
+def replace_file(target: Path, data: bytes, *, mode: int | None = None) -> None:
+    """Puts a file in the place of another in one step.
+
+    Args:
+        target: The place; no link.
+        data: All of the file.
+        mode: Its permissions; None: as umask says.
+
+    Raises:
+        OSError: It cannot be done; what was there is as it was.
+    """
     aside = target.with_name(PART.format(pid=os.getpid(), token=secrets.token_hex(8)))
     try:
         # Not tempfile: its files are private (0600), and these are results to be shared as umask says.
@@ -91,6 +101,8 @@ def _replace(target: Path, data: bytes) -> None:
             stream.flush()
             # A disk that is full or a server that is gone often says so only now, before the old file goes.
             os.fsync(stream.fileno())
+        if mode is not None:
+            aside.chmod(mode)
         aside.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):

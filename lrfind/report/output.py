@@ -10,7 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from lrfind.errors import ExitCode, OutputError
+from lrfind.errors import ExitCode, OutputError, UserError
 from lrfind.report import console
 from lrfind.report.files import write_whole
 from lrfind.report.record import record, to_json
@@ -19,6 +19,7 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lrfind.report.config_file import ConfigKey
     from lrfind.report.paragraphs import Paragraph
     from lrfind.report.record import Findings
 
@@ -27,6 +28,10 @@ Content = Callable[[], "str | bytes"]
 
 _HARD_TO_GET_BACK = (".csv", ".json", ".png")
 """Kinds of files, the hardest to get back first: a disk that fills up costs a picture, not the numbers."""
+
+
+WRITTEN = "write_config"
+"""Key of the record: which number of a config file was replaced."""
 
 
 class Show(str, Enum):
@@ -66,7 +71,13 @@ class Report:
 
 
 def finish(
-    report: Report, directory: Path, *, show: Show, began: float, written: Callable[[], None] | None = None
+    report: Report,
+    directory: Path,
+    *,
+    show: Show,
+    began: float,
+    written: Callable[[], None] | None = None,
+    config_key: ConfigKey | None = None,
 ) -> Outcome:
     """Writes the files, shows the result in the form asked for and says how the job ended.
 
@@ -76,19 +87,31 @@ def finish(
         show: What goes to stdout.
         began: `time.perf_counter()` at the start of the job.
         written: Called once the files are written, before anything is shown.
+        config_key: Where the suggested rate is to be written as well.
 
     Raises:
-        OutputError: A file cannot be written; the message names the suggested rate all the same.
+        UserError: A file cannot be written, or the key is gone from the config file; the message names the
+            suggested rate all the same.
     """
     found = report.findings
     paths = [directory / name for name in report.files]
     content = record(found, seconds=perf_counter() - began, files=paths)
+    lr = None if config_key is None else _rate_to_keep(report)
+    failure: UserError | None = None
+    if config_key is not None and lr is not None:
+        failure = _entry(config_key, lr, content)
     paths = _write_files(report, directory, content)
     if written is not None:
         written()
     if report.close is not None:
         with suppress(OSError):  # what is found is safe, and a state left behind does no harm
             report.close()
+    if config_key is not None and lr is not None:
+        failure = failure or _write_config(config_key, lr, report, directory, content)
+        if failure is not None:
+            raise type(failure)(
+                f"{failure} The suggested learning rate was {lr:g}; the results are in {directory}."
+            )
     for warning in content.get("warnings", []):
         console.warn(warning)
     if show is Show.RECORD:
@@ -103,6 +126,8 @@ def finish(
         # A script that asked for the number alone learns why it got none.
         say = console.error if console.is_quiet() else console.warn
         say(f"no learning rate can be suggested. {found.verdict}")
+    if config_key is not None:
+        console.note(config_key.told(content.get(WRITTEN), found.groups))
     return Outcome(None if found.suggestion is None else found.suggestion.lr, exit_code(report))
 
 
@@ -113,6 +138,37 @@ def exit_code(report: Report) -> ExitCode:
     if report.refusal is not None:
         return ExitCode.NOT_SENSIBLE
     return ExitCode.NO_SUGGESTION if report.findings.suggestion is None else ExitCode.SUGGESTED
+
+
+def _rate_to_keep(report: Report) -> float | None:
+    """The rate that a config file is to hold: none of a run that was cut off, or beside a refusal."""
+    found = report.findings
+    if found.suggestion is None or report.refusal is not None or found.status is Status.INTERRUPTED:
+        return None
+    return found.suggestion.lr
+
+
+def _entry(config_key: ConfigKey, lr: float, content: dict[str, Any]) -> UserError | None:
+    """Puts into the record what a config file is about to hold; returns why that cannot be, or None."""
+    try:
+        content[WRITTEN] = config_key.entry(lr)
+    except UserError as error:
+        return error
+    return None
+
+
+def _write_config(
+    config_key: ConfigKey, lr: float, report: Report, directory: Path, content: dict[str, Any]
+) -> UserError | None:
+    """Writes the rate to a config file; returns why that cannot be, which the record then knows, or None."""
+    try:
+        config_key.write(lr)
+    except UserError as error:
+        del content[WRITTEN]
+        for name in (name for name, make in report.files.items() if make is None):
+            write_whole(directory / name, to_json(content))
+        return error
+    return None
 
 
 def _write_files(report: Report, directory: Path, content: Mapping[str, Any]) -> list[Path]:
