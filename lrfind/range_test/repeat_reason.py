@@ -25,8 +25,9 @@ FIRM = 3.0
 NARROW = 1.15
 """Bracket, as a factor, that is too narrow to be the shape of a valley rather than of its noise."""
 
-UNDECIDED = (Shape.FALLS_TO_END, Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
-"""Shapes without an answer that another sweep may have another one of."""
+UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
+"""Shapes without an answer that another sweep may have another one of. A loss that falls to the end of the
+ladder is none: more sweeps along the same ladder do not show what lies beyond it."""
 
 
 def sweeps_in_all(first: Curve, repeats: int | str, *, rule: Rule) -> tuple[int, str | None]:

@@ -127,4 +127,6 @@ def _spread_in_words(repeats: Repeats) -> str:
     factor = repeats.factor
     if factor is None:
         return f"{said}."
-    return f"{said}; one standard deviation is times or divided by {factor:.2g}."
+    if factor < 1.005:
+        return f"{said}, the same within half a percent."
+    return f"{said}; one standard deviation is times or divided by {factor:.{2 if factor >= 1.1 else 3}g}."

@@ -165,6 +165,17 @@ class SmoothedCurve:
         deviation = math.hypot(deviation, float(self.smoothed_noise[lowest]))
         return level - float(self.values[lowest]), deviation
 
+    @property
+    def rise(self) -> tuple[float, float]:
+        """How far the line rises after its deepest point, and the standard deviation there by noise alone.
+
+        Its last two points do not count: a lone high measurement at the end lifts them by much.
+        """
+        deepest = int(np.argmin(self.values))
+        after = self.values[deepest : max(deepest + 1, len(self) - 2)]
+        highest = deepest + int(np.argmax(after))
+        return float(self.values[highest] - self.values[deepest]), float(self.smoothed_noise[highest])
+
 
 def smoothed_curve(curve: Curve) -> SmoothedCurve:
     """Makes the line of a curve; it can be empty."""

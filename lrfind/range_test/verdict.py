@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.smoothed_curve import STOPPED_EARLY
+from lrfind.range_test.centre import valley_sides
+from lrfind.range_test.smoothed_curve import RISE, STOPPED_EARLY
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
@@ -25,6 +27,11 @@ mean before it. Of flat curves with normal noise this takes about one in a hundr
 EVIDENT = 2.4
 """What `SmoothedCurve.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn
 hardly ever reach it (docs/method.md)."""
+
+FLOOR_WIDTH, FLOOR_DEPTH = math.sqrt(10), 0.2
+"""A loss that does not rise again may be at a floor: where it is down by three quarters of its fall over that
+factor of rates, and where the fall is that share of the level. What falls in proportion to the rate is down
+by as much over a factor of 1.3 before the ladder ends."""
 
 NOISY = 0.075
 """Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
@@ -76,14 +83,7 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     if len(smoothed) < FEWEST_POINTS:
         return Shape.DIVERGES_AT_ONCE if smoothed.turned or _shot_up(curve) else Shape.TOO_FEW_STEPS
     if _fell(smoothed):
-        # The last two points of a smoothed line cannot tell a turn from noise.
-        turns = (
-            smoothed.turned
-            or smoothed.lowest < len(smoothed) - 2
-            or curve.status in STOPPED_EARLY
-            or _settled(smoothed)
-        )
-        return Shape.HEALTHY if turns else Shape.FALLS_TO_END
+        return Shape.HEALTHY if _turns(curve, smoothed) else Shape.FALLS_TO_END
     level = smoothed.plateau + max(SIGNIFICANT * smoothed.noise, 1e-6 * abs(smoothed.plateau))
     within = np.flatnonzero(smoothed.raw <= level)
     rises_after = int(within[-1]) + 1 if len(within) else 0
@@ -99,16 +99,35 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     return Shape.TOO_NOISY if noise > NOISY * abs(smoothed.plateau) else Shape.FLAT
 
 
-def _settled(smoothed: SmoothedCurve) -> bool:
-    """Whether the line, though lowest at its end, has risen on the way or falls there no more.
+def _turns(curve: Curve, smoothed: SmoothedCurve) -> bool:
+    """Whether the end of the fall is on the ladder, and not only the end of the ladder.
 
-    That is: by a tenth of its fall, or, over its last twentieth, by less than that.
+    The sweep ended on the way up; or the line rises after its deepest point, by a share of the fall and by
+    more than chance; or it has settled at a floor.
     """
-    points = max(3, len(smoothed) // 20)
-    values, tenth = smoothed.values, 0.1 * smoothed.fall[0]
-    rise = float((values - np.minimum.accumulate(values)).max())
-    end = values[-points:]
-    return rise > tenth or (len(smoothed) > points and float(end[0] - end.min()) < tenth)
+    if smoothed.turned or curve.status in STOPPED_EARLY:
+        return True
+    fall, (rise, deviation) = smoothed.fall[0], smoothed.rise
+    return (rise >= RISE * fall and rise > SIGNIFICANT * deviation) or _settled(smoothed)
+
+
+def _settled(smoothed: SmoothedCurve) -> bool:
+    """Whether the line is at a floor: deep, and not falling any more.
+
+    That is: by no tenth over its last quarter; or, where it has been low over a wide stretch of rates, by no
+    fifth over its last twelfth. A stretch of rates closer than 3 to 4 is too short to tell.
+    """
+    fall, sides = smoothed.fall[0], valley_sides(smoothed)
+    if sides is None or fall < FLOOR_DEPTH * abs(smoothed.plateau):
+        return False
+
+    def further(share: int) -> float:
+        steps = len(smoothed) - max(3, math.ceil(len(smoothed) / share))
+        before = smoothed.values[:steps][smoothed.lrs[:steps] <= 0.75 * smoothed.lrs[-1]]
+        return float(before.min() - smoothed.values.min()) / fall if len(before) else math.inf
+
+    wide = sides[1] >= FLOOR_WIDTH * sides[0]
+    return further(4) < 0.1 or (wide and further(12) < 0.2)
 
 
 def _fell(smoothed: SmoothedCurve) -> bool:
@@ -136,9 +155,11 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
+        high, low = _levels(smoothed.plateau, float(smoothed.values[smoothed.lowest]))
+        what = "loss" if curve.accuracies is None else "share of wrong answers"
         return (
-            f"The loss was still falling at the end of the ladder ({last_lr}): the best rate may lie beyond "
-            "it. Raise range.end_lr, by a factor of 10 or more, until the loss turns."
+            f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
+            "the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it turns."
         )
     if shape is Shape.FLAT:
         return (
@@ -201,16 +222,23 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 
 def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     lowest = smoothed.lowest
+    fall, deviation = smoothed.fall
     end = {
         Status.DIVERGED: f"and diverged at {curve.lrs[-1]:.3g}",
         Status.NONFINITE: f"and was no longer finite at {curve.lrs[-1]:.3g}",
-    }.get(curve.status, "and rose again after it")
+    }.get(curve.status)
+    if end is None:
+        rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
+        end = (
+            "and rose again after it"
+            if rose
+            else f"and did not clearly rise after it, up to {curve.lrs[-1]:.3g}"
+        )
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
+    high, low = _levels(smoothed.plateau, float(smoothed.values[lowest]))
     said = (
-        f"Healthy: {what.lower()} fell from {smoothed.plateau:.3g} to {smoothed.values[lowest]:.3g}, lowest "
-        f"near {smoothed.lrs[lowest]:.3g}, {end}."
+        f"Healthy: {what.lower()} fell from {high} to {low}, lowest near {smoothed.lrs[lowest]:.3g}, {end}."
     )
-    fall, deviation = smoothed.fall
     weak = (
         fall < 1.5 * SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence < 1.25 * EVIDENT
     )
@@ -232,3 +260,12 @@ def _shot_up(curve: Curve) -> bool:
 
 def _share(noise: float, level: float) -> str:
     return f"{noise / abs(level):.0%}" if level else f"{noise:.3g}, against a level of 0"
+
+
+def _levels(high: float, low: float) -> tuple[str, str]:
+    """Two levels with three significant digits, or as many as tell them apart."""
+    for digits in range(3, 8):
+        texts = f"{high:.{digits}g}", f"{low:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts

@@ -187,8 +187,16 @@ def noise(count=300):
     return TensorDataset(torch.randn(count, 6), torch.randn(count, 1))
 
 
-def test_a_weak_sweep_is_repeated_where_another_one_meets_other_batches():
+def nothing_to_unlearn():
+    """A model that starts at the best that there is on such data."""
     model = nn.Linear(6, 1)
+    for parameter in model.parameters():
+        nn.init.zeros_(parameter)
+    return model
+
+
+def test_a_weak_sweep_is_repeated_where_another_one_meets_other_batches():
+    model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     loader = DataLoader(noise(), batch_size=4, shuffle=True)
     result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
@@ -199,7 +207,7 @@ def test_a_weak_sweep_is_repeated_where_another_one_meets_other_batches():
 
 
 def test_a_weak_sweep_is_not_repeated_on_the_same_batches():
-    model = nn.Linear(6, 1)
+    model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     loader = DataLoader(noise(), batch_size=4)
     result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
@@ -208,7 +216,7 @@ def test_a_weak_sweep_is_not_repeated_on_the_same_batches():
 
 
 def test_an_iterator_is_swept_once():
-    model = nn.Linear(6, 1)
+    model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     batches = iter(list(DataLoader(noise(), batch_size=4))[:60])
     result = range_test(model, optimizer, nn.MSELoss(), batches, end_lr=0.1)

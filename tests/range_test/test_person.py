@@ -15,6 +15,7 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.plot import range_panel
 from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.repeat_reason import reason_to_repeat
 from lrfind.range_test.repeats import median_curve
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
@@ -59,6 +60,23 @@ def seen_by_a_person(curve, *, careful):
     return lrs[down[0]], lrs[down[-1]]
 
 
+def seen_to_end(curve):
+    """Whether the fall ends on the ladder: the sweep broke off, the dots rise again, or they have been down.
+
+    They rise by a fifth of the fall, or above the level where they began; or they have come down by a tenth
+    of that level at least, and half of it over a factor 3 of the rates.
+    """
+    lrs, values = dots(curve)
+    line = followed(values)
+    start = curve.start_losses[np.isfinite(curve.start_losses)].mean()
+    lowest = int(np.argmin(line))
+    fall = start - line[lowest]
+    down = lrs[line <= start - fall / 2]
+    risen = line[lowest:].max() - line[lowest] >= 0.2 * fall or line.max() > start + 0.01 * abs(start)
+    at_floor = fall > 0.1 * abs(start) and down[-1] > 3 * down[0]
+    return curve.status is not Status.COMPLETED or risen or at_floor
+
+
 def undisputed(curve):
     """Checks the reading of a curve, and says whether it has an answer."""
     reading = read(curve, rule=Rule.CENTRE)
@@ -68,6 +86,7 @@ def undisputed(curve):
         assert smoothed.values.min() >= 0
     if found is None:
         return False
+    assert seen_to_end(curve)
     # Nothing outside what was tried.
     assert curve.lrs[0] * 0.999 <= found.low <= found.lr <= found.high <= curve.lrs[-1] * 1.001
     lower = np.sqrt(
@@ -88,14 +107,14 @@ def undisputed(curve):
     return True
 
 
-def curve_of(losses, start, momentum=0.0):
+def curve_of(losses, start, momentum=0.0, lrs=LRS):
     """A paired sweep; it ends where a loss is no longer finite."""
     bad = np.flatnonzero(~np.isfinite(losses))
     steps = int(bad[0]) + 1 if len(bad) else len(losses)
     status = Status.NONFINITE if len(bad) else Status.COMPLETED
     losses = losses[:steps]
     average = exponential_average(losses, 0.98)
-    return Curve(LRS[:steps], losses, average, status, 60, start_losses=start[:steps], momentum=momentum)
+    return Curve(lrs[:steps], losses, average, status, 60, start_losses=start[:steps], momentum=momentum)
 
 
 def generated(seed):
@@ -123,6 +142,60 @@ def generated(seed):
 def test_generated_sweeps_have_answers_that_no_person_disputes(block):
     answers = [undisputed(generated(seed)) for seed in range(30 * block, 30 * block + 30)]
     assert sum(answers) >= 20
+
+
+def cut_short(seed, turn, end):
+    """A loss that falls up to the rate `turn` in one of four ways, on 60 rates that end at `end`."""
+    rng = np.random.default_rng(seed)
+    lrs = geometric(1e-5, end, 60)
+    level, depth = 10 ** rng.uniform(-1, 2), rng.uniform(0.3, 0.95)
+    far = lrs / turn
+    trained = [np.minimum(far, 1), np.minimum(far, 1) ** 0.5, far**2 / (1 + far**2), 1 - np.exp(-3 * far)]
+    share = 1 - depth * trained[seed % 4] + np.maximum(far - 2, 0) ** 2
+    # Smooth, or with noise in proportion to what was learnt, as of paired losses.
+    share = share + rng.choice([0, 0.03]) * depth * rng.normal(size=60) * trained[seed % 4]
+    batches = level * (1 + 0.1 * rng.normal(size=60))
+    return curve_of(batches * np.concatenate([[1.0], share[:-1]]), batches, lrs=lrs)
+
+
+@pytest.mark.parametrize("end", [3e-5, 1e-4, 3e-4, 1e-3, 1e-2, 0.1, 1.0])
+def test_a_ladder_that_ends_before_the_turn_has_no_answer(end):
+    for seed in range(60):
+        curve = cut_short(seed, turn=end * 10 ** (0.5 + seed % 7), end=end)
+        reading = read(curve, rule=Rule.CENTRE)
+        assert reading.suggestion is None
+        assert "Healthy" not in reading.verdict
+        assert "rose again" not in reading.verdict
+
+
+@pytest.mark.parametrize("end", [0.01, 0.1, 1.0, 10.0])
+def test_a_ladder_that_ends_well_beyond_the_turn_has_one_that_no_person_disputes(end):
+    answers = [undisputed(cut_short(seed, turn=end / 10 ** (1 + seed % 2), end=end)) for seed in range(60)]
+    assert sum(answers) >= 59
+
+
+def cut_off(curve, steps):
+    """What a ladder of so many steps would have measured, had it ended there."""
+    columns = (curve.lrs, curve.losses, curve.smoothed)
+    return Curve(
+        *(column[:steps] for column in columns),
+        Status.COMPLETED,
+        steps,
+        start_losses=curve.start_losses[:steps],
+        momentum=curve.momentum,
+        epoch_steps=curve.epoch_steps,
+    )
+
+
+@pytest.mark.parametrize("task", SWEEPS)
+def test_recorded_sweeps_cut_off_anywhere_have_answers_that_no_person_disputes(task):
+    curves = SWEEPS[task][:3]
+    for steps in range(8, min(map(len, curves)), 4):
+        cut = [cut_off(curve, steps) for curve in curves]
+        for curve in cut:
+            if reason_to_repeat(read(curve, rule=Rule.CENTRE)) is None:
+                undisputed(curve)
+        undisputed(median_curve(cut, beta=0.98))
 
 
 @pytest.mark.parametrize("task", SWEEPS)

@@ -55,8 +55,9 @@ def test_wandering_is_repeated_and_says_that_there_is_no_answer():
         curve(np.full(3, 2.0)),
         curve([2.0, np.nan], status=Status.NONFINITE),
         curve(FALL[:30], status=Status.INTERRUPTED),
+        curve(2 - LRS / 10),
     ],
-    ids=["never moved", "too short", "never finite", "interrupted"],
+    ids=["never moved", "too short", "never finite", "interrupted", "falls to the end"],
 )
 def test_what_another_sweep_would_not_change_is_not_repeated(measured):
     assert sweeps_in_all(measured, AUTO, rule=Rule.CENTRE) == (1, None)

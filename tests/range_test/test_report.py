@@ -5,10 +5,12 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.report import range_csv, range_lines
+from lrfind.range_test.repeats import Repeats
+from lrfind.range_test.report import range_csv, range_lines, repeats_line
 from lrfind.suggestion import Status
 
 
@@ -68,3 +70,15 @@ def test_the_screen_has_every_rule_the_suggestion_the_verdict_and_the_files(tmp_
 def test_the_screen_says_so_where_there_is_no_suggestion():
     lines = range_lines(a_reading(np.full(100, 2.3)), None, [])
     assert [line.text for line in lines] == ["No learning rate can be suggested."]
+
+
+@pytest.mark.parametrize(
+    ("lrs", "said"),
+    [
+        ((0.1, 0.1, 0.1), "the same within half a percent."),
+        ((0.1, 0.102, 0.104), "one standard deviation is times or divided by 1.02."),
+        ((0.1, 0.2, 0.4), "one standard deviation is times or divided by 2."),
+    ],
+)
+def test_a_spread_is_never_a_factor_of_1(lrs, said):
+    assert repeats_line(Repeats((0, 1, 2), (), lrs)).endswith(said)

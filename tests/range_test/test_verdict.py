@@ -1,6 +1,7 @@
 """What a curve shows, in words: each shape on curves made for it, and how often noise is taken for one."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -106,6 +107,54 @@ def test_only_a_fall_answers():
     assert {each for each in Shape if each.answers} == {Shape.HEALTHY}
 
 
+# --- the end of the fall
+
+
+def paired(shares, *, start=2.0, lrs=None):
+    """A paired sweep without noise; shares of the start's loss that are left after each rate."""
+    lrs = geometric(1e-5, 10.0, len(shares)) if lrs is None else lrs
+    losses = start * np.concatenate([[1.0], np.asarray(shares)[:-1]])
+    return Curve(lrs, losses, losses, Status.COMPLETED, len(lrs), start_losses=np.full(len(lrs), start))
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("end", [2e-5, 1e-4, 1e-2, 10.0])
+@pytest.mark.parametrize("depth", [1e-4, 0.5])
+def test_what_falls_as_a_power_of_the_rate_has_not_turned(power, end, depth):
+    lrs = geometric(1e-5, end, 60)
+    curve = paired(1 - depth * (lrs / end) ** power, lrs=lrs)
+    smoothed = smoothed_curve(curve)
+    assert shape_of(curve, smoothed) is Shape.FALLS_TO_END
+    # Levels that differ are not spelt the same.
+    high, low = re.search(
+        "from ([^ ]+) to ([^ ]+), and did not turn", verdict(curve, smoothed, Shape.FALLS_TO_END)
+    ).groups()
+    assert float(high) > float(low)
+
+
+@pytest.mark.parametrize(("rise", "expected"), [(0.1, Shape.FALLS_TO_END), (0.6, Shape.HEALTHY)])
+def test_a_turn_needs_a_rise_of_weight(rise, expected):
+    lrs = geometric(1e-5, 1e-2, 60)
+    far = np.minimum(lrs / 1e-3, 1)
+    curve = paired(1 - 0.1 * far + 0.1 * rise * np.maximum(np.log10(lrs / 1e-3), 0), lrs=lrs)
+    assert shape_of(curve, smoothed_curve(curve)) is expected
+
+
+def test_a_lone_high_point_at_the_end_is_no_turn():
+    lrs = geometric(1e-5, 1e-2, 60)
+    shares = 1 - 0.5 * lrs / 1e-2
+    shares[-2] = 0.95
+    assert shape_of(paired(shares, lrs=lrs), smoothed_curve(paired(shares, lrs=lrs))) is Shape.FALLS_TO_END
+
+
+def test_a_loss_that_stays_at_a_floor_is_healthy_and_is_not_said_to_rise():
+    shares = np.interp(np.linspace(-5, 1, 60), [-5, -3, -1.5, 1], [1, 1, 0.4, 0.4])
+    curve = paired(shares)
+    smoothed = smoothed_curve(curve)
+    assert shape_of(curve, smoothed) is Shape.HEALTHY
+    assert "did not clearly rise after it, up to 10" in verdict(curve, smoothed, Shape.HEALTHY)
+
+
 # --- false alarms, over seeds
 
 
@@ -171,7 +220,7 @@ def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
 @pytest.mark.parametrize(
     ("losses", "says"),
     [
-        (logistic(0.5), ["still falling", "Raise range.end_lr"]),
+        (logistic(0.5), ["fell to the end of the ladder (10)", "did not turn", "Raise range.end_lr"]),
         (FLAT, ["Flat", "Raise range.end_lr"]),
         (SHOOTING_UP, ["rose from the start", "Lower range.start_lr"]),
         (np.random.default_rng(0).exponential(2.3, 100), ["Too noisy", "batch_size", "range.num_steps"]),
