@@ -70,6 +70,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             device=str(device),
             device_name=name_of(device),
             config=config,
+            notes=sweep.seeds.notes,
             skipped=sweep.seeds.skipped,
             own={} if repeats is None else {"repeats": repeats_record(repeats)},
             groups=groups,

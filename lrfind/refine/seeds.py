@@ -39,6 +39,7 @@ class Seeds:
         title: What is trained on what and how; empty before the first task.
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
+        notes: What a reader of the numbers should know.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Seeds:
         self.in_memory = in_memory
         self.title = ""
         self.skipped: list[str] = []
+        self.notes: list[str] = []
         self.begun = False
         self.groups: tuple[Group, ...] = ()
         self._open_task = open_task
@@ -90,6 +92,7 @@ class Seeds:
                 yield task
             finally:
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
+                self.notes += [note for note in task.notes if note not in self.notes]
 
 
 def _reading(config: RefineConfig, data: Data, task: Task) -> Reading:

@@ -148,6 +148,7 @@ class Trial:
                             shown = watched.enter_context(self._observer.steps(total, self._words(total)))
                         done.append(self._one_seed(task, courses, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
+                    self.notes += [note for note in task.notes if note not in self.notes]
                     if not done[-1].whole:
                         break
         except KeyboardInterrupt:
@@ -178,7 +179,6 @@ class Trial:
     def _begin(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
         """Says how much there is to train, and keeps what the first task tells."""
         self.title = task.title
-        self.notes += task.notes
         moving = [course.schedule.policy.value for course in courses if course.momenta is not None]
         if moving and not momentum_of(task.optimizer):
             self.notes.append(

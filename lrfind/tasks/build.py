@@ -82,6 +82,8 @@ def build(
             accuracy=accuracy,
             autocast=autocast,
             highest_label=None if data.labels is None else int(data.labels.max()),
+            num_classes=data.num_outputs,
+            on_note=notes.append,
         )
     loaders = _loaders(config, data, device, validation_samples=validation_samples, skip=skip)
     batches = _as_configured(loaders.batches, config)

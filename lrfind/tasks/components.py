@@ -17,6 +17,7 @@ from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, Us
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.tasks.data.dataset import Data, wrap
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
+from lrfind.tasks.models import timm
 from lrfind.tasks.title import node_name
 from lrfind.training.objective import out_of_memory
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lrfind.config.schema import TaskConfig
+    from lrfind.tasks.data.dataset import Normalisation
 
 TIMEOUT = "timeout"
 """Key of the data group that is ours, unless a class of the user's takes an argument of that name."""
@@ -31,13 +33,21 @@ TIMEOUT = "timeout"
 _TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 """Variable that torch.load obeys whatever it is called with."""
 
+_FOLDERS = ("lrfind.tasks.data.imagefolder", "lrfind.tasks.data.dogbreed")
+"""Data whose pictures come in any size, so that they can be given the one that a model was made for."""
+
 OWN = "lrfind."
 """Names that begin so are ours: our model factories are told of the data."""
 
 
 def data_of(config: TaskConfig) -> Data:
-    """The data of a config, wrapped where it is a stranger's."""
+    """The data of a config, wrapped where it is a stranger's, and as a model of timm wants it."""
     node, timeout = dict(config.data), None
+    made_for = (
+        timm.data_config(config.model.get("name", "")) if config.model["_target_"] == timm.TARGET else None
+    )
+    if made_for is not None and node["_target_"] in _FOLDERS and node.get("image_size") is None:
+        node["image_size"] = made_for.size[0]
     make = callable_of("data", node, config.trust)
     if TIMEOUT in node and not _takes(make.func, TIMEOUT):
         timeout = _seconds(node.pop(TIMEOUT))
@@ -46,7 +56,14 @@ def data_of(config: TaskConfig) -> Data:
         obj = called("data", node, make, error=DataError)
     with told_as(DataError, f"data: {node['_target_']} raised"):
         data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
-    return dataclasses.replace(data, timeout=timeout)
+    return dataclasses.replace(data, timeout=timeout, normalisation=_normalisation(data, made_for))
+
+
+def _normalisation(data: Data, made_for: timm.DataConfig | None) -> Normalisation | None:
+    """That of the data, with the mean and standard deviation that a model was made for."""
+    if made_for is None or data.normalisation is None or data.input_shape is None:
+        return data.normalisation
+    return made_for.normalisation(data.normalisation.scale, data.input_shape[0])
 
 
 @contextmanager

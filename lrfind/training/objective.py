@@ -38,6 +38,9 @@ class Objective:
         highest_label: The highest class label of the data, where known. Before the first loss it, and the
             labels of the first batch, are held against the number of outputs where the criterion is one of
             torch's for class labels: on a GPU a label outside them is a crash without a message.
+        num_classes: The number of classes of the data, where known; the number of outputs is held against it
+            at the same time.
+        on_note: Told where they differ.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class Objective:
         accuracy: bool = False,
         autocast: Callable[[], AbstractContextManager[Any]] = nullcontext,
         highest_label: int | None = None,
+        num_classes: int | None = None,
+        on_note: Callable[[str], None] | None = None,
     ) -> None:
         if accuracy and criterion is None:
             raise UserError(
@@ -61,6 +66,8 @@ class Objective:
         self.accuracy = accuracy
         self.autocast = autocast
         self._highest_label = -1 if highest_label is None else highest_label
+        self._num_classes = num_classes
+        self._on_note = on_note
         self._check_labels = _takes_labels(criterion)
 
     def modules(self) -> Iterator[nn.Module]:
@@ -89,6 +96,7 @@ class Objective:
                 if self._check_labels:
                     self._check_labels = False
                     _check_labels(self._highest_label, outputs, target, _ignored(self.criterion))
+                    self._hold_against_classes(outputs, target)
                     _check_log_probabilities(self.criterion, outputs)
                 loss = self.criterion(outputs, target)
         except UserError:
@@ -111,6 +119,23 @@ class Objective:
         other = copy.copy(self)
         other.accuracy = False
         return other
+
+    def _hold_against_classes(self, outputs: Any, target: Any) -> None:
+        if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):
+            return
+        count = outputs.shape[1]
+        if count > self._num_classes:
+            self._on_note(
+                f"the model has {count} outputs, and the data {self._num_classes} classes: it first learns "
+                f"that {count - self._num_classes} of them never come, and that fall is measured, too. Give "
+                f"the model {self._num_classes} outputs, unless more are meant."
+            )
+        elif count < self._num_classes:
+            self._on_note(
+                f"the model has {count} outputs, and the data say that they have {self._num_classes} "
+                f"classes: a label above {count - 1} would end the run. Give the model {self._num_classes} "
+                "outputs."
+            )
 
     def _outputs(self, batch: Any) -> Any:
         if self.forward is not None:
@@ -237,8 +262,7 @@ def _ignored(criterion: Any) -> int:
 
 
 def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None:
-    labels = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
-    if not (labels and isinstance(outputs, Tensor) and outputs.ndim == 2):
+    if not _one_score_a_class(outputs, target):
         return
     count = outputs.shape[1]
     seen = target[target != ignored]
@@ -251,6 +275,11 @@ def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None
         )
     if lowest < 0:
         raise DataError(f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}.")
+
+
+def _one_score_a_class(outputs: Any, target: Any) -> bool:
+    labels = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
+    return labels and isinstance(outputs, Tensor) and outputs.ndim == 2
 
 
 def _check_log_probabilities(criterion: Any, outputs: Any) -> None:

@@ -45,7 +45,8 @@ class Task:
         validation: Fixed batches on the device that training does not see, or None.
         per_epoch: Batches an epoch; None where that is not known.
         title: What is trained on what and how, for a picture's title.
-        notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for.
+        notes: Sentences that the user should know of, such as a head that a checkpoint had no weights for;
+            the first loss may add to them.
         skipped: Paths of the pictures left out so far; grows as batches are drawn.
         data: What the batches are made of, for another task on the same; None where that is not known.
         peers: Those who run the same sweep at the same time, or None.

@@ -140,6 +140,7 @@ class Runs:
                             shown = watched.enter_context(self._observer.steps(most, self._words))
                         trials.append(self._one_seed(task, tried, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
+                    self.notes += [note for note in task.notes if note not in self.notes]
                     if self.interrupted:
                         break
         except KeyboardInterrupt:
@@ -150,7 +151,6 @@ class Runs:
         """The rates to try, once the first task is there; says how much there is to train."""
         self.title = task.title
         self.groups = groups_of(task.model, task.optimizer)
-        self.notes += task.notes
         configured = None
         if self._is_configured:  # of the fastest group of parameters
             configured = max(float(group.get("lr", 0.0)) for group in task.optimizer.param_groups)

@@ -207,3 +207,22 @@ def test_stdout_holds_the_result_alone_though_models_and_workers_print(own, tmp_
         assert ran.stdout.count("\n") == 1
     else:
         assert ran.stdout == ""
+
+
+@pytest.mark.parametrize("command", ["range", "refine", "verify", "compare"])
+def test_more_outputs_than_classes_are_told_of_by_every_command(lrfind, own, command):
+    own(
+        "wide",
+        "from torch import nn\ndef net():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 1000))\n",
+    )
+    fast = {
+        "range": ("range.num_steps=10", "range.repeats=1"),
+        "refine": ("refine.iterations=2",),
+        "verify": ("verify.lr=0.1", "verify.num_steps=4", "verify.seeds=1", "range.num_steps=5"),
+        "compare": ("compare.lrs=[0.1]", "compare.samples=640", "compare.seeds=1"),
+    }[command]
+    ran = lrfind(command, "model=custom", "model._target_=wide.net", "trust=[wide]", *fast)
+    assert ran.code in (0, 3, 4), ran.err
+    (told,) = [note for note in ran.record["warnings"] if "outputs" in note]
+    assert "1000 outputs, and the data 10 classes" in told
+    assert ran.err.count("1000 outputs") == 1

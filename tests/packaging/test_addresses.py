@@ -24,7 +24,7 @@ TARGET = re.compile(r"_target_: *(lrfind\.[\w.]+)")
 ADDRESSES = {
     "lrfind.tasks.data": ("cifar10", "curve", "digits", "dogbreed", "fashion_mnist", "imagefolder", "mnist"),
     "lrfind.tasks.losses": ("HalfMSELoss",),
-    "lrfind.tasks.models": ("cnn", "curve_mlp", "mlp", "mnist_mlp", "torchvision_model"),
+    "lrfind.tasks.models": ("cnn", "curve_mlp", "mlp", "mnist_mlp", "timm_model", "torchvision_model"),
 }
 """What configs of version 0.1.0 may name: a name may be added, and none may go."""
 

@@ -124,6 +124,33 @@ def test_a_criterion_with_one_number_and_axes_is_taken():
     assert loss.shape == ()
 
 
+# --- outputs and classes
+
+
+@pytest.mark.parametrize(
+    ("outputs", "classes", "said"),
+    [
+        (3, 3, None),
+        (3, None, None),
+        (5, 3, "5 outputs, and the data 3 classes"),
+        (3, 4, "have 4 classes"),
+    ],
+)
+def test_a_number_of_outputs_that_is_not_that_of_the_classes_is_told_once(outputs, classes, said):
+    notes = []
+    objective = Objective(linear(outputs), nn.CrossEntropyLoss(), num_classes=classes, on_note=notes.append)
+    objective((X, Y))
+    objective((X, Y))
+    assert len(notes) == (said is not None)
+    assert all(said in note for note in notes)
+
+
+def test_a_loss_without_classes_says_nothing_of_outputs():
+    notes = []
+    Objective(linear(3), nn.MSELoss(), num_classes=1, on_note=notes.append)((X, torch.zeros(len(X), 3)))
+    assert notes == []
+
+
 # --- what cannot be
 
 

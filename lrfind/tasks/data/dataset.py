@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+SIDE = 224
+"""Pixels of a side of pictures from files, where nothing else is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
@@ -112,12 +115,13 @@ def cifar10(
     return _in_memory("cifar10", resize_all(images, image_size), labels, colours)
 
 
-def dogbreed(root: str, image_size: int = 224, on_error: str = "raise") -> Data:
+def dogbreed(root: str, image_size: int | None = None, on_error: str = "raise") -> Data:
     """Photographs of dogs: class folders, or Kaggle's `train/<id>.jpg` beside `labels.csv` (id,breed).
 
     Args:
         root: The folder; the class folders may also lie in its `train/`.
-        image_size: Side in pixels: the shorter side is resized to it, the longer one cropped.
+        image_size: Side in pixels: the shorter side is resized to it, the longer one cropped; None: 224, or
+            what a model of timm was made for.
         on_error: What a picture that cannot be read does: `raise` ends the run, `skip` leaves it out.
 
     Raises:
@@ -128,7 +132,7 @@ def dogbreed(root: str, image_size: int = 224, on_error: str = "raise") -> Data:
     return _picture_folder("dogbreed", find_dogbreed(root), image_size, on_error)
 
 
-def imagefolder(root: str, image_size: int = 224, on_error: str = "raise") -> Data:
+def imagefolder(root: str, image_size: int | None = None, on_error: str = "raise") -> Data:
     """Any folder of class folders with pictures in them; arguments as `dogbreed`."""
     from lrfind.tasks.data.folders import find_class_folders
 
@@ -247,16 +251,17 @@ def _in_memory(name: str, images: Tensor, labels: Tensor, normalisation: Normali
 
 
 def _picture_folder(
-    name: str, found: tuple[list[str], list[int], list[str]], image_size: int, on_error: str
+    name: str, found: tuple[list[str], list[int], list[str]], image_size: int | None, on_error: str
 ) -> Data:
     from lrfind.tasks.data.images import PictureFolder
 
     paths, labels, classes = found
-    pictures = PictureFolder(paths, labels, classes, image_size=image_size, on_error=on_error)
+    side = SIDE if image_size is None else image_size
+    pictures = PictureFolder(paths, labels, classes, image_size=side, on_error=on_error)
     return Data(
         pictures,
         name=name,
-        input_shape=(3, image_size, image_size),
+        input_shape=(3, side, side),
         num_outputs=len(classes),
         labels=pictures.labels,
         normalisation=Normalisation(1 / 255, IMAGENET_MEAN, IMAGENET_STD),

@@ -9,6 +9,8 @@ from torch import nn
 from lrfind.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from typing_extensions import Self
 
 # Where torchvision's classification models keep the layer that gives the logits; within a Sequential it is
@@ -80,9 +82,15 @@ def freeze_backbone(model: nn.Module) -> None:
         ModelError: The head cannot be found.
     """
     _, head = find_head(model)
-    model.requires_grad_(False)
-    head.requires_grad_(True)
+    freeze_all_but(model, [head])
     for parent in list(model.modules()):
         for name, child in list(parent.named_children()):
             if isinstance(child, nn.BatchNorm2d):
                 setattr(parent, name, FixedBatchNorm2d.copy_of(child))
+
+
+def freeze_all_but(model: nn.Module, heads: Sequence[nn.Module]) -> None:
+    """Takes `requires_grad` from every parameter outside the heads, in place."""
+    model.requires_grad_(False)
+    for head in heads:
+        head.requires_grad_(True)

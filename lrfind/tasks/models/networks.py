@@ -6,12 +6,13 @@ import logging
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from lrfind.errors import ModelError
 from lrfind.tasks.models import heads
+from lrfind.tasks.models.timm import data_config, made_model
 from lrfind.tasks.models.torchvision import (
     arguments_of_family,
     picture_size,
@@ -230,7 +231,7 @@ def torchvision_model(
     assert isinstance(model, nn.Module)
     if state is not None:
         head, _ = heads.find_head(model)
-        load_weights(model, state, head=head, what=f"model.weights={weights} for model.name={name}")
+        load_weights(model, state, heads=(head,), what=f"model.weights={weights} for model.name={name}")
     if freeze_backbone:
         if state is None:
             _logger.warning(
@@ -239,6 +240,54 @@ def torchvision_model(
             )
         heads.freeze_backbone(model)
     return model
+
+
+def timm_model(
+    *,
+    name: str,
+    weights: str | None = None,
+    freeze_backbone: bool = False,
+    num_outputs: int | None = None,
+    in_channels: int | None = None,
+    data: Data,
+    **arguments: Any,
+) -> nn.Module:
+    """Makes any model of timm, `(batch, C, H, W)` to logits `(batch, num_outputs)`.
+
+    Head and first layer get the widths of the data. Models that are made for one size of pictures are made
+    for the data's; pretrained weights are resampled where timm can do it.
+
+    Args:
+        name: A name that `timm.list_models` knows, with the tag of its weights or without.
+        weights: None for random weights, `DEFAULT` or a tag of timm's (`a1_in1k`), or the path of a state
+            dict.
+        freeze_backbone: Train the head alone, batch norm below it as it is.
+        num_outputs: Width of the output; None takes it from the data.
+        in_channels: Channels of a picture; None takes them from the data, or those the model was made for.
+        data: What the model will meet.
+        arguments: More of what the model's class in timm takes, such as `drop_path_rate`.
+
+    Raises:
+        ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
+    """
+    shape = data.input_shape
+    made_for = data_config(name)
+    if shape is not None and len(shape) != 3:
+        raise ModelError(
+            f"model.name={name} takes pictures of shape (channels, height, width), and an input of "
+            f"{data.name} has the shape {shape}; type model=mlp."
+        )
+    if in_channels is None:
+        in_channels = made_for.channels if shape is None else shape[0]
+    return made_model(
+        name,
+        weights=weights,
+        freeze_backbone=freeze_backbone,
+        num_outputs=_output_width(num_outputs, data),
+        in_channels=_positive("model.in_channels", in_channels),
+        data=data,
+        **arguments,
+    )
 
 
 def _xavier(model: nn.Sequential) -> None:

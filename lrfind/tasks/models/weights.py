@@ -184,7 +184,7 @@ def _require_sane_size(path: Path, what: str) -> None:
         )
 
 
-def load_weights(model: nn.Module, state: StateDict, *, head: str, what: str) -> None:
+def load_weights(model: nn.Module, state: StateDict, *, heads: tuple[str, ...], what: str) -> None:
     """Puts a state dict into a model whose head may be of another size.
 
     A head that is missing or of another shape is left as the model made it, and the log says so. Everything
@@ -193,14 +193,15 @@ def load_weights(model: nn.Module, state: StateDict, *, head: str, what: str) ->
     Args:
         model: Where the weights go, in place.
         state: What `read_state_dict` or `download_state_dict` returned.
-        head: The dotted name of the model's head.
+        heads: The dotted name of the model's head; a few models have several.
         what: How a message names the checkpoint and the model.
 
     Raises:
         ModelError: Keys are missing, unexpected, or of another shape.
     """
     own = model.state_dict()
-    head_keys = {key for key in own if key.startswith(f"{head}.")}
+    prefixes = tuple(f"{head}." for head in heads)
+    head_keys = {key for key in own if key.startswith(prefixes)}
     head_fits = all(key in state and state[key].shape == own[key].shape for key in head_keys)
     misshaped = [
         key for key in state if key in own and key not in head_keys and state[key].shape != own[key].shape
@@ -210,7 +211,7 @@ def load_weights(model: nn.Module, state: StateDict, *, head: str, what: str) ->
         for key, value in state.items()
         if key not in misshaped
         and not key.startswith(_AUXILIARY)
-        and (head_fits or not key.startswith(f"{head}."))
+        and (head_fits or not key.startswith(prefixes))
     )
     # Modules read their version from here (mnasnet refuses to load without); a plain dict has lost it.
     kept._metadata = getattr(state, "_metadata", getattr(own, "_metadata", None))  # type: ignore[attr-defined]
@@ -239,7 +240,7 @@ def load_weights(model: nn.Module, state: StateDict, *, head: str, what: str) ->
             "model.name that it was made from."
         )
     if not head_fits:
-        _logger.info("%s: its head does not fit and is left out; %s starts untrained", what, head)
+        _logger.info("%s: its head does not fit and is left out; %s starts untrained", what, ", ".join(heads))
 
 
 def _cleaned(content: Any, what: str) -> StateDict:

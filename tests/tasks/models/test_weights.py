@@ -125,7 +125,7 @@ def test_missing_unexpected_and_misshaped_keys_are_counted_and_the_first_named()
     state["extra"] = torch.zeros(1)
     del state["bn.weight"], state["bn.running_mean"]
     with pytest.raises(ModelError) as caught:
-        load_weights(model, state, head="fc", what="model.weights=w.pt")
+        load_weights(model, state, heads=("fc",), what="model.weights=w.pt")
     assert str(caught.value) == (
         "model.weights=w.pt does not fit: 2 of the model's 9 entries are missing (first: bn.weight); 1 are "
         "unexpected (first: extra); 1 have another shape (first: conv.weight, (4, 1, 1, 1) in the file, "
