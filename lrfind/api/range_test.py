@@ -245,7 +245,7 @@ def range_test(
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
-        own=range_record(arguments | chosen, found.repeats),
+        own=range_record(arguments | chosen, found.reading, found.repeats),
         groups=found.groups,
     )
     return RangeTestResult(found.curve, reading, found.repeats, task.title, content)

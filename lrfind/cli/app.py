@@ -7,38 +7,40 @@ happen on the way into a message and the exit code of the contract.
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.job import guarded
 from lrfind.cli.overrides import DEBUG, RERUN
-from lrfind.cli.run_directory import RefusedError, RunDirectory, remove_abandoned
+from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.cli.signals import signals_as_interrupts
 from lrfind.errors import ConfigError, ExitCode, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from omegaconf import DictConfig
 
     from lrfind.cli.job import Job
-    from lrfind.report.output import Outcome
+    from lrfind.report.output import Outcome, Show
 
 
-def launch(command: str, arguments: Sequence[str], job: Job) -> int:
+def launch(command: str, arguments: Sequence[str], job: Job, show: Show) -> int:
     """Composes the config of a command, runs its job and returns the exit code of the process.
 
     Args:
         command: Name of the command and of its primary config.
         arguments: Overrides and Hydra's own flags.
         job: What to do with the composed config.
+        show: What goes to stdout.
     """
     from lrfind.report import console
 
     debug = DEBUG in (argument.lower() for argument in arguments)
     with signals_as_interrupts() as came:
         try:
-            code = _under_hydra(command, arguments, job)
+            code = _under_hydra(command, arguments, job, show)
         except UserError as error:
             if debug:
                 console.traceback_of(error)
@@ -59,45 +61,68 @@ def launch(command: str, arguments: Sequence[str], job: Job) -> int:
     return int(code)
 
 
-def _under_hydra(command: str, arguments: Sequence[str], job: Job) -> ExitCode:
+def _under_hydra(command: str, arguments: Sequence[str], job: Job, show: Show) -> ExitCode:
     import hydra
 
-    from lrfind.cli.hydra_errors import explained
-    from lrfind.cli.hydra_session import inside_hydra, shown_by_hydra
+    from lrfind.cli.hydra_session import inside_hydra
     from lrfind.cli.multirun import MultirunSummary
     from lrfind.config.trust import trust_of
 
     trust = trust_of(arguments)
     _require_trust_in_pickles(arguments, trust)
-    calls = _Calls(guarded(job, trust))
+    calls = _Calls(command, guarded(job, trust), show)
 
     def run(composed: DictConfig) -> float:
         return calls.call(composed)
 
     app = hydra.main(version_base="1.3", config_path="pkg://lrfind.configs", config_name=command)(run)
-    with inside_hydra(arguments, trust), RunDirectory.left_at_the_end():
+    with inside_hydra(command, arguments, trust), RunDirectory.left_at_the_end():
         try:
-            with shown_by_hydra(arguments):
-                app()
-        except SystemExit as error:
-            if calls.begun:
-                raise ConfigError(
-                    f"Something named by a _target_ ended the process with exit status {error.code}."
-                ) from error
-            # Hydra's own flags, and its parser.
-            return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED
-        except UserError:
+            shown = _run_app(app, calls, command, arguments)
+        except BaseException:
+            with suppress(UserError):  # what went wrong first is told
+                MultirunSummary.finish(show)
             raise
-        except RefusedError as refused:
-            raise refused.error from None
-        except Exception as error:
-            told = None if calls.begun else explained(error, command, arguments)
-            if told is None:
-                raise
-            raise told from error
-        finally:
-            of_all = MultirunSummary.finish()
-    return calls.code() if of_all is None else of_all
+        of_all = MultirunSummary.finish(show)
+        if of_all is not None:
+            return of_all
+        return calls.code() if shown is None else shown
+
+
+def _run_app(
+    app: Callable[[], Any], calls: _Calls, command: str, arguments: Sequence[str]
+) -> ExitCode | None:
+    """Hands the command line to Hydra; the exit code where Hydra shows something instead of running a job.
+
+    Raises:
+        UserError: Something cannot be used as given, a launcher among it.
+    """
+    from lrfind.cli.hydra_errors import explained, launcher_error
+    from lrfind.cli.hydra_session import shown_by_hydra
+    from lrfind.cli.multirun import MultirunSummary
+
+    try:
+        with shown_by_hydra(arguments):
+            app()
+    except SystemExit as error:
+        if calls.begun:
+            raise ConfigError(
+                f"Something named by a _target_ ended the process with exit status {error.code}."
+            ) from error
+        # Hydra's own flags, and its parser.
+        return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED
+    except UserError:
+        raise
+    except RefusedError as refused:
+        raise refused.error from None
+    except Exception as error:
+        told = launcher_error(error, MultirunSummary.launcher())
+        if told is None and not calls.begun:
+            told = explained(error, command, arguments)
+        if told is None:
+            raise
+        raise told from error
+    return None
 
 
 class _Calls:
@@ -107,9 +132,11 @@ class _Calls:
         begun: Whether there has been one.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, command: str, job: Job, show: Show) -> None:
         self.begun = False
+        self._command = command
         self._job = job
+        self._show = show
         self._error: UserError | None = None
         self._code = ExitCode.SUGGESTED
 
@@ -122,7 +149,9 @@ class _Calls:
         about = HydraConfig.get()
         directory = Path(about.runtime.output_dir)
         if about.mode == RunMode.MULTIRUN:
-            outcome = self._one_of_many(composed, directory, about)
+            from lrfind.cli.multirun import run_one
+
+            outcome = run_one(self._job, composed, directory, self._show, command=self._command)
         else:
             outcome = self._alone(composed, directory)
         if outcome is None:
@@ -143,24 +172,10 @@ class _Calls:
     def _alone(self, composed: DictConfig, directory: Path) -> Outcome | None:
         RunDirectory.started()
         try:
-            return self._job(composed, directory)
+            return self._job(composed, directory, self._show)
         except UserError as error:
             self._error = error  # raised by `code`: Hydra would print a line of its own first
             return None
-
-    def _one_of_many(self, composed: DictConfig, directory: Path, about: Any) -> Outcome | None:
-        from lrfind.cli.multirun import forget_failure, report_failure
-
-        remove_abandoned(directory)
-        forget_failure(directory)
-        try:
-            outcome = self._job(composed, directory)
-        except Exception as error:  # the other jobs go on, whatever happened to this one
-            report_failure(error, about.job, directory, debug=about.verbose is True)
-            return None
-        if outcome.code is ExitCode.INTERRUPTED:
-            raise KeyboardInterrupt
-        return outcome
 
 
 def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) -> None:

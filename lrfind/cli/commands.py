@@ -27,7 +27,7 @@ class Command(NamedTuple):
     purpose: str
 
     def run(
-        self, composed: DictConfig, directory: Path, *, show: Show, config_key: ConfigKey | None = None
+        self, composed: DictConfig, directory: Path, show: Show, *, config_key: ConfigKey | None = None
     ) -> Outcome:
         """The job: checks the config, has the room do its work, and hands out what that found.
 
@@ -49,7 +49,8 @@ class Command(NamedTuple):
         from lrfind.report.output import Show, finish
 
         began = perf_counter()
-        with errors_only(show is Show.NUMBER):  # here again: a launcher may have started another process
+        # Here again: a launcher may have started another process.
+        with errors_only(show in (Show.NUMBER, Show.NOTHING)):
             room = import_module(f"lrfind.{self.room}.command")
             config = validated(composed, room.CONFIG)
             try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from typing import TYPE_CHECKING, Any
 
 from lrfind.config.validate import nearest
@@ -24,13 +25,35 @@ def explained(error: Exception, command: str, arguments: Sequence[str]) -> UserE
         return composition_error(error, command, arguments)
     if type(error).__module__.startswith("yaml"):
         return ConfigError(f"A config file is not valid YAML: {' '.join(str(error).split())}")
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
         where = error.filename or "The run directory"
         return OutputError(
             f"{where}: the run directory cannot be made: {error.strerror or error}. Choose another with "
             "hydra.run.dir=FOLDER."
         )
     return None
+
+
+def launcher_error(error: Exception, launcher: str | None) -> UserError | None:
+    """What went wrong while another engine ran the jobs of a multirun; None where none did.
+
+    A job tells of its own errors: what arrives here is that of the engine, which cannot be reached, or has
+    lost the process of a job.
+
+    Args:
+        error: What the launcher raised.
+        launcher: Its name; None where there is no multirun.
+    """
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    if launcher in (None, "basic") or isinstance(error, (HydraException, OmegaConfBaseException)):
+        return None
+    return ConfigError(
+        f"hydra/launcher={launcher} gave up: {type(error).__name__}: {_one_line(error).rstrip('.')}. Jobs "
+        "that had ended are kept. Where the process of a job was killed, the machine may have run out of "
+        "memory: run fewer jobs at a time."
+    )
 
 
 def composition_error(error: Exception, command: str, arguments: Sequence[str]) -> ConfigError:
@@ -96,4 +119,10 @@ def _flat(node: Any, prefix: str) -> Iterator[str]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Its text in one line; of one without a text the line of code that raised it."""
+    said = " ".join(str(error).split())
+    if said:
+        return said
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}: {frames[-1].line}" if frames else ""
+    return f"{type(error).__name__}{place}"

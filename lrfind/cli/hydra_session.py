@@ -18,10 +18,11 @@ _SHOWING = ("-c", "--cfg", "-i", "--info", "--hydra-help")
 
 
 @contextmanager
-def inside_hydra(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
+def inside_hydra(command: str, arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
     """Hydra reads these arguments, trusts no other code, and leaves the process as it was.
 
     Args:
+        command: Name of the primary config.
         arguments: Overrides and Hydra's own flags.
         trust: Packages whose code the user lets run.
     """
@@ -30,7 +31,7 @@ def inside_hydra(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[Non
             _as_arguments(arguments),
             _plain_exceptions(),
             _loggers_kept(),
-            _configs_checked(arguments, trust),
+            _configs_checked(command, arguments, trust),
         ):
             stack.enter_context(each)
         yield
@@ -122,19 +123,32 @@ def _loggers_kept() -> Iterator[None]:
 
 
 @contextmanager
-def _configs_checked(arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
-    """Hydra composes no config that tells it to run what nobody trusts."""
-    import hydra._internal.hydra as user_of_it
+def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
+    """Hydra composes no config that tells it to run what nobody trusts.
 
-    from lrfind.config.hydra_loader import CheckedConfigLoader
+    Of the jobs of a multirun one that cannot be composed is a job that fails, unless all of them are.
+    """
+    import hydra._internal.hydra as user_of_it
+    from hydra.plugins.sweeper import Sweeper
+
+    from lrfind.cli.hydra_errors import composition_error
+    from lrfind.config.hydra_loader import CheckedConfigLoader, require_a_job
 
     name = "ConfigLoaderImpl"
-    before = getattr(user_of_it, name)
-    setattr(user_of_it, name, partial(CheckedConfigLoader, trust=trust, words=arguments))
+    before, checked = getattr(user_of_it, name), Sweeper.validate_batch_is_legal
+    loader = partial(
+        CheckedConfigLoader,
+        trust=trust,
+        words=arguments,
+        explain=partial(composition_error, command=command, arguments=arguments),
+    )
+    setattr(user_of_it, name, loader)
+    Sweeper.validate_batch_is_legal = require_a_job  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:
         setattr(user_of_it, name, before)
+        Sweeper.validate_batch_is_legal = checked  # type: ignore[method-assign]
 
 
 def _only_shows(arguments: Sequence[str]) -> bool:

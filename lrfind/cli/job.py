@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lrfind.errors import UserError
-from lrfind.report.output import Outcome
+from lrfind.report.output import Outcome, Show
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-Job = Callable[["DictConfig", Path], Outcome]
-"""Called with the composed config and the run directory."""
+Job = Callable[["DictConfig", Path, Show], Outcome]
+"""Called with the composed config, the run directory, and what goes to stdout."""
 
 
 def guarded(job: Job, trust: Sequence[str]) -> Job:
@@ -29,11 +29,11 @@ def guarded(job: Job, trust: Sequence[str]) -> Job:
 def _with_stdout_kept(job: Job) -> Job:
     """The job, with only its results on stdout, whatever a model or a data set writes there."""
 
-    def run(composed: DictConfig, directory: Path) -> Outcome:
+    def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
         from lrfind.report.streams import stdout_kept_for_results
 
         with stdout_kept_for_results():
-            return job(composed, directory)
+            return job(composed, directory, show)
 
     return run
 
@@ -41,10 +41,10 @@ def _with_stdout_kept(job: Job) -> Job:
 def _with_trust(job: Job, trust: Sequence[str]) -> Job:
     """The job, with the user's word on whose code is trusted in place of that of the config's files."""
 
-    def run(composed: DictConfig, directory: Path) -> Outcome:
+    def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
         from lrfind.config.trust import with_trust_of_the_user
 
-        return job(with_trust_of_the_user(composed, trust), directory)
+        return job(with_trust_of_the_user(composed, trust), directory, show)
 
     return run
 
@@ -52,9 +52,9 @@ def _with_trust(job: Job, trust: Sequence[str]) -> Job:
 def _with_causes_told(job: Job) -> Job:
     """The job; memory that runs out, workers that die and bugs of the user's own are told as his to mend."""
 
-    def run(composed: DictConfig, directory: Path) -> Outcome:
+    def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
         try:
-            return job(composed, directory)
+            return job(composed, directory, show)
         except UserError:
             raise
         except Exception as error:

@@ -87,8 +87,8 @@ def main(arguments: list[str]) -> int:
     from lrfind.report.output import Show
 
     with errors_only(show is Show.NUMBER):
-        job = partial(COMMANDS[command].run, show=show, config_key=config_key)
-        return launch(command, words, job)
+        job = partial(COMMANDS[command].run, config_key=config_key)
+        return launch(command, words, job, show)
 
 
 def _config_key(given: str) -> ConfigKey:

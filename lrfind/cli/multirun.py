@@ -1,49 +1,40 @@
-"""The jobs of a multirun: a failed one is told at once and stops no other, and all are summed up."""
+"""The jobs of a multirun: a failed one stops no other, each is noted as it ends, and all are summed up."""
 
 from __future__ import annotations
 
-import json
-import time
+import os
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
-from lrfind.cli.run_directory import RunDirectory
-from lrfind.errors import ExitCode, UserError
+from lrfind.cli.run_directory import RunDirectory, remove_abandoned
+from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
+from lrfind.multirun.report import multirun_csv, multirun_lines
+from lrfind.multirun.results import MultirunJob, exit_code, forget_jobs, jobs_of, note_job
 from lrfind.report import console
-from lrfind.report.files import Cell, csv_text, write_whole
+from lrfind.report.files import write_whole
+from lrfind.report.output import Show, number_text
+from lrfind.report.paragraphs import Paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lrfind.own_code import Frame
+    from omegaconf import DictConfig
 
-SUMMARY = "multirun.csv"
+    from lrfind.cli.job import Job
+    from lrfind.report.output import Outcome
+
+SUMMARY, PICTURE = "multirun.csv", "multirun.png"
 ERROR_FILE = "error.txt"
 """Left in a job's directory where the job could not be run."""
 
 DEFECT = "A defect of lrfind: "
 
-
-def forget_failure(directory: Path) -> None:
-    """Removes what an earlier job in the same directory left of a failure."""
-    (directory / ERROR_FILE).unlink(missing_ok=True)
-
-
-def report_failure(error: Exception, job: Any, directory: Path, *, debug: bool) -> None:
-    """Says on stderr which job failed and why, and leaves it in the job's directory."""
-    frames: Sequence[Frame] = ()
-    if isinstance(error, UserError):
-        message, *more = error.paragraphs
-        frames = error.frames
-    else:
-        message, more = f"{DEFECT}{type(error).__name__}: {error}", []
-    if debug or not isinstance(error, UserError):
-        console.traceback_of(error)
-    console.error(f"job {job.num} ({job.override_dirname}): {message}", *more)
-    console.own_code(frames)
-    write_whole(directory / ERROR_FILE, "\n".join([message, *more]) + "\n")
+REFUSED = "refused"
+"""The one key of the config of a job that could not be composed: why."""
 
 
 _WRITTEN_BY_HYDRA = ("config.yaml", "hydra.yaml", "overrides.yaml")
@@ -57,7 +48,8 @@ class MultirunSummary(Callback):
     """
 
     _directory: ClassVar[Path | None] = None
-    _started: ClassVar[float] = 0.0
+    _launcher: ClassVar[str] = ""
+    _ran_here: ClassVar[set[int]] = set()
 
     def on_run_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra before it writes the config of a run."""
@@ -73,74 +65,172 @@ class MultirunSummary(Callback):
     def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra in the process that starts the jobs."""
         directory = Path(config.hydra.sweep.dir)
-        RunDirectory.begin(directory, None, "hydra.sweep.dir")
+        RunDirectory.begin_multirun(directory, config.hydra.output_subdir)
+        forget_jobs(directory)
         MultirunSummary._directory = directory
-        MultirunSummary._started = time.time()
+        MultirunSummary._launcher = str(config.hydra.runtime.choices.get("hydra/launcher"))
+        MultirunSummary._ran_here = set()
 
     @classmethod
-    def finish(cls) -> ExitCode | None:
-        """Writes `multirun.csv` into the sweep directory and says on stderr where it is.
+    def launcher(cls) -> str | None:
+        """The launcher of the multirun that this process has started; None where there is none."""
+        return None if cls._directory is None else cls._launcher
+
+    @classmethod
+    def takes_turn(cls, number: int) -> bool:
+        """Whether a job runs in the process that has started the multirun: then it speaks for itself."""
+        if cls._directory is None:
+            return False
+        cls._ran_here.add(number)
+        return True
+
+    @classmethod
+    def finish(cls, show: Show) -> ExitCode | None:
+        """Says what the jobs of other processes found, and sums all of them up.
 
         Returns:
             The exit code of the multirun, or None where there was none.
+
+        Raises:
+            OutputError: The summary cannot be written.
         """
         directory, cls._directory = cls._directory, None
         if directory is None:
             return None
-        jobs = _jobs(directory, cls._started)
-        rows = [_row(folder, directory) for folder in jobs]
-        path = directory / SUMMARY
-        write_whole(path, csv_text(["job", "overrides", "status", "lr", "low", "high", "message"], rows))
-        answered = sum(row[3] is not None for row in rows)
-        console.note(f"{answered} of {len(rows)} jobs suggest a learning rate; summary: {path}")
-        if any(str(row[6]).startswith(DEFECT) for row in rows):
-            return ExitCode.DEFECT
-        if not rows or any(row[2] == "failed" for row in rows):
+        jobs = jobs_of(directory)
+        forget_jobs(directory)
+        for job in jobs:
+            if job.number not in cls._ran_here:
+                _tell(job, directory, show)
+        if not jobs:
             return ExitCode.UNUSABLE
-        if any(_refused(folder) for folder in jobs):
-            return ExitCode.NOT_SENSIBLE
-        return ExitCode.SUGGESTED if answered == len(rows) else ExitCode.NO_SUGGESTION
+        if show is Show.TABLE:
+            console.show(multirun_lines(jobs))
+        write_whole(directory / SUMMARY, multirun_csv(jobs))
+        picture = _picture(jobs, directory)
+        answered = sum(job.lr is not None for job in jobs)
+        console.note(
+            f"{answered} of {len(jobs)} jobs suggest a learning rate; summary: {directory / SUMMARY}"
+            + (f"; picture: {picture}" if picture else "")
+        )
+        return exit_code(jobs)
 
 
-def _jobs(directory: Path, started: float) -> list[Path]:
-    """Directories of the jobs started since then; clocks of file systems are coarse."""
-    if not directory.is_dir():
-        return []
-    configs = [f for f in directory.rglob(".hydra/overrides.yaml") if f.stat().st_mtime >= started - 2]
-    return sorted((f.parent.parent for f in configs), key=_number)
+def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, command: str) -> Outcome | None:
+    """Runs one job of a multirun, in whichever process; None where it could not be run.
+
+    Raises:
+        OutputError: Nothing can be written into the sweep directory.
+        KeyboardInterrupt: The job was stopped; what it had measured is written.
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    hydra = HydraConfig.get()
+    sweep = Path(hydra.sweep.dir).absolute()
+    noted = MultirunJob(
+        hydra.job.num, os.path.relpath(directory, sweep), command, tuple(map(str, hydra.overrides.task))
+    )
+    here = MultirunSummary.takes_turn(noted.number)
+    with RunDirectory.of_job(directory, hydra.output_subdir):
+        remove_abandoned(directory)
+        (directory / ERROR_FILE).unlink(missing_ok=True)
+        note_job(sweep, noted)
+        if here:
+            _head(noted, show)
+        outcome = None
+        try:
+            if REFUSED in composed:
+                raise ConfigError(composed[REFUSED])
+            if not here:
+                _deal_device(composed, noted.number, str(hydra.launcher.get("_target_")))
+            outcome = job(composed, directory, show if here else Show.NOTHING)
+            noted = replace(noted, code=int(outcome.code))
+        except Exception as error:  # the other jobs go on, whatever happened to this one
+            noted = _failed(noted, error, debug=hydra.verbose is True)
+            write_whole(directory / ERROR_FILE, "\n".join(noted.failure) + "\n")
+            if here:
+                _tell(noted, sweep, show)
+        note_job(sweep, noted)
+        if not here and show is not Show.NUMBER:  # a sign of life; what it found is told in the jobs' order
+            console.note(f"{_title(noted)} has ended{' with an error' if noted.failure else ''}.")
+    if outcome is not None and outcome.code is ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    return outcome
 
 
-def _number(folder: Path) -> tuple[int, str]:
-    return (int(folder.name), "") if folder.name.isdigit() else (1 << 31, str(folder))
+def dealt_device(device: str, number: int, count: int) -> str:
+    """The device of a job among others at the same time on a machine of several GPUs: theirs in turn.
+
+    Args:
+        device: The one of the config; one that is named stays.
+        number: Of the job.
+        count: GPUs of the machine.
+    """
+    return f"cuda:{number % count}" if device in ("auto", "cuda") and count > 1 else device
 
 
-def _row(folder: Path, directory: Path) -> list[Cell]:
-    from omegaconf import OmegaConf
+def _deal_device(composed: DictConfig, number: int, launcher: str) -> None:
+    """Gives the jobs of joblib the GPUs in turn: other launchers show each job its own alone."""
+    if "joblib" not in launcher or "device" not in composed:
+        return
+    import torch
 
-    name = str(folder.relative_to(directory))
-    overrides = " ".join(str(o) for o in OmegaConf.load(folder / ".hydra" / "overrides.yaml"))
-    error = folder / ERROR_FILE
-    records = sorted(folder.glob("*.json"))
-    if error.exists() or not records:
-        message = error.read_text(encoding="utf-8").strip() if error.exists() else "no record was written"
-        return [name, overrides, "failed", None, None, None, message]
-    record = json.loads(records[0].read_text(encoding="utf-8"))
-    suggestion = record["suggestion"] or {"lr": None, "low": None, "high": None}
-    return [
-        name,
-        overrides,
-        record["status"],
-        suggestion["lr"],
-        suggestion["low"],
-        suggestion["high"],
-        record["verdict"],
-    ]
+    composed.device = dealt_device(str(composed.device), number, torch.cuda.device_count())
 
 
-def _refused(folder: Path) -> bool:
-    """Whether the rate that a job was to check is not sensible."""
-    record = folder / "verify.json"
-    if not record.is_file():
-        return False
-    pinned = json.loads(record.read_text(encoding="utf-8")).get("pinned") or {}
-    return pinned.get("sensible") is False
+def _failed(job: MultirunJob, error: Exception, *, debug: bool) -> MultirunJob:
+    if debug or not isinstance(error, UserError):
+        console.traceback_of(error)
+    if isinstance(error, UserError):
+        return replace(job, code=int(error.exit_code), failure=error.paragraphs, frames=error.frames)
+    failure = f"{DEFECT}{type(error).__name__}: {error}"
+    return replace(job, code=int(ExitCode.DEFECT), failure=(failure,))
+
+
+def _title(job: MultirunJob) -> str:
+    return f"job {job.number}" + (f" ({', '.join(job.overrides)})" if job.overrides else "")
+
+
+def _head(job: MultirunJob, show: Show) -> None:
+    """Says which job begins, where what it finds is going to stand."""
+    if show is Show.TABLE:
+        apart = [Paragraph("")] if job.number else []
+        console.show([*apart, Paragraph(_title(job), "bold")])
+    else:
+        console.note(f"{_title(job)}.")
+
+
+def _tell(job: MultirunJob, sweep: Path, show: Show) -> None:
+    """Says what a job has not said for itself."""
+    if job.failure:
+        first, *more = job.failure
+        console.error(f"{_title(job)}: {first}", *more)
+        console.own_code(job.frames)
+        return
+    if show is Show.RECORD and job.record:
+        with suppress(OSError):
+            console.write((sweep / job.folder / f"{job.command}.json").read_text(encoding="utf-8"))
+    elif show is Show.NUMBER and job.lr is not None:
+        console.write(number_text(job.lr))
+    if job.code == ExitCode.NOT_SENSIBLE:
+        console.error(f"{_title(job)}: {job.message}")
+    elif job.lr is None:
+        say = console.error if console.is_quiet() else console.warn
+        say(f"{_title(job)}: no learning rate can be suggested. {job.message}")
+
+
+def _picture(jobs: Sequence[MultirunJob], directory: Path) -> Path | None:
+    """Draws all curves; the path of the picture, or None where there is nothing to draw."""
+    from lrfind.multirun.curves import curves_of
+    from lrfind.multirun.plot import multirun_page
+    from lrfind.plotting.draw import draw, png
+
+    page = multirun_page(jobs, curves_of(jobs, directory))
+    if page is None:
+        return None
+    try:
+        write_whole(directory / PICTURE, png(draw(page)))
+    except OutputError as error:  # the table is there: a picture less costs nobody an answer
+        console.warn(str(error))
+        return None
+    return directory / PICTURE

@@ -15,7 +15,7 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar
 
-from lrfind.errors import ConfigError
+from lrfind.errors import ConfigError, OutputError, UserError
 from lrfind.report.files import PART
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class RunDirectory:
         self._path = path
         self._config = config
         self._lock: int | None = None
+        self._made: list[Path] = []
+        self._configs_of_jobs: list[Path] = []
 
     @classmethod
     def begin(cls, path: Path, subdir: str | None, key: str) -> None:
@@ -69,6 +71,7 @@ class RunDirectory:
         """
         directory = cls(path, None if subdir is None else path / subdir)
         try:
+            made = [each for each in (path, *path.parents) if not each.exists()]
             path.mkdir(parents=True, exist_ok=True)
             lock = _locked(path / LOCK)
         except BlockingIOError:
@@ -80,10 +83,42 @@ class RunDirectory:
             ) from None
         except OSError:
             return  # where it cannot be made or written to Hydra says so; a file system may know no locks
-        directory._lock = lock
+        directory._lock, directory._made = lock, made
         cls._held.append(directory)
         remove_abandoned(path)
         directory._set_config_aside()
+
+    @classmethod
+    def begin_multirun(cls, path: Path, subdir: str | None) -> None:
+        """Called before Hydra writes the config of the first job; `begin` for the sweep directory.
+
+        Args:
+            path: The directory.
+            subdir: Name of Hydra's folder in that of each job.
+
+        Raises:
+            RefusedError: Another lrfind runs in it.
+        """
+        cls.begin(path, None, "hydra.sweep.dir")
+        if subdir is None or not cls._held:
+            return
+        found = [*path.rglob(subdir), *(each.with_name(subdir) for each in path.rglob(subdir + _BEFORE))]
+        cls._held[-1]._configs_of_jobs = found = sorted(set(found))
+        for config in found:
+            cls(config.parent, config)._set_config_aside()
+
+    @classmethod
+    @contextmanager
+    def of_job(cls, path: Path, subdir: str | None) -> Iterator[None]:
+        """That of a job of a multirun, in whichever process, once Hydra has written its config."""
+        directory = cls(path, None if subdir is None else path / subdir)
+        directory._keep_apart()
+        cls._held.append(directory)
+        try:
+            yield
+        finally:
+            cls._held.remove(directory)
+            directory._leave()
 
     @classmethod
     def started(cls) -> None:
@@ -101,11 +136,18 @@ class RunDirectory:
     @contextmanager
     def left_at_the_end(cls) -> Iterator[None]:
         """Gives all of them back at the end, for whatever reason it comes."""
+        refused = False
         try:
             yield
+        except (UserError, RefusedError) as error:
+            refused = not isinstance(error, OutputError)  # that one comes after the run
+            raise
         finally:
             while cls._held:
-                cls._held.pop()._leave()
+                directory = cls._held.pop()
+                directory._leave()
+                if refused:
+                    directory._remove_unused()
 
     def _set_config_aside(self) -> None:
         """Makes room for Hydra's folder where there are results that the one there belongs to."""
@@ -126,7 +168,8 @@ class RunDirectory:
         before = _beside(self._config, _BEFORE)
         if before.is_dir():
             with suppress(OSError):
-                self._config.rename(_beside(self._config, _NEXT))
+                if self._config.is_dir():
+                    self._config.rename(_beside(self._config, _NEXT))
                 before.rename(self._config)
 
     def _take_over(self) -> None:
@@ -143,10 +186,22 @@ class RunDirectory:
         if self._config is not None:
             self._keep_apart()  # where the job never began
             _remove(_beside(self._config, _NEXT))
+        for config in self._configs_of_jobs:
+            RunDirectory(config.parent, config)._leave()  # of jobs that did not run, or were killed
         if self._lock is not None:
             with suppress(OSError):
                 (self._path / LOCK).unlink()
             os.close(self._lock)
+
+    def _remove_unused(self) -> None:
+        """Takes away a directory that was made for a run that was refused before anything came of it."""
+        if not self._made or self._config is None:
+            return
+        with suppress(OSError):
+            if [each.name for each in self._path.iterdir()] == [self._config.name]:
+                _remove(self._config)
+            for folder in self._made:
+                folder.rmdir()  # one that is not empty stays
 
 
 def remove_abandoned(path: Path) -> None:

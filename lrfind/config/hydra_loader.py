@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from omegaconf import OmegaConf
+from hydra.errors import HydraException
+from omegaconf import OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from lrfind.config.hydra_nodes import hydra_problems
 from lrfind.config.targets import is_inside
 from lrfind.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from hydra._internal.config_repository import CachingConfigRepository
     from hydra.core.config_search_path import ConfigSearchPath
@@ -33,14 +35,21 @@ class CheckedConfigLoader(ConfigLoaderImpl):
         config_search_path: Where configs are looked for.
         trust: Packages the user trusts.
         words: The overrides of the command line.
+        explain: Says why a config cannot be composed.
     """
 
     def __init__(
-        self, config_search_path: ConfigSearchPath, *, trust: Sequence[str], words: Sequence[str]
+        self,
+        config_search_path: ConfigSearchPath,
+        *,
+        trust: Sequence[str],
+        words: Sequence[str],
+        explain: Callable[[Exception], Exception],
     ) -> None:
         super().__init__(config_search_path=config_search_path)
         self._trust = list(trust)
         self._words = list(words)
+        self._explain = explain
 
     def load_configuration(
         self,
@@ -62,6 +71,30 @@ class CheckedConfigLoader(ConfigLoaderImpl):
             raise ConfigError(*problems)
         return composed
 
+    def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
+        """The config of a job of a multirun; one that cannot be composed says why, and nothing else."""
+        try:
+            return self.load_job(master_config, sweep_overrides)
+        except (HydraException, OmegaConfBaseException) as error:
+            refused = self.load_job(master_config, [])
+            with open_dict(refused):
+                for key in list(refused):
+                    if key != "hydra":
+                        del refused[key]
+                refused.refused = str(self._explain(error))
+                refused.hydra.overrides.task = list(sweep_overrides)
+                refused.hydra.job.override_dirname = ",".join(sweep_overrides)
+            return refused
+
+    def load_job(self, master_config: DictConfig, overrides: list[str]) -> DictConfig:
+        """The config of a job of a multirun.
+
+        Raises:
+            HydraException: It cannot be composed.
+            ConfigError: Its `hydra` node names what is not trusted.
+        """
+        return super().load_sweep_config(master_config, overrides)
+
     def _process_config_searchpath(
         self, config_name: str | None, parsed_overrides: list[Override], repo: CachingConfigRepository
     ) -> None:
@@ -78,3 +111,25 @@ class CheckedConfigLoader(ConfigLoaderImpl):
                         f"trust=[{package}]."
                     )
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
+
+
+def require_a_job(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
+    """In place of a sweeper's own check of its jobs: at least one of them can be composed.
+
+    Args:
+        sweeper: A sweeper of Hydra.
+        batch: The overrides of each job.
+
+    Raises:
+        HydraException: None can; why the first cannot.
+    """
+    first: Exception | None = None
+    for overrides in batch:
+        try:
+            sweeper.hydra_context.config_loader.load_job(sweeper.config, list(overrides))
+        except (HydraException, OmegaConfBaseException) as error:
+            first = first or error
+        else:
+            return
+    if first is not None:
+        raise first

@@ -46,7 +46,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             config=config,
             notes=found.notes,
             skipped=found.skipped,
-            own=range_record(plain(config.range), repeats),
+            own=range_record(plain(config.range), reading, repeats),
             groups=found.groups,
         ),
         files={

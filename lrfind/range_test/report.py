@@ -64,14 +64,15 @@ def _columns(curve: Curve) -> dict[str, Sequence[Cell]]:
     return columns
 
 
-def range_record(settings: dict[str, Any], repeats: Repeats | None) -> dict[str, Any]:
+def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | None) -> dict[str, Any]:
     """What the record of `lrfind range` has beside that of the other commands.
 
     Args:
         settings: How the test was made, in plain values by name.
+        reading: What was read from the curve.
         repeats: The several sweeps, or None for one.
     """
-    content: dict[str, Any] = {"measured": measured_regret(settings)}
+    content: dict[str, Any] = {"shape": reading.shape, "measured": measured_regret(settings)}
     if repeats is not None:
         content["repeats"] = {
             "seeds": list(repeats.seeds),

@@ -40,6 +40,8 @@ class Show(str, Enum):
     TABLE = "table"
     NUMBER = "number"
     RECORD = "record"
+    NOTHING = "nothing"
+    """A job of a multirun in another process: the first process says what it found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +120,11 @@ def finish(
         console.write(to_json(content))
     elif show is Show.TABLE:
         console.show(report.lines(paths))
-    elif found.suggestion is not None:
-        console.write(f"{found.suggestion.lr!r}\n")
-    if report.refusal is not None:
+    elif show is Show.NUMBER and found.suggestion is not None:
+        console.write(number_text(found.suggestion.lr))
+    if show is Show.NOTHING:
+        pass
+    elif report.refusal is not None:
         console.error(report.refusal)
     elif found.suggestion is None:
         # A script that asked for the number alone learns why it got none.
@@ -129,6 +133,11 @@ def finish(
     if config_key is not None:
         console.note(config_key.told(content.get(WRITTEN), found.groups))
     return Outcome(None if found.suggestion is None else found.suggestion.lr, exit_code(report))
+
+
+def number_text(lr: float) -> str:
+    """The line of a suggested rate, for scripts: all its digits."""
+    return f"{lr!r}\n"
 
 
 def exit_code(report: Report) -> ExitCode:

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from lrfind.cli.main import main
+from lrfind.cli.multirun import dealt_device
 from lrfind.cli.overrides import ordered
 
 FEW = "range.num_steps=40"
@@ -83,6 +84,84 @@ def test_a_defect_in_one_job_leaves_the_others_and_the_summary(multirun, monkeyp
     assert len(out.splitlines()) == 1
     assert "Traceback" in err
     assert rows[0]["message"].startswith("A defect of lrfind: AttributeError")
+
+
+def test_an_option_that_does_not_exist_fails_its_own_job_alone(multirun):
+    code, out, err, rows = multirun("-m", "-q", "model=mlp,resnet_50")
+    assert code == 2
+    assert "job 1 (model=resnet_50" in err
+    assert "Did you mean resnet50" in err
+    assert [row["status"] for row in rows] == ["healthy", "failed"]
+    assert [row["model"] for row in rows] == ["mlp", "resnet_50"]
+    assert float(out) == float(rows[0]["lr"])
+
+
+def test_where_no_job_can_be_composed_nothing_is_begun(capfd, tmp_path):
+    sweep = tmp_path / "sweep"
+    code = main(["-m", "model=resnet_50,resnet_51", f"hydra.sweep.dir={sweep}"])
+    _, err = capfd.readouterr()
+    assert code == 2
+    assert err.startswith("lrfind: error: model=resnet_50 is not known.")
+    assert len(err.splitlines()) == 1
+    assert not list(sweep.glob("0"))
+    assert not (sweep / "multirun.csv").exists()
+
+
+def test_each_job_has_a_heading_and_all_of_them_a_table_and_a_picture(multirun, tmp_path):
+    _, out, err, _ = multirun("-m", "seed=0,1")
+    assert out.startswith("job 0 (seed=0, range.num_steps=40)\n")
+    assert "\n\njob 1 (seed=1, range.num_steps=40)\n" in out
+    table = out[out.rindex("\n\n") :].split("\n")[2:]
+    assert table[0].split() == ["job", "seed", "status", "lr", "bracket"]
+    assert [line.split()[:3] for line in table[1:3]] == [["0", "0", "healthy"], ["1", "1", "healthy"]]
+    assert (tmp_path / "sweep" / "multirun.png").read_bytes().startswith(b"\x89PNG")
+    assert "multirun.png" in err
+
+
+def test_a_multirun_that_is_interrupted_keeps_what_is_there(multirun, tmp_path, monkeypatch):
+    from lrfind.range_test import run as sweeping
+
+    swept, calls = sweeping.sweep_task, []
+
+    def stopped(*args):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return swept(*args)
+
+    monkeypatch.setattr(sweeping, "sweep_task", stopped)
+    code, out, _, rows = multirun("-m", "-q", "range.repeats=1", "seed=0,1,2")
+    assert code == 130
+    assert len(out.splitlines()) == 1
+    assert [row["status"] for row in rows] == ["healthy", "unfinished"]
+    assert not (tmp_path / "sweep" / ".lrfind-jobs").exists()
+
+
+def test_jobs_that_are_not_run_again_or_fail_keep_the_config_of_their_results(multirun, tmp_path):
+    def overrides(job):
+        return (tmp_path / "sweep" / job / ".hydra" / "overrides.yaml").read_text()
+
+    multirun("-m", "-q", "seed=0,1,2")
+    code, _, _, rows = multirun("-m", "-q", "batch_size=32,100000")
+    assert code == 2
+    assert [row["batch_size"] for row in rows] == ["32", "100000"]
+    assert "batch_size=32" in overrides("0")
+    assert "seed=1" in overrides("1")
+    assert "seed=2" in overrides("2")
+    assert {path.name for path in (tmp_path / "sweep" / "1").glob(".hydra*")} == {".hydra"}
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [
+        ("auto", ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda", ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cpu", ["cpu"] * 3),
+    ],
+)
+def test_the_gpus_of_a_machine_are_dealt_out(device, expected):
+    assert [dealt_device(device, number, 2) for number in range(3)] == expected
+    assert [dealt_device(device, number, 1) for number in range(3)] == [device] * 3
 
 
 @pytest.mark.parametrize(

@@ -131,3 +131,13 @@ def test_two_multiruns_in_one_directory_do_not_mix(tmp_path):
     assert "hydra.sweep.dir=sweep is in use by another lrfind" in second.said
     first.send(signal.SIGTERM)
     assert first.end() == 143
+
+
+def test_a_run_that_is_refused_leaves_no_folder_that_was_not_there_before(tmp_path):
+    code, run = lrfind([*SMALL[:-1], "hydra.run.dir=new/deep/run", "optimizer.lr=-1"], tmp_path)
+    assert code == 2, run.said
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "mine").mkdir()
+    code, run = lrfind([*SMALL[:-1], "hydra.run.dir=mine", "optimizer.lr=-1"], tmp_path)
+    assert code == 2, run.said
+    assert (tmp_path / "mine").is_dir()

@@ -1,0 +1,105 @@
+"""What a multirun leaves beside the files of its jobs: `multirun.csv`, and a table on the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrfind.multirun.results import FAILED, UNFINISHED
+from lrfind.report.files import csv_text
+from lrfind.report.paragraphs import Paragraph
+from lrfind.suggestion import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.multirun.results import MultirunJob
+
+_WIDE = 80
+"""Characters that a table takes on any terminal."""
+
+_LONG = (20, 14, 8)
+"""Characters of a value of an override that a table shows; fewer where it would be too wide."""
+
+
+def multirun_csv(jobs: Sequence[MultirunJob]) -> str:
+    """Makes the text of `multirun.csv`: one row a job, and a column for each key that any of them was given.
+
+    `status` is what the curve shows where there is one (`healthy`), else that of the record; `failed` where
+    the job could not be run, and `message` says why; `unfinished` where it did not come to its end.
+    """
+    keys = _keys(jobs)
+    header = ["job", *keys, "status", "lr", "low", "high", "message"]
+    rows = [
+        [
+            job.folder,
+            *(job.values.get(key) for key in keys),
+            job.status,
+            job.lr,
+            job.low,
+            job.high,
+            job.message,
+        ]
+        for job in jobs
+    ]
+    return csv_text(header, rows)
+
+
+def varied(jobs: Sequence[MultirunJob]) -> list[str]:
+    """The keys that the jobs differ in."""
+    return [key for key in _keys(jobs) if len({job.values.get(key) for job in jobs}) > 1]
+
+
+def multirun_lines(jobs: Sequence[MultirunJob]) -> list[Paragraph]:
+    """Works out the table of all jobs: what they differ in, what they show, what they suggest."""
+    keys = varied(jobs)
+    cells = _cells(jobs, keys, _LONG[0])
+    for most in _LONG:
+        if _width(cells) > _WIDE:
+            cells = _cells(jobs, keys, most)
+    if _width(cells) > _WIDE:
+        cells = [row[:-1] for row in cells]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [Paragraph(""), Paragraph(_row(cells[0], widths), "bold")]
+    for job, row in zip(jobs, cells[1:], strict=True):
+        lines.append(Paragraph(_row(row, widths), "red" if _is_lost(job) else ""))
+    return lines
+
+
+def _cells(jobs: Sequence[MultirunJob], keys: Sequence[str], most: int) -> list[list[str]]:
+    """The table with its header, no value of an override longer than that."""
+    cells = [["job", *_short(keys), "status", "lr", "bracket"]]
+    for job in jobs:
+        values = [_cut(job.values.get(key, ""), most) for key in keys]
+        lr = "none" if job.lr is None else rate_text(job.lr)
+        known = job.low is not None and job.high is not None
+        bracket = f"{rate_text(job.low)} to {rate_text(job.high)}" if known else ""  # type: ignore[arg-type]
+        cells.append([str(job.number), *values, job.status, "" if _is_lost(job) else lr, bracket])
+    return cells
+
+
+def _is_lost(job: MultirunJob) -> bool:
+    return job.status in (FAILED, UNFINISHED)
+
+
+def _keys(jobs: Sequence[MultirunJob]) -> list[str]:
+    return list(dict.fromkeys(key for job in jobs for key in job.values))
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last part of each dotted key, where no other key ends so."""
+    ends = [key.rpartition(".")[2] for key in keys]
+    return [end if ends.count(end) == 1 else key for key, end in zip(keys, ends, strict=True)]
+
+
+def _cut(value: str, most: int) -> str:
+    return value if len(value) <= most else f"{value[: most - 3]}..."
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
+    return ("  " + "  ".join(padded)).rstrip()
+
+
+def _width(cells: Sequence[Sequence[str]]) -> int:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return sum(widths) + 2 * len(widths)

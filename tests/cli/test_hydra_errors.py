@@ -1,0 +1,36 @@
+"""What Hydra and its launchers raise, as messages."""
+
+import pytest
+
+from lrfind.cli.hydra_errors import explained, launcher_error
+
+
+def raised(error):
+    try:
+        raise error
+    except Exception as caught:
+        return caught
+
+
+def test_an_error_without_a_text_is_told_by_its_line():
+    said = str(explained(raised(AssertionError()), "range", []))
+    assert said.startswith("AssertionError at ")
+    assert said.endswith("raise error")
+
+
+@pytest.mark.parametrize("error", [ConnectionError("no Ray there"), TimeoutError("too slow")])
+def test_a_connection_is_no_run_directory(error):
+    assert explained(raised(error), "range", []) is None
+    told = launcher_error(error, "ray")
+    assert str(told).startswith(f"hydra/launcher=ray gave up: {type(error).__name__}: {error}.")
+    assert told.exit_code == 2
+
+
+def test_a_folder_that_cannot_be_made_is_still_told_as_one():
+    error = PermissionError(13, "Permission denied", "/there")
+    assert "/there: the run directory cannot be made: Permission denied" in str(explained(error, "range", []))
+
+
+def test_without_another_engine_an_error_is_not_the_launchers():
+    assert launcher_error(RuntimeError(), "basic") is None
+    assert launcher_error(RuntimeError(), None) is None

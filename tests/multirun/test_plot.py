@@ -1,0 +1,95 @@
+"""The picture of a multirun: the curves of its jobs, read back from their files."""
+
+import numpy as np
+import pytest
+
+from lrfind.cli.main import main
+from lrfind.multirun.curves import JobCurve, curves_of
+from lrfind.multirun.plot import multirun_page
+from lrfind.multirun.results import MultirunJob, jobs_of, note_job
+from lrfind.plotting.panel import Line
+
+RECORD = {"status": "completed", "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1}, "verdict": "It holds."}
+
+
+def job(number=0, command="verify", **kwargs):
+    return MultirunJob(number, str(number), command, (f"seed={number}",), code=0, record=RECORD, **kwargs)
+
+
+def written(folder, command, text):
+    folder.mkdir()
+    (folder / f"{command}.csv").write_text(text)
+
+
+def test_a_range_test_is_drawn_with_the_line_that_was_read(tmp_path, monkeypatch, capfd):
+    from lrfind.range_test import run as range_test_run
+
+    read, seen = range_test_run.read, []
+
+    def kept(curve, *, rule):
+        seen.append(read(curve, rule=rule))
+        return seen[-1]
+
+    monkeypatch.setattr(range_test_run, "read", kept)
+    assert main(["-q", "range.num_steps=40", "range.repeats=2", f"hydra.run.dir={tmp_path / '0'}"]) == 0
+    note_job(tmp_path, MultirunJob(0, "0", "range", (), code=0))
+    (curve,) = curves_of(jobs_of(tmp_path), tmp_path)
+    np.testing.assert_array_equal(curve.lrs, seen[-1].smoothed.lrs)
+    np.testing.assert_allclose(curve.losses, seen[-1].smoothed.values, rtol=1e-12)
+
+
+def test_short_runs_are_drawn_as_the_mean_of_the_seeds_at_each_rates_end(tmp_path):
+    rows = [
+        "lr,seed,step,loss,held_out_loss",
+        "0.1,0,0,2.0,2.0",
+        "0.1,0,5,,1.0",
+        "0.1,1,5,,1.5",
+        "1.0,0,5,,inf",
+    ]
+    written(tmp_path / "0", "verify", "\n".join(rows))
+    (curve,) = curves_of([job()], tmp_path)
+    assert curve.lrs.tolist() == [0.1, 1.0]
+    assert curve.losses[0] == 1.25
+    assert np.isnan(curve.losses[1])
+
+
+def test_each_batch_size_of_a_comparison_is_a_curve_and_of_a_sweep_the_last_round(tmp_path):
+    rows = [
+        "batch_size,lr,seed,epoch,step,samples,loss",
+        "16,0.1,0,0,0,0,2",
+        "16,0.1,0,1,9,144,1",
+        "64,0.1,0,1,3,192,3",
+    ]
+    written(tmp_path / "0", "compare", "\n".join(rows))
+    rows = ["round,segment,lr,iteration,loss", "1,0,0.1,0,9", "2,0,0.1,0,2", "2,0,0.1,1,1"]
+    written(tmp_path / "1", "refine", "\n".join(rows))
+    found = curves_of([job(0, "compare"), job(1, "refine")], tmp_path)
+    assert [(curve.part, curve.losses.tolist()) for curve in found] == [
+        ("16", [1.0]),
+        ("64", [3.0]),
+        ("", [1.0]),
+    ]
+
+
+def test_what_cannot_be_read_is_passed_over(tmp_path):
+    written(tmp_path / "0", "verify", "lr,seed\nx,y\n")
+    assert curves_of([job(0), job(1), job(2, "schedule")], tmp_path) == []
+    assert multirun_page([job()], []) is None
+
+
+@pytest.mark.parametrize("count", [2, 9, 30])
+def test_the_page_draws_every_curve_and_names_them_while_they_are_few(readable, count):
+    lrs = np.geomspace(1e-3, 1, 5)
+    jobs = [job(i) for i in range(count)]
+    page = multirun_page(jobs, [JobCurve(each, lrs, 2 - lrs) for each in jobs])
+    lines = [layer for layer in page.panels[0].layers if isinstance(layer, Line)]
+    assert len(lines) == count
+    assert {bool(line.name) for line in lines} == {count <= 24}
+    readable(page)
+
+
+def test_a_curve_that_shoots_up_does_not_squeeze_the_others():
+    lrs = np.geomspace(1e-3, 1, 5)
+    wild = JobCurve(job(0), lrs, np.array([2, 1.5, 1.2, 1e30, np.nan]))
+    page = multirun_page([job(0), job(1)], [wild, JobCurve(job(1), lrs, 2 - lrs)])
+    assert page.panels[0].y.limits[1] < 5
