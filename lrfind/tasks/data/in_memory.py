@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +23,22 @@ _SHUFFLED_WHOLE = 1 << 20
 """Bytes up to which a data set is gathered an epoch at a time."""
 
 
+class Share(NamedTuple):
+    """The part of every global batch that is drawn here.
+
+    Attributes:
+        rank: Which part, counted from 0.
+        ranks: How many parts there are; the others are drawn by other ranks.
+    """
+
+    rank: int = 0
+    ranks: int = 1
+
+
+WHOLE = Share()
+"""All of it."""
+
+
 def gathered(
     tensors: tuple[Tensor, ...],
     pool: Tensor,
@@ -32,6 +48,7 @@ def gathered(
     device: torch.device,
     finish: Callable[[Any], Any],
     skip: int,
+    share: Share,
 ) -> tuple[Iterator[Any], list[Any] | None]:
     """Endless batches, and the fixed ones that are set apart, where some are."""
     home = device
@@ -53,9 +70,10 @@ def gathered(
     size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
     batches: Iterator[Any]
     if size <= _SHUFFLED_WHOLE:
-        batches = _shuffled_whole(tensors, pool, batch_size=batch_size, seed=seed, skip=skip)
+        batches = _shuffled_whole(tensors, pool, batch_size=batch_size, seed=seed, skip=skip, share=share)
     else:
-        batches = map(gather, index_batches(pool, batch_size=batch_size, seed=seed, skip=skip))
+        order = index_batches(pool, batch_size=batch_size, seed=seed, skip=skip, share=share)
+        batches = map(gather, order)
     if home != device:
         pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
         batches = moved(pinned, device)
@@ -63,15 +81,12 @@ def gathered(
 
 
 def _shuffled_whole(
-    tensors: tuple[Tensor, ...], pool: Tensor, *, batch_size: int, seed: int, skip: int
+    tensors: tuple[Tensor, ...], pool: Tensor, *, batch_size: int, seed: int, skip: int, share: Share
 ) -> Iterator[tuple[Tensor, ...]]:
     """The same batches, gathered an epoch at a time: a batch is then a view, which costs next to nothing."""
-    per_epoch = len(pool) // batch_size
-    epochs, first = divmod(skip, per_epoch)
-    for order in index_epochs(pool, seed=seed, skip=epochs):
-        order = order[first * batch_size : per_epoch * batch_size]
-        yield from zip(*(torch.split(t.index_select(0, order), batch_size) for t in tensors), strict=True)
-        first = 0
+    for order in _index_of_epochs(pool, batch_size=batch_size, seed=seed, skip=skip, share=share):
+        whole = order.flatten()
+        yield from zip(*(torch.split(t.index_select(0, whole), batch_size) for t in tensors), strict=True)
 
 
 def index_epochs(pool: Tensor, *, seed: int, skip: int = 0) -> Iterator[Tensor]:
@@ -93,17 +108,29 @@ def index_epochs(pool: Tensor, *, seed: int, skip: int = 0) -> Iterator[Tensor]:
         yield pool[on_device(order, pool.device)]
 
 
-def index_batches(pool: Tensor, *, batch_size: int, seed: int, skip: int = 0) -> Iterator[Tensor]:
+def index_batches(
+    pool: Tensor, *, batch_size: int, seed: int, skip: int = 0, share: Share = WHOLE
+) -> Iterator[Tensor]:
     """Give the indices of every batch, epoch after epoch without end.
 
     Args:
-        pool: The indices to draw from, shape (samples,), int64, at least `batch_size` of them.
+        pool: The indices to draw from, shape (samples,), int64, at least a global batch of them.
         batch_size: Samples a batch.
         seed: Of the order.
         skip: Batches to leave out at the start.
+        share: The part of every global batch that is drawn.
     """
-    per_epoch = len(pool) // batch_size
+    for order in _index_of_epochs(pool, batch_size=batch_size, seed=seed, skip=skip, share=share):
+        yield from order.unbind()
+
+
+def _index_of_epochs(
+    pool: Tensor, *, batch_size: int, seed: int, skip: int, share: Share
+) -> Iterator[Tensor]:
+    """The indices of the batches of each epoch, shape (batches, batch_size); the first epoch lacks `skip`."""
+    size = batch_size * share.ranks
+    per_epoch = len(pool) // size
     epochs, first = divmod(skip, per_epoch)
     for order in index_epochs(pool, seed=seed, skip=epochs):
-        yield from torch.split(order[first * batch_size : per_epoch * batch_size], batch_size)
+        yield order[first * size : per_epoch * size].view(-1, share.ranks, batch_size)[:, share.rank]
         first = 0

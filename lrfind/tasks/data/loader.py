@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from lrfind.tasks.data.fetching import (
     unwrapped,
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
-from lrfind.tasks.data.in_memory import gathered, index_batches
+from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
 from lrfind.tasks.data.prefetch import moved, normaliser
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import on_device
@@ -61,6 +62,7 @@ def make_batches(
     num_workers: int | None,
     validation_samples: int = 0,
     skip: int = 0,
+    share: Share = WHOLE,
 ) -> Loaders:
     """Make endless batches of a data set, shuffled anew each epoch where samples have an index.
 
@@ -78,13 +80,15 @@ def make_batches(
         validation_samples: Samples set apart; in an iterable, the first batches that hold so many.
         skip: Batches to leave out at the start, as a run that goes on has drawn them already. Where samples
             have an index, they are not read.
+        share: The part of every global batch that is drawn; of a `DataLoader` or an iterable it is one batch
+            in so many.
 
     Raises:
         DataError: Where the data set cannot fill a batch; while drawing, whatever is wrong with the data.
     """
     source = source_of(data.dataset)
     if source in (Source.TENSORS, Source.MAP):
-        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples, skip)
+        return _indexed(data, source, batch_size, seed, device, num_workers, validation_samples, skip, share)
     stream: Iterable[Any] = data.dataset
     hint = ""
     if source is Source.STREAM:
@@ -101,10 +105,15 @@ def make_batches(
     validation = None
     if validation_samples:
         validation = [finish(on_device(b, device)) for b in _first_batches(endless, validation_samples)]
-    for _ in range(skip):
+    for _ in range(skip * share.ranks):
         next(endless)
+    own = endless if share == WHOLE else islice(endless, share.rank, None, share.ranks)
+    length = _length(stream)
     return Loaders(
-        map(finish, moved(endless, device)), validation, per_epoch=_length(stream), _stop=endless.close
+        map(finish, moved(own, device)),
+        validation,
+        per_epoch=None if length is None else max(length // share.ranks, 1),
+        _stop=endless.close,
     )
 
 
@@ -117,19 +126,22 @@ def _indexed(
     num_workers: int | None,
     validation_samples: int,
     skip: int,
+    share: Share,
 ) -> Loaders:
     count = len(data.dataset)
     left = count - validation_samples
-    if left < batch_size:
-        if count >= batch_size:
+    size = batch_size * share.ranks
+    if left < size:
+        of_all = f" on each of {share.ranks} ranks" if share.ranks > 1 else ""
+        if count >= size:
             raise DataError(
                 f"range.validation.samples={validation_samples} leaves less than one batch of "
-                f"batch_size={batch_size} of the {count} samples of data={data.name} for training. Choose "
-                f"{count - batch_size} or less."
+                f"batch_size={batch_size}{of_all} of the {count} samples of data={data.name} for training. "
+                f"Choose {count - size} or less."
             )
         raise DataError(
-            f"batch_size={batch_size} is more than data={data.name} can fill: it holds {count} samples. "
-            f"Choose batch_size={count} or less."
+            f"batch_size={batch_size}{of_all} is more than data={data.name} can fill: it holds {count} "
+            f"samples. Choose batch_size={count // share.ranks} or less."
         )
     pool, apart_indices = torch.arange(count), None
     if validation_samples:
@@ -146,14 +158,17 @@ def _indexed(
         # A view that gathers whole rows and then looks like any other batch of pictures.
         tensors, finish = cached, _then(_channels_first, finish)
     if tensors is not None:
-        batches, validation = gathered(tensors, pool, apart_indices, batch_size, seed, device, finish, skip)
-        return Loaders(batches, validation, per_epoch=len(pool) // batch_size)
+        batches, validation = gathered(
+            tensors, pool, apart_indices, batch_size, seed, device, finish, skip, share
+        )
+        return Loaders(batches, validation, per_epoch=len(pool) // size)
 
     if num_workers is None:
         num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
+    indices = index_batches(pool, batch_size=batch_size, seed=seed, skip=skip, share=share)
     loader = map_loader(
         data.dataset,
-        (batch.tolist() for batch in index_batches(pool, batch_size=batch_size, seed=seed, skip=skip)),
+        (batch.tolist() for batch in indices),
         batch_size=batch_size,
         seed=seed,
         num_workers=num_workers,
@@ -161,7 +176,7 @@ def _indexed(
     )
     drawn = _drawn(loader, data.timeout)
     skipped: list[str] = []
-    per_epoch = len(pool) // batch_size
+    per_epoch = len(pool) // size
     batches = moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
