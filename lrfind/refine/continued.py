@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lrfind.refine.loss_log import LossLog, LossRecorder
 from lrfind.suggestion import Status
 from lrfind.training.optimizer import LearningRate
+from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate, train_step
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+    from lrfind.training.peers import Peers
     from lrfind.training.task import Task
 
 
@@ -105,7 +107,9 @@ def continued(
     Raises:
         UserError: Model, loss, optimizer or data cannot be used as given.
     """
-    return along(_Alone(task), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration)[0]
+    return along(
+        _Alone(task), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration, peers=task.peers
+    )[0]
 
 
 def along(
@@ -115,6 +119,7 @@ def along(
     reading: Reading,
     tapes: Sequence[LossLog],
     on_iteration: OnIteration | None = None,
+    peers: Peers | None = None,
 ) -> list[Status]:
     """Trains every seed along the rates without a reset.
 
@@ -124,6 +129,7 @@ def along(
         reading: What an iteration is and on what its loss is read.
         tapes: One a seed, also for those that are not inside any more; they take the losses.
         on_iteration: Told of every iteration of all seeds; its loss is that of the first one inside.
+        peers: Those who train the same at the same time, or None.
 
     Returns:
         Why each seed ended. The first loss that is not finite ends its seed, and the others go on; a
@@ -137,13 +143,13 @@ def along(
         return statuses
     lengths = [iterations for _, iterations in rungs]
     done = tapes[runner.inside[0]].iterations
-    writer = LossRecorder(runner, tapes, lengths)
+    writer = LossRecorder(runner, tapes, lengths, peers)
     ended = Status.COMPLETED
     try:
         if not writer.take():
             return statuses
         if done == 0 and reading.on is not None:
-            _level(runner.read(reading.on), runner, tapes)
+            _level(runner.read(reading.on), runner, tapes, peers)
             if not writer.goes_on_with([s for s in runner.inside if math.isfinite(tapes[s].level)]):
                 return statuses
         before = 0
@@ -152,7 +158,7 @@ def along(
             if first < iterations:
                 runner.set_lr(lr)
             for i in range(first, iterations):
-                writer.push(_iteration(runner, reading, tapes if before + i == 0 else None))
+                writer.push(_iteration(runner, reading, tapes if before + i == 0 else None, peers))
                 if not writer.take():
                     return statuses
                 if on_iteration is not None:
@@ -160,7 +166,8 @@ def along(
             before += iterations
         writer.catch_up()
     except KeyboardInterrupt:
-        writer.catch_up()
+        if peers is None:  # what is under way is measured by all or by none
+            writer.catch_up()
         ended = Status.INTERRUPTED
     for seed in runner.inside:
         if ended is Status.INTERRUPTED or seed not in writer.ended:
@@ -190,7 +197,9 @@ class _Alone:
         self.inside = [seed for seed in self.inside if seed in seeds]
 
 
-def _iteration(runner: Runner, reading: Reading, first: Sequence[LossLog] | None) -> Tensor:
+def _iteration(
+    runner: Runner, reading: Reading, first: Sequence[LossLog] | None, peers: Peers | None
+) -> Tensor:
     """One iteration's training; returns its losses. Those of the very first step are the tapes' level."""
     if reading.on is not None:
         for _ in range(reading.steps):
@@ -198,7 +207,7 @@ def _iteration(runner: Runner, reading: Reading, first: Sequence[LossLog] | None
         return runner.read(reading.on)
     total = runner.step()
     if first is not None:
-        _level(total, runner, first)
+        _level(total, runner, first, peers)
     if reading.steps == 1:
         return total
     for _ in range(reading.steps - 1):
@@ -206,6 +215,6 @@ def _iteration(runner: Runner, reading: Reading, first: Sequence[LossLog] | None
     return total / reading.steps
 
 
-def _level(losses: Tensor, runner: Runner, tapes: Sequence[LossLog]) -> None:
-    for seed, loss in zip(runner.inside, losses.reshape(-1).tolist(), strict=True):
+def _level(losses: Tensor, runner: Runner, tapes: Sequence[LossLog], peers: Peers | None) -> None:
+    for seed, loss in zip(runner.inside, mean_of(peers, losses.reshape(-1).tolist()), strict=True):
         tapes[seed].level = loss

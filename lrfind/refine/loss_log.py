@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lrfind.refine.results import SeedResult
+from lrfind.training.peers import mean_of
 from lrfind.training.readback import Readback
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from lrfind.refine.continued import Runner
+    from lrfind.training.peers import Peers
 
 
 @dataclass(slots=True)
@@ -42,12 +44,15 @@ class LossLog:
 class LossRecorder:
     """Puts losses on the tapes in the order of the iterations, once they have arrived from the device."""
 
-    def __init__(self, runner: Runner, tapes: Sequence[LossLog], lengths: Sequence[int]) -> None:
+    def __init__(
+        self, runner: Runner, tapes: Sequence[LossLog], lengths: Sequence[int], peers: Peers | None = None
+    ) -> None:
         first = tapes[runner.inside[0]]
         self.last = first.losses[-1][-1] if first.iterations else first.level
         self._runner = runner
         self._tapes = tapes
         self._lengths = lengths
+        self._peers = peers
         self.ended = {
             seed
             for seed in runner.inside
@@ -80,10 +85,12 @@ class LossRecorder:
 
     def _begin(self) -> None:
         done = min((self._tapes[seed].iterations for seed in self._runner.inside), default=0)
-        self._readback = Readback(self._runner.device, sum(self._lengths) - done, len(self._runner.inside))
+        most, width = sum(self._lengths) - done, len(self._runner.inside)
+        self._readback = Readback(self._runner.device, most, width, fixed_lag=self._peers is not None)
 
     def _write(self, *, all_of_them: bool) -> None:
-        for row in self._readback.ready(all_of_them=all_of_them):
+        for own in self._readback.ready(all_of_them=all_of_them):
+            row = mean_of(self._peers, own)
             for seed, loss in zip(self._runner.inside, row, strict=True):
                 if seed in self.ended:
                     continue

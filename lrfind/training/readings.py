@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Readings:
         self, task: Task, held_out: Sequence[Any] | None, runs: RunSet, on_reading: OnReading | None
     ) -> None:
         self._objective = task.objective
+        self._peers = task.peers
         self._held_out = held_out
         self._runs = runs
         self._on_reading = on_reading
@@ -34,16 +36,12 @@ class Readings:
     def read_start(self) -> None:
         """Reads the model as it is, once for all runs."""
         assert self._held_out is not None
-        loss, accuracy = evaluate(self._objective, self._held_out)
-        self._runs.readings[:, 0] = float(loss)
-        if accuracy is not None:
-            self._runs.accuracies[:, 0] = float(accuracy)
+        self._runs.readings[:, 0], self._runs.accuracies[:, 0] = self._evaluated(self._held_out)
 
     def read(self, run: int, step: int) -> None:
         """Reads the model as it is: a run after so many steps."""
         if self._held_out is not None:
-            loss, accuracy = evaluate(self._objective, self._held_out)
-            self._note(run, step, float(loss), math.nan if accuracy is None else float(accuracy))
+            self._note(run, step, *self._evaluated(self._held_out))
 
     def read_stack(self, stack: Stack, runs: Sequence[int], step: int) -> None:
         """Reads the runs of a stack, with accuracies model by model, for a stack computes losses alone."""
@@ -56,6 +54,13 @@ class Readings:
         for position, run in enumerate(runs):
             stack.put_into_model(position)
             self.read(run, step)
+
+    def _evaluated(self, batches: Sequence[Any]) -> tuple[float, float]:
+        """The loss, and the accuracy or NaN."""
+        loss, accuracy = evaluate(self._objective, batches)
+        values = float(loss), math.nan if accuracy is None else float(accuracy)
+        loss_of_all, accuracy_of_all = mean_of(self._peers, values)
+        return loss_of_all, accuracy_of_all
 
     def _note(self, run: int, step: int, loss: float, accuracy: float) -> None:
         reading = self._runs.read_at.index(step)

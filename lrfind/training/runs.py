@@ -19,6 +19,7 @@ from lrfind.errors import ConfigError
 from lrfind.training.divergence import GRACE, DivergenceMonitor
 from lrfind.training.halving import Halving
 from lrfind.training.optimizer import LearningRate
+from lrfind.training.peers import mean_of
 from lrfind.training.readback import Readback
 from lrfind.training.readings import OnReading, Readings
 from lrfind.training.run_set import RunLog, RunSet, RunsInterrupted
@@ -93,6 +94,7 @@ def train_runs(
         if strategy is Strategy.STACKED:
             raise ConfigError("rates that follow a schedule cannot be stacked. Run them one after another.")
         strategy = Strategy.SEQUENTIAL
+    strategy = _with_peers(task, strategy)
     if not all(0 <= step <= num_steps for step in read_at):
         raise ConfigError(f"the steps after which to read must lie in 0 to {num_steps}, got {list(read_at)}.")
     rungs = [rung for rung in halving.rungs if rung < num_steps] if halving else []
@@ -146,6 +148,7 @@ def faster_form(
     rates, _ = _checked(lrs, num_steps)
     with from_one_start(task) as start:
         work = num_steps * len(rates)
+        strategy = _with_peers(task, strategy)
         form = form_of_rates(start, rates, steps=min(num_steps, 2), work=work, strategy=strategy)
         start.restore()
         return form, _seconds_a_step(start, rates, stacked=form.stacked)
@@ -173,6 +176,15 @@ def _seconds_a_step(start: Start, lrs: NDArray[np.float64], *, stacked: bool) ->
             torch.cuda.synchronize(task.device)
         times.append(time.perf_counter() - began)
     return statistics.median(times[1:]) * (1 if stacked else len(lrs))
+
+
+def _with_peers(task: Task, strategy: Strategy) -> Strategy:
+    """The strategy that remains where others train on the same at the same time."""
+    if task.peers is None:
+        return strategy
+    if strategy is Strategy.STACKED:
+        raise ConfigError("runs on several ranks cannot be stacked. Run them one after another.")
+    return Strategy.SEQUENTIAL
 
 
 def _checked(lrs: ArrayLike, num_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
@@ -242,7 +254,7 @@ class _Sequential:
     def _diverged(self, run: int, batches: Iterator[Any], steps: range) -> bool:
         """Trains a run for these steps; True where it diverged on the way."""
         task, log = self._start.task, self._log
-        readback = Readback(task.device, len(steps), 1)
+        readback = Readback(task.device, len(steps), 1, fixed_lag=task.peers is not None)
         for step in steps:
             if self._policies is not None:
                 self._set_lr(float(self._policies[run, step]))
@@ -250,6 +262,7 @@ class _Sequential:
                 self._before_step(run, step)
             loss, _ = train_step(task.objective, task.optimizer, batches, task.options)
             readback.push(loss)
-            if any(log.take((run,), values) for values in readback.ready()):
+            if any(log.take((run,), mean_of(task.peers, values)) for values in readback.ready()):
                 return True
-        return any(log.take((run,), values) for values in readback.ready(all_of_them=True))
+        rest = readback.ready(all_of_them=True)
+        return any(log.take((run,), mean_of(task.peers, values)) for values in rest)

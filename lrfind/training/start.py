@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from lrfind.errors import DataError
+from lrfind.training.peers import mean_of
 from lrfind.training.snapshot import Snapshot
 from lrfind.training.stacking.stack import own_parameters
 
@@ -50,7 +51,8 @@ class Start:
         """The mean loss of the untrained model over the first batches: one alone may be a lucky one."""
         self.restore()
         losses = [self.task.objective(batch)[0].detach() for batch in islice(self.batches(), count)]
-        return float(np.mean(torch.stack(losses).tolist()))  # read at once, so that a GPU is waited for once
+        level = float(np.mean(torch.stack(losses).tolist()))  # read at once, so that a GPU is waited for once
+        return mean_of(self.task.peers, (level,))[0]
 
     def leave(self) -> None:
         """Everything as it was, whatever interrupts come meanwhile."""
