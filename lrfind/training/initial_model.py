@@ -30,6 +30,8 @@ class InitialModel:
     It keeps a copy of the parameters that the optimizer moves, of those that a forward pass turns out to
     write to, and of all buffers, on their devices: what is frozen is not copied. To compute with the copy, it
     is swapped in behind the same tensors, which moves no numbers, so any module will do, also a compiled one.
+    Of a parameter that is sharded over several ranks the numbers of this rank's shard are exchanged instead:
+    what gathers the shards reads them where they lie.
     Its random numbers (torch's, Python's and NumPy's global ones) are those that the model under training
     draws next, and no random stream is moved by it. It gets batches of its own, so a model may take its batch
     apart.
@@ -47,8 +49,19 @@ class InitialModel:
         self._modules = list(objective.modules())
         self._storages: dict[int, torch.UntypedStorage] = {}
         moved = _moved(optimizer)
-        self._parameters = [(p, _copy(p, self._storages)) for p in moved.values()]
-        still = {id(p): p for module in self._modules for p in module.parameters() if id(p) not in moved}
+        shards = [_shard(p) for p in moved.values()]
+        self._shards = [(shard, shard.clone()) for shard in shards if shard is not None]
+        self._parameters = [
+            (p, _copy(p, self._storages))
+            for p, shard in zip(moved.values(), shards, strict=True)
+            if shard is None
+        ]
+        still = {
+            id(p): p
+            for module in self._modules
+            for p in module.parameters()
+            if id(p) not in moved and _shard(p) is None
+        }
         self._still: list[Tensor] | None = list(still.values())
         shared: dict[int, Tensor] = {}
         self._buffers: list[tuple[nn.Module, str, Tensor]] = []
@@ -88,6 +101,7 @@ class InitialModel:
         under_training = [p.data for p, _ in self._parameters]
         live = [(module._buffers, name, _buffer(module, name)) for module, name, _ in self._buffers]
         try:
+            self._exchange_shards()
             for p, copy in self._parameters:
                 p.data = copy
             for module, name, copy in self._buffers:
@@ -104,6 +118,13 @@ class InitialModel:
                 p.data = data
             for buffers, name, buffer in live:
                 buffers[name] = buffer
+            self._exchange_shards()
+
+    def _exchange_shards(self) -> None:
+        for shard, other in self._shards:
+            held = shard.clone()
+            shard.copy_(other)
+            other.copy_(held)
 
 
 def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
@@ -114,7 +135,8 @@ def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
     """
     storages: dict[int, int] = {}
     others = 0
-    for parameter in _moved(optimizer).values():
+    for moved in _moved(optimizer).values():
+        parameter = moved if (shard := _shard(moved)) is None else shard
         if parameter.layout is torch.strided:
             storage = parameter.detach().untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
@@ -127,6 +149,14 @@ def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
 def _moved(optimizer: Optimizer) -> dict[int, Tensor]:
     """The parameters that the optimizer moves, by identity."""
     return {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+
+
+def _shard(parameter: Tensor) -> Tensor | None:
+    """This rank's part of a parameter that several ranks share (a DTensor); None of any other."""
+    if not hasattr(parameter, "to_local"):
+        return None
+    shard: Tensor = parameter.to_local().detach()
+    return shard
 
 
 def _buffer(module: nn.Module, name: str) -> Tensor | None:
