@@ -74,6 +74,10 @@ class OptimizerError(UserError):
     """The optimizer refuses its arguments or has nothing to optimize."""
 
 
+class RankError(UserError):
+    """Another rank of the same run failed or was lost, so this one cannot go on."""
+
+
 class OutputError(UserError):
     """The results cannot be written where they should go."""
 

@@ -11,13 +11,13 @@
 #
 # rehearses every line on the CPU with next to nothing to compute: nothing may fail there.
 #
-# DEVICE=cuda:1 takes another GPU, PARTS="tests commands bench" some of the parts, PYTHON=... another Python.
+# DEVICE=cuda:1 takes another GPU, PARTS="tests commands ranks bench" some of the parts, PYTHON=... another Python.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 data=$(cd "${1:?give the folder that holds mnist/ and dogbreed/}" && pwd)
 device=${DEVICE:-cuda:0}
 python=${PYTHON:-python}
-parts=${PARTS:-tests commands bench}
+parts=${PARTS:-tests commands ranks bench}
 log=${LOG:-gpu_check.log}
 exec > >(tee "$log") 2>&1
 
@@ -63,16 +63,18 @@ if [[ $parts == *tests* ]]; then
     export LRFIND_DATA=${LRFIND_DATA:-$data}
     if [ "$device" = cpu ]; then
         line "the tests marked gpu" 0 "$python" -m pytest -q -m gpu tests/cli/test_on_gpu.py -k "interrupt or out_ends"
+        line "the tests of two GPUs" 0 "$python" -m pytest -q -m gpu tests/cli/test_ranks.py -k "two_gpus and ddp or signal"
     else
         line "the tests marked gpu" 0 "$python" -m pytest -q -m gpu
         grep -E "passed|failed|SKIPPED" "$runs/out"
     fi
 fi
 
+mnist=(model=mnist_mlp data=mnist "data.root=$data/mnist")
+dogs=("model=$deep" data=dogbreed "data.root=$data/dogbreed" "data.image_size=$size" "batch_size=$batch")
+round="refine.segments=[{start: 0.1, stop: 0.3, step: 0.1, iterations: 3}]"
+
 if [[ $parts == *commands* ]]; then
-    mnist=(model=mnist_mlp data=mnist "data.root=$data/mnist")
-    dogs=("model=$deep" data=dogbreed "data.root=$data/dogbreed" "data.image_size=$size" "batch_size=$batch")
-    round="refine.segments=[{start: 0.1, stop: 0.3, step: 0.1, iterations: 3}]"
     for task in digits mnist dogs; do
         case $task in
             digits) words=() ;;
@@ -97,6 +99,25 @@ if [[ $parts == *commands* ]]; then
     if [ "$device" != cpu ]; then # where it takes a compiler and minutes
         lrfind "$ladder" compile=true
         lrfind "${dogs[@]}" "$ladder" precision=bf16 channels_last=true compile=true
+    fi
+fi
+
+if [[ $parts == *ranks* ]]; then
+    gpus=$("$python" -c 'import torch; print(torch.cuda.device_count())')
+    if [ "$device" != cpu ] && [ "$gpus" -lt 2 ]; then
+        echo "left out: several ranks, which need two GPUs; there is $gpus"
+    else
+        [ "$device" = cpu ] || device=cuda # a GPU for each rank
+        for how in ddp fsdp; do
+            lrfind ranks=2 "distributed=$how" "$ladder"
+            lrfind ranks=2 "distributed=$how" "${dogs[@]}" "$ladder" precision=bf16 channels_last=true clip_grad_norm=1
+            lrfind verify 0.01 ranks=2 "distributed=$how" "verify.num_steps=$verify" verify.seeds=2
+            lrfind refine ranks=2 "distributed=$how" refine.rounds=1 "$round"
+        done
+        line "torchrun -m lrfind" "0 1" "$python" -m torch.distributed.run --nproc-per-node 2 --rdzv-backend c10d \
+            --rdzv-endpoint localhost:0 -m lrfind -q "$ladder" "device=$device" "hydra.run.dir=$runs/torchrun"
+        line "the record of torchrun's ranks" 0 grep -q '"count": 2' "$runs/torchrun/range.json"
+        device=${DEVICE:-cuda:0}
     fi
 fi
 

@@ -41,12 +41,13 @@ class Command(NamedTuple):
             UserError: Something cannot be used as given, or the results cannot be written.
         """
         from lrfind.cli.keys import spell_in_keys
+        from lrfind.cli.ranks import on_ranks, ranks_asked_for
         from lrfind.cli.run_directory import RunDirectory
         from lrfind.config.validate import validated
-        from lrfind.errors import UserError
+        from lrfind.errors import ExitCode, UserError
         from lrfind.report.console import errors_only
         from lrfind.report.observers import Screen
-        from lrfind.report.output import Show, finish
+        from lrfind.report.output import Outcome, Show, finish
 
         began = perf_counter()
         # Here again: a launcher may have started another process.
@@ -54,7 +55,12 @@ class Command(NamedTuple):
             room = import_module(f"lrfind.{self.room}.command")
             config = validated(composed, room.CONFIG)
             try:
-                report = room.run(config, directory, Screen())
+                if ranks_asked_for(config) == 1:
+                    report = room.run(config, directory, Screen())
+                else:
+                    report = on_ranks(self.room, config, directory, Screen())
+                if report is None:  # rank 0 says what was found
+                    return Outcome(None, ExitCode.SUGGESTED)
             except UserError as error:
                 spell_in_keys(error)
                 raise

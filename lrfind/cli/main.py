@@ -21,7 +21,7 @@ from lrfind.cli.flags import (
 )
 from lrfind.cli.overrides import DEBUG
 from lrfind.errors import UserError
-from lrfind.execution.launch import launched_ranks
+from lrfind.execution.launch import launched_ranks, silence
 
 if TYPE_CHECKING:
     from lrfind.report.config_file import ConfigKey
@@ -47,6 +47,9 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: The words after `lrfind`.
     """
+    rank, _ = launched_ranks()
+    if rank > 0:
+        silence()
     try:
         words, given_key = without_config_key([word for word in arguments if word not in LONE_FLAGS])
         words, rates = without_rates(words)
@@ -73,21 +76,16 @@ def main(arguments: list[str]) -> int:
 
         command = completed_command(command)
 
-    rank, ranks = launched_ranks()
-    if ranks > 1:
-        if rank > 0:
-            return 0  # as soon as one fails torchrun ends the others, and rank 0 is to say why
-        from lrfind.report import console
-
-        console.error(_on_ranks(ranks))
-        return USAGE_ERROR
-
     from lrfind.cli.app import launch
     from lrfind.report.console import errors_only
     from lrfind.report.output import Show
 
+    job = partial(COMMANDS[command].run, config_key=config_key)
+    if rank > 0:
+        from lrfind.cli.ranks import launch_beside_rank_0
+
+        return launch_beside_rank_0(command, words, job, show)
     with errors_only(show is Show.NUMBER):
-        job = partial(COMMANDS[command].run, config_key=config_key)
         return launch(command, words, job, show)
 
 
@@ -139,13 +137,6 @@ def _shown(text: str) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return USAGE_ERROR
     return 0
-
-
-def _on_ranks(ranks: int) -> str:
-    return (
-        f"torchrun has started {ranks} ranks, and the command line runs in one process only so far: run "
-        "lrfind without torchrun, or call lrfind.range_test on every rank of your own program."
-    )
 
 
 def _unknown(word: str) -> str:

@@ -38,6 +38,17 @@ class Precision(str, Enum):
     """Autocast to float16, with a gradient scaler."""
 
 
+class Distributed(str, Enum):
+    """How the ranks share a model."""
+
+    AUTO = "auto"
+    """What suits: ddp."""
+    DDP = "ddp"
+    """Each has the whole model, and they average their gradients."""
+    FSDP = "fsdp"
+    """Each has its part of the parameters and of the optimizer's state (FSDP2)."""
+
+
 @dataclass(kw_only=True, slots=True)
 class TaskConfig:
     """What is trained, on what, how: shared by all commands."""
@@ -61,7 +72,7 @@ class TaskConfig:
     compile: bool
     """torch.compile the model."""
     batch_size: Annotated[int, at_least(1)]
-    """Samples a batch."""
+    """Samples a batch, on each rank."""
     num_workers: Annotated[int | None, at_least(0)]
     """Processes that load data; None: chosen by data and device."""
     threads: Annotated[int | str, _THREADS] = AUTO
@@ -72,8 +83,17 @@ class TaskConfig:
     """Largest norm of the gradient, or None."""
     deterministic: bool
     """Deterministic algorithms only."""
+    ranks: Annotated[int, at_least(1)] = 1
+    """Processes that train one model together, each on a part of every global batch and a GPU of its own."""
+    distributed: Distributed = Distributed.AUTO
+    """auto, ddp or fsdp: how they share the model; of no effect on one rank."""
     trust: list[str] = field(default_factory=list)
     """Packages that `_target_` may name beside the known ones."""
+
+    @property
+    def global_batch_size(self) -> int:
+        """Samples a batch, those of all ranks together."""
+        return self.batch_size * self.ranks
 
     def seed_problems(self, key: str, seeds: int | None) -> list[str]:
         """What is wrong with a number of seeds that are counted on from `seed`."""

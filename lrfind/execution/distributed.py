@@ -6,23 +6,36 @@ nor make a GPU wait.
 
 from __future__ import annotations
 
+import json
+import os
 import time
+import traceback
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 
-from lrfind.errors import UserError
+from lrfind.errors import RankError, UserError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from torch._C._distributed_c10d import Store
 
 _GRACE = timedelta(seconds=4)
 """How long a rank that ends waits for the others to hear of it. They may be waiting for it themselves, inside
 a collective of the model's: then only the end of its process, or their timeout, sets them free."""
+
+_SLICE = timedelta(seconds=0.5)
+"""How long a rank waits without looking up: Python hears of Ctrl-C in between alone."""
+
+TIMEOUT = "LRFIND_RANKS_TIMEOUT"
+"""Variable of the environment: seconds that a rank waits for the others."""
+
+_TIMEOUT = 600.0
 
 _HEADER = 3
 """Places at the start of a message: how many failed, how many were interrupted, the sum of their numbers."""
@@ -36,22 +49,37 @@ class Ranks:
 
     Args:
         group: All of them, over gloo.
+        store: Where a rank that fails leaves its message; None: nowhere, each says its own.
+        ended: Says what is known of processes that have ended, a sentence, or None.
 
     Attributes:
+        rank: Which one this is, counted from 0.
+        size: How many there are.
         interrupted: Who was interrupted, where it was another rank.
+        left: Whether this one meets the others no more.
     """
 
-    def __init__(self, group: dist.ProcessGroup) -> None:
-        self._group = group
-        self._size = dist.get_world_size()
-        self._others_ended = False
+    def __init__(
+        self,
+        group: dist.ProcessGroup,
+        *,
+        store: Store | None = None,
+        ended: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self.rank = dist.get_rank()
+        self.size = dist.get_world_size()
         self.interrupted = ""
+        self.left = False
+        self._group = group
+        self._store = store
+        self._ended = ended
+        self._others_ended = False
 
     def agree(self) -> None:
         """Waits until every rank is here.
 
         Raises:
-            UserError: Another rank has failed.
+            RankError: Another rank has failed.
             KeyboardInterrupt: Another rank was interrupted.
         """
         self.mean(())
@@ -61,10 +89,10 @@ class Ranks:
         message = torch.zeros(_HEADER + _VALUES, dtype=torch.float64)
         message[_HEADER : _HEADER + len(values)] = torch.tensor(values, dtype=torch.float64)
         try:
-            self._group.allreduce([message]).wait()
+            self._wait(self._group.allreduce([message]))
         except RuntimeError as error:
             self._others_ended = True
-            raise _lost(error) from error
+            raise self._lost(error) from error
         failed, interrupted, numbers, *sums = message.tolist()
         if failed or interrupted:
             self._others_ended = True
@@ -72,8 +100,16 @@ class Ranks:
             if not failed:
                 self.interrupted = f"{who} was interrupted, so all ranks end here."
                 raise KeyboardInterrupt(self.interrupted)
-            raise UserError(f"{who} failed, so all ranks end here. The message there says why.")
-        return tuple(value / self._size for value in sums[: len(values)])
+            raise self._told() or RankError(
+                f"{who} failed, so all ranks end here. The message there says why."
+            )
+        return tuple(value / self.size for value in sums[: len(values)])
+
+    def union(self, words: Sequence[str]) -> list[str]:
+        """All that the ranks give, each once; every rank must call it."""
+        of_each: list[list[str]] = [[] for _ in range(self.size)]
+        dist.all_gather_object(of_each, list(words), group=self._group)
+        return list(dict.fromkeys(word for each in of_each for word in each))
 
     def check_same(self, arguments: Mapping[str, Any]) -> None:
         """Checks that every rank was called with the same arguments.
@@ -95,13 +131,18 @@ class Ranks:
         """Tells the other ranks that this one ends, where it is not they who ended first.
 
         Raises:
-            UserError: They are gone, and an error here is most likely what came of it.
+            RankError: They are gone, and an error here is most likely what came of it.
         """
         if self._others_ended:
             return
+        if self._store is not None:
+            if isinstance(error, KeyboardInterrupt):
+                return  # a command's rank 0 alone is interrupted, and the others end with it
+            with suppress(RuntimeError):
+                self._store.set(f"failure/{self.rank}", _as_text(error))
         message = torch.zeros(_HEADER + _VALUES, dtype=torch.float64)
         message[1 if isinstance(error, KeyboardInterrupt) else 0] = 1
-        message[2] = dist.get_rank()
+        message[2] = self.rank
         options = dist.AllreduceOptions()
         options.timeout = _GRACE
         began = time.monotonic()
@@ -110,7 +151,83 @@ class Ranks:
         except RuntimeError:  # they wait elsewhere, or are gone, which is known at once
             gone = time.monotonic() - began < _GRACE.total_seconds() / 2
             if gone and isinstance(error, Exception):
-                raise _lost(error) from error
+                raise self._lost(error) from error
+
+    def _wait(self, work: dist.Work) -> None:
+        while True:
+            try:
+                work.wait(_SLICE)
+            except RuntimeError:
+                if work.is_completed():  # with an error: the others are gone, or past their time
+                    raise
+            else:
+                return
+
+    def _lost(self, error: Exception) -> Exception:
+        told = self._told()
+        if told is not None:
+            return told
+        ended = self._ended()
+        if ended is not None:
+            return RankError(ended)
+        first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+        return RankError(
+            "another rank was lost, so this one ends, too; the message there says why. Here it showed as: "
+            f"{first_line}."
+        )
+
+    def _told(self) -> Exception | None:
+        others = (rank for rank in range(self.size) if rank != self.rank)
+        return None if self._store is None else told_by(others, self._store)
+
+
+def collective_timeout() -> timedelta:
+    """How long a rank waits for the others: ten minutes, or as `TIMEOUT` says."""
+    return timedelta(seconds=float(os.environ.get(TIMEOUT, _TIMEOUT)))
+
+
+_joined: list[Ranks] = []
+"""Those of the command that runs in this process: one or none."""
+
+
+def joined_ranks() -> Ranks | None:
+    """The ranks of the command that runs here; None where it runs in one process."""
+    return _joined[-1] if _joined else None
+
+
+@contextmanager
+def joined(
+    store: Store,
+    rank: int,
+    size: int,
+    *,
+    backend: str,
+    arguments: Mapping[str, Any],
+    ended: Callable[[], str | None] = lambda: None,
+) -> Iterator[Ranks]:
+    """Makes this process a rank of a command, with a process group of torch.distributed of its own.
+
+    Args:
+        store: Through which the ranks find each other.
+        rank: Which one this is, counted from 0.
+        size: How many there are.
+        backend: Of the model's own collectives.
+        arguments: Compared with those of the other ranks.
+        ended: Says what is known of processes that have ended, a sentence, or None.
+
+    Raises:
+        RankError: Another rank failed or was lost, or was started otherwise.
+    """
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=collective_timeout())
+    with all_ranks(arguments, store=store, ended=ended) as ranks:
+        assert ranks is not None
+        _joined.append(ranks)
+        try:
+            yield ranks
+        finally:
+            _joined.remove(ranks)
+    if not ranks.left:  # else what is under way would be waited for
+        dist.destroy_process_group()
 
 
 def num_ranks() -> int:
@@ -119,7 +236,12 @@ def num_ranks() -> int:
 
 
 @contextmanager
-def all_ranks(arguments: Mapping[str, Any]) -> Iterator[Ranks | None]:
+def all_ranks(
+    arguments: Mapping[str, Any],
+    *,
+    store: Store | None = None,
+    ended: Callable[[], str | None] = lambda: None,
+) -> Iterator[Ranks | None]:
     """Keeps all ranks of the process group in step inside; None where there are no others.
 
     Every rank must come here, with the same arguments. Whatever ends one inside, an exception or Ctrl-C, ends
@@ -127,33 +249,53 @@ def all_ranks(arguments: Mapping[str, Any]) -> Iterator[Ranks | None]:
 
     Args:
         arguments: Compared with those of the other ranks.
+        store: As for `Ranks`.
+        ended: As for `Ranks`.
 
     Raises:
-        UserError: Another rank failed, or was called otherwise.
+        RankError: Another rank failed.
+        UserError: Another rank was called otherwise.
         KeyboardInterrupt: Another rank was interrupted.
     """
     if num_ranks() == 1:
         yield None
         return
-    group = dist.new_group(backend="gloo")
+    group = dist.new_group(backend="gloo", timeout=collective_timeout())
     assert isinstance(group, dist.ProcessGroup)  # not the number of those who are no members: all are
-    ranks = Ranks(group)
+    ranks = Ranks(group, store=store, ended=ended)
     try:
         ranks.check_same(arguments)
         yield ranks
-        ranks.agree()
+        if not ranks.left:
+            ranks.agree()
     except BaseException as error:
         ranks.end(error)
         if isinstance(error, KeyboardInterrupt) and ranks.interrupted:
             raise KeyboardInterrupt(ranks.interrupted) from None
         raise
     finally:
-        dist.destroy_process_group(group)
+        if not ranks.left:
+            dist.destroy_process_group(group)
 
 
-def _lost(error: Exception) -> UserError:
-    first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
-    return UserError(
-        "another rank was lost, so this one ends, too; the message there says why. Here it showed as: "
-        f"{first_line}."
-    )
+def told_by(ranks: Iterable[int], store: Store) -> Exception | None:
+    """The message that the first of some ranks has left that has failed; None where there is none."""
+    with suppress(RuntimeError):  # the store may be gone with the process that keeps it
+        for rank in ranks:
+            if store.check([key := f"failure/{rank}"]):
+                return _from_text(store.get(key), rank)
+    return None
+
+
+def _as_text(error: BaseException) -> str:
+    """An error, for another rank to say."""
+    if isinstance(error, UserError):
+        return json.dumps(list(error.paragraphs))
+    return json.dumps("".join(traceback.format_exception(error)))
+
+
+def _from_text(text: bytes, rank: int) -> Exception:
+    told = json.loads(text)
+    if isinstance(told, str):
+        return RuntimeError(f"on rank {rank}:\n{told}")
+    return RankError(f"rank {rank}: {told[0]}", *told[1:])

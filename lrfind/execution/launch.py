@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+_GLOO = "GLOO_SOCKET_IFNAME"
+"""Variable that names the interface gloo listens on."""
 
 
 def launched_ranks() -> tuple[int, int]:
@@ -13,3 +23,40 @@ def launched_ranks() -> tuple[int, int]:
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return 0, 1
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def local_rank() -> int:
+    """Which of the ranks on this machine the process is."""
+    return int(os.environ.get("LOCAL_RANK", "0"))
+
+
+@contextmanager
+def environment_of(rank: int, size: int) -> Iterator[None]:
+    """What torchrun tells a rank of one machine through the environment, for code that asks for it.
+
+    And, beyond it: the ranks hear each other inside the machine alone.
+    """
+    told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
+    before = {name: os.environ.get(name) for name in (*told, _GLOO)}
+    os.environ.update({name: str(value) for name, value in told.items()})
+    if sys.platform == "linux":
+        os.environ.setdefault(_GLOO, "lo")
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def silence() -> None:
+    """What this process would say goes nowhere: rank 0 says it."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    os.close(nowhere)

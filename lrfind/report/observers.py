@@ -67,6 +67,21 @@ class Screen:
             yield on_step
 
 
+class Nobody:
+    """No one: of several ranks the first alone tells."""
+
+    def note(self, text: str) -> None:
+        """Says nothing."""
+
+    def warn(self, text: str) -> None:
+        """Says nothing."""
+
+    @contextmanager
+    def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
+        """Shows nothing."""
+        yield _nothing
+
+
 class Caller:
     """A caller in Python: the function takes every step, and the log called `lrfind` the sentences.
 

@@ -15,11 +15,15 @@ import numpy as np
 import torch
 from torch import nn
 
+from lrfind.config.schema import Distributed
+from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
 from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import fixed_batches
+from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.prefetch import Mapped, channels_last
+from lrfind.tasks.parallel import averaging, sharded, whole
 from lrfind.tasks.threads import threads_of
 from lrfind.tasks.title import title_of
 from lrfind.training.objective import Objective
@@ -69,10 +73,15 @@ def build(
         torch.cuda.set_device(device)  # pinned memory and kernels' workspaces go to the current device
     autocast = devices.autocast(config.precision, device)
     _seed(config)
+    ranks = joined_ranks()
     with _notes() as notes:
         data = parts.data_of(config) if data is None else data
         model = parts.model_of(config, data, device)
+        if ranks is not None and config.distributed is Distributed.FSDP:
+            sharded(model, device)
         optimizer = parts.optimizer_of(config, model)
+        if ranks is not None and config.distributed is not Distributed.FSDP:
+            model = averaging(model, device)
         criterion = parts.criterion_of(config)
         if isinstance(criterion, nn.Module):
             criterion.to(device)
@@ -102,6 +111,7 @@ def build(
             accumulation_steps=config.accumulation_steps,
             clip_grad_norm=config.clip_grad_norm,
             scaler=devices.gradient_scaler(config.precision, device),
+            before_backward=None if ranks is None else ranks.agree,
         ),
         afresh=partial(_afresh, config, data, device, validation_samples),
         validation=validation,
@@ -110,6 +120,7 @@ def build(
         notes=notes,
         skipped=loaders.skipped,
         data=data,
+        peers=ranks,
         close=loaders.close,
     )
 
@@ -159,7 +170,7 @@ class ConfigTasks:
         task = self._build(config, data=self.data, skip=skip)
         self.data = task.data
         if task.device.type == "cpu":
-            torch.set_num_threads(threads_of(config.threads, task.model, task.data, config.batch_size))
+            torch.set_num_threads(threads_of(config.threads, whole(task.model), task.data, config.batch_size))
         try:
             with closing(task):
                 yield task
@@ -187,6 +198,7 @@ def _loaders(
         num_workers=config.num_workers,
         validation_samples=validation_samples,
         skip=skip,
+        share=WHOLE if (ranks := joined_ranks()) is None else Share(ranks.rank, ranks.size),
     )
 
 

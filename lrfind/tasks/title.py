@@ -27,7 +27,9 @@ def title_of(config: TaskConfig, data: Data) -> str:
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
         size = getattr(data.dataset, "batch_size", None) or 0
     times = f" x {config.accumulation_steps}" if config.accumulation_steps > 1 else ""
-    if size:
+    if size and config.ranks > 1:
+        parts.append(f"batch size {size * config.ranks} ({config.ranks} ranks x {size}){times}")
+    elif size:
         parts.append(f"batch size {size}{times}")
     return ", ".join(parts)
 

@@ -104,7 +104,7 @@ class Runs:
             UserError: Not so many samples can be set apart.
         """
         held_out = held_out_samples(
-            data, config.verify.held_out, batch_size=config.batch_size, key="verify.held_out"
+            data, config.verify.held_out, batch_size=config.global_batch_size, key="verify.held_out"
         )
         runs = cls(
             ConfigTasks(config, validation_samples=held_out, data=data),

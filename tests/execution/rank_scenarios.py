@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
 from lrfind import range_test, refine
@@ -44,7 +45,22 @@ def batches(rank=None):
     return list(zip(x[:, rank], y[:, rank], strict=True))
 
 
-def run(model, loader, *, optimizer="sgd", criterion=None, **options):
+def train(model, optimizer, loader):
+    for x, y in loader:
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+
+
+def local_state(model, optimizer):
+    """Every bit of what this rank has of parameters, gradients and the optimizer's state."""
+    states = [value for state in optimizer.state.values() for value in state.values()]
+    tensors = [*model.parameters(), *(p.grad for p in model.parameters()), *states]
+    local = [each.to_local() if hasattr(each, "to_local") else each for each in tensors]
+    return [each.detach().numpy().tobytes().hex() for each in local]
+
+
+def run(model, loader, *, optimizer="sgd", made=None, criterion=None, **options):
     """What a range test found, as plain values."""
     options = {
         "start_lr": 1e-3,
@@ -53,7 +69,7 @@ def run(model, loader, *, optimizer="sgd", criterion=None, **options):
         "stop_factor": None,
         "repeats": 1,
     } | options
-    made = OPTIMIZERS[optimizer](model.parameters())
+    made = made or OPTIMIZERS[optimizer](model.parameters())
     found = range_test(model, made, criterion or nn.CrossEntropyLoss(), loader, **options)
     curve = found.curve
     return {
@@ -151,6 +167,15 @@ def main(rank, folder):
             model, own, optimizer=name, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
         )
         assert all(map(torch.equal, before, model.parameters()))
+        model = network()
+        fully_shard(model, reshard_after_forward=True)
+        made = OPTIMIZERS[name](model.parameters())
+        train(model, made, own[:3])
+        before = local_state(model, made)
+        report[f"sharded {name}"] = run(
+            model, own, made=made, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
+        )
+        report[f"restored {name}"] = local_state(model, made) == before
     report["accumulated"] = run(DistributedDataParallel(network()), own, accumulation_steps=2)
     report["repeats"] = run(DistributedDataParallel(network()), own, repeats=2)
     report["plain"] = run(network(), own, metric="accuracy")

@@ -62,10 +62,25 @@ def test_a_wrapped_model_gives_the_curve_and_the_answer_of_one_process(ranks, sc
     )
     first, second = (each[optimizer] for each in ranks)
     assert first == second
-    assert first["lr"] == one["lr"] is not None
+    assert first["lr"] == one["lr"]
     for column in ("losses", "starts", "accuracies", "validation"):
         assert len(one[column]) == (3 if column == "validation" else scenarios.STEPS)
         assert_allclose(first[column], one[column], rtol=1e-9)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
+def test_a_sharded_model_gives_the_curve_of_one_process_and_gets_every_bit_back(ranks, scenarios, optimizer):
+    model = scenarios.network()
+    made = scenarios.OPTIMIZERS[optimizer](model.parameters())
+    both = scenarios.batches()
+    scenarios.train(model, made, both[:3])
+    one = scenarios.run(model, both, made=made, metric="accuracy", validation=both[:2], clip_grad_norm=0.5)
+    first, second = (each[f"sharded {optimizer}"] for each in ranks)
+    assert first == second
+    assert first["lr"] == one["lr"]
+    for column in ("losses", "starts", "accuracies", "validation"):
+        assert_allclose(first[column], one[column], rtol=1e-9)
+    assert [each[f"restored {optimizer}"] for each in ranks] == [True, True]
 
 
 def test_accumulated_batches_give_the_curve_of_one_process(ranks, scenarios):
@@ -110,14 +125,14 @@ def test_a_bad_batch_on_one_rank_is_seen_by_all(ranks):
     [
         ("batch", "OSError", "no file"),
         ("model", "BatchError", "shapes cannot be multiplied"),
-        ("loss", "BatchError", "no loss"),
+        ("loss", "ValueError", "no loss"),
     ],
 )
 def test_an_error_on_one_rank_ends_both_at_once(ranks, guilty, what, error, words):
     here, there = (ranks[rank][f"{what} {guilty}"] for rank in (guilty, 1 - guilty))
     assert here["error"] == error
     assert words in here["message"]
-    assert there["error"] == "UserError"
+    assert there["error"] == "RankError"
     assert f"rank {guilty} failed" in there["message"]
     assert max(here["seconds"], there["seconds"]) < 10
 
@@ -133,9 +148,9 @@ def test_an_interrupt_on_one_rank_interrupts_both(ranks, guilty):
 def test_a_rank_that_fails_inside_the_models_own_collective_ends_the_others_with_its_process(ranks):
     """They wait for it where no message reaches them."""
     waiting, failed = (each["backward"] for each in ranks)
-    assert failed["error"] == "BatchError"
+    assert failed["error"] == "ValueError"
     assert "no gradient" in failed["message"]
-    assert waiting["error"] == "UserError"
+    assert waiting["error"] == "RankError"
     assert "another rank was lost" in waiting["message"]
     assert waiting["seconds"] < 30
 

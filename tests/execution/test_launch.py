@@ -1,9 +1,11 @@
-"""What torchrun's environment tells, and what the command line says there."""
+"""What torchrun's environment tells, and what a rank leaves in its own."""
+
+import os
 
 import pytest
 
 from lrfind.cli.main import main
-from lrfind.execution.launch import launched_ranks
+from lrfind.execution.launch import environment_of, launched_ranks, local_rank
 
 
 @pytest.fixture
@@ -20,15 +22,15 @@ def test_ranks_are_those_of_torchrun_alone(torchrun):
     assert launched_ranks() == (0, 1)
 
 
-@pytest.mark.parametrize(("rank", "code"), [("0", 2), ("1", 0)])
-def test_the_command_line_refuses_several_ranks_and_writes_nothing(torchrun, capfd, tmp_path, rank, code):
-    torchrun.setenv("RANK", rank)
-    torchrun.chdir(tmp_path)
-    assert main(["range", f"hydra.run.dir={tmp_path / 'run'}"]) == code
-    out, err = capfd.readouterr()
-    assert out == ""
-    assert ("torchrun has started 2 ranks" in err) is (rank == "0")
-    assert list(tmp_path.iterdir()) == []
+def test_a_rank_is_told_what_torchrun_would_tell_it_and_nothing_is_left(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "9")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with environment_of(1, 2):
+        assert [os.environ[name] for name in ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE")] == ["1", "2", "2"]
+        assert local_rank() == 1
+        assert launched_ranks() == (0, 1)  # those alone that torchrun has started
+    assert os.environ["WORLD_SIZE"] == "9"
+    assert "LOCAL_RANK" not in os.environ
 
 
 def test_help_is_shown_on_ranks_too(torchrun, capfd):

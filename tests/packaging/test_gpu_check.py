@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["tests", "commands", "bench"])
+@pytest.mark.parametrize("part", ["tests", "commands", "ranks", "bench"])
 def test_every_line_of_the_gpu_check_runs_on_the_cpu(shared_data, tmp_path, part):
     log = tmp_path / "log"
     own = {"DEVICE": "cpu", "PARTS": part, "PYTHON": sys.executable, "LOG": str(log)}
@@ -22,5 +22,5 @@ def test_every_line_of_the_gpu_check_runs_on_the_cpu(shared_data, tmp_path, part
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "everything went well" in ran.stdout
     assert "FAILED" not in ran.stdout
-    least = {"tests": 1, "commands": 25, "bench": 4}[part]
+    least = {"tests": 2, "commands": 25, "ranks": 10, "bench": 4}[part]
     assert sum(line.startswith("ok ") for line in ran.stdout.splitlines()) >= least

@@ -1,0 +1,203 @@
+"""A command on several ranks: what does not work there, what rank 0 does, and what the others do."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfind.config.schema import Distributed, Precision
+from lrfind.errors import ConfigError, DeviceError, ExitCode
+from lrfind.execution.launch import launched_ranks, local_rank
+from lrfind.report.record import plain
+from lrfind.suggestion import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.cli.job import Job
+    from lrfind.config.schema import TaskConfig
+    from lrfind.report.observers import Observer
+    from lrfind.report.output import Report, Show
+
+_COMMANDS = ("range", "refine", "verify")
+"""Those that work on several ranks."""
+
+
+def ranks_asked_for(config: TaskConfig) -> int:
+    """How many ranks a config asks for, or torchrun has started.
+
+    Raises:
+        ConfigError: They contradict each other.
+    """
+    launched = launched_ranks()[1]
+    if launched > 1 and config.ranks not in (1, launched):
+        raise ConfigError(
+            f"ranks={config.ranks} contradicts torchrun, which has started {launched}: leave ranks out, or "
+            "run lrfind without torchrun."
+        )
+    return max(launched, config.ranks)
+
+
+def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Report | None:
+    """The report of a command on several ranks; None where this is not rank 0.
+
+    Args:
+        room: The package that the command is in.
+        config: Validated.
+        directory: The run directory.
+        observer: Told how rank 0 gets on.
+
+    Raises:
+        UserError: It cannot be used as given, here or on another rank.
+    """
+    rank, launched = launched_ranks()
+    config = dataclasses.replace(config, ranks=ranks_asked_for(config))
+    problems = _problems(room.removesuffix("_test"), config)
+    if problems:
+        raise ConfigError(*problems)
+    config = _simplified(config)
+    backend = _backend(config)
+    from lrfind.execution.ranks import of_torchrun, started
+
+    arguments = plain(config)
+    if launched > 1:
+        ranks = of_torchrun(backend=backend, arguments=arguments)
+    else:
+        ranks = started(
+            config.ranks,
+            partial(_work, room, config),
+            backend=backend,
+            arguments=arguments,
+            give_up=_give_up,
+        )
+    with ranks as joined:
+        if rank:
+            _work(room, config)
+            return None
+        report: Report = import_module(f"lrfind.{room}.command").run(config, directory, observer)
+        skipped = report.findings.skipped
+        if report.findings.status is Status.INTERRUPTED:
+            joined.left = True  # the others are in the middle of a step
+        else:
+            skipped = joined.union(skipped)
+    about = {
+        "count": config.ranks,
+        "distributed": config.distributed.value,
+        "global_batch_size": config.global_batch_size,
+    }
+    own = {**report.findings.own, "ranks": about}
+    findings = dataclasses.replace(report.findings, skipped=skipped, own=own)
+    return dataclasses.replace(report, findings=findings)
+
+
+def _work(room: str, config: Any) -> None:
+    """What every rank but the first does: the same work, of which nothing is kept."""
+    from lrfind.execution.distributed import joined_ranks
+    from lrfind.report.observers import Nobody
+
+    _backend(config)  # and with it the GPU of this rank
+    with tempfile.TemporaryDirectory(prefix="lrfind-") as folder:
+        report: Report = import_module(f"lrfind.{room}.command").run(config, Path(folder), Nobody())
+    ranks = joined_ranks()
+    assert ranks is not None
+    ranks.union(report.findings.skipped)
+
+
+def _problems(command: str, config: Any) -> list[str]:
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    said = f"ranks={config.ranks}:"
+    problems = []
+    if command not in _COMMANDS:
+        problems.append(
+            f"{said} {command} works in one process so far; {', '.join(_COMMANDS)} work on several ranks. "
+            f"Run lrfind {command} without ranks and without torchrun."
+        )
+    if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        problems.append(
+            f"{said} the jobs of a multirun (-m) work in one process each so far: run one after another "
+            "without -m, or leave ranks out."
+        )
+    if config.compile:
+        problems.append(f"{said} a compiled model works in one process so far: use compile=false.")
+    if config.distributed is Distributed.FSDP and config.precision is Precision.FP16:
+        problems.append(
+            "distributed=fsdp: its gradients cannot be scaled for precision=fp16 here: use precision=bf16 or "
+            "distributed=ddp."
+        )
+    if config.device == "mps" or config.device.startswith("cuda:"):
+        problems.append(
+            f"{said} each rank takes a device of its own, and device={config.device} is one: use device=cuda "
+            "for a GPU each (CUDA_VISIBLE_DEVICES chooses which), or device=cpu."
+        )
+    refine = getattr(config, "refine", None)
+    if refine is not None and refine.strategy.value == "stacked":
+        problems.append(
+            f"{said} seeds and rates are not trained side by side on ranks: use refine.strategy=auto."
+        )
+    if refine is not None and refine.resume is not None:
+        problems.append(
+            f"{said} a sweep on several ranks is not saved, and cannot be taken up: leave refine.resume out."
+        )
+    return problems
+
+
+def _simplified(config: Any) -> Any:
+    """The config with what ranks leave no choice about."""
+    if config.distributed is Distributed.AUTO:
+        config = dataclasses.replace(config, distributed=Distributed.DDP)
+    refine = getattr(config, "refine", None)
+    if refine is None:
+        return config
+    strategy = type(refine.strategy)("sequential")
+    return dataclasses.replace(config, refine=dataclasses.replace(refine, strategy=strategy, save_every=None))
+
+
+def _backend(config: TaskConfig) -> str:
+    """What the model's collectives go over; on GPUs this rank takes its own.
+
+    Raises:
+        DeviceError: There are too few.
+    """
+    import torch
+
+    wanted = config.device in ("auto", "cuda") and torch.cuda.is_available()
+    if not wanted:
+        if config.device == "cuda":
+            raise DeviceError("device=cuda is not there: torch sees no GPU. Use device=cpu.")
+        return "gloo"
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", config.ranks))
+    count = torch.cuda.device_count()
+    if count < here:
+        raise DeviceError(
+            f"ranks={config.ranks} needs a GPU for each rank, and this machine has {count} for {here}: use "
+            f"ranks={count}, or device=cpu."
+        )
+    torch.cuda.set_device(local_rank())
+    return "cpu:gloo,cuda:nccl"
+
+
+def _give_up(message: str) -> None:
+    from lrfind.report import console
+
+    console.error(message)
+    os._exit(ExitCode.UNUSABLE)
+
+
+def launch_beside_rank_0(command: str, words: Sequence[str], job: Job, show: Show) -> int:
+    """Runs a command on a rank of torchrun's that is not the first: it writes nothing.
+
+    It ends with 0 however it ended: as soon as one rank fails torchrun ends the others, and rank 0 is to say
+    why.
+    """
+    from lrfind.cli.app import launch
+
+    with tempfile.TemporaryDirectory(prefix="lrfind-") as folder:
+        launch(command, [*words, f"hydra.run.dir={folder}", "hydra.output_subdir=null"], job, show)
+    return 0
