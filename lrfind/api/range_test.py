@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
-from lrfind.errors import UserError
+from lrfind.errors import DataError, UserError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import Metric, RangeSettings, ValidationSettings
+from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
@@ -123,6 +124,7 @@ def range_test(
     repeats: int | str = AUTO,
     metric: Metric | str = Metric.LOSS,
     rule: Rule | str = DEFAULT_RULE,
+    horizon: int | str | None = None,
     single_batch: bool = False,
     validation: Iterable[Any] | None = None,
     validation_every: int = 10,
@@ -166,6 +168,8 @@ def range_test(
             iterator that cannot begin again, it is left at one.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
+        horizon: Length of the training that the suggestion is for, in steps or as `5 epochs`; the rate is
+            then extrapolated, and `result.reading.horizon` says how. None: about 300 steps, as measured.
         single_batch: Train on the first batch at every step.
         validation: Fixed batches whose loss is measured every `validation_every` steps.
         validation_every: Steps from one such measurement to the next.
@@ -193,6 +197,11 @@ def range_test(
         raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
     if repeats != AUTO and (not isinstance(repeats, int) or repeats < 1):
         raise UserError(f"repeats must be auto or a whole number of at least 1, got {repeats!r}.")
+    if horizon is not None and not (isinstance(horizon, (int, str)) and is_horizon(horizon)):
+        raise UserError(
+            "horizon must be the steps of the training, 2000, or its epochs, '5 epochs', or None, got "
+            f"{horizon!r}."
+        )
     if repeats == AUTO and isinstance(loader, Iterator):
         repeats = 1  # it cannot begin again
     settings = RangeSettings(
@@ -210,7 +219,10 @@ def range_test(
         validation=ValidationSettings(every=validation_every),
         repeats=repeats,
         rule=rule,
+        horizon=horizon,
     )
+    if problems := settings.horizon_problems():
+        raise UserError(*map(in_arguments, problems))
     with all_ranks(arguments | {"repeats": repeats}) as ranks:
         task = own_task(
             model,
@@ -230,7 +242,10 @@ def range_test(
         with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
             times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
             tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
-            found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
+            try:
+                found = run_range_test(tasks, settings, Caller(_index_a_sweep(on_step, num_steps)))
+            except DataError as error:
+                raise DataError(*map(in_arguments, error.paragraphs)) from error
         if found.curve.status is Status.INTERRUPTED:
             raise KeyboardInterrupt
     reading = replace(found.reading, verdict=in_arguments(found.reading.verdict))
@@ -245,7 +260,7 @@ def range_test(
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
-        own=range_record(arguments | chosen, found.reading, found.repeats),
+        own=range_record(arguments | chosen, reading, found.repeats),
         groups=found.groups,
     )
     return RangeTestResult(found.curve, reading, found.repeats, task.title, content)

@@ -48,6 +48,7 @@ The range test
   range.metric=loss|accuracy                   what the suggestion is read from
   range.rule=centre|steepest|minimum|valley|slide|gugger   how it is read
   range.repeats=auto|K                         K seeds, their median; auto: 1, or 3 where it is weak
+  range.horizon=STEPS|"5 epochs"               how long you will train: the rate is extrapolated
   range.paired=false                           leave out the untrained model on the same batches
   range.stop_factor=4.0                        stop at that many times the lowest smoothed loss; null: never
   range.beta=0.98                              weight of the past in the smoothed loss

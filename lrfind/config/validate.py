@@ -96,6 +96,11 @@ def _converted(hint: Any, value: Any) -> Any:
     if hint is Any:
         return value
     options = typing.get_args(hint)
+    if type(None) in options:
+        if value is None:
+            return None
+        hint = _without_none(hint)
+        options = typing.get_args(hint)
     if options == (list[Any], str):
         if not isinstance(value, (list, str)):
             raise ValueError
@@ -109,10 +114,6 @@ def _converted(hint: Any, value: Any) -> Any:
         if isinstance(value, str):
             return value
         hint = int
-    if type(None) in options:
-        if value is None:
-            return None
-        (hint,) = (option for option in options if option is not type(None))
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
     if hint == list[Any]:
@@ -137,17 +138,21 @@ def _converted(hint: Any, value: Any) -> Any:
         raise ValueError from error
 
 
+def _without_none(hint: Any) -> Any:
+    """The type that is left of one that may be None."""
+    return typing.Union[tuple(option for option in typing.get_args(hint) if option is not type(None))]  # noqa: UP007
+
+
 def _wanted(hint: Any) -> str:
     options = typing.get_args(hint)
+    if type(None) in options:
+        return f"{_wanted(_without_none(hint))} or null"
     if options == (list[Any], str):
         return "a list or a word"
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(options)
     if options == (int, str):
         return "a whole number or a word"
-    if type(None) in options:
-        (hint,) = (option for option in options if option is not type(None))
-        return f"{_wanted(hint)} or null"
     if isinstance(hint, type) and issubclass(hint, Enum):
         return "one of " + ", ".join(str(member.value) for member in hint)
     if hint == list[Any]:

@@ -32,6 +32,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
 
     found = range_test_of(config, observer=observer)
     curve, reading, repeats = found.curve, found.reading, found.repeats
+    own = range_record(plain(config.range), reading, repeats)
     return Report(
         findings=Findings(
             command="range",
@@ -46,7 +47,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             config=config,
             notes=found.notes,
             skipped=found.skipped,
-            own=range_record(plain(config.range), reading, repeats),
+            own=own,
             groups=found.groups,
         ),
         files={
@@ -54,7 +55,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             "range.png": partial(_picture, found),
             "range.json": None,
         },
-        lines=partial(range_lines, reading, repeats, groups=found.groups),
+        lines=partial(range_lines, reading, repeats, groups=found.groups, peaks=own.get("peaks", ())),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from lrfind.config.bounds import Bound, at_least
 from lrfind.config.schema import TaskConfig
+from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.repeat_reason import AUTO
@@ -21,6 +22,10 @@ _STOP_FACTOR = Bound("must be greater than 1, or null for never, got {:g}.", lam
 _REPEATS = Bound(
     "must be auto or a whole number of at least 1, got {}.",
     lambda repeats: repeats == AUTO if isinstance(repeats, str) else repeats >= 1,
+)
+
+_HORIZON = Bound(
+    "must be the steps of the training, 2000, or its epochs, '5 epochs', or null; got {!r}.", is_horizon
 )
 
 
@@ -74,6 +79,9 @@ class RangeSettings:
     the first alone is weak."""
     rule: Rule = DEFAULT_RULE
     """The rule that makes the suggestion."""
+    horizon: Annotated[int | str | None, _HORIZON] = None
+    """Length of the training that the suggestion is for, in steps or as `5 epochs`, to which the rate is
+    extrapolated; null: about 300 steps, as measured."""
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""
@@ -94,7 +102,16 @@ class RangeSettings:
                     f"range.{key} must be less than range.num_steps={self.num_steps}, or nothing is left to "
                     f"read; got {skipped}."
                 )
-        return problems
+        return problems + self.horizon_problems()
+
+    def horizon_problems(self) -> list[str]:
+        """What is wrong between the horizon and the rule."""
+        if self.horizon is None or self.rule is DEFAULT_RULE:
+            return []
+        return [
+            f"range.horizon={self.horizon} goes with range.rule={DEFAULT_RULE.value} alone: that rule is "
+            f"measured to look for the best rate of a training, {self.rule.value} is not."
+        ]
 
 
 @dataclass(kw_only=True, slots=True)

@@ -31,6 +31,7 @@ _DEFAULT = {
     "skip_end": None,
     "rule": "centre",
     "repeats": "auto",
+    "horizon": None,
 }
 """The settings that were measured."""
 

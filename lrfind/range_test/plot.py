@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,6 +32,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
+from lrfind.range_test.horizon import purpose_of
 from lrfind.range_test.repeats import moved_to
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status, rate_text
@@ -68,6 +70,8 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
     curve_panel = range_panel(curve, reading, repeats)
     if repeats is not None:
         title = f"{title}, median of {len(repeats.curves)} sweeps"
+    if purpose := purpose_of(reading):
+        title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
     note = "" if reading.suggestion else reading.verdict
     return Page(title, (row, key_of([curve_panel])), note, left=0.6)
@@ -76,12 +80,17 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
 def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) -> Panel:
     """The panel of the curve alone, as it was read; see `range_page`."""
     accuracy = curve.accuracies is not None
-    return curve_panel(
+    panel = curve_panel(
         curve,
         reading.suggestion,
         line=_drawn(reading.smoothed, accuracy=accuracy),
         sweeps=None if repeats is None else _between(reading.smoothed, repeats, accuracy=accuracy),
     )
+    horizon = reading.horizon
+    if horizon is None or horizon.read is None or not horizon.extrapolated:
+        return panel
+    shown = Marker("x", horizon.read.lr, DARK, width=0.8, dash=(3, 2))
+    return replace(panel, layers=(*panel.layers, shown))
 
 
 def curve_panel(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.range_test.curve import Curve
+    from lrfind.range_test.horizon import Horizon
     from lrfind.range_test.smoothed_curve import SmoothedCurve
 
 
@@ -44,6 +45,7 @@ class Reading:
         shape: What kind of curve it is.
         verdict: What the curve shows and what to do about it, in plain language.
         smoothed: What the rules read.
+        horizon: The length of the training that the suggestion is for, where one was asked for.
     """
 
     suggestion: Suggestion | None
@@ -51,6 +53,7 @@ class Reading:
     shape: Shape
     verdict: str
     smoothed: SmoothedCurve
+    horizon: Horizon | None = None
 
 
 def read(curve: Curve, *, rule: Rule) -> Reading:

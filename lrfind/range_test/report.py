@@ -6,7 +6,9 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from lrfind.range_test.horizon import horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_regret
+from lrfind.range_test.peaks import peaks_line, peaks_record
 from lrfind.range_test.reading import LOOKS_AT
 from lrfind.report.files import csv_text
 from lrfind.report.paragraphs import Paragraph, answer_lines
@@ -73,6 +75,10 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         repeats: The several sweeps, or None for one.
     """
     content: dict[str, Any] = {"shape": reading.shape, "measured": measured_regret(settings)}
+    if peaks := peaks_record(reading.suggestion, settings):
+        content["peaks"] = peaks
+    if reading.horizon is not None:
+        content["horizon"] = horizon_record(reading.horizon)
     if repeats is not None:
         content["repeats"] = {
             "seeds": list(repeats.seeds),
@@ -84,7 +90,12 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
 
 
 def range_lines(
-    reading: Reading, repeats: Repeats | None, files: Sequence[Path], *, groups: Sequence[Group] = ()
+    reading: Reading,
+    repeats: Repeats | None,
+    files: Sequence[Path],
+    *,
+    groups: Sequence[Group] = (),
+    peaks: Sequence[dict[str, Any]] = (),
 ) -> list[Paragraph]:
     """Works out what is written to stdout: every rule's answer, the suggestion, the verdict, the files.
 
@@ -93,6 +104,7 @@ def range_lines(
         repeats: The several sweeps, or None for one.
         files: Paths of the files.
         groups: The optimizer's groups with their rates.
+        peaks: The record's `peaks`.
     """
     suggestion = reading.suggestion
     if suggestion is None:
@@ -107,7 +119,8 @@ def range_lines(
         lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
     lines.append(Paragraph(""))
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()
-    return lines + answer_lines(suggestion, verdict, files, groups)
+    more = [peaks_line(peaks)] if peaks else []
+    return lines + answer_lines(suggestion, verdict, files, groups, purpose=purpose_of(reading), more=more)
 
 
 def repeats_line(repeats: Repeats | None) -> str:

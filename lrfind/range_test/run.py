@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.range_test.config import Metric
+from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
@@ -102,6 +103,7 @@ def run_range_test(
     interrupted, reason, steps = False, None, 0
     about: tuple[str, str, list[str]] | None = None
     groups: tuple[Group, ...] = ()
+    horizon: tuple[int, float | None] | None = None
     planned = settings.repeats if isinstance(settings.repeats, int) else 1
     while len(curves) < planned and not interrupted:
         begun = len(curves)
@@ -113,6 +115,8 @@ def run_range_test(
                         if about is None:
                             about = (task.title, str(task.device), task.notes)
                             groups = groups_of(task.model, task.optimizer)
+                            if settings.horizon is not None:
+                                horizon = horizon_steps(settings.horizon, task.epoch_steps), task.epoch_steps
                             if settings.paired and (said := said_of_control(task)) is not None:
                                 observer.note(said)
                         curve = sweep_task(task, settings, told)
@@ -144,6 +148,8 @@ def run_range_test(
     seeds = range(first_seed, first_seed + planned)
     several = repeats_of(curves, seeds, rule=settings.rule, reason=reason) if planned > 1 else None
     reading = read(curve, rule=settings.rule)
+    if horizon is not None:
+        reading = at_horizon(reading, *horizon)
     return RangeTest(
         curve=curve,
         reading=reading,

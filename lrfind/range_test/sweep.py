@@ -209,9 +209,8 @@ def sweep(
             f"an earlier step failed on the GPU ({str(error).splitlines()[0]}). A label or an index outside "
             "its range is the usual cause: the CPU names it."
         ) from error
-    epoch = None if task.per_epoch is None else task.per_epoch / steps.accumulation_steps
     ended = record.ended or status
-    curve = record.curve(ended, columns, momentum=momentum_of(optimizer), epoch_steps=epoch)
+    curve = record.curve(ended, columns, momentum=momentum_of(optimizer), epoch_steps=task.epoch_steps)
     if curve.status is not Status.NONFINITE or options.paired:
         return curve
     bad = not seen.is_finite(len(curve) - 1)

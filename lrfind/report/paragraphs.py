@@ -32,20 +32,35 @@ class Paragraph:
 
 
 def answer_lines(
-    suggestion: Suggestion | None, verdict: str, files: Sequence[Path], groups: Sequence[Group] = ()
+    suggestion: Suggestion | None,
+    verdict: str,
+    files: Sequence[Path],
+    groups: Sequence[Group] = (),
+    *,
+    purpose: str = "",
+    more: Sequence[str] = (),
 ) -> list[Paragraph]:
-    """The suggestion, the rates of the groups, the verdict and the files, as every command ends."""
+    """The suggestion, the rates of the groups, the verdict and the files, as every command ends.
+
+    Args:
+        suggestion: Or None where there is none.
+        verdict: What was measured, in words.
+        files: Paths of the files.
+        groups: The optimizer's groups with their rates.
+        purpose: What the suggestion is for, where that is not as usual: ` for 2,000 steps`.
+        more: What is said after the verdict.
+    """
     lines = []
     if suggestion is None:
         # Why is said on stderr, where it is seen whatever becomes of stdout.
         lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
     else:
         between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
-        found = f"Suggested learning rate: {rate_text(suggestion.lr)} ({between})"
+        found = f"Suggested learning rate{purpose}: {rate_text(suggestion.lr)} ({between})"
         lines.append(Paragraph(found, "bold green"))
         lines += group_lines(groups)
         lines.append(Paragraph(suggestion.reason))
-        lines.append(Paragraph(verdict))
+        lines += [Paragraph(text) for text in (verdict, *more)]
     if files:
         lines.append(Paragraph(""))
         lines += [Paragraph(shortest(file), "dim") for file in files]

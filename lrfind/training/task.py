@@ -74,6 +74,11 @@ class Task:
         return self.objective.model
 
     @property
+    def epoch_steps(self) -> float | None:
+        """Steps in which every sample is met once; None where that is not known."""
+        return None if self.per_epoch is None else self.per_epoch / self.options.accumulation_steps
+
+    @property
     def scaler(self) -> Any:
         """The gradient scaler of fp16, or None."""
         return self.options.scaler
