@@ -53,24 +53,24 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rows(head: str, rows: Iterable[str]) -> str:
+def markdown_table(head: str, rows: Iterable[str]) -> str:
     columns = head.replace("\\|", "").count("|") - 1
     return "\n".join([head, "|" + "---|" * columns, *rows])
 
 
-def _names(found: list[dict[str, Any]]) -> list[str]:
+def names_of(found: list[dict[str, Any]]) -> list[str]:
     known = {line["finder"] for line in found}
     return [name for name in FINDERS if name in known] + sorted(known - FINDERS.keys())
 
 
 def _finders(found: list[dict[str, Any]], chosen: Mapping[str, Oracle]) -> Iterator[str]:
     # One that was not asked on all of the tasks cannot be compared on them.
-    whole = [name for name in _names(found) if chosen.keys() <= by_task(found, name).keys()]
+    whole = [name for name in names_of(found) if chosen.keys() <= by_task(found, name).keys()]
     scores = {name: score(by_task(found, name), chosen) for name in whole}
     given = sorted(((s.mean, name, s) for name, s in scores.items() if s), key=lambda row: row[:2])
     if not given:
         return
-    yield _rows(
+    yield markdown_table(
         "| finder | mean regret | worst task | within 0.05 | \\|log10(lr / best)\\| | steps | no answer | "
         "mean regret where it answers |",
         (_finder(name, s) for _, name, s in given),
@@ -86,7 +86,7 @@ def _finder(name: str, s: Score) -> str:
 
 
 def _brackets(found: list[dict[str, Any]], chosen: Mapping[str, Oracle]) -> Iterator[str]:
-    for name in _names(found):
+    for name in names_of(found):
         b = bracket(by_task(found, name), chosen)
         if b is not None:
             yield (
@@ -112,7 +112,7 @@ def _tasks(found: list[dict[str, Any]], searched: Mapping[str, Oracle]) -> str:
             f"| {oracle.initial:.3g} to {oracle.final:.3g} "
             f"| {oracle.best:.2g} | {low:.2g} to {high:.2g} | {factors} | {said} | {regret} |"
         )
-    return _rows(
+    return markdown_table(
         "| task | for | seeds | held-out loss | best rate | within 0.05 "
         "| regret at 1/4, 1/2, 2, 4 of the best | lrfind (median) | its regret |",
         rows,
@@ -139,7 +139,7 @@ def _long(
             f"How much does the best rate depend on the budget? The best of {BUDGET} steps against that of "
             f"{LONG_BUDGET}, on a grid of 2 rates a decade, and the regret at {LONG_BUDGET} steps."
         )
-        yield _rows(
+        yield markdown_table(
             f"| task | best, {BUDGET} steps | best, {LONG_BUDGET} steps | factor | within 0.05 "
             "| regret of the former | regret of lrfind's | seeds |",
             rows,
@@ -172,7 +172,7 @@ def _cycle(
             f"times it as the peak of torch's OneCycleLR over {BUDGET} steps, against the best of the "
             "searched peaks, 2 a decade. Both losses are held out, of the same seeds."
         )
-        yield _rows(
+        yield markdown_table(
             "| task | best constant rate | best peak | loss at the former | loss at the latter | a third "
             "| as it is | three times | seeds |",
             rows,
