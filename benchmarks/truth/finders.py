@@ -3,8 +3,9 @@
     python -m benchmarks.truth.finders                            goes on where it stopped
     python -m benchmarks.truth.finders --only lrfind --fresh      measures lrfind anew
     python -m benchmarks.truth.finders --only fastai_valley,ignite --tasks digits_mlp_sgd
+    python -m benchmarks.truth.finders --large                    on the larger tasks, from three seeds
 
-The lines go to results/finders.jsonl.
+The lines go to results/finders.jsonl and results/large_finders.jsonl.
 """
 
 from __future__ import annotations
@@ -23,16 +24,20 @@ import torch
 from benchmarks.truth import ours
 from benchmarks.truth.lines import append_line, read_lines, rounded, without
 from benchmarks.truth.pieces import Answer, pieces_of
-from benchmarks.truth.tasks import TASKS
+from benchmarks.truth.tasks import LARGE_TASKS, TASKS, task_named
 from benchmarks.truth.training import Trainer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 FOUND = Path(__file__).parent / "results" / "finders.jsonl"
+LARGE_FOUND = FOUND.with_name("large_finders.jsonl")
 
 SEEDS = range(100, 105)
 """Of the sweeps; the oracle has others."""
+
+LARGE_SEEDS = range(100, 103)
+"""Of those on the larger tasks."""
 
 
 def peer(trainer: Trainer, seed: int, *, module: str, function: str = "find") -> Any:
@@ -118,15 +123,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--only", help="finders, separated by commas")
     parser.add_argument("--tasks", help="tasks, separated by commas")
-    parser.add_argument("--found", type=Path, default=FOUND, help="where answers are recorded")
+    parser.add_argument("--large", action="store_true", help="ask on the larger tasks")
+    parser.add_argument("--found", type=Path, help="where answers are recorded")
     parser.add_argument("--fresh", action="store_true", help="drop what is recorded of them first")
     args = parser.parse_args()
     torch.set_num_threads(1)
     finders = args.only.split(",") if args.only else list(FINDERS)
-    names = [n for n in (args.tasks.split(",") if args.tasks else TASKS) if not TASKS[n].lacks]
+    tasks, path, seeds = (LARGE_TASKS, LARGE_FOUND, LARGE_SEEDS) if args.large else (TASKS, FOUND, SEEDS)
+    path = args.found or path
+    names = [n for n in (args.tasks.split(",") if args.tasks else tasks) if not task_named(n).lacks]
     if args.fresh:
-        without(args.found, lambda line: line["finder"] in finders and line["task"] in names)
-    print(f"{search(names, finders, args.found)} answers recorded.")
+        without(path, lambda line: line["finder"] in finders and line["task"] in names)
+    print(f"{search(names, finders, path, seeds=seeds)} answers recorded.")
 
 
 if __name__ == "__main__":
