@@ -49,7 +49,8 @@ class Group:
         name: Its `name` where the optimizer has one, else `group 0`, `group 1`, ...
         parameters: How many numbers of it are trained.
         prefix: What the names of its parameters begin with, up to a dot; None where they share nothing.
-        ratio: Of its rate to that of the fastest group, as the optimizer was given.
+        ratio: Of its rate to that of the fastest group: as the optimizer was given, or, of groups that were
+            swept one by one, as found.
         lr: The suggested rate; None where there is none.
         low: The lower end of its bracket.
         high: The upper end.

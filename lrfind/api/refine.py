@@ -205,7 +205,7 @@ def refine(
         began=began,
         device=task.device,
         arguments={"refine": arguments},
-        groups=sweep.seeds.groups,
+        groups=[group.following(answer.suggestion) for group in sweep.seeds.groups],
     )
     return RefineResult(found, answer, task.title, content)
 

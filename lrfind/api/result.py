@@ -181,7 +181,7 @@ def content_of(
         device: Where it was computed.
         arguments: The plain ones of the call, by the name of the function.
         own: What the record of this command alone has.
-        groups: The optimizer's groups, which follow the suggestion.
+        groups: The optimizer's groups with their rates; none where there is only one.
     """
     found = Findings(
         command=command,
@@ -195,6 +195,6 @@ def content_of(
         device_name=name_of(device),
         config=arguments,
         own=own or {},
-        groups=[group.following(suggestion) for group in groups],
+        groups=groups,
     )
     return record(found, seconds=time.perf_counter() - began)

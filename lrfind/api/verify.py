@@ -206,7 +206,7 @@ def verify(
             pinned=lr,
             held_out=samples,
         ),
-        groups=runs.groups,
+        groups=[group.following(conclusion.suggestion) for group in runs.groups],
     )
     return VerifyResult(found, task.title, content)
 

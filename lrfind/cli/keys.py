@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 KEYS = {
     "metric='accuracy'": "range.metric=accuracy",
     "metric='loss'": "range.metric=loss",
+    "groups='each'": "range.groups=each",
     "criterion=None": "criterion=from_model",
     "such as reduction='mean'": "such as criterion.reduction=mean",
     "Use torch.nn.CrossEntropyLoss": "Use criterion=cross_entropy",

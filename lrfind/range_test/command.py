@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lrfind.range_test.config import RangeConfig
+from lrfind.range_test.config import Groups, RangeConfig
 from lrfind.report.output import Report
 from lrfind.report.record import Findings, plain
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lrfind.range_test.group_sweeps import EachGroup
     from lrfind.range_test.run import RangeTest
     from lrfind.report.observers import Observer
 
@@ -26,27 +27,23 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
         UserError: Something cannot be used as given.
     """
     # torch is imported only for a config that can be run.
+    if config.range.groups is Groups.EACH:
+        return _report_of_each(config, observer)
     from lrfind.range_test.report import range_csv, range_lines, range_record
     from lrfind.range_test.run import range_test_of
-    from lrfind.tasks.devices import name_of, resolve
 
     found = range_test_of(config, observer=observer)
     curve, reading, repeats = found.curve, found.reading, found.repeats
     own = range_record(plain(config.range), reading, repeats)
     return Report(
-        findings=Findings(
-            command="range",
+        findings=_findings(
+            config,
+            found,
             status=curve.status,
             suggestion=reading.suggestion,
             rules=reading.rules,
             verdict=reading.verdict,
             steps=found.steps,
-            seed=config.seed,
-            device=found.device,
-            device_name=name_of(resolve(config.device)),
-            config=config,
-            notes=found.notes,
-            skipped=found.skipped,
             own=own,
             groups=found.groups,
         ),
@@ -59,8 +56,58 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
     )
 
 
+def _report_of_each(config: RangeConfig, observer: Observer) -> Report:
+    """The job where every group of parameters is swept alone too."""
+    from lrfind.range_test.group_report import each_csv, each_lines, each_record
+    from lrfind.range_test.group_sweeps import each_group_of
+
+    found = each_group_of(config, observer=observer)
+    return Report(
+        findings=_findings(
+            config,
+            found.together,
+            status=found.status,
+            suggestion=found.suggestion,
+            rules=found.rules,
+            verdict=found.verdict,
+            steps=found.steps,
+            own=each_record(found),
+            groups=found.groups,
+        ),
+        files={
+            "range.csv": partial(each_csv, found),
+            "range.png": partial(_picture_of_each, found),
+            "range.json": None,
+        },
+        lines=partial(each_lines, found),
+    )
+
+
+def _findings(config: RangeConfig, found: RangeTest, **read: Any) -> Findings:
+    """What a record is made of: what the task says, and what was read."""
+    from lrfind.tasks.devices import name_of, resolve
+
+    return Findings(
+        command="range",
+        seed=config.seed,
+        device=found.device,
+        device_name=name_of(resolve(config.device)),
+        config=config,
+        notes=found.notes,
+        skipped=found.skipped,
+        **read,
+    )
+
+
 def _picture(found: RangeTest) -> bytes:
     from lrfind.plotting.draw import draw, png
     from lrfind.range_test.plot import range_page
 
     return png(draw(range_page(found.curve, found.reading, found.title, found.repeats)))
+
+
+def _picture_of_each(found: EachGroup) -> bytes:
+    from lrfind.plotting.draw import draw, png
+    from lrfind.range_test.group_plot import each_page
+
+    return png(draw(each_page(found)))

@@ -36,6 +36,13 @@ class Metric(str, Enum):
     ACCURACY = "accuracy"
 
 
+class Groups(str, Enum):
+    """Which rates the sweeps move where the optimizer has several groups of parameters."""
+
+    RATIO = "ratio"
+    EACH = "each"
+
+
 @dataclass(kw_only=True, slots=True)
 class ValidationSettings:
     """A fixed subset whose loss is measured during the sweep."""
@@ -82,6 +89,8 @@ class RangeSettings:
     horizon: Annotated[int | str | None, _HORIZON] = None
     """Length of the training that the suggestion is for, in steps or as `5 epochs`, to which the rate is
     extrapolated; null: about 300 steps, as measured."""
+    groups: Groups = Groups.RATIO
+    """ratio: groups of parameters keep the ratio of their rates; each: every one is swept alone, too."""
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""
@@ -102,6 +111,14 @@ class RangeSettings:
                     f"range.{key} must be less than range.num_steps={self.num_steps}, or nothing is left to "
                     f"read; got {skipped}."
                 )
+        if self.groups is Groups.EACH:
+            if not self.paired:
+                problems.append(
+                    "range.paired=false does not go with range.groups=each: what the rate of one group does "
+                    "is told from what the others do by a control."
+                )
+            if self.single_batch:
+                problems.append("range.single_batch=true does not go with range.groups=each.")
         return problems + self.horizon_problems()
 
     def horizon_problems(self) -> list[str]:

@@ -32,6 +32,7 @@ _DEFAULT = {
     "rule": "centre",
     "repeats": "auto",
     "horizon": None,
+    "groups": "ratio",
 }
 """The settings that were measured."""
 

@@ -37,16 +37,17 @@ def range_csv(curve: Curve, repeats: Repeats | None = None) -> str:
         repeats: Several sweeps: the rows of each, one below the other, and its `seed`, in place of the curve.
     """
     if repeats is None:
-        parts = [_columns(curve)]
+        parts = [curve_columns(curve)]
     else:
         each = zip(repeats.seeds, repeats.curves, strict=True)
-        parts = [_columns(one) | {"seed": [seed] * len(one)} for seed, one in each]
+        parts = [curve_columns(one) | {"seed": [seed] * len(one)} for seed, one in each]
     header = list(parts[0])
     rows = chain.from_iterable(zip(*(part[name] for name in header), strict=True) for part in parts)
     return csv_text(header, rows)
 
 
-def _columns(curve: Curve) -> dict[str, Sequence[Cell]]:
+def curve_columns(curve: Curve) -> dict[str, Sequence[Cell]]:
+    """The columns of one sweep, by name."""
     columns: dict[str, Sequence[Cell]] = {
         "step": range(len(curve)),
         "lr": curve.lrs.tolist(),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.config import Metric
+from lrfind.errors import ConfigError
+from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.reading import Reading, read, repeats_of
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask, Task
+
+
+Measure = Callable[["Task", "RangeSettings", "OnStep"], "Curve"]
+"""Makes the curve of one sweep of a task."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +76,11 @@ def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None 
         UserError: Something cannot be used as given.
     """
     settings = config.range
+    if settings.groups is Groups.EACH:
+        raise ConfigError(
+            "range.groups=each answers a rate for each group of parameters, and here one rate is wanted: use "
+            "range.groups=ratio, and give the optimizer's groups the rates that range.groups=each finds."
+        )
     tasks = ConfigTasks(
         config,
         accuracy=settings.metric is Metric.ACCURACY,
@@ -81,7 +92,13 @@ def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None 
 
 
 def run_range_test(
-    open_task: OpenTask, settings: RangeSettings, observer: Observer, *, first_seed: int = 0
+    open_task: OpenTask,
+    settings: RangeSettings,
+    observer: Observer,
+    *,
+    first_seed: int = 0,
+    measure: Measure | None = None,
+    steps_a_sweep: int | None = None,
 ) -> RangeTest:
     """Sweeps a task, as often as `repeats` says, and reads the curve.
 
@@ -90,6 +107,8 @@ def run_range_test(
         settings: How to sweep and to read.
         observer: Told of every step.
         first_seed: What the first sweep's seed is called.
+        measure: Makes the curve of a sweep; None: `sweep_task`.
+        steps_a_sweep: Steps that it tells of; None: those of the ladder.
 
     Returns:
         What was measured; interrupted, what was measured until then.
@@ -105,11 +124,12 @@ def run_range_test(
     groups: tuple[Group, ...] = ()
     horizon: tuple[int, float | None] | None = None
     planned = settings.repeats if isinstance(settings.repeats, int) else 1
+    length = steps_a_sweep or settings.num_steps
     while len(curves) < planned and not interrupted:
         begun = len(curves)
-        with observer.steps((planned - begun) * settings.num_steps) as shown:
+        with observer.steps((planned - begun) * length) as shown:
             for i in range(begun, planned):
-                told = partial(_shown_later, shown, (i - begun) * settings.num_steps) if i > begun else shown
+                told = partial(shown_later, shown, (i - begun) * length) if i > begun else shown
                 try:
                     with open_task(i) as task:
                         if about is None:
@@ -117,9 +137,13 @@ def run_range_test(
                             groups = groups_of(task.model, task.optimizer)
                             if settings.horizon is not None:
                                 horizon = horizon_steps(settings.horizon, task.epoch_steps), task.epoch_steps
-                            if settings.paired and (said := said_of_control(task)) is not None:
+                            if (
+                                measure is None
+                                and settings.paired
+                                and (said := said_of_control(task)) is not None
+                            ):
                                 observer.note(said)
-                        curve = sweep_task(task, settings, told)
+                        curve = (measure or sweep_task)(task, settings, told)
                         skipped |= dict.fromkeys(task.skipped)
                     del task  # of several, one model at a time
                 except KeyboardInterrupt:
@@ -168,18 +192,24 @@ def sweep_task(task: Task, settings: RangeSettings, on_step: OnStep) -> Curve:
     return sweep(
         task,
         ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps),
-        options=SweepOptions.of(
-            num_steps=settings.num_steps,
-            beta=settings.beta,
-            stop_factor=settings.stop_factor,
-            paired=settings.paired,
-            skip_start=settings.skip_start,
-            skip_end=settings.skip_end,
-            validation_every=settings.validation.every,
-        ),
+        options=sweep_options(settings),
         on_step=on_step,
     )
 
 
-def _shown_later(shown: OnStep, offset: int, step: Step) -> None:
+def sweep_options(settings: RangeSettings) -> SweepOptions:
+    """What a sweep measures and when it stops, by the settings of a range test."""
+    return SweepOptions.of(
+        num_steps=settings.num_steps,
+        beta=settings.beta,
+        stop_factor=settings.stop_factor,
+        paired=settings.paired,
+        skip_start=settings.skip_start,
+        skip_end=settings.skip_end,
+        validation_every=settings.validation.every,
+    )
+
+
+def shown_later(shown: OnStep, offset: int, step: Step) -> None:
+    """Tells of a step as one that comes so many steps later."""
     shown(dataclasses.replace(step, index=step.index + offset))

@@ -135,6 +135,7 @@ def sweep(
     *,
     options: SweepOptions,
     on_step: OnStep | None = None,
+    set_lr: Callable[[float], None] | None = None,
 ) -> Curve:
     """Trains along a ladder of rates and returns what was measured. The model is left as trained.
 
@@ -146,6 +147,7 @@ def sweep(
         lrs: The ladder, shape (steps,); `lrs[i]` is the rate of the group with the largest rate.
         options: What to measure and when to stop.
         on_step: Told of every step, in order, once its loss is known. On a GPU that is a few steps later.
+        set_lr: Sets the rate of a step; None: that of all groups, in their ratio.
 
     Returns:
         The curve. A KeyboardInterrupt ends the sweep with status `interrupted` and is not raised again.
@@ -155,7 +157,7 @@ def sweep(
     """
     objective, optimizer, batches, validation = task.objective, task.optimizer, task.batches, task.validation
     model, steps, peers = task.model, task.options, task.peers
-    set_lr = LearningRate(optimizer)
+    set_lr = LearningRate(optimizer) if set_lr is None else set_lr
     record = _Record(lrs, options, on_step, peers)
     columns: list[str] = []
     readback: Readback | None = None

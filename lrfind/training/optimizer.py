@@ -37,10 +37,15 @@ class LearningRate:
     def __call__(self, lr: float) -> None:
         """Sets the rate of the fastest group to `lr` and the others in proportion."""
         for group, share in self.groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(lr * share)
-            else:
-                group["lr"] = lr * share
+            set_rate(group, lr * share)
+
+
+def set_rate(group: dict[str, Any], lr: float) -> None:
+    """Sets the rate of one group; a tensor is filled in place."""
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(lr)
+    else:
+        group["lr"] = lr
 
 
 def momentum_of(optimizer: Optimizer) -> float:

@@ -68,3 +68,45 @@ def test_without_a_suggestion_the_record_names_the_groups_and_no_rates(lrfind, o
     ran = lrfind(*ON_PARTS, "range.start_lr=1e-9", "range.end_lr=1e-8")
     assert ran.code == 3, ran.err
     assert [group["lr"] for group in ran.record["groups"]] == [None, None]
+
+
+def test_each_group_is_swept_alone_and_quiet_is_the_highest_rate(lrfind, own, tmp_path):
+    own("parts", PARTS)
+    (tmp_path / "train.yaml").write_text("lr: 1.0\n")
+    ran = lrfind(*ON_PARTS, "range.groups=each", "--write-config", "train.yaml:lr")
+    assert ran.code == 0, ran.err
+    schema = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
+    jsonschema.validate(ran.record, schema)
+    rates = [group["lr"] for group in ran.record["groups"]]
+    assert ran.record["suggestion"]["lr"] == max(rates)
+    assert float((tmp_path / "train.yaml").read_text().split()[1]) == max(rates)
+    assert "the record has those of the other groups" in ran.err
+    assert {row["group"] for row in ran.rows} == {"", "backbone", "group 1"}
+    assert "backbone alone, while the others keep their rates" in ran.err
+    assert (ran.folder / "range.png").stat().st_size > 10_000
+    quiet = lrfind(*ON_PARTS, "range.groups=each", "-q", folder="quiet")
+    assert (quiet.out, quiet.err) == (f"{max(rates)!r}\n", "")
+
+
+def test_each_group_without_an_answer_exits_with_3(lrfind, own):
+    own("parts", PARTS)
+    ran = lrfind(*ON_PARTS, "range.groups=each", "range.start_lr=1e-9", "range.end_lr=1e-8")
+    assert ran.code == 3, ran.err
+    assert "All groups together show no rate" in ran.err
+    assert ran.record["each"] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["+model.n=1"], "range.groups=each needs several groups of parameters, and SGD has one here"),
+        (["range.paired=false"], "range.paired=false does not go with range.groups=each"),
+        (["range.single_batch=true"], "range.single_batch=true does not go with range.groups=each"),
+        (["verify"], "range.groups=each answers a rate for each group of parameters, and here one rate"),
+    ],
+)
+def test_what_does_not_go_with_each_group_is_refused(lrfind, own, words, message):
+    own("parts", PARTS)
+    ran = lrfind(*words, *ON_PARTS, "range.groups=each")
+    assert ran.code == 2
+    assert message in ran.err

@@ -1,0 +1,51 @@
+"""The picture of a range test of each group of parameters: all groups together, then a row a group."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.plotting.page import Page, Row, key_of
+from lrfind.plotting.panel import above
+from lrfind.range_test.plot import ladder_panel, range_panel
+
+if TYPE_CHECKING:
+    from lrfind.range_test.group_sweeps import EachGroup
+    from lrfind.range_test.run import RangeTest
+
+_ABOVE, _BELOW, _GAP = 0.66, 0.5, 0.7
+"""Inches."""
+
+
+def each_page(found: EachGroup) -> Page:
+    """Works out the picture: which row is whose stands above it."""
+    rows = [_row("all groups together", found.together)]
+    rows += [
+        _row(f"{each.group.name} alone, what the others learn taken out", _without_others(each.test))
+        for each in found.alone
+    ]
+    panels = [row.panels[0] for row in rows]
+    note = "" if found.suggestion is not None else found.verdict
+    return Page(found.together.title, (*rows, key_of(panels)), note, left=0.6)
+
+
+def _row(name: str, test: RangeTest) -> Row:
+    curve = range_panel(test.curve, test.reading, test.repeats)
+    heading = above(name, 0.0, row=2, align="left", bold=True)
+    curve = replace(curve, layers=(*curve.layers, heading))
+    return Row((curve, ladder_panel(test.curve, test.reading.suggestion)), _ABOVE, _BELOW, gap=_GAP)
+
+
+def _without_others(test: RangeTest) -> RangeTest:
+    """The same with its measurements as they are read: the control's mean, and how each differs from it."""
+    curve = test.curve
+    if not curve.paired:
+        return test
+    losses, accuracies = curve.losses, curve.accuracies
+    if curve.start_losses is not None:
+        losses = losses - curve.start_losses + float(np.nanmean(curve.start_losses))
+    if accuracies is not None and curve.start_accuracies is not None:
+        accuracies = accuracies - curve.start_accuracies + float(np.nanmean(curve.start_accuracies))
+    return replace(test, curve=replace(curve, losses=losses, accuracies=accuracies))
