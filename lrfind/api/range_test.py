@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.api.arguments import for_python, in_arguments
+from lrfind.api.own_step import StepSweep, check_beside_step
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import DataError, UserError
@@ -24,11 +25,11 @@ from lrfind.range_test.run import run_range_test
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
 from lrfind.tasks.own import RepeatedTask, SeededTask, one_of, own_task, plain_arguments
-from lrfind.training.optimizer import set_rate
+from lrfind.training.optimizer import as_one, set_rate
 from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     import torch
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.sweep import OnStep
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
+    from lrfind.training.step import OwnStep
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -97,8 +99,8 @@ class RangeTestResult(Result):
         """What the curve shows, and what to do about it, in a sentence or two."""
         return self.reading.verdict if self.each is None else in_arguments(self.each.verdict)
 
-    def apply(self, optimizer: Optimizer) -> float:
-        """Sets the suggested rate in an optimizer; its groups keep the ratio of their rates.
+    def apply(self, optimizer: Optimizer | Sequence[Optimizer]) -> float:
+        """Sets the suggested rate in an optimizer, or in several; all groups keep the ratio of their rates.
 
         With `groups="each"` every group gets its own.
 
@@ -113,6 +115,7 @@ class RangeTestResult(Result):
         """
         if self.each is None or self.suggestion is None:
             return Result.apply(self, optimizer)
+        optimizer = as_one(optimizer)
         if len(optimizer.param_groups) != len(self.groups):
             raise UserError(
                 f"the optimizer has {len(optimizer.param_groups)} groups of parameters, and there are rates "
@@ -144,7 +147,7 @@ class RangeTestResult(Result):
 @for_python
 def range_test(
     model: nn.Module,
-    optimizer: Optimizer,
+    optimizer: Optimizer | Sequence[Optimizer],
     criterion: Criterion | None,
     loader: Iterable[Any],
     *,
@@ -170,6 +173,7 @@ def range_test(
     precision: Precision | str = Precision.FP32,
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
+    step: OwnStep | None = None,
     on_step: OnStep | None = None,
 ) -> RangeTestResult:
     """Runs the learning-rate range test on objects of your own and puts everything back.
@@ -181,9 +185,11 @@ def range_test(
     the curve of the mean over the ranks, and the same suggestion.
 
     Args:
-        model: On the device it is to be trained on; batches are moved there.
+        model: On the device it is to be trained on; batches are moved there. Of several,
+            `nn.ModuleList([a, b])`.
         optimizer: Over its parameters. Groups keep the ratio of their rates; the rates of the test are those
-            of the group with the largest.
+            of the group with the largest. With `step` it may be a list of optimizers, whose groups are moved
+            together.
         criterion: `criterion(model(inputs), target)`; None where the model, or `forward`, returns the loss.
         loader: Any iterable of batches: `(inputs, target, ...)` or a dict. It is started again when it ends.
         start_lr: First rate.
@@ -219,6 +225,14 @@ def range_test(
         precision: `fp32`, `bf16` or `fp16`, by autocast.
         scaler: Your gradient scaler; None makes one where the precision is fp16.
         forward: `forward(model, batch)` in place of `model(inputs)`.
+        step: `step(batch)` makes one whole training step of yours on a batch (on the model's device): all
+            forward and backward passes and the updates of all optimizers. It returns the loss that the rate
+            is to be judged by, a tensor with one number, as it was before the updates. All that it trains
+            must be in `model`, and every optimizer it uses in `optimizer`: their rates are moved, and they
+            are put back. The control of a paired test is then a run of its own at a rate of 0 on the same
+            batches, so that there are twice the steps. What says how a step is made (`criterion`, `forward`,
+            `precision`, `accumulation_steps`, `clip_grad_norm`) does not go with it; a `scaler` that it
+            uses is put back.
         on_step: Told of every step once its loss is known.
 
     Returns:
@@ -230,7 +244,9 @@ def range_test(
 
     Source: Smith, arXiv 1506.01186, section 3.3.
     """
-    arguments = plain_arguments(locals())
+    given = dict(locals())
+    arguments = plain_arguments(given)
+    optimizer = _one_optimizer(optimizer, step)
     spacing, metric, rule = one_of(Spacing, spacing), one_of(Metric, metric), one_of(Rule, rule)
     groups = one_of(Groups, groups)
     try:
@@ -266,7 +282,9 @@ def range_test(
     )
     if problems := settings.horizon_problems():
         raise UserError(*map(in_arguments, problems))
-    if groups is Groups.EACH:
+    if step is not None:
+        check_beside_step(given, settings, loader)
+    elif groups is Groups.EACH:
         _refuse_for_each(settings, loader)
     with all_ranks(arguments | {"repeats": repeats}) as ranks:
         task = own_task(
@@ -282,18 +300,25 @@ def range_test(
             accuracy=metric is Metric.ACCURACY,
             validation=validation,
             peers=ranks,
+            step=step,
         )
         began = time.perf_counter()
         each: EachGroup | None = None
-        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+        measure = StepSweep() if step is not None and paired else None
+        told_apart = criterion if step is None else step  # what has a state of its own beside the model
+        with preserved(model, optimizer, criterion=told_apart, scaler=task.scaler, loader=loader) as start:
             times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
             tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
+            again = SeededTask(task, loader, start, seeds=times)
             observer = Caller(_index_a_sweep(on_step, num_steps))
             try:
                 if groups is Groups.EACH:
-                    again = SeededTask(task, loader, start, seeds=times)
                     each = run_each_group(tasks, again, settings, observer)
                     found = each.together
+                elif measure is not None:
+                    found = run_range_test(
+                        again, settings, observer, measure=measure, steps_a_sweep=2 * num_steps
+                    )
                 else:
                     found = run_range_test(tasks, settings, observer)
             except DataError as error:
@@ -309,16 +334,30 @@ def range_test(
         suggestion=result.suggestion,
         rules=result.rules,
         verdict=result.verdict,
-        steps=found.steps if each is None else each.steps,
+        steps=(found.steps if each is None else each.steps)
+        + (0 if measure is None else measure.control_steps),
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
-        own=range_record(arguments | chosen, reading, found.repeats)
-        if each is None
-        else each_record(each),
+        own=range_record(arguments | chosen, reading, found.repeats) if each is None else each_record(each),
         groups=found.groups if each is None else each.groups,
     )
     return replace(result, content=content)
+
+
+def _one_optimizer(optimizer: Optimizer | Sequence[Optimizer], step: OwnStep | None) -> Optimizer:
+    """The optimizer, or the several of a step of the caller's as one.
+
+    Raises:
+        UserError: There are several and no step that says what to do with them.
+    """
+    found = as_one(optimizer)
+    if found is not optimizer and step is None:
+        raise UserError(
+            "optimizer is a list: what to do with several optimizers is for a step of yours to say, "
+            "step=function."
+        )
+    return found
 
 
 def _refuse_for_each(settings: RangeSettings, loader: Iterable[Any]) -> None:

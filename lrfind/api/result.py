@@ -110,8 +110,8 @@ class Result(ABC):
             raise UserError("to_dataframe() needs pandas: pip install pandas.") from error
         return pandas.read_csv(io.StringIO(self._csv()))
 
-    def apply(self, optimizer: Optimizer) -> float:
-        """Sets the suggested rate in an optimizer; its groups keep the ratio of their rates.
+    def apply(self, optimizer: Optimizer | Sequence[Optimizer]) -> float:
+        """Sets the suggested rate in an optimizer, or in several; all groups keep the ratio of their rates.
 
         Args:
             optimizer: The fastest of its groups gets the rate itself.
@@ -122,11 +122,11 @@ class Result(ABC):
         Raises:
             UserError: There is no suggestion; the message says why.
         """
-        from lrfind.training.optimizer import LearningRate
+        from lrfind.training.optimizer import LearningRate, as_one
 
         if self.suggestion is None:
             raise UserError(f"there is no learning rate to apply. {self.verdict}")
-        LearningRate(optimizer)(self.suggestion.lr)
+        LearningRate(as_one(optimizer))(self.suggestion.lr)
         return self.suggestion.lr
 
     def _repr_html_(self) -> str:

@@ -47,7 +47,7 @@ The range test
   range.start_lr  range.end_lr  range.num_steps  range.spacing=geometric|linear   the ladder of rates
   range.metric=loss|accuracy                   what the suggestion is read from
   range.rule=centre|steepest|minimum|valley|slide|gugger   how it is read
-  range.groups=ratio|each                      groups of parameters keep their ratio, or each is swept alone too
+  range.groups=ratio|each                      groups of parameters keep their ratio; each is swept alone
   range.repeats=auto|K                         K seeds, their median; auto: 1, or 3 where it is weak
   range.horizon=STEPS|"5 epochs"               how long you will train: the rate is extrapolated
   range.paired=false                           leave out the untrained model on the same batches

@@ -14,27 +14,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lrfind.errors import OptimizerError, UserError
 from lrfind.range_test.config import Metric
-from lrfind.range_test.ladder import ladder
-from lrfind.range_test.run import RangeTest, run_range_test, shown_later, sweep_options
-from lrfind.range_test.sweep import sweep
+from lrfind.range_test.controlled_sweep import ControlledSweep
+from lrfind.range_test.run import RangeTest, run_range_test
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.training.optimizer import set_rate
-from lrfind.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
     from torch.optim import Optimizer
 
     from lrfind.range_test.config import RangeConfig, RangeSettings
-    from lrfind.range_test.curve import Curve
-    from lrfind.range_test.sweep import OnStep
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group, Suggestion
     from lrfind.tasks.data.dataset import Data
@@ -188,7 +181,7 @@ def run_each_group(
     steps = 0
     for i, group in enumerate(together.groups):
         observer.note(f"{group.name} alone, while the others keep their rates ({told}), and a control.")
-        measure = GroupSweep(i, kept)
+        measure = ControlledSweep(partial(_setter, i, kept))
         try:
             test = run_range_test(
                 open_again,
@@ -216,63 +209,14 @@ def run_each_group(
     return EachGroup(together, found, interrupted, steps)
 
 
-class GroupSweep:
-    """Makes the curve of one group: its sweep, paired with a control in which its rate is 0.
+def _setter(moved: int, rates: Sequence[float], optimizer: Optimizer) -> Callable[[float], None]:
+    """Sets the rate of one group, and of the others those that they keep."""
 
-    Args:
-        moved: Index of the group.
-        rates: Those that the others keep, and its own place among them.
+    def set_lr(lr: float) -> None:
+        for i, (group, kept) in enumerate(zip(optimizer.param_groups, rates, strict=True)):
+            set_rate(group, lr if i == moved else kept)
 
-    Attributes:
-        control_steps: Training steps that the controls took so far.
-    """
-
-    def __init__(self, moved: int, rates: Sequence[float]) -> None:
-        self.control_steps = 0
-        self._moved = moved
-        self._rates = rates
-
-    def __call__(self, task: Task, settings: RangeSettings, on_step: OnStep) -> Curve:
-        """The curve of a task; the model is left as the sweep has trained it.
-
-        Raises:
-            UserError: Something cannot be used as given.
-        """
-        lrs = ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps)
-        start = Snapshot(task.model, task.optimizer, scaler=task.scaler)
-        task = dataclasses.replace(task, validation=None)
-        set_lr = partial(self._set, task.optimizer)
-        options = dataclasses.replace(sweep_options(settings), paired=False)
-        control = sweep(
-            dataclasses.replace(task, batches=task.afresh()),
-            np.zeros(len(lrs)),
-            options=dataclasses.replace(options, stop_factor=None),
-            on_step=on_step,
-            set_lr=set_lr,
-        )
-        self.control_steps += len(control)
-        start.restore()
-        if control.status is Status.INTERRUPTED:
-            return _cut(control, 0, lrs)
-        curve = sweep(
-            dataclasses.replace(task, batches=task.afresh()),
-            lrs,
-            options=options,
-            on_step=partial(shown_later, on_step, len(lrs)),
-            set_lr=set_lr,
-        )
-        steps = min(len(curve), len(control))
-        if steps < len(curve):
-            curve = _cut(dataclasses.replace(curve, status=control.status), steps, lrs)
-        return dataclasses.replace(
-            curve,
-            start_losses=control.losses[:steps],
-            start_accuracies=None if control.accuracies is None else control.accuracies[:steps],
-        )
-
-    def _set(self, optimizer: Optimizer, lr: float) -> None:
-        for i, (group, kept) in enumerate(zip(optimizer.param_groups, self._rates, strict=True)):
-            set_rate(group, lr if i == self._moved else kept)
+    return set_lr
 
 
 def _with_groups(open_task: OpenTask) -> OpenTask:
@@ -302,14 +246,3 @@ def _with_own(group: Group, found: Suggestion | None) -> Group:
     if found is None:
         return group
     return dataclasses.replace(group, lr=found.lr, low=found.low, high=found.high)
-
-
-def _cut(curve: Curve, steps: int, lrs: NDArray[np.float64]) -> Curve:
-    """The first steps of a curve, along a ladder."""
-    return dataclasses.replace(
-        curve,
-        lrs=lrs[:steps],
-        losses=curve.losses[:steps],
-        smoothed=curve.smoothed[:steps],
-        accuracies=None if curve.accuracies is None else curve.accuracies[:steps],
-    )

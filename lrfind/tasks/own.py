@@ -19,6 +19,7 @@ from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
+from lrfind.training.optimizer import name_of_optimizer
 from lrfind.training.snapshot import Snapshot, generators_of
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from lrfind.training.objective import Criterion, Forward
     from lrfind.training.peers import Peers
+    from lrfind.training.step import OwnStep
 
 Choice = TypeVar("Choice", bound=Enum)
 
@@ -50,6 +52,7 @@ def own_task(
     validation: Iterable[Any] | None = None,
     validation_name: str = "validation",
     peers: Peers | None = None,
+    step: OwnStep | None = None,
 ) -> Task:
     """Makes a task of what a caller gave.
 
@@ -77,6 +80,7 @@ def own_task(
             accumulation_steps=accumulation_steps,
             clip_grad_norm=clip_grad_norm,
             scaler=gradient_scaler(precision, device) if scaler is None else scaler,
+            own_step=step,
             before_backward=None if peers is None else peers.agree,
         ),
         validation=fixed(validation, device, validation_name),
@@ -247,6 +251,6 @@ def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
 
 def _title(model: nn.Module, optimizer: Optimizer, loader: Iterable[Any]) -> str:
     """What is trained, as far as the objects tell."""
-    title = f"{type(model).__name__}, {type(optimizer).__name__}"
+    title = f"{type(model).__name__}, {name_of_optimizer(optimizer)}"
     size = getattr(loader, "batch_size", None)
     return title if size is None else f"{title}, batch size {size}"

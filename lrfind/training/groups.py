@@ -6,7 +6,7 @@ from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from lrfind.suggestion import Group
-from lrfind.training.optimizer import LearningRate
+from lrfind.training.optimizer import LearningRate, Optimizers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,14 +28,17 @@ def groups_of(model: nn.Module, optimizer: Optimizer) -> tuple[Group, ...]:
     rates = LearningRate(optimizer).groups
     if len(rates) < 2:
         return ()
+    numbered = (
+        optimizer.names if isinstance(optimizer, Optimizers) else [f"group {i}" for i in range(len(rates))]
+    )
     names = {id(parameter): _path(name) for name, parameter in model.named_parameters()}
     groups = []
-    for i, (group, ratio) in enumerate(rates):
+    for number, (group, ratio) in zip(numbered, rates, strict=True):
         trained = [parameter for parameter in group["params"] if parameter.requires_grad]
         name = group.get("name")
         groups.append(
             Group(
-                name=name if isinstance(name, str) and name.strip() else f"group {i}",
+                name=name if isinstance(name, str) and name.strip() else number,
                 parameters=sum(parameter.numel() for parameter in trained),
                 prefix=_prefix([names.get(id(parameter), ()) for parameter in trained]),
                 ratio=float(f"{ratio:.6g}"),

@@ -2,16 +2,65 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lrfind.errors import OptimizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from torch.optim import Optimizer
+
+class Optimizers(Optimizer):
+    """Several optimizers that a caller's step uses, as one: for whatever sets rates and puts things back.
+
+    Args:
+        optimizers: At least one.
+
+    Attributes:
+        optimizers: The same.
+        param_groups: The groups of all, one optimizer after the other: the same dicts.
+    """
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:  # and no more: it makes no step itself
+        self.optimizers = tuple(optimizers)
+        self.param_groups = [group for each in self.optimizers for group in each.param_groups]
+        self.state = defaultdict(dict)
+        self.defaults: dict[str, Any] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """What each group is called where it has no name."""
+        names: list[str] = []
+        for i, each in enumerate(self.optimizers):
+            several = len(each.param_groups) > 1
+            names += [
+                f"optimizer {i}, group {j}" if several else f"optimizer {i}"
+                for j in range(len(each.param_groups))
+            ]
+        return names
+
+
+def as_one(optimizer: Optimizer | Sequence[Optimizer]) -> Optimizer:
+    """An optimizer, or several as one.
+
+    Raises:
+        OptimizerError: It is neither.
+    """
+    if isinstance(optimizer, (list, tuple)):
+        if not optimizer or not all(isinstance(each, Optimizer) for each in optimizer):
+            raise OptimizerError("optimizer must be an optimizer of torch, or a list of them.")
+        return Optimizers(optimizer)
+    return optimizer  # type: ignore[return-value]
+
+
+def name_of_optimizer(optimizer: Optimizer) -> str:
+    """Its class, or those of several."""
+    each = optimizer.optimizers if isinstance(optimizer, Optimizers) else (optimizer,)
+    return " + ".join(type(one).__name__ for one in each)
 
 
 class LearningRate:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
-from lrfind.errors import OptimizerError, UserError
+from lrfind.errors import BatchError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.training.batch import num_samples
 from lrfind.training.objective import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch.optim import Optimizer
 
     from lrfind.training.objective import Objective
+
+
+OwnStep = Callable[[Any], Tensor]
+"""`step(batch)`: one whole training step of a caller's, which returns the loss before its updates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,12 +34,15 @@ class StepOptions:
         accumulation_steps: Batches a step; the logged loss is the mean over them.
         clip_grad_norm: Largest norm of the whole gradient, or None.
         scaler: A `torch.amp.GradScaler` for fp16, or None.
+        own_step: Makes the whole step on a batch, updates included, and returns its loss, in place of all
+            that is here; None: the step is made here.
         before_backward: Called before every backward pass, once the loss is there; None: nothing is.
     """
 
     accumulation_steps: int = 1
     clip_grad_norm: float | None = None
     scaler: Any = None
+    own_step: OwnStep | None = None
     before_backward: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
@@ -54,6 +62,8 @@ def train_step(
     objective: Objective, optimizer: Optimizer, batches: Iterator[Any], options: StepOptions
 ) -> tuple[Tensor, Tensor | None]:
     """One update; returns the mean loss, and accuracy, over its batches, detached."""
+    if options.own_step is not None:
+        return _loss_of(options.own_step, next(batches)), None
     scaler = options.scaler
     parts = options.accumulation_steps
     total: Tensor | None = None
@@ -91,6 +101,20 @@ def train_step(
     except Exception as error:
         raise _explained_update(error, optimizer, batch) from error
     return total, accuracy
+
+
+def _loss_of(step: OwnStep, batch: Any) -> Tensor:
+    """Makes a caller's step and returns its loss, detached and without axes."""
+    try:
+        loss = step(batch)
+    except UserError:
+        raise
+    except Exception as error:
+        raise explained(error, "step", batch) from error
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        given = f"a tensor of shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else repr(loss)
+        raise BatchError(f"step must return its loss, a tensor with one number, and returned {given}.")
+    return loss.detach().reshape(())
 
 
 def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> UserError:

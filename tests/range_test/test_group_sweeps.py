@@ -206,9 +206,7 @@ def test_what_does_not_go_with_it_is_refused(changes, message):
 
 
 def test_one_group_and_a_loader_that_cannot_begin_again_are_refused():
-    with pytest.raises(
-        UserError, match="needs several groups of parameters, and AdamW has one"
-    ):
+    with pytest.raises(UserError, match="needs several groups of parameters, and AdamW has one"):
         range_test(*network(groups=1), groups="each")
     model, optimizer, criterion, loader = network()
     with pytest.raises(UserError, match="the loader is an iterator"):

@@ -1,0 +1,99 @@
+"""A sweep paired with a control of its own: the same start on the same batches at a rate of 0.
+
+It takes the place of the model as it was at the start where that is not what the sweep is to be told from:
+where something trains beside what is swept, and where a step is made by the caller, who alone knows how a
+loss is computed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.range_test.ladder import ladder
+from lrfind.range_test.run import shown_later, sweep_options
+from lrfind.range_test.sweep import sweep
+from lrfind.suggestion import Status
+from lrfind.training.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from torch.optim import Optimizer
+
+    from lrfind.range_test.config import RangeSettings
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.sweep import OnStep, SweepOptions
+    from lrfind.training.task import Task
+
+SetRate = Callable[[float], None]
+
+
+class ControlledSweep:
+    """Makes the curve of a task whose batches can begin again (`Task.afresh`).
+
+    Args:
+        setter: Of an optimizer at its own rates, what sets the rate that is swept; 0 for the control.
+
+    Attributes:
+        control_steps: Training steps that the controls took so far.
+    """
+
+    def __init__(self, setter: Callable[[Optimizer], SetRate]) -> None:
+        self.control_steps = 0
+        self._setter = setter
+
+    def __call__(self, task: Task, settings: RangeSettings, on_step: OnStep) -> Curve:
+        """The curve of a task; the model is left as the sweep has trained it.
+
+        Raises:
+            UserError: Something cannot be used as given.
+        """
+        lrs = ladder(settings.spacing, settings.start_lr, settings.end_lr, settings.num_steps)
+        start = Snapshot(task.model, task.optimizer, scaler=task.scaler)
+        task = dataclasses.replace(task, validation=None)
+        set_lr = self._setter(task.optimizer)
+        options = dataclasses.replace(sweep_options(settings), paired=False)
+        control = self.control(
+            task, dataclasses.replace(options, stop_factor=None), len(lrs), set_lr, on_step
+        )
+        self.control_steps += len(control)
+        start.restore()
+        if control.status is Status.INTERRUPTED:
+            return _cut(control, 0, lrs)
+        curve = sweep(
+            dataclasses.replace(task, batches=task.afresh()),
+            lrs,
+            options=options,
+            on_step=partial(shown_later, on_step, len(lrs)),
+            set_lr=set_lr,
+        )
+        steps = min(len(curve), len(control))
+        if steps < len(curve):
+            curve = _cut(dataclasses.replace(curve, status=control.status), steps, lrs)
+        return dataclasses.replace(
+            curve,
+            start_losses=control.losses[:steps],
+            start_accuracies=None if control.accuracies is None else control.accuracies[:steps],
+        )
+
+    def control(
+        self, task: Task, options: SweepOptions, num_steps: int, set_lr: SetRate, on_step: OnStep
+    ) -> Curve:
+        """What is measured at a rate of 0."""
+        task = dataclasses.replace(task, batches=task.afresh())
+        return sweep(task, np.zeros(num_steps), options=options, on_step=on_step, set_lr=set_lr)
+
+
+def _cut(curve: Curve, steps: int, lrs: NDArray[np.float64]) -> Curve:
+    """The first steps of a curve, along a ladder."""
+    return dataclasses.replace(
+        curve,
+        lrs=lrs[:steps],
+        losses=curve.losses[:steps],
+        smoothed=curve.smoothed[:steps],
+        accuracies=None if curve.accuracies is None else curve.accuracies[:steps],
+    )
