@@ -86,12 +86,12 @@ class RestoreError(UserError):
     """Something that a test changed refuses to be put back; it is named, and all else was put back."""
 
 
-def extra_missing(what: str, extra: str, error: ImportError) -> str:
+def extra_missing(what: str, extra: str, error: object) -> str:
     """The message where an optional package is not installed.
 
     Args:
         what: What needs it, as the user has typed it.
         extra: The extra of ours that brings it.
-        error: What Python says of it.
+        error: What is missing, or what Python says of it.
     """
     return f"{what} needs a package that is not installed ({error}): pip install 'lrfind[{extra}]'."

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
-OURS = "lrfind.cli.multirun.MultirunSummary"
-"""The callback that every command line has."""
+OURS = (
+    "lrfind.cli.multirun.MultirunSummary",  # which every command line has
+    "lrfind.trackers.MLflow",
+    "lrfind.trackers.TensorBoard",
+    "lrfind.trackers.WandB",
+)
+"""Our own callbacks."""
 
 _BUILT = ("callbacks", "launcher", "sweeper")
 """Nodes that Hydra makes objects of."""
@@ -99,7 +104,7 @@ def _built_problems(composed: DictConfig, key: str, trust: Sequence[str]) -> lis
 def _known_targets() -> set[str]:
     """Every name in the configs that Hydra and its plugins bring."""
     return {
-        OURS,
+        *OURS,
         *(str(name) for _, name in named_targets(_stored(ConfigStore.instance().repo["hydra"]), "")),
     }
 

@@ -22,11 +22,24 @@ CONFIGS = Path(__file__).parents[2] / "configs"
 TARGET = re.compile(r"_target_: *(lrfind\.[\w.]+)")
 
 ADDRESSES = {
-    "lrfind.tasks.data": ("cifar10", "curve", "digits", "dogbreed", "fashion_mnist", "imagefolder", "mnist"),
+    "lrfind.tasks.data": (
+        "cifar10",
+        "curve",
+        "digits",
+        "dogbreed",
+        "fashion_mnist",
+        "from_model",
+        "imagefolder",
+        "mnist",
+    ),
     "lrfind.tasks.losses": ("HalfMSELoss",),
+    "lrfind.tasks.optimizers": ("from_model",),
     "lrfind.tasks.models": ("cnn", "curve_mlp", "mlp", "mnist_mlp", "timm_model", "torchvision_model"),
 }
 """What configs of version 0.1.0 may name: a name may be added, and none may go."""
+
+CALLBACKS = {"lrfind.trackers.MLflow", "lrfind.trackers.TensorBoard", "lrfind.trackers.WandB"}
+"""The same of Hydra's callbacks."""
 
 
 def targets(path):
@@ -45,7 +58,13 @@ def test_an_address_that_a_saved_config_may_name_is_there(address):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.stem)
 def test_the_configs_name_addresses_that_are_kept(path):
-    assert targets(path) <= {f"{home}.{name}" for home, names in ADDRESSES.items() for name in names}
+    known = {f"{home}.{name}" for home, names in ADDRESSES.items() for name in names}
+    assert targets(path) <= known | CALLBACKS
+
+
+@pytest.mark.parametrize("address", sorted(CALLBACKS))
+def test_a_callback_that_a_config_may_name_is_there(address):
+    assert callable(resolved(address))
 
 
 def test_the_homes_of_the_addresses_are_trusted():

@@ -15,11 +15,11 @@ FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS = ("refine", "verify", "compare", "schedule")
 ORDER = (
     ("errors", "interrupts", "own_code", "suggestion", "statistics", "version"),
-    ("training", "config", "report", "plotting", "execution"),
+    ("training", "config", "report", "plotting", "execution", "adapters"),
     ("tasks", "schedules"),
     ("range_test",),
     ROOMS,
-    ("api", "cli", "multirun", "policies", "__init__", "__main__"),
+    ("api", "cli", "multirun", "policies", "trackers", "__init__", "__main__"),
 )
 """From the ground up: a part imports what lies below it, never what stands beside or above it."""
 
@@ -32,7 +32,7 @@ NO_TORCH = (
 ONLY_IN = {
     "matplotlib": ("plotting",),
     "rich": ("report",),
-    "hydra": ("cli", "config", "tasks/instantiate.py"),
+    "hydra": ("cli", "config", "tasks/instantiate.py", "trackers"),
     "omegaconf": ("cli", "config", "tasks/instantiate.py"),
 }
 

@@ -1,0 +1,89 @@
+"""What all trackers share: they read the finished run directory, and what goes wrong there is a warning."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from hydra.experimental.callback import Callback
+
+from lrfind.errors import extra_missing
+from lrfind.report import console
+from lrfind.trackers.finished_run import FinishedRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Tracker(Callback):
+    """Hands every finished run to a tracker of experiments.
+
+    Hydra makes it in the process that runs the job, so it works with every launcher, and makes another one in
+    the process that starts the jobs of a multirun.
+    """
+
+    extra: ClassVar[str]
+    """The extra of ours that brings it, and its name on the command line."""
+    package: ClassVar[str]
+    """What must be installed."""
+
+    def __init__(self) -> None:
+        self._began = 0.0
+
+    def log(self, run: FinishedRun, sweep: Path | None) -> None:
+        """Hands over a run.
+
+        Args:
+            run: What was found.
+            sweep: The folder of the multirun that it belongs to, or None.
+        """
+        raise NotImplementedError
+
+    def group(self, sweep: Path) -> None:
+        """Puts the runs of a multirun together, once all have been handed over."""
+
+    def on_job_start(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra before the job: what is missing is said before anything is trained."""
+        self._began = time.time()
+        if not self._is_installed:
+            missing = extra_missing(f"hydra/callbacks={self.extra}", self.extra, f"no {self.package}")
+            console.warn(f"{missing} This run is not tracked.")
+
+    def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
+        """Called by Hydra after the job, whose results are on the disk by then."""
+        directory = Path(config.hydra.runtime.output_dir)
+        sweep = Path(config.hydra.sweep.dir) if "MULTIRUN" in str(config.hydra.mode) else None
+        if not self._is_installed:
+            return
+        with self._failing_with_a_warning(directory):
+            run = FinishedRun.newest(directory, since=self._began)
+            if run is not None:
+                self.log(run, sweep)
+
+    @property
+    def _is_installed(self) -> bool:
+        return find_spec(self.package) is not None
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra after all jobs of a multirun."""
+        sweep = Path(config.hydra.sweep.dir)
+        if not self._is_installed:
+            return
+        with self._failing_with_a_warning(sweep):
+            self.group(sweep)
+
+    @contextmanager
+    def _failing_with_a_warning(self, directory: Path) -> Iterator[None]:
+        try:
+            with redirect_stdout(sys.stderr):  # stdout belongs to the results
+                yield
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            console.warn(
+                f"hydra/callbacks={self.extra}: the run could not be handed over "
+                f"({type(error).__name__}: {reason[:500]}). Its results are whole, in {directory}."
+            )
