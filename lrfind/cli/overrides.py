@@ -59,4 +59,4 @@ def ordered(arguments: Sequence[str]) -> list[str]:
 
 def _as_addition(word: str) -> str:
     """An override of a key that every data set has, and the groups do not list."""
-    return f"++{word}" if word.startswith("data.timeout=") else word
+    return f"++{word}" if word.startswith(("data.timeout=", "data.collate_fn")) else word

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 KNOWN = {
     "model": ("torch.nn", "torchvision.models", "lrfind.tasks.models"),
     "data": ("torchvision.datasets", "torch.utils.data", "lrfind.tasks.data"),
-    "optimizer": ("torch.optim",),
+    "optimizer": ("torch.optim", "lrfind.tasks.optimizers"),
     "criterion": ("torch.nn", "torch.nn.functional", "lrfind.tasks.losses"),
 }
 """Packages whose own names each group may use without being told."""

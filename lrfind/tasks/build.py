@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from lrfind.adapters.adapted import AdaptedModel
 from lrfind.config.schema import Distributed
 from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
@@ -23,6 +24,7 @@ from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.prefetch import Mapped, channels_last
+from lrfind.tasks.frameworks import whole_batch
 from lrfind.tasks.parallel import averaging, sharded, whole
 from lrfind.tasks.threads import threads_of
 from lrfind.tasks.title import title_of
@@ -88,6 +90,7 @@ def build(
         objective = Objective(
             torch.compile(model) if config.compile else model,  # type: ignore[arg-type]
             criterion,
+            forward=whole_batch if isinstance(model, AdaptedModel) else None,
             accuracy=accuracy,
             autocast=autocast,
             highest_label=None if data.labels is None else int(data.labels.max()),
@@ -109,7 +112,7 @@ def build(
         device=device,
         options=StepOptions(
             accumulation_steps=config.accumulation_steps,
-            clip_grad_norm=config.clip_grad_norm,
+            clip_grad_norm=_clip_grad_norm(config, model),
             scaler=devices.gradient_scaler(config.precision, device),
             before_backward=None if ranks is None else ranks.agree,
         ),
@@ -176,6 +179,13 @@ class ConfigTasks:
                 yield task
         finally:
             self.skipped += [path for path in task.skipped if path not in self.skipped]
+
+
+def _clip_grad_norm(config: TaskConfig, model: nn.Module) -> float | None:
+    """That of the config; where it leaves it open, that of a Trainer."""
+    if config.clip_grad_norm is None and isinstance(model, AdaptedModel):
+        return model.settings.get("clip_grad_norm")
+    return config.clip_grad_norm
 
 
 def _afresh(config: TaskConfig, data: Data, device: torch.device, validation_samples: int) -> Iterator[Any]:

@@ -15,7 +15,11 @@ from torch.optim import Optimizer
 
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
+from lrfind.tasks.data.collate import COLLATE, collate_of
 from lrfind.tasks.data.dataset import Data, wrap
+from lrfind.tasks.data.hugging_face import require_tensors
+from lrfind.tasks.data.sources import Source, source_of
+from lrfind.tasks.frameworks import adapted_model, data_of_framework
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.models import timm
 from lrfind.tasks.title import node_name
@@ -42,21 +46,37 @@ OWN = "lrfind."
 
 def data_of(config: TaskConfig) -> Data:
     """The data of a config, wrapped where it is a stranger's, and as a model of timm wants it."""
-    node, timeout = dict(config.data), None
-    made_for = (
-        timm.data_config(config.model.get("name", "")) if config.model["_target_"] == timm.TARGET else None
-    )
-    if made_for is not None and node["_target_"] in _FOLDERS and node.get("image_size") is None:
-        node["image_size"] = made_for.size[0]
-    make = callable_of("data", node, config.trust)
-    if TIMEOUT in node and not _takes(make.func, TIMEOUT):
-        timeout = _seconds(node.pop(TIMEOUT))
+    node = dict(config.data)
+    made_for = None
+    if config.model["_target_"] == timm.TARGET:
+        made_for = timm.data_config(config.model.get("name", ""))
+        if node["_target_"] in _FOLDERS and node.get("image_size") is None:
+            node["image_size"] = made_for.size[0]
+    ours = {}
+    if keys := {TIMEOUT, COLLATE} & node.keys():
+        function = callable_of("data", {"_target_": node["_target_"]}, config.trust).func
+        ours = {key: node.pop(key) for key in keys if not _takes(function, key)}
+    collate = collate_of(ours.get(COLLATE), config.trust)
+    timeout = _seconds(ours.get(TIMEOUT))
+    obj = data_of_framework(dataclasses.replace(config, data=node))
+    name = "its own data"
+    if obj is None:
         make = callable_of("data", node, config.trust)
-    with _tensors_only(node["_target_"]):
-        obj = called("data", node, make, error=DataError)
+        with _tensors_only(node["_target_"]):
+            obj = called("data", node, make, error=DataError)
+        name = type(obj).__name__
+    if collate is None:
+        require_tensors(obj)
     with told_as(DataError, f"data: {node['_target_']} raised"):
-        data = obj if isinstance(obj, Data) else wrap(obj, type(obj).__name__)
-    return dataclasses.replace(data, timeout=timeout, normalisation=_normalisation(data, made_for))
+        data = obj if isinstance(obj, Data) else wrap(obj, name)
+    if collate is not None and source_of(data.dataset) not in (Source.MAP, Source.STREAM):
+        raise ConfigError(
+            f"data.{COLLATE} puts samples together to batches, and {node['_target_']} gives "
+            f"{source_of(data.dataset).value}: leave it out."
+        )
+    return dataclasses.replace(
+        data, timeout=timeout, normalisation=_normalisation(data, made_for), collate=collate
+    )
 
 
 def _normalisation(data: Data, made_for: timm.DataConfig | None) -> Normalisation | None:
@@ -105,7 +125,9 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
         ModelError: It is none, trains nothing or cannot be moved there.
     """
     about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
-    model = made("model", config.model, config.trust, error=ModelError, **about_data)
+    model = adapted_model(config)
+    if model is None:
+        model = made("model", config.model, config.trust, error=ModelError, **about_data)
     if not isinstance(model, nn.Module):
         raise ModelError(
             f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "

@@ -36,5 +36,7 @@ def title_of(config: TaskConfig, data: Data) -> str:
 
 def node_name(node: dict[str, Any]) -> str:
     """The name of a part: its `name`, or the last word of its `_target_`."""
+    if str(node.get("_target_", "")).endswith(".from_model"):
+        return "its own optimizer"
     named = node.get("name")
     return str(named) if named else str(node["_target_"]).rsplit(".", 1)[-1]

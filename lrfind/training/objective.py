@@ -33,7 +33,8 @@ class Objective:
         model: The model.
         criterion: The loss function, or None where the model returns its own loss.
         forward: Replaces `model(inputs)`; called with the model and the whole batch.
-        accuracy: Also measure the share of right answers: `outputs.argmax(1) == target`.
+        accuracy: Also measure the share of right answers: `outputs.argmax(1) == target`; of a model that
+            returns its own loss, `logits` beside it against `labels` in the batch.
         autocast: Makes the context that model and loss are computed in.
         highest_label: The highest class label of the data, where known. Before the first loss it, and the
             labels of the first batch, are held against the number of outputs where the criterion is one of
@@ -55,11 +56,6 @@ class Objective:
         num_classes: int | None = None,
         on_note: Callable[[str], None] | None = None,
     ) -> None:
-        if accuracy and criterion is None:
-            raise UserError(
-                "metric='accuracy' needs outputs and labels, and a model that returns its own loss "
-                "(criterion=None) shows neither: use metric='loss'."
-            )
         self.model = model
         self.criterion = criterion
         self.forward = forward
@@ -90,7 +86,8 @@ class Objective:
             with self.autocast():
                 outputs = self._outputs(batch)
                 if self.criterion is None:
-                    return _own_loss(outputs), None
+                    right = _own_right_answers(outputs, batch) if self.accuracy else None
+                    return _own_loss(outputs), right
                 part = "criterion"
                 target = _target(batch)
                 if self._check_labels:
@@ -305,6 +302,28 @@ def _own_loss(outputs: Any) -> Tensor:
         "criterion=None: the model must return its loss (a tensor, an object with .loss or a dict "
         f"with 'loss'), and returned {_described(outputs)}."
     )
+
+
+def _own_right_answers(outputs: Any, batch: Any) -> Tensor:
+    """The share of right answers of a model that returns its own loss, and its scores beside it."""
+    logits = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
+    labels = None
+    if isinstance(batch, Mapping):
+        labels = batch.get("labels", batch.get("label"))
+    elif isinstance(batch, Sequence) and len(batch) > 1:
+        labels = batch[1]
+    if logits is None or labels is None:
+        raise BatchError(
+            "metric='accuracy' needs scores and labels: of a model that returns its own loss "
+            "(criterion=None), .logits beside it, and labels in the batch. It returned "
+            f"{_described(outputs)} for {_described(batch)}: use metric='loss'."
+        )
+    if isinstance(logits, Tensor) and logits.ndim != 2:
+        raise BatchError(
+            "metric='accuracy' needs one score a class and sample, and the logits that come with the model's "
+            f"own loss have {_described(logits)}: use metric='loss'."
+        )
+    return _share_of_right_answers(logits, labels)
 
 
 def _share_of_right_answers(outputs: Any, target: Any) -> Tensor:

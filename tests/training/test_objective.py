@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, UserError
+from lrfind.errors import BatchError, ConfigError, DataError, DeviceError
 from lrfind.training.objective import Objective, explained, out_of_memory
 
 X = torch.arange(12.0).reshape(4, 3) / 10
@@ -294,9 +294,30 @@ def test_accuracy_of_a_dict_is_refused():
         objective({"x": X})
 
 
-def test_accuracy_without_a_criterion_is_refused():
-    with pytest.raises(UserError, match=r"metric='accuracy' needs outputs and labels.*criterion=None"):
-        Objective(linear(), None, accuracy=True)
+@pytest.mark.parametrize("key", ["labels", "label"])
+@pytest.mark.parametrize("form", [dict, lambda **given: SimpleNamespace(**given)])
+def test_accuracy_without_a_criterion_is_that_of_the_logits_beside_the_loss(key, form):
+    logits = torch.tensor([[2.0, 1.0], [0.0, 1.0], [3.0, 0.0], [0.0, 5.0]])
+    model = returning(form(loss=torch.tensor(1.5), logits=logits))
+    labels = torch.tensor([0, 1, 1, 1])
+    loss, right = Objective(model, None, forward=lambda m, b: m(0), accuracy=True)({key: labels})
+    assert (loss.item(), right.item()) == (1.5, 0.75)
+    _, right = Objective(model, None, accuracy=True)((0, labels))
+    assert right.item() == 0.75
+
+
+@pytest.mark.parametrize(
+    ("returned", "batch", "message"),
+    [
+        ({"loss": torch.tensor(1.0)}, (X, Y), "needs scores and labels.*criterion=None.*metric='loss'"),
+        ({"loss": torch.tensor(1.0), "logits": X}, (X,), "needs scores and labels"),
+        ({"loss": torch.tensor(1.0), "logits": torch.zeros(4, 3, 2)}, (X, Y), "one score a class and sample"),
+        ({"loss": torch.tensor(1.0), "logits": X}, (X, X), "needs one score a class and integer labels"),
+    ],
+)
+def test_accuracy_without_scores_or_labels_is_refused(returned, batch, message):
+    with pytest.raises(BatchError, match=rf"^metric='accuracy'.*{message}"):
+        Objective(returning(returned), None, forward=lambda m, b: m(b[0]), accuracy=True)(batch)
 
 
 def test_autocast_covers_model_and_criterion():

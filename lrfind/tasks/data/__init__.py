@@ -1,5 +1,14 @@
 """Data sets by name, the address that saved configs give: `lrfind.tasks.data.digits` and the like."""
 
-from lrfind.tasks.data.dataset import cifar10, curve, digits, dogbreed, fashion_mnist, imagefolder, mnist
+from lrfind.tasks.data.dataset import (
+    cifar10,
+    curve,
+    digits,
+    dogbreed,
+    fashion_mnist,
+    from_model,
+    imagefolder,
+    mnist,
+)
 
-__all__ = ["cifar10", "curve", "digits", "dogbreed", "fashion_mnist", "imagefolder", "mnist"]
+__all__ = ["cifar10", "curve", "digits", "dogbreed", "fashion_mnist", "from_model", "imagefolder", "mnist"]

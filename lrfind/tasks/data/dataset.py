@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -45,6 +47,8 @@ class Data:
         labels: All class labels, shape (samples,), int64; None where the target is no class or is unknown.
         normalisation: Applied to inputs on the device; None where the inputs come ready.
         timeout: Seconds that a batch may take; None: as long as it takes.
+        collate: Makes a batch of samples; None: torch's own. Of no effect on a `DataLoader`, an iterable of
+            batches and a `TensorDataset`.
     """
 
     dataset: Any
@@ -54,6 +58,7 @@ class Data:
     labels: Tensor | None = None
     normalisation: Normalisation | None = None
     timeout: float | None = None
+    collate: Callable[[list[Any]], Any] | None = None
 
 
 def digits(image_size: int | None = None, channels: int | None = None) -> Data:
@@ -165,6 +170,20 @@ def curve(num_samples: int = 1000, noise: float = 0.05, seed: int = 0) -> Data:
     y = (y - y.min()) / (y.max() - y.min())
     dataset = torch.utils.data.TensorDataset(x, y)
     return Data(dataset, name="curve", input_shape=(1,), num_outputs=1)
+
+
+def from_model() -> Data:
+    """Stands for the data that a model brings, which whoever makes the model takes from it.
+
+    Raises:
+        ConfigError: The model brings none.
+    """
+    from lrfind.errors import ConfigError
+
+    raise ConfigError(
+        "data=from_model needs model=lightning or model=transformers, which may bring data; type "
+        "data=custom, or another of the group."
+    )
 
 
 def wrap(obj: object, name: str) -> Data:

@@ -7,7 +7,9 @@ import pickle
 import random
 import signal
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
     from lrfind.own_code import Frame
 
+
+Collate = Callable[[list[Any]], Any]
+"""Makes a batch of samples."""
 
 _BATCHES_PER_WORKER = 3
 """Batches a worker process has under way at most: two prefetched and one in the making."""
@@ -101,10 +106,16 @@ def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterat
 
 
 class BatchedMap(Dataset[Any]):
-    """A map-style data set that gives collated batches, or a `Failure`, and never raises."""
+    """A map-style data set that gives collated batches, or a `Failure`, and never raises.
 
-    def __init__(self, dataset: Any) -> None:
+    Args:
+        dataset: Where samples come from.
+        collate: Makes a batch of them; None: torch's own.
+    """
+
+    def __init__(self, dataset: Any, collate: Collate | None = None) -> None:
         self.dataset = dataset
+        self._collate = collate
 
     def __getitems__(self, indices: list[int]) -> Any:
         """The batch of these samples."""
@@ -113,12 +124,12 @@ class BatchedMap(Dataset[Any]):
             if isinstance(self.dataset, PictureFolder):
                 return self.dataset.__getitems__(indices)
             if callable(getattr(self.dataset, "__getitems__", None)):
-                return collated(self.dataset.__getitems__(indices))
+                return collated(self.dataset.__getitems__(indices), self._collate)
             samples = []
             for under_way in indices:
                 samples.append(self.dataset[under_way])
             under_way = None
-            return collated(samples)
+            return collated(samples, self._collate)
         except (Exception, GeneratorExit) as error:
             return _failure(error, under_way)
 
@@ -150,6 +161,7 @@ def map_loader(
     dataset: Any,
     indices: Iterable[list[int]],
     *,
+    collate: Collate | None = None,
     batch_size: int,
     seed: int,
     num_workers: int,
@@ -163,7 +175,7 @@ def map_loader(
     if num_workers and isinstance(dataset, PictureFolder):
         require_room(batch_size * dataset.bytes_per_picture, num_workers)
     return DataLoader(
-        BatchedMap(dataset),
+        BatchedMap(dataset, collate),
         batch_sampler=indices,
         collate_fn=_as_it_is,
         num_workers=num_workers,
@@ -174,14 +186,20 @@ def map_loader(
 
 
 def stream_loader(
-    dataset: Iterable[Any], *, batch_size: int, seed: int, num_workers: int, pin_memory: bool
+    dataset: Iterable[Any],
+    *,
+    collate: Collate | None = None,
+    batch_size: int,
+    seed: int,
+    num_workers: int,
+    pin_memory: bool,
 ) -> DataLoader[Any]:
     """Make a loader of one pass through an `IterableDataset`, without the last incomplete batch."""
     return DataLoader(
         GuardedStream(dataset),
         batch_size=batch_size,
         drop_last=True,
-        collate_fn=_collated_stream,
+        collate_fn=partial(_collated_stream, collate),
         num_workers=num_workers,
         pin_memory=pin_memory,
         worker_init_fn=_start_worker if num_workers else None,
@@ -231,12 +249,12 @@ def _as_it_is(batch: Any) -> Any:
     return batch
 
 
-def _collated_stream(samples: list[Any]) -> Any:
+def _collated_stream(collate: Collate | None, samples: list[Any]) -> Any:
     for sample in samples:
         if isinstance(sample, Failure):
             return sample
     try:
-        return collated(samples)
+        return collated(samples, collate)
     except Exception as error:
         return _failure(error)
 

@@ -128,7 +128,7 @@ def fixed_batches(
         return _of_tensors(data.dataset.tensors, chosen, batch_size, finish, device)
 
     def draw() -> Iterator[Any]:
-        fetch = BatchedMap(data.dataset).__getitems__
+        fetch = BatchedMap(data.dataset, data.collate).__getitems__
         fetched = unwrapped(
             (fetch(index.tolist()) for index in torch.split(chosen, batch_size)), timeout=data.timeout
         )
@@ -167,7 +167,12 @@ def _of_stream(
     stream: Iterable[Any] = data.dataset
     if source_of(stream) is Source.STREAM:
         stream = stream_loader(
-            stream, batch_size=batch_size, seed=seed, num_workers=0, pin_memory=device.type == "cuda"
+            stream,
+            collate=data.collate,
+            batch_size=batch_size,
+            seed=seed,
+            num_workers=0,
+            pin_memory=device.type == "cuda",
         )
     count = None
     if samples is None:

@@ -94,6 +94,7 @@ def make_batches(
     if source is Source.STREAM:
         stream = stream_loader(
             data.dataset,
+            collate=data.collate,
             batch_size=batch_size,
             seed=seed,
             num_workers=num_workers or 0,
@@ -169,6 +170,7 @@ def _indexed(
     loader = map_loader(
         data.dataset,
         (batch.tolist() for batch in indices),
+        collate=data.collate,
         batch_size=batch_size,
         seed=seed,
         num_workers=num_workers,
@@ -181,7 +183,8 @@ def _indexed(
     validation = None
     if apart_indices is not None:
         fetched = (
-            BatchedMap(data.dataset).__getitems__(i.tolist()) for i in torch.split(apart_indices, batch_size)
+            BatchedMap(data.dataset, data.collate).__getitems__(i.tolist())
+            for i in torch.split(apart_indices, batch_size)
         )
         kept = without_skipped(unwrapped(fetched, timeout=data.timeout), skipped, data.name, per_epoch)
         validation = [finish(on_device(batch, device)) for batch in kept]

@@ -6,11 +6,14 @@ import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import default_collate, get_worker_info
 
 from lrfind.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNKNOWN = 4 << 30
 """Bytes assumed where a system says nothing: what most machines of today can spare."""
@@ -72,8 +75,8 @@ def require_room(batch_bytes: int, num_workers: int) -> None:
     )
 
 
-def collated(samples: Any) -> Any:
-    """The batch of samples, as torch's loader makes it.
+def collated(samples: Any, collate: Callable[[list[Any]], Any] | None = None) -> Any:
+    """The batch of samples, as torch's loader makes it, or a function of the user's.
 
     Raises:
         DataError: This is a worker, and the batches of all workers do not fit; see `require_room`.
@@ -81,7 +84,7 @@ def collated(samples: Any) -> Any:
     worker = get_worker_info()
     if worker is not None and isinstance(samples, list) and samples:
         require_room(_bytes_in(samples[0]) * len(samples) or 1, worker.num_workers)
-    return default_collate(samples)
+    return default_collate(samples) if collate is None else collate(samples)
 
 
 def _bytes_in(sample: Any) -> int:

@@ -6,14 +6,12 @@ import torch
 from PIL import Image
 from torch import nn
 
-pytest.importorskip("timm", reason="timm is not installed: pip install 'lrfind[timm]'")
-
-import timm
-
 from lrfind.errors import ModelError
 from lrfind.tasks.data.dataset import Data, Normalisation
 from lrfind.tasks.models import timm_model
 from lrfind.tasks.models.timm import data_config
+
+timm = pytest.importorskip("timm", reason="timm is not installed: pip install 'lrfind[timm]'")
 
 
 def pictures(side=32, *, channels=3, num_outputs=7, normalisation=None):

@@ -1,0 +1,99 @@
+"""What a LightningModule or a Trainer brings to a task: loss, optimizer, data, and how a step is made."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
+from lrfind.errors import ConfigError, DataError, ModelError
+from lrfind.tasks.instantiate import callable_of, called, made
+from lrfind.training.rng import StreamState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from torch import nn
+
+    from lrfind.config.schema import TaskConfig
+
+ADAPTER = "adapter"
+"""Key of a model or data group that says which framework the class is of."""
+
+FROM_MODEL = "lrfind.tasks.data.from_model"
+"""What a config of `data=from_model` names."""
+
+
+def framework_of(node: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
+    """The framework that a group names, or None, and the group without it.
+
+    A class of the user's may take an argument of that name, with other values.
+    """
+    named = node.get(ADAPTER)
+    if named not in FRAMEWORKS:
+        return None, node
+    return named, {key: value for key, value in node.items() if key != ADAPTER}
+
+
+def adapted_model(config: TaskConfig) -> AdaptedModel | None:
+    """The model where it is one of a framework, else None.
+
+    Raises:
+        UserError: It cannot be trained as the config says.
+    """
+    framework, node = framework_of(config.model)
+    if framework is None:
+        return None
+    if not config.criterion.get("from_model"):
+        raise ConfigError(f"criterion: model={framework} has a loss of its own: type criterion=from_model.")
+    if config.compile:
+        raise ConfigError(f"compile=true: the loss of model={framework} is not compiled: type compile=false.")
+    own = made("model", node, config.trust, error=ModelError)
+    if framework == "transformers":
+        _seed(config.seed)  # a Trainer has set the random streams to its own
+    model = adapted(framework, own)
+    for key in ("accumulation_steps", "precision"):
+        asked, has = getattr(config, key), model.settings.get(key)
+        if has is not None and has != getattr(asked, "value", asked):
+            raise ConfigError(
+                f"{key}={getattr(asked, 'value', asked)}: {node['_target_']} trains with {has}; type "
+                f"{key}={has}, or have it made otherwise."
+            )
+    return model
+
+
+def whole_batch(model: nn.Module, batch: Any) -> Any:
+    """The call of a model of a framework."""
+    return model(batch)
+
+
+def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
+    """The batches that a model or a data module brings; None where the data is none of theirs.
+
+    Raises:
+        UserError: It brings none, or several loaders.
+    """
+    framework, node = framework_of(config.data)
+    if framework is not None:
+        make = callable_of("data", node, config.trust)
+        return loader_of(framework, called("data", node, make, error=DataError))
+    if config.data["_target_"] != FROM_MODEL:
+        return None
+    framework, node = framework_of(config.model)
+    if framework is None:
+        return None  # the target itself says what is wrong
+    # The model itself is drawn after the data, as it would be with data of another make.
+    streams = StreamState(set())
+    try:
+        return loader_of(framework, made("model", node, config.trust, error=ModelError))
+    finally:
+        streams.restore()
+
+
+def _seed(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
