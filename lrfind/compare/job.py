@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.tasks.build import build, data_of
+from lrfind.tasks.data.own_loader import samples_behind
 from lrfind.tasks.threads import thread_count
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import train_runs
@@ -82,6 +83,12 @@ class OpenRun(Protocol):
         """Opens the one of an optimizer, a batch size and a seed."""
 
 
+def data_of_runs(config: CompareConfig) -> Data:
+    """The data of a config: where batch sizes are asked for, the samples behind a DataLoader."""
+    data = data_of(config)
+    return data if config.compare.batch_sizes is None else samples_behind(data) or data
+
+
 class ConfigRuns:
     """Opens the tasks of a config, an `OpenRun`; in a process of its own, it reads the data once.
 
@@ -101,7 +108,7 @@ class ConfigRuns:
         """Opens one, with the seed that is given."""
         given = self._configs[optimizer]
         if self._data is None:
-            self._data = data_of(given)
+            self._data = data_of_runs(given)
         config = replace(given, batch_size=batch_size, seed=seed)
         task = build(config, data=self._data, validation_samples=self._held_out, accuracy=accuracy)
         with closing(task):

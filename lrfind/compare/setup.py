@@ -6,13 +6,12 @@ import os
 from typing import TYPE_CHECKING
 
 from lrfind.compare.budget import Budget
-from lrfind.compare.job import ConfigRuns
+from lrfind.compare.job import ConfigRuns, data_of_runs
 from lrfind.compare.results import Judge
 from lrfind.config.compose import with_optimizers
 from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
-from lrfind.tasks.build import data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.threads import available, thread_count, threads_of
@@ -117,7 +116,7 @@ class Setting:
             configs = with_optimizers(
                 config, settings.optimizers, command="compare", key="compare.optimizers"
             )
-        data = data_of(config)
+        data = data_of_runs(config)
         sizes = _batch_sizes(config, data)
         held_out, pool = _held_out(config, data, sizes)
         notes = []
@@ -188,8 +187,9 @@ def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
         if sizes is not None:
             raise ConfigError(
-                f"compare.batch_sizes={sizes} cannot be had: data={data.name} gives batches as they are. "
-                "Give the data set behind it, or leave compare.batch_sizes at null."
+                f"compare.batch_sizes={sizes} cannot be had: data={data.name} gives batches as they are, and "
+                "is no plain DataLoader, whose samples could be put together otherwise. Give the data set "
+                "behind it, or leave compare.batch_sizes at null."
             )
         own = getattr(data.dataset, "batch_size", None)
         return [own if isinstance(own, int) and own > 0 else config.batch_size]
