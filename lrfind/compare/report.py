@@ -6,10 +6,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.results import Edge
+from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import duration_text
-from lrfind.report.paragraphs import Paragraph, answer_lines
 from lrfind.report.record import plain
+from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lrfind.compare.results import Cell, Comparison
     from lrfind.compare.scaling import Scaling
     from lrfind.compare.verdict import CompareVerdict
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell as CsvCell
 
 
@@ -97,44 +99,41 @@ def _counted(count: int, what: str) -> str:
     return f"{count} {what}{'' if count == 1 else 's'}"
 
 
-def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequence[Path]) -> list[Paragraph]:
-    """Works out what is written to stdout: a line a batch size, then the advice and the files."""
+def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequence[Path]) -> Lines:
+    """Works out what is written to stdout: the advice, then a line a batch size, and the files."""
     accuracy = comparison.accuracies
     several = len(comparison.optimizers) > 1
-    width = max([len(name) for name in comparison.optimizers] + [9])
-    head = f"{'optimizer':{width}}  " if several else ""
-    head += f"{'batch size':>10}  {'best lr':>8}  {'between':>16}  "
-    head += f"{'accuracy':>15}  " if accuracy else ""
-    lines = [Paragraph(f"  {head}{'loss':>17}  tried", "bold")]
+    columns = [Column("optimizer", words=True)] if several else []
+    columns += [Column("batch"), Column("best lr"), Column("between")]
+    columns += [Column("accuracy")] if accuracy else []
+    columns += [Column("loss", rank=1 if accuracy else 0), Column("tried", words=True, rank=2)]
+    rows = []
     for cell in comparison.cells:
-        chosen = advice.about == (cell.optimizer, cell.batch_size)
-        text = f"{cell.optimizer:{width}}  " if several else ""
-        text += _row_text(cell, accuracy=accuracy)
-        lines.append(Paragraph(f"{'*' if chosen else ' '} {text}".rstrip(), "green" if chosen else ""))
-    lines.append(Paragraph(""))
-    return lines + answer_lines(advice.suggestion, advice.verdict, files)
+        cells = [cell.optimizer] if several else []
+        cells += _cells(cell, accuracy=accuracy)
+        rows.append(Row(cells, chosen=advice.about == (cell.optimizer, cell.batch_size)))
+    return answer_lines(advice.suggestion, advice.verdict, files, details=[Table(columns, rows)])
 
 
-def _row_text(cell: Cell, *, accuracy: bool) -> str:
+def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
     best = cell.best
     tried = f"{len(cell.lrs)}, {rate_text(cell.lrs[0])} to {rate_text(cell.lrs[-1])}"
     if best is None:
-        return f"{cell.batch_size:>10}  {'none':>8}  every rate diverged; tried {tried}"
+        return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), "diverged", tried]
     low = "<" if best.open_below and best.edge is Edge.LOW else ""
     high = ">" if best.open_above and best.edge is Edge.HIGH else ""
     between = f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}"
-    text = f"{cell.batch_size:>10}  {rate_text(best.lr):>8}  {between:>16}  "
-    if accuracy:
-        text += f"{_mean_text(cell.accuracies[:, best.index], percent=True):>15}  "
-    return text + f"{_mean_text(cell.losses[:, best.index]):>17}  {tried}"
+    right = [_mean_text(cell.accuracies[:, best.index], percent=True)] if accuracy else []
+    loss = _mean_text(cell.losses[:, best.index])
+    return [f"{cell.batch_size}", rate_text(best.lr), between, *right, loss, tried]
 
 
 def _mean_text(values: Any, *, percent: bool = False) -> str:
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     if percent:
-        return f"{100 * mean:.2f}%" + (f" ± {100 * spread:.2f}" if math.isfinite(spread) else "")
-    return f"{mean:.4g}" + (f" ± {spread:.2g}" if math.isfinite(spread) else "")
+        return f"{100 * mean:.1f}%" + (f" ± {100 * spread:.1f}" if math.isfinite(spread) else "")
+    return f"{mean:.3g}" + (f" ± {spread:.1g}" if math.isfinite(spread) else "")
 
 
 def compare_record(comparison: Comparison, advice: CompareVerdict) -> dict[str, Any]:

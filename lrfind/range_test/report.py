@@ -10,8 +10,9 @@ from lrfind.range_test.horizon import horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.peaks import peaks_line, peaks_record
 from lrfind.range_test.reading import LOOKS_AT
+from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph, answer_lines
+from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group
 
@@ -97,8 +99,8 @@ def range_lines(
     *,
     groups: Sequence[Group] = (),
     peaks: Sequence[dict[str, Any]] = (),
-) -> list[Paragraph]:
-    """Works out what is written to stdout: every rule's answer, the suggestion, the verdict, the files.
+) -> Lines:
+    """Works out what is written to stdout: the suggestion, the verdict, every rule's answer, the files.
 
     Args:
         reading: What was read from the curve.
@@ -111,17 +113,20 @@ def range_lines(
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
     meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
-    width = max(len(name) for name in reading.rules)
-    lines = [Paragraph(f"  {'rule':{width}}  {'lr':>8}  looks at", "bold")]
-    for name, lr in reading.rules.items():
-        chosen = name == suggestion.rule
-        answer = "none" if lr is None else rate_text(lr)
-        text = f"{'*' if chosen else ' '} {name:{width}}  {answer:>8}  {meanings.get(name, '')}"
-        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
-    lines.append(Paragraph(""))
+    rules = Table(
+        [Column("rule", words=True), Column("lr"), Column("looks at", words=True)],
+        [
+            Row(
+                [name, "none" if lr is None else rate_text(lr), meanings.get(name, "")],
+                chosen=name == suggestion.rule,
+            )
+            for name, lr in reading.rules.items()
+        ],
+    )
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()
     more = [peaks_line(peaks)] if peaks else []
-    return lines + answer_lines(suggestion, verdict, files, groups, purpose=purpose_of(reading), more=more)
+    purpose = purpose_of(reading)
+    return answer_lines(suggestion, verdict, files, groups, purpose=purpose, more=more, details=[rules])
 
 
 def repeats_line(repeats: Repeats | None) -> str:

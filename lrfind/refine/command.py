@@ -12,8 +12,10 @@ from lrfind.report.output import Report
 from lrfind.report.record import Findings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from lrfind.refine.results import RoundResult
     from lrfind.refine.run import Sweep
     from lrfind.refine.verdict import RefineVerdict
     from lrfind.report.observers import Observer
@@ -81,18 +83,31 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             )
             if repeats is None
             else partial(repeats_csv, repeats.seeds, [sweep.measured, *(other.measured for other in others)]),
-            "refine.png": partial(_picture, sweep, answer),
+            "refine.png": partial(_picture, sweep, answer, repeats, [other.measured for other in others]),
             "refine.json": None,
         },
-        lines=partial(refine_lines, sweep.rounds, answer, groups=groups),
+        lines=partial(
+            refine_lines,
+            [sweep.rounds, *(other.rounds for other in others)] if repeats else [sweep.rounds],
+            answer,
+            seeds=repeats.seeds if repeats else (),
+            groups=groups,
+        ),
         close=sweep.close,
     )
 
 
-def _picture(sweep: Sweep, answer: RefineVerdict) -> bytes:
+def _picture(
+    sweep: Sweep,
+    answer: RefineVerdict,
+    repeats: Repeats | None,
+    others: Sequence[Sequence[Sequence[RoundResult]]],
+) -> bytes:
     from lrfind.plotting.draw import draw, png
-    from lrfind.refine.plot import rounds_page
+    from lrfind.refine.plot import repeats_page, rounds_page
 
     count = sweep.seeds.count
     title = sweep.seeds.title + (f", mean of {count} seeds" if count > 1 else "")
-    return png(draw(rounds_page(sweep.measured, answer, title)))
+    if repeats is None:
+        return png(draw(rounds_page(sweep.measured, answer, title)))
+    return png(draw(repeats_page([sweep.measured, *others], repeats, answer, title)))

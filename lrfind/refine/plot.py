@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundResult
     from lrfind.refine.verdict import RefineVerdict
     from lrfind.suggestion import Suggestion
@@ -64,10 +65,58 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
         answer: What was read from them.
         title: What is trained on what and how.
     """
-    rounds = [kinds for kinds in rounds if any(len(measured.lrs) for measured in kinds)]
+    rounds = _measured(rounds)
     side_by_side = any(len(kinds) > 1 for kinds in rounds)
     columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
     width = column_width(columns, _GAP, left=_LEFT)
+    suggestion = answer.suggestion
+    said = "no learning rate suggested" if suggestion is None else f"suggested {rate_text(suggestion.lr)}"
+    groups = _round_panels(rounds, suggestion, width, name="Round", said=said)
+    panels = [panel for group in groups for panel in group]
+    rows = groups if side_by_side else _in_rows(panels, columns)
+    return _page(rows, answer, title)
+
+
+def repeats_page(
+    sweeps: Sequence[Sequence[Sequence[RoundResult]]], repeats: Repeats, answer: RefineVerdict, title: str
+) -> Page:
+    """Works out the picture of several sweeps: the rounds of each in rows of their own.
+
+    Args:
+        sweeps: What each measured; for each round the continued sweep.
+        repeats: The seeds, and what each sweep alone answers.
+        answer: What they answer together.
+        title: What is trained on what and how.
+    """
+    known = [_measured(rounds) for rounds in sweeps]
+    columns = max(1, min(max(map(len, known), default=1), _COLUMNS))
+    width = column_width(columns, _GAP, left=_LEFT)
+    rows: list[list[Panel]] = []
+    for seed, lr, rounds in zip(repeats.seeds, repeats.lrs, known, strict=True):
+        said = "alone: no answer" if lr is None else f"alone: {rate_text(lr)}"
+        groups = _round_panels(rounds, answer.suggestion, width, name=f"Seed {seed}, round", said=said)
+        rows += _in_rows([panel for group in groups for panel in group], columns)
+    together = answer.suggestion
+    line = (
+        "" if together is None else f"The line is what the sweeps suggest together: {rate_text(together.lr)}."
+    )
+    return _page(rows, answer, title, line)
+
+
+def _measured(rounds: Sequence[Sequence[RoundResult]]) -> list[Sequence[RoundResult]]:
+    """The rounds of which anything is known."""
+    return [kinds for kinds in rounds if any(len(measured.lrs) for measured in kinds)]
+
+
+def _round_panels(
+    rounds: Sequence[Sequence[RoundResult]],
+    suggestion: Suggestion | None,
+    width: float,
+    *,
+    name: str,
+    said: str,
+) -> list[list[Panel]]:
+    """The panels of each round; `said` stands above those of the last."""
     groups = []
     for i, kinds in enumerate(rounds):
         last = i == len(rounds) - 1
@@ -75,37 +124,51 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
         y = _loss_axis(kinds)
         groups.append(
             [
-                round_panel(measured, i + 1, answer.suggestion, y, width, following=following, last=last)
+                round_panel(
+                    measured,
+                    f"{name} {i + 1}",
+                    suggestion,
+                    y,
+                    width,
+                    following=following,
+                    said=said if last else None,
+                )
                 for measured in kinds
             ]
         )
-    panels = [panel for group in groups for panel in group]
-    rows = groups if side_by_side else [panels[i : i + columns] for i in range(0, len(panels), columns)]
-    note = "" if answer.suggestion or not panels else answer.verdict
+    return groups
+
+
+def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
+    return [panels[i : i + columns] for i in range(0, len(panels), columns)]
+
+
+def _page(rows: Sequence[Sequence[Panel]], answer: RefineVerdict, title: str, note: str = "") -> Page:
+    note = note if answer.suggestion or not rows else answer.verdict
     parts = tuple(Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows)
-    return Page(title, parts, note, left=_LEFT if panels else 0.36)
+    return Page(title, parts, note, left=_LEFT if rows else 0.36)
 
 
 def round_panel(
     measured: RoundResult,
-    number: int,
+    name: str,
     suggestion: Suggestion | None,
     y: Axis,
     width: float,
     *,
     following: tuple[float, float] | None,
-    last: bool,
+    said: str | None,
 ) -> Panel:
     """One round: every iteration, one loss a rate, and where the next round looks.
 
     Args:
         measured: What was measured.
-        number: Which round it is, counted from 1.
+        name: Which round it is, in words.
         suggestion: The suggested rate, or None.
         y: The axis of the loss.
         width: Of the panel in inches.
         following: The first and the last rate of the next round, or None.
-        last: Whether it is the last round, above which the answer stands.
+        said: The answer, which stands above the last round; None above the others.
     """
     span = measured.plan.span
     x = _rate_axis(*span)
@@ -119,7 +182,7 @@ def round_panel(
     faint, clear = (PURPLE, PURPLE_DARK) if measured.restarted else (SKY, BLUE)
     how = ", same start" if measured.restarted else ""
     layers: list[Layer] = [
-        above(f"Round {number}{how}: {rate_text(span[0])} to {rate_text(span[1])}", row=1, colour=BLACK)
+        above(f"{name}{how}: {rate_text(span[0])} to {rate_text(span[1])}", row=1, colour=BLACK)
     ]
     if following is not None:
         layers += _next_round(following, x)
@@ -143,9 +206,8 @@ def round_panel(
         ),
         Points(bad, np.full(len(bad), top), BLACK, "not finite", shape=Shape.CROSS, size=4.0, clipped=False),
     ]
-    if last:
-        text = f"suggested {rate_text(suggestion.lr)}" if suggestion else "no learning rate suggested"
-        layers.append(above(text, colour=VERMILLION_TEXT, bold=True))
+    if said is not None:
+        layers.append(above(said, colour=VERMILLION_TEXT, bold=True))
     return Panel(x, y, tuple(layers), width, _PANEL)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lrfind.refine.minimum import valley
 from lrfind.refine.segments import rungs
+from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph, answer_lines
+from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundPlan, RoundResult
     from lrfind.refine.verdict import RefineVerdict
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group
 
@@ -82,43 +84,62 @@ def announced(number: int, plan: RoundPlan, *, seeds: int = 1) -> str:
 
 
 def refine_lines(
-    rounds: Sequence[RoundResult],
+    sweeps: Sequence[Sequence[RoundResult]],
     answer: RefineVerdict,
     files: Sequence[Path],
     *,
+    seeds: Sequence[int] = (),
     groups: Sequence[Group] = (),
-) -> list[Paragraph]:
-    """Works out what is written to stdout: a line a round with why it was run, then the answer."""
-    several = any(measured.spread is not None for measured in rounds)
-    head = f"  {'round':5}  {'rates':>5}  {'from':>8}  {'to':>8}  {'lowest at':>9}  {'loss':>8}"
-    lines = [Paragraph(head + (f"  {'spread':>8}" if several else ""), "bold")]
-    for number, measured in enumerate(rounds, start=1):
-        low, high = measured.plan.span
-        seen = valley(measured)
-        lowest, loss = ("none", "") if seen is None else (rate_text(seen.lowest, 4), f"{seen.loss:.3g}")
-        text = (
-            f"  {number:<5}  {len(measured.lrs):>5}  {rate_text(low):>8}  {rate_text(high):>8}  "
-            f"{lowest:>9}  {loss:>8}"
+) -> Lines:
+    """Works out what is written to stdout: the answer, then a line a round and why it was run.
+
+    Args:
+        sweeps: The rounds of each sweep.
+        answer: What was read from them.
+        files: Paths of the files.
+        seeds: The seed of each sweep, where there are several.
+        groups: The optimizer's groups with their rates.
+    """
+    spread = any(measured.spread is not None for rounds in sweeps for measured in rounds)
+    columns = [Column("seed")] if seeds else []
+    columns += [Column(head) for head in ("round", "rates", "from", "to", "lowest at", "loss")]
+    columns += [Column("spread", rank=1)] if spread else []
+    rows, said = [], []
+    for i, rounds in enumerate(sweeps):
+        for number, measured in enumerate(rounds, start=1):
+            cells = [f"{seeds[i]}"] if seeds else []
+            cells += [*_cells(number, measured), *([_spread(measured)] if spread else [])]
+            rows.append(Row(cells, style="green" if number == len(rounds) else ""))
+            name = f"Seed {seeds[i]}, round {number}." if seeds else f"Round {number}."
+            said += [Paragraph(f"{name} {sentence}") for sentence in _about(measured)]
+    return answer_lines(
+        answer.suggestion, answer.verdict, files, groups, details=[Table(columns, rows), *said]
+    )
+
+
+def _about(measured: RoundResult) -> Iterator[str]:
+    """Why a round was run, and what of it the answer is read from."""
+    if measured.plan.reason:
+        yield measured.plan.reason
+    whole, rates = int(measured.whole.sum()), len(measured.lrs)
+    if whole < rates:
+        yield (
+            f"{whole} of {rates} rates were trained in full, and the answer is read from them alone; halving "
+            "dropped the others."
         )
-        if several:
-            text += f"  {_spread(measured, seen.lowest if seen else math.nan):>8}"
-        lines.append(Paragraph(text.rstrip(), "green" if number == len(rounds) else ""))
-    lines.append(Paragraph(""))
-    for number, measured in enumerate(rounds, start=1):
-        if measured.plan.reason:
-            lines.append(Paragraph(f"Round {number}. {measured.plan.reason}"))
-        whole, rates = int(measured.whole.sum()), len(measured.lrs)
-        if whole < rates:
-            lines.append(
-                Paragraph(
-                    f"Round {number}. {whole} of {rates} rates were trained in full, and the answer is read "
-                    "from them alone; halving dropped the others."
-                )
-            )
-    return lines + answer_lines(answer.suggestion, answer.verdict, files, groups)
 
 
-def _spread(measured: RoundResult, lr: float) -> str:
-    spread = measured.spread
-    where = measured.lrs == lr
-    return "" if spread is None or not where.any() else f"{float(spread[where][0]):.2g}"
+def _cells(number: int, measured: RoundResult) -> list[str]:
+    low, high = measured.plan.span
+    seen = valley(measured)
+    lowest, loss = ("none", "") if seen is None else (rate_text(seen.lowest, 4), f"{seen.loss:.3g}")
+    return [f"{number}", f"{len(measured.lrs)}", rate_text(low), rate_text(high), lowest, loss]
+
+
+def _spread(measured: RoundResult) -> str:
+    """Over the seeds, where the loss was lowest."""
+    seen, spread = valley(measured), measured.spread
+    if seen is None or spread is None:
+        return ""
+    where = measured.lrs == seen.lowest
+    return f"{float(spread[where][0]):.2g}" if where.any() else ""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lrfind.own_code import Frame
+    from lrfind.report.table import Table
 
 
 _quiet: list[bool] = [False]
@@ -86,8 +87,8 @@ def note(message: str) -> None:
         _say("lrfind: ", message, style="bold")
 
 
-def show(paragraphs: Sequence[Paragraph]) -> None:
-    """Writes paragraphs to stdout."""
+def show(paragraphs: Sequence[Paragraph | Table]) -> None:
+    """Writes paragraphs and tables to stdout."""
     _show(results(), paragraphs)
 
 
@@ -98,16 +99,17 @@ def _say(prefix: str, message: str, *more: str, style: str) -> None:
         _show(sys.stderr, [first, *map(Paragraph, more)])
 
 
-def _show(stream: TextIO | None, paragraphs: Sequence[Paragraph]) -> None:
+def _show(stream: TextIO | None, paragraphs: Sequence[Paragraph | Table]) -> None:
     if stream is None or not is_terminal(stream):
-        _write(stream, "".join(f"{_spelled_out(paragraph.text)}\n" for paragraph in paragraphs))
+        lines = _lines(paragraphs, None)
+        _write(stream, "".join(f"{_spelled_out(line.text)}\n" for line in lines))
         return
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=stream, highlight=False)
-    for paragraph in paragraphs:
-        text = Text(_wrapped(_spelled_out(paragraph.text), console.width))
+    for paragraph in _lines(paragraphs, console.width):
+        text = Text(_wrapped(_spelled_out(paragraph.text), console.width, paragraph.hang))
         # A Text, not a string: in a string rich would take the [/foo] of a message for markup.
         text.stylize(paragraph.style, 0, paragraph.styled)
         console.print(text, soft_wrap=True)
@@ -139,13 +141,25 @@ def _spelled_out(text: str, *, lines: bool = False) -> str:
     return text.translate(_STEERING)
 
 
-def _wrapped(text: str, width: int) -> str:
+def _lines(paragraphs: Sequence[Paragraph | Table], width: int | None) -> list[Paragraph]:
+    """The paragraphs, and those of the tables."""
+    return [
+        line for each in paragraphs for line in ([each] if isinstance(each, Paragraph) else each.lines(width))
+    ]
+
+
+def _wrapped(text: str, width: int, hang: int = 0) -> str:
     """Broken at spaces only: rich would break a long path, and a path is there to be copied."""
     lines = text.splitlines() or [""]
     if len(text) <= width:
         return "\n".join(lines)
     wrapper = textwrap.TextWrapper(
-        width, expand_tabs=False, replace_whitespace=False, break_long_words=False, break_on_hyphens=False
+        width,
+        subsequent_indent=" " * hang,
+        expand_tabs=False,
+        replace_whitespace=False,
+        break_long_words=False,
+        break_on_hyphens=False,
     )
     return "\n".join(wrapper.fill(line) for line in lines)
 

@@ -1,8 +1,10 @@
-"""Numbers in words: how a duration is spelled for a reader."""
+"""How durations and paths are spelled for a reader."""
 
 from __future__ import annotations
 
 import math
+import os
+from contextlib import suppress
 
 
 def duration_text(seconds: float) -> str:
@@ -19,3 +21,11 @@ def duration_text(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def shortest(path: str | os.PathLike[str]) -> str:
+    """The path from the working directory where that is shorter."""
+    whole = os.fspath(path)
+    with suppress(ValueError):  # another drive
+        return min(os.path.relpath(whole), whole, key=len)
+    return whole

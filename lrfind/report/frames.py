@@ -5,7 +5,8 @@ from __future__ import annotations
 import linecache
 from typing import TYPE_CHECKING
 
-from lrfind.report.paragraphs import Paragraph, shortest
+from lrfind.report.formatting import shortest
+from lrfind.report.paragraphs import Paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -19,8 +19,8 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lrfind.report.answer import Lines
     from lrfind.report.config_file import ConfigKey
-    from lrfind.report.paragraphs import Paragraph
     from lrfind.report.record import Findings
 
 Content = Callable[[], "str | bytes"]
@@ -67,7 +67,7 @@ class Report:
 
     findings: Findings
     files: Mapping[str, Content | None]
-    lines: Callable[[Sequence[Path]], Sequence[Paragraph]]
+    lines: Callable[[Sequence[Path]], Lines]
     refusal: str | None = None
     close: Callable[[], None] | None = None
 

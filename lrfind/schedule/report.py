@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrfind.report.answer import file_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph, shortest
+from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Column, Row, Table
 from lrfind.schedule.trial_report import tried_record
 from lrfind.schedules.policy import Policy
 from lrfind.schedules.schedule import torch_code
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.schedule.results import Tried
     from lrfind.schedules.schedule import ScheduleTable
@@ -103,8 +106,8 @@ def schedule_lines(
     source: str,
     files: Sequence[Path],
     *,
-    trial: Sequence[Paragraph] = (),
-) -> list[Paragraph]:
+    trial: Sequence[Paragraph | Table] = (),
+) -> Lines:
     """Works out what is written to stdout: rates at a few steps, the code of each policy, the files.
 
     Args:
@@ -114,33 +117,34 @@ def schedule_lines(
         files: Paths of the files.
         trial: What was measured under the policies, where they were tried.
     """
-    steps = table_steps(courses[0].schedule.num_steps)
-    lines = [Paragraph(_row("at step", [f"{step}" for step in steps]), "bold")]
-    for course in courses:
-        rates = [rate_text(float(course.rates[step]), 4) for step in steps]
-        lines.append(Paragraph(_row(course.schedule.policy.value, rates)))
-        if course.momenta is not None:
-            momenta = [f"{course.momenta[step]:.4g}" for step in steps]
-            lines.append(Paragraph(_row(" momentum", momenta), "dim"))
+    peak = f"Peak learning rate: {rate_text(suggestion.lr)}"
+    if source:
+        peak += f", {source} (bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)})"
+    lines: Lines = [Paragraph(peak, "bold green"), *trial, Paragraph(""), _rate_table(courses)]
     for course in courses:
         # Not indented, so that it can be pasted.
         lines += [Paragraph(""), Paragraph(f"{course.schedule.policy.value} in PyTorch:", "bold")]
         lines += [Paragraph(line) for line in torch_code(course.schedule).splitlines()]
-    peak = f"Peak learning rate: {rate_text(suggestion.lr)}"
-    if source:
-        peak += f", {source} (bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)})"
     after = "scheduler.step() belongs after every optimizer.step(): the steps are updates, not epochs."
-    lines += [Paragraph(""), Paragraph(peak, "bold green"), Paragraph(after), Paragraph("")]
-    if trial:
-        lines += [*trial, Paragraph("")]
-    return lines + [Paragraph(shortest(file), "dim") for file in files]
+    return [*lines, Paragraph(after), *file_lines(files)]
+
+
+def _rate_table(courses: Sequence[ScheduleTable]) -> Table:
+    """The rates at a few steps; of many columns every second one goes first where the screen is narrow."""
+    steps = table_steps(courses[0].schedule.num_steps)
+    ranks = [0 if i in (0, len(steps) - 1) else 2 - i % 2 for i in range(len(steps))]
+    columns = [Column("at step", words=True)]
+    columns += [Column(f"{step}", rank=rank) for step, rank in zip(steps, ranks, strict=True)]
+    rows = []
+    for course in courses:
+        rates = [rate_text(float(course.rates[step]), 4) for step in steps]
+        rows.append(Row([course.schedule.policy.value, *rates]))
+        if course.momenta is not None:
+            momenta = [f"{course.momenta[step]:.4g}" for step in steps]
+            rows.append(Row([" momentum", *momenta], style="dim"))
+    return Table(columns, rows)
 
 
 def table_steps(num_steps: int) -> list[int]:
     """A handful of steps, evenly spread, from the first to where the training ends."""
     return sorted({round(k * num_steps / _COLUMNS) for k in range(_COLUMNS + 1)})
-
-
-def _row(name: str, cells: Sequence[str]) -> str:
-    # 80 columns: what most terminals have.
-    return f"{name:10}" + "".join(f"{cell:>10}" for cell in cells)

@@ -9,10 +9,12 @@ from lrfind.report.files import csv_text
 from lrfind.report.formatting import duration_text
 from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
+from lrfind.report.table import Column, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.schedule.results import Outcome, Tried
 
@@ -81,20 +83,21 @@ def announced(policies: Sequence[str], *, seeds: int, num_steps: int, seconds: f
     )
 
 
-def tried_lines(tried: Tried) -> list[Paragraph]:
-    """Works out what is written to stdout: a line a policy, and which ended lowest."""
+def tried_lines(tried: Tried) -> Lines:
+    """Works out what is written to stdout: which policy ended lowest, and a line each."""
     accuracy = tried.measures_accuracy
     count = len(tried.finished)
-    head = f"  {'tried':10}{'held-out loss':>18}" + (f"{'accuracy':>17}" if accuracy else "")
-    head += f"{'above the best':>22}" if tried.best is not None else ""
-    over = f"   (± over {count} seeds)" if count > 1 else ""
-    lines = [Paragraph(head + over, "bold")]
+    over = f" (± over {count} seeds)" if count > 1 else ""
+    columns = [Column("tried", words=True), Column(f"held-out loss{over}")]
+    columns += [Column("accuracy", rank=1)] if accuracy else []
+    columns += [Column("above the best", rank=2)] if tried.best is not None else []
+    rows = []
     for i, outcome in enumerate(tried.outcomes):
-        text = f"{'*' if outcome.best else ' '} {outcome.policy:10}{loss_text(outcome, count):>18}"
-        text += f"{accuracy_text(outcome):>17}" if accuracy else ""
-        text += f"{_behind_text(tried, i):>22}"
-        lines.append(Paragraph(text.rstrip(), "green" if outcome.best else ""))
-    return [*lines, Paragraph(tried.verdict)]
+        cells = [outcome.policy, loss_text(outcome, count)]
+        cells += [accuracy_text(outcome)] if accuracy else []
+        cells += [_behind_text(tried, i)] if tried.best is not None else []
+        rows.append(Row(cells, chosen=outcome.best))
+    return [Paragraph(tried.verdict), Paragraph(""), Table(columns, rows)]
 
 
 def _behind_text(tried: Tried, index: int) -> str:

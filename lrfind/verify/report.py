@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph, answer_lines
+from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
+from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import FACTOR, Role
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group
     from lrfind.verify.candidates import Candidate, Trials
@@ -30,6 +33,8 @@ ROLE_WORDS = {
     Role.HIGHER: f"{FACTOR:g} times it",
 }
 """Why a rate is tried, for a person."""
+
+_WORSE_BY = "worse by: the share that is missing of the fall from before training to the lowest loss."
 
 
 def roles_text(candidate: Candidate) -> str:
@@ -120,31 +125,37 @@ def verify_lines(
     files: Sequence[Path],
     *,
     groups: Sequence[Group] = (),
-) -> list[Paragraph]:
-    """Works out what is written to stdout: a line a rate, then the answer.
+) -> Lines:
+    """Works out what is written to stdout: the answer, then a line a rate.
 
     A refusal is left out: it goes to stderr, where it is seen whatever becomes of stdout.
     """
     verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
-    answer = answer_lines(conclusion.suggestion, verdict, files, groups)
-    if trials is None or judgement is None:
-        return answer
-    width = max(len("rate"), *(len(roles_text(each)) for each in trials.candidates))
-    lines = [
-        Paragraph(
-            f"  {'lr':>8}  {'rate':{width}}  {'held-out loss':>13}  {'spread':>7}  {'worse by':>8}", "bold"
-        )
-    ]
-    for i, candidate in enumerate(trials.candidates):
-        chosen = i == judgement.recommended
-        loss = "diverged" if judgement.diverged[i] else f"{judgement.means[i]:.4g}"
-        spread = f"{judgement.spreads[i]:.2g}" if math.isfinite(judgement.spreads[i]) else ""
-        worse = f"{judgement.worse_by[i]:.1%}" if math.isfinite(judgement.worse_by[i]) else ""
-        text = (
-            f"{'*' if chosen else ' '} {rate_text(candidate.lr):>8}  {roles_text(candidate):{width}}  "
-            f"{loss:>13}  {spread:>7}  {worse:>8}"
-        )
-        lines.append(Paragraph(text.rstrip(), "green" if chosen else ""))
-    lines.append(Paragraph(f"  {'':8}  {'before training':{width}}  {judgement.start:>13.4g}", "dim"))
-    lines.append(Paragraph(""))
-    return lines + answer
+    details: Lines = []
+    if trials is not None and judgement is not None:
+        columns = [
+            Column("lr"),
+            Column("held-out loss"),
+            Column("spread", rank=1),
+            Column("worse by", rank=2),
+        ]
+        rows = [_row(trials, judgement, i) for i in range(len(trials.candidates))]
+        rows.append(Row(["", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
+        details = [Table([*columns, Column("rate", words=True)], rows), Paragraph(_WORSE_BY, "dim")]
+    return answer_lines(conclusion.suggestion, verdict, files, groups, details=details)
+
+
+def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
+    mean, spread, worse = (
+        float(values[rate]) for values in (judgement.means, judgement.spreads, judgement.worse_by)
+    )
+    return Row(
+        [
+            rate_text(trials.candidates[rate].lr),
+            "diverged" if judgement.diverged[rate] else f"{mean:.4g}",
+            f"{spread:.2g}" if math.isfinite(spread) else "",
+            f"{worse:.1%}" if math.isfinite(worse) else "",
+            roles_text(trials.candidates[rate]),
+        ],
+        chosen=rate == judgement.recommended,
+    )

@@ -16,6 +16,7 @@ from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
 from lrfind.training.run_set import RunSet
 from tests.panels import layer, of, texts
+from tests.screen import shown
 
 BUDGET = Budget(300, 3, 100)
 LRS = (0.1, 0.2, 0.4)
@@ -223,12 +224,20 @@ def test_csv_has_a_row_a_reading_in_order_and_none_that_was_not_made():
 
 
 def test_the_table_has_a_line_a_batch_size_and_marks_the_one_suggested():
-    text = [line.text for line in compare_lines(BOTH, conclude(BOTH, 20), [])]
-    assert text[0].split() == ["batch", "size", "best", "lr", "between", "accuracy", "loss", "tried"]
-    assert text[1].split()[:5] == ["10", "0.2", "0.141", "to", "0.283"]
-    assert text[2].split()[:2] == ["*", "20"]
-    assert "89.00% ± 1.41" in text[1]
-    assert any(line.startswith("Suggested learning rate: 0.2 (bracket") for line in text)
+    text = [line.text for line in shown(compare_lines(BOTH, conclude(BOTH, 20), []))]
+    assert text[0].startswith("Suggested learning rate: 0.2 (bracket")
+    head = next(i for i, line in enumerate(text) if line.startswith("  batch"))
+    assert text[head].split() == ["batch", "best", "lr", "between", "accuracy", "loss", "tried"]
+    assert text[head + 1].split()[:5] == ["10", "0.2", "0.141", "to", "0.283"]
+    assert text[head + 2].split()[:2] == ["*", "20"]
+    assert "89.0% ± 1.4" in text[head + 1]
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_table_fits_the_screen(width):
+    lines = shown(compare_lines(BOTH, conclude(BOTH, 20), []), width)
+    head = next(i for i, line in enumerate(lines) if line.text.startswith("  batch"))
+    assert all(len(line.text) <= width for line in lines[head:])
 
 
 def test_the_budget_is_announced_in_the_words_of_the_settings():

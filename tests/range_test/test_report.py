@@ -12,6 +12,7 @@ from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.report import range_csv, range_lines, repeats_line
 from lrfind.suggestion import Status
+from tests.screen import shown
 
 
 def a_curve(losses, **more):
@@ -57,7 +58,7 @@ def test_the_screen_has_every_rule_the_suggestion_the_verdict_and_the_files(tmp_
     monkeypatch.chdir(tmp_path)
     reading = a_reading()
     files = [tmp_path / "outputs" / "range.csv", Path("/elsewhere/range.png")]
-    lines = [line.text for line in range_lines(reading, None, files)]
+    lines = [line.text for line in shown(range_lines(reading, None, files))]
     for rule in Rule:
         assert sum(line[2:].startswith(f"{rule.value} ") for line in lines) == 1
     assert [line[2:].split()[0] for line in lines if line.startswith("* ")] == ["steepest"]
@@ -68,7 +69,7 @@ def test_the_screen_has_every_rule_the_suggestion_the_verdict_and_the_files(tmp_
 
 
 def test_the_screen_says_so_where_there_is_no_suggestion():
-    lines = range_lines(a_reading(np.full(100, 2.3)), None, [])
+    lines = shown(range_lines(a_reading(np.full(100, 2.3)), None, []))
     assert [line.text for line in lines] == ["No learning rate can be suggested."]
 
 

@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 
 from lrfind.plotting.panel import PURPLE_DARK, Band, Marker, Span
-from lrfind.refine.plot import rounds_page
+from lrfind.refine.certainty import Repeats
+from lrfind.refine.plot import repeats_page, rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import round_as_plain, round_from_plain
 from lrfind.refine.verdict import RefineVerdict, conclude
 from tests.panels import layer, of, texts
+from tests.screen import shown
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
 FINE = RoundPlan(around(0.7, 2), "The loss turned at about 0.7: close in around 0.7.", "closing")
@@ -126,9 +128,9 @@ def test_csv_has_a_row_an_iteration_and_says_the_seed_and_the_start_where_asked(
 
 
 def test_the_screen_says_why_each_round_was_run():
-    text = [line.text for line in refine_lines(ROUNDS, ANSWER, [])]
+    text = [line.text for line in shown(refine_lines([ROUNDS], ANSWER, []))]
     assert "Round 2. The loss turned at about 0.7: close in around 0.7." in text
-    assert any(line.startswith("  2") and "0.6" in line and "0.8" in line for line in text)
+    assert any(line.startswith("      2") and "0.6" in line and "0.8" in line for line in text)
     assert announced(2, FINE, seeds=3) == (
         "round 2: 21 rates from 0.6 to 0.8, 42 iterations, 3 seeds. "
         "The loss turned at about 0.7: close in around 0.7."
@@ -150,6 +152,28 @@ def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
     assert line.x == pytest.approx(np.log10([0.3, 0.4]))
     assert line.y == pytest.approx([0.25, 0.15])
     assert len(layer(panel, "iterations").x) == 11
-    said = "\n".join(line.text for line in refine_lines([found], conclude([found]), []))
+    said = "\n".join(line.text for line in shown(refine_lines([[found]], conclude([found]), [])))
     assert "Round 1. 2 of 5 rates were trained in full" in said
     assert round_from_plain(round_as_plain(found)).whole.tolist() == [False, False, True, True, False]
+
+
+def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers(readable):
+    nothing = RefineVerdict(None, {"lowest": None}, "None.")
+    repeats = Repeats((4, 5), (ANSWER, nothing), "it was not certain")
+    measured_ = [[each] for each in ROUNDS]
+    page = repeats_page([measured_, measured_[:1]], repeats, ANSWER, "what is trained")
+    readable(page)
+    assert [len(row.panels) for row in page.parts] == [2, 1]
+    first, second, alone = page.panels
+    assert texts(first)[0] == "Seed 4, round 1: 0.1 to 0.9"
+    assert texts(second)[1] == f"alone: {ANSWER.suggestion.lr:g}"
+    assert texts(alone) == ["Seed 5, round 1: 0.1 to 0.9", "alone: no answer"]
+    assert all(of(panel, Marker) for panel in page.panels)
+    assert page.note == f"The line is what the sweeps suggest together: {ANSWER.suggestion.lr:g}."
+
+
+def test_the_table_of_several_sweeps_has_the_rounds_of_all():
+    text = [line.text for line in shown(refine_lines([ROUNDS, ROUNDS[:1]], ANSWER, [], seeds=(4, 5)))]
+    head = next(i for i, line in enumerate(text) if line.split()[:1] == ["seed"])
+    assert [line.split()[:2] for line in text[head + 1 : head + 4]] == [["4", "1"], ["4", "2"], ["5", "1"]]
+    assert "Seed 4, round 2. The loss turned at about 0.7: close in around 0.7." in text

@@ -15,6 +15,7 @@ from lrfind.schedules.policy import Policy
 from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Suggestion
 from tests.panels import of
+from tests.screen import shown
 
 GIVEN = Suggestion(0.1, 0.1, 0.1, "given", "Given as schedule.lr.")
 
@@ -43,16 +44,18 @@ def test_csv_has_a_momentum_only_where_it_moves():
 
 
 def test_the_screen_shows_the_chapters_table_and_code_that_can_be_pasted():
-    text = [line.text for line in schedule_lines(courses("step"), GIVEN, "", [])]
-    assert text[0].split() == ["at", "step", "0", "50", "100", "150", "200", "250", "300"]
-    assert text[1].split() == ["step", "0.1", "0.09", "0.081", "0.0729", "0.06561", "0.05905", "0.05314"]
+    text = [line.text for line in shown(schedule_lines(courses("step"), GIVEN, "", []))]
+    assert text[0] == "Peak learning rate: 0.1"
+    assert text[2].split() == ["at", "step", "0", "50", "100", "150", "200", "250", "300"]
+    assert text[3].split() == ["step", "0.1", "0.09", "0.081", "0.0729", "0.06561", "0.05905", "0.05314"]
     assert "scheduler = torch.optim.lr_scheduler.StepLR(optimizer, step_size=50, gamma=0.9)" in text
-    assert "Peak learning rate: 0.1" in text
 
 
 def test_the_screen_says_where_the_rate_comes_from_and_the_momentum():
     found = Suggestion(0.4, 0.06, 0.5, "gugger", "Because.")
-    text = "\n".join(line.text for line in schedule_lines(courses("one_cycle"), found, "suggested by x", []))
+    text = "\n".join(
+        line.text for line in shown(schedule_lines(courses("one_cycle"), found, "suggested by x", []))
+    )
     assert "Peak learning rate: 0.4, suggested by x (bracket 0.06 to 0.5)" in text
     assert "momentum" in text
     assert "0.95" in text

@@ -10,6 +10,7 @@ from lrfind.schedule.trial_report import tried_csv, tried_lines
 from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.training.run_set import RunSet
 from tests.panels import of
+from tests.screen import shown
 
 
 def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accuracies=None):
@@ -115,8 +116,9 @@ def test_any_trial_can_be_drawn_and_told(accuracies, planned, last, readable):
     readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
-    assert len(tried_lines(found)) == 5
-    assert all(len(line.text) <= 95 for line in tried_lines(found)[:4])
+    lines = shown(tried_lines(found))
+    assert len(lines) == 6
+    assert all(len(line.text) <= 80 for line in lines[2:])
 
 
 def test_many_policies_are_told_apart_by_colour_and_dash_with_the_band_of_the_best_alone():

@@ -25,6 +25,7 @@ from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
 from lrfind.verify.verdict import VerifyVerdict
 from tests.panels import of
+from tests.screen import shown
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
@@ -212,8 +213,9 @@ def test_the_record_says_how_each_rate_ended():
 
 
 def test_the_screen_marks_the_rate_to_take():
-    text = [line.text for line in verify_lines(THREE, judged(THREE), FLAT, [])]
-    assert text[3].split() == ["*", "0.1", "suggestion", "0.25", "0.071", "0.0%"]
-    assert text[4].split() == ["0.3", "3", "times", "it", "diverged", "54.3%"]
-    assert text[5].split() == ["before", "training", "2"]
+    text = [line.text for line in shown(verify_lines(THREE, judged(THREE), FLAT, []))]
+    head = next(i for i, line in enumerate(text) if line.split()[:1] == ["lr"])
+    assert text[head + 3].split() == ["*", "0.1", "0.25", "0.071", "0.0%", "suggestion"]
+    assert text[head + 4].split() == ["0.3", "diverged", "54.3%", "3", "times", "it"]
+    assert text[head + 5].split() == ["2", "before", "training"]
     assert roles_text(candidates(0.1, Role.GIVEN, pinned=0.1, config=0.3)[1]) == "given, verify.lr"

@@ -1,0 +1,84 @@
+"""What a command says at its end: the answer, then what it was read from, then the files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrfind.report.formatting import shortest
+from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Column, Row, Table
+from lrfind.suggestion import rate_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from lrfind.suggestion import Group, Suggestion
+
+    Lines = list[Paragraph | Table]
+
+NEARLY_AS_WELL = "rates that should do nearly as well"
+"""What most brackets hold."""
+
+
+def answer_lines(
+    suggestion: Suggestion | None,
+    verdict: str,
+    files: Sequence[Path],
+    groups: Sequence[Group] = (),
+    *,
+    purpose: str = "",
+    bracket: str = NEARLY_AS_WELL,
+    more: Sequence[str] = (),
+    details: Sequence[Paragraph | Table] = (),
+) -> Lines:
+    """The suggestion, the rates of the groups, the verdict, the details and the files.
+
+    Args:
+        suggestion: The suggestion, or None.
+        verdict: What was measured, in words.
+        files: Paths of the files.
+        groups: The optimizer's groups, where there are several.
+        purpose: What the suggestion is for, where that is not as usual: ` for 2,000 steps`.
+        bracket: What the bracket holds, in words.
+        more: What is said after the verdict.
+        details: What the answer was read from.
+    """
+    lines: Lines = []
+    if suggestion is None:
+        # Why is said on stderr, where it is seen whatever becomes of stdout.
+        lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
+    else:
+        between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}: {bracket}"
+        found = f"Suggested learning rate{purpose}: {rate_text(suggestion.lr)}"
+        lines.append(Paragraph(f"{found} ({between})", "bold green", len(found)))
+        if groups:
+            lines.append(group_table(groups))
+        lines += [Paragraph(text) for text in (suggestion.reason, verdict, *more)]
+    if details:
+        lines += [Paragraph(""), *details]
+    return lines + file_lines(files)
+
+
+def file_lines(files: Sequence[Path]) -> Lines:
+    """The files, after a line of space."""
+    return [Paragraph(""), *(Paragraph(shortest(file), "dim") for file in files)] if files else []
+
+
+def group_table(groups: Sequence[Group]) -> Table:
+    """A line a group: its rate, the ratio to the fastest as it was given, its size and what is in it."""
+    columns = [Column("group", words=True), Column("lr"), Column("ratio"), Column("parameters", rank=1)]
+    rows = [
+        [
+            group.name,
+            "none" if group.lr is None else rate_text(group.lr),
+            f"{group.ratio:.3g}",
+            f"{group.parameters:,}",
+        ]
+        for group in groups
+    ]
+    prefixes = ["" if group.prefix in (None, group.name) else str(group.prefix) for group in groups]
+    if any(prefixes):
+        columns.append(Column("holds", words=True))
+        rows = [[*row, prefix] for row, prefix in zip(rows, prefixes, strict=True)]
+    return Table(columns, [Row(row) for row in rows])
