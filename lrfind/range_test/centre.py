@@ -25,6 +25,9 @@ LEAST_SHARE = 1 / 6
 DEEP = 0.75
 """Share of the fall from which on the valley is."""
 
+SHALLOW = 0.2
+"""Share of the loss that a fall must be for momentum to count in full."""
+
 
 def centre(smoothed: SmoothedCurve) -> float | None:
     """The middle of the valley on a log axis, times `less`."""
@@ -43,13 +46,19 @@ def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
 
 
 def less(smoothed: SmoothedCurve) -> float:
-    """What the middle of the valley is multiplied by: sqrt((1 - momentum) * epoch_share), at most 1.
+    """What the middle of the valley is multiplied by, at most 1.
+
+    For momentum sqrt(1 - momentum), and less of it where the whole fall is less than `SHALLOW` of the loss:
+    such a loss moves only at the last rates before it diverges, and those are the ones to train at.
 
     Where an epoch is shorter than the ladder the batches come again, and in a training run many more times:
-    the rate that is best on the first few passes is the one that learns them by heart on later ones. No loss
-    of the sweep itself shows that, not even one on held-out samples, so it is counted and not measured.
+    the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
+    as there is anything that it learns. So the power of the epoch's share is twice the share of the loss that
+    is lost. No loss of the sweep itself shows that, not even one on held-out samples.
     """
-    return math.sqrt((1 - smoothed.momentum) * max(smoothed.epoch_share, LEAST_SHARE))
+    lost = smoothed.share_lost
+    forgets = (1 - smoothed.momentum) ** (0.5 * min(1.0, lost / SHALLOW))
+    return float(forgets * max(smoothed.epoch_share, LEAST_SHARE) ** (2 * lost))
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:

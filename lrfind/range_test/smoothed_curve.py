@@ -166,6 +166,12 @@ class SmoothedCurve:
         return level - float(self.values[lowest]), deviation
 
     @property
+    def share_lost(self) -> float:
+        """The fall as a share of the level that it starts from, between 0 and 1."""
+        fall, level = self.plateau - float(self.values[self.lowest]), abs(self.plateau)
+        return min(1.0, max(0.0, fall / level)) if level else 1.0
+
+    @property
     def rise(self) -> tuple[float, float]:
         """How far the line rises after its deepest point, and the standard deviation there by noise alone.
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.range_test.centre import centre, middle_half, valley_sides
+from lrfind.range_test.centre import centre, less, middle_half, valley_sides
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
@@ -55,6 +55,23 @@ def test_momentum_moves_answer_and_bracket_down_by_the_root_of_what_it_forgets_a
     assert np.allclose(middle_half(moving), factor * np.array(middle_half(still)))
 
 
+@pytest.mark.parametrize(("depth", "power"), [(0.01, 0.025), (0.1, 0.25), (0.2, 0.5), (0.9, 0.5)])
+def test_momentum_counts_less_where_the_loss_hardly_falls(depth, power):
+    line = 2 - 2 * depth * (2 - VEE) / (2 - VEE.min())
+    assert less(plain(line, momentum=0.9)) == pytest.approx(0.1**power)
+
+
+@pytest.mark.parametrize("depth", [0.01, 0.25, 0.5, 1.0])
+def test_batches_that_come_again_count_as_far_as_the_loss_falls(depth):
+    line = plain(2 - 2 * depth * (2 - VEE) / (2 - VEE.min()))
+    again = dataclasses.replace(line, epoch_share=0.25)
+    assert less(line) == 1
+    assert less(again) == pytest.approx(0.25 ** (2 * depth))
+    # Of epochs shorter than a sixth of the ladder nothing was measured.
+    shorter = [dataclasses.replace(line, epoch_share=share) for share in (1 / 6, 0.01)]
+    assert less(shorter[0]) == less(shorter[1]) == pytest.approx(6 ** (-2 * depth))
+
+
 def test_a_dip_before_the_fall_is_not_where_the_valley_begins():
     dipped = VEE.copy()
     dipped[5:8] = 1.2
@@ -97,7 +114,7 @@ def test_with_noise_of_the_batch_larger_than_the_fall_the_answer_is_the_same():
 
 
 def test_the_reason_names_the_valley_and_the_momentum():
-    suggestion = read(curve(VEE - 2, np.full(60, 5.0), momentum=0.9), rule=Rule.CENTRE).suggestion
+    suggestion = read(curve(VEE - 2, np.full(60, 4.0), momentum=0.9), rule=Rule.CENTRE).suggestion
     assert "middle of that valley, times 0.32 for a momentum of 0.9" in suggestion.reason
     assert f"{suggestion.lr:g}" in suggestion.reason
     assert suggestion.low < suggestion.lr < suggestion.high

@@ -89,9 +89,9 @@ def undisputed(curve):
     assert seen_to_end(curve)
     # Nothing outside what was tried.
     assert curve.lrs[0] * 0.999 <= found.low <= found.lr <= found.high <= curve.lrs[-1] * 1.001
-    lower = np.sqrt(
-        (1 - curve.momentum) * max(1 / 6, min(1, (curve.epoch_steps or 60) / curve.planned_steps))
-    )
+    lost = min(1, (smoothed.plateau - smoothed.values[smoothed.lowest]) / abs(smoothed.plateau))
+    epoch = max(1 / 6, min(1, (curve.epoch_steps or 60) / curve.planned_steps))
+    lower = (1 - curve.momentum) ** (0.5 * min(1, lost / 0.2)) * epoch ** (2 * lost)
     middle = found.lr / lower
     # Nothing where no line is drawn.
     layers = range_panel(curve, reading).layers
