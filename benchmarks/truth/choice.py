@@ -1,11 +1,13 @@
 """What choosing the rule's numbers is worth: `python -m benchmarks.truth.choice` writes results/choice.md.
 
-The rule `centre` has four numbers: how deep its valley is, how wide the smoothing, how momentum counts, and a
-factor on the answer. Each combination is scored on the same sweeps; for every task the others choose one.
+The rule `centre` has five numbers: how deep its valley is, how wide the smoothing, from which fall on
+momentum counts in full, how much batches count that come again, and a factor on the answer. Each combination
+is scored on the recorded sweeps (`sweeps.py`); for every task the others choose one.
 """
 
 from __future__ import annotations
 
+import argparse
 import math
 from contextlib import closing, contextmanager
 from itertools import product
@@ -18,6 +20,7 @@ import torch
 from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
+from benchmarks.truth.sweeps import recorded
 from benchmarks.truth.tasks import BUDGET, TASKS, Role, config_of, with_seed
 from lrfind.range_test import centre
 from lrfind.range_test import smoothed_curve as line
@@ -34,28 +37,43 @@ if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
 
 PAGE = Path(__file__).parent / "results" / "choice.md"
-SEEDS = range(100, 108)
+SEEDS = range(100, 104)
+"""Of the sweeps that are made otherwise than by default."""
 
 
 class Choice(NamedTuple):
-    """Numbers of the rule: share of the fall, share of the ladder, power of (1 - momentum), factor."""
+    """Numbers of the rule.
+
+    Attributes:
+        deep: Share of the fall from which on the valley is.
+        share: Width of the smoothing as a share of the ladder.
+        shallow: Share of the loss from which fall on momentum counts in full; 0: always.
+        again: Power of the epoch's share for a loss that is lost altogether.
+        factor: On the answer.
+    """
 
     deep: float
     share: float
-    power: float
+    shallow: float
+    again: float
     factor: float
 
 
-SHIPPED = Choice(centre.DEEP, line.PAIRED_SHARE, 0.5, 1.0)
+SHIPPED = Choice(centre.DEEP, line.PAIRED_SHARE, centre.SHALLOW, centre.AGAIN, 1.0)
 CHOICES = [
     Choice(*numbers)
     for numbers in product(
-        (0.5, 0.75, 0.9), (1 / 40, 1 / 30, 1 / 20), (0.0, 0.5, 1.0), (0.5, 0.7, 0.85, 1.0, 1.4)
+        (0.5, 0.75, 0.9),
+        (1 / 40, 1 / 30, 1 / 20),
+        (0.0, 0.1, 0.2, 0.4),
+        (0.0, 1.0, 2.0, 3.0),
+        (0.7, 0.85, 1.0, 1.4),
     )
 ]
 
 
 OTHERWISE = {
+    "by default": (),
     "without pairing": ("range.paired=false",),
     "without pairing, 100 steps": ("range.paired=false", "range.num_steps=100"),
     "100 steps": ("range.num_steps=100",),
@@ -87,21 +105,53 @@ def numbers(deep: float, share: float) -> Iterator[None]:
         centre.DEEP, line.PAIRED_SHARE, line.PAIRED_DECADES = before
 
 
+class Seen(NamedTuple):
+    """What the answer of one sweep is made of; None in its place where the sweep has none."""
+
+    middle: float
+    momentum: float
+    epoch: float
+    lost: float
+
+
+def seen(curve: Curve) -> Seen | None:
+    """The valley of a sweep, read with the numbers that hold now."""
+    reading = read(curve, rule=Rule.CENTRE)
+    smoothed, sides = reading.smoothed, centre.valley_sides(reading.smoothed)
+    if reading.suggestion is None or sides is None:
+        return None
+    epoch = max(smoothed.epoch_share, centre.LEAST_SHARE)
+    return Seen(math.sqrt(sides[0] * sides[1]), smoothed.momentum, epoch, smoothed.share_lost)
+
+
+def answer(found: Seen, choice: Choice) -> float:
+    """The rate that the rule would answer with other numbers."""
+    counts = min(1.0, found.lost / choice.shallow) if choice.shallow else 1.0
+    less = (1 - found.momentum) ** (0.5 * counts) * found.epoch ** (choice.again * found.lost)
+    return found.middle * less * choice.factor
+
+
 def regrets(curves: Sequence[Curve], oracle: Oracle) -> NDArray[np.float64]:
     """Mean regret of every choice on the sweeps of a task, shape (choices,); no answer counts as 1."""
     found = np.ones((len(CHOICES), len(curves)))
     for deep, share in {choice[:2] for choice in CHOICES}:
         with numbers(deep, share):
-            readings = [read(curve, rule=Rule.CENTRE) for curve in curves]
-            for j, reading in enumerate(readings):
-                sides = centre.valley_sides(reading.smoothed)
-                if reading.suggestion is None or sides is None:
-                    continue
-                middle, forgets = math.sqrt(sides[0] * sides[1]), 1 - reading.smoothed.momentum
-                for i, choice in enumerate(CHOICES):
-                    if choice[:2] == (deep, share):
-                        found[i, j] = oracle.regret(middle * forgets**choice.power * choice.factor)
+            valleys = [seen(curve) for curve in curves]
+        for i, choice in enumerate(CHOICES):
+            if choice[:2] == (deep, share):
+                found[i] = [1.0 if each is None else oracle.regret(answer(each, choice)) for each in valleys]
     return found.mean(axis=1)
+
+
+def parts_regrets(curves: Sequence[Curve], oracle: Oracle) -> dict[str, float]:
+    """Mean regret on the sweeps of a task with one part of the answer left out."""
+    valleys = [seen(curve) for curve in curves]
+
+    def mean(**others: float) -> float:
+        found = [None if each is None else answer(each._replace(**others), SHIPPED) for each in valleys]
+        return float(np.mean([oracle.regret(lr) for lr in found]))
+
+    return {"momentum not counted": mean(momentum=0.0), "short epochs not counted": mean(epoch=1.0)}
 
 
 def shipped_regret(curves: Sequence[Curve], oracle: Oracle) -> float:
@@ -110,11 +160,17 @@ def shipped_regret(curves: Sequence[Curve], oracle: Oracle) -> float:
     return float(np.mean([oracle.regret(None if each is None else each.lr) for each in found]))
 
 
-def page(table: NDArray[np.float64], others: dict[str, NDArray[np.float64]], tasks: Sequence[str]) -> str:
+def page(
+    table: NDArray[np.float64],
+    parts: dict[str, NDArray[np.float64]],
+    others: dict[str, NDArray[np.float64]],
+    tasks: Sequence[str],
+) -> str:
     """The page.
 
     Args:
         table: Mean regrets, shape (choices, tasks).
+        parts: Mean regrets with a part of the answer left out, shapes (tasks,).
         others: Mean regrets on other sweeps, shapes (tasks,).
         tasks: Their names.
     """
@@ -123,18 +179,16 @@ def page(table: NDArray[np.float64], others: dict[str, NDArray[np.float64]], tas
     left_out = [table[int(np.delete(table, j, axis=1).mean(axis=1).argmin()), j] for j in everywhere]
     by_tuning = int(table[:, roles].mean(axis=1).argmin())
     best = int(table.mean(axis=1).argmin())
-    shipped, still = (
-        min(range(len(CHOICES)), key=lambda i: math.dist(CHOICES[i], wanted))
-        for wanted in (SHIPPED, SHIPPED._replace(power=0.0))
-    )
+    shipped = min(range(len(CHOICES)), key=lambda i: math.dist(CHOICES[i], SHIPPED))
 
     def row(name: str, values: NDArray[np.float64], numbers: str) -> str:
         means = (values.mean(), np.median(values), values[roles].mean(), values[~roles].mean())
-        return f"| {name} | {numbers} | " + " | ".join(f"{mean:.3f}" for mean in means) + " |"
+        cells = [name, *([numbers] if numbers else []), *(f"{mean:.3f}" for mean in means)]
+        return f"| {' | '.join(cells)} |"
 
     def said(choice: Choice) -> str:
-        deep, share, power, factor = choice
-        return f"{deep:g}, 1/{1 / share:.0f}, {power:g}, {factor:g}"
+        deep, share, shallow, again, factor = choice
+        return f"{deep:g}, 1/{1 / share:.0f}, {shallow:g}, {again:g}, {factor:g}"
 
     rows = [
         row("as shipped", table[shipped], said(CHOICES[shipped])),
@@ -146,37 +200,52 @@ def page(table: NDArray[np.float64], others: dict[str, NDArray[np.float64]], tas
         [
             "# What choosing the numbers is worth",
             "",
-            f"Made by `python -m benchmarks.truth.choice`: {len(CHOICES)} combinations of the rule's four "
+            f"Made by `python -m benchmarks.truth.choice`: {len(CHOICES)} combinations of the rule's five "
             "numbers (share of the fall that the valley begins at, width of the smoothing as a share of the "
-            f"ladder, power of 1 - momentum, factor), scored on the same {len(SEEDS)} sweeps of {len(tasks)} "
-            "tasks. No answer counts as a regret of 1. In the third row no report task had a say.",
+            "ladder, share of the loss from which fall on momentum counts in full, power of the epoch's "
+            "share for a loss that is lost altogether, factor), scored on the same recorded sweeps of "
+            f"{len(tasks)} tasks, each read alone, without repeats. No answer counts as a regret of 1. In "
+            "the third row no report task had a say.",
             "",
             "| choice | its numbers | mean regret | median task | tuning tasks | report tasks |",
             "|---|---|---|---|---|---|",
             *rows,
             "",
-            "The same with one part of the method changed:",
+            "The same with one part of the answer left out:",
             "",
-            "| changed | its numbers | mean regret | median task | tuning tasks | report tasks |",
-            "|---|---|---|---|---|---|",
-            row("nothing", table[shipped], said(CHOICES[shipped])),
-            row("momentum not counted", table[still], said(CHOICES[still])),
-            *(row(name, values, "as shipped") for name, values in others.items()),
+            "| left out | mean regret | median task | tuning tasks | report tasks |",
+            "|---|---|---|---|---|",
+            row("nothing", table[shipped], ""),
+            *(row(name, values, "") for name, values in parts.items()),
+            "",
+            f"And on other sweeps, {len(SEEDS)} a task, with the numbers that are shipped:",
+            "",
+            "| sweeps | mean regret | median task | tuning tasks | report tasks |",
+            "|---|---|---|---|---|",
+            *(row(name, values, "") for name, values in others.items()),
             "",
         ]
     )
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--quick", action="store_true", help="leave out the sweeps that are made otherwise")
+    args = parser.parse_args()
     torch.set_num_threads(1)
     searched = oracles(read_lines(RUNS), kind="constant", budget=BUDGET)
-    tasks = [task for task in TASKS if task in searched and TASKS[task].lacks is None]
-    table = np.array([regrets(sweeps(task), searched[task]) for task in tasks]).T
+    curves = recorded()
+    tasks = [task for task in curves if task in searched]
+    table = np.array([regrets(curves[task], searched[task]) for task in tasks]).T
+    each = [parts_regrets(curves[task], searched[task]) for task in tasks]
+    parts = {name: np.array([one[name] for one in each]) for name in each[0]}
     others = {
         name: np.array([shipped_regret(sweeps(task, *overrides), searched[task]) for task in tasks])
-        for name, overrides in OTHERWISE.items()
+        for name, overrides in ({} if args.quick else OTHERWISE).items()
     }
-    PAGE.write_text(page(table, others, tasks))
+    PAGE.write_text(page(table, parts, others, tasks))
     print(f"{PAGE} written.")
 
 

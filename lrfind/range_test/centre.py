@@ -28,6 +28,9 @@ DEEP = 0.75
 SHALLOW = 0.2
 """Share of the loss that a fall must be for momentum to count in full."""
 
+AGAIN = 2.0
+"""Power of the epoch's share of the ladder for a loss that is lost altogether."""
+
 
 def centre(smoothed: SmoothedCurve) -> float | None:
     """The middle of the valley on a log axis, times `less`."""
@@ -53,12 +56,12 @@ def less(smoothed: SmoothedCurve) -> float:
 
     Where an epoch is shorter than the ladder the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
-    as there is anything that it learns. So the power of the epoch's share is twice the share of the loss that
-    is lost. No loss of the sweep itself shows that, not even one on held-out samples.
+    as there is anything that it learns. So the power of the epoch's share is `AGAIN` times the share of the
+    loss that is lost. No loss of the sweep itself shows that, not even one on held-out samples.
     """
     lost = smoothed.share_lost
     forgets = (1 - smoothed.momentum) ** (0.5 * min(1.0, lost / SHALLOW))
-    return float(forgets * max(smoothed.epoch_share, LEAST_SHARE) ** (2 * lost))
+    return float(forgets * max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * lost))
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:
