@@ -6,8 +6,8 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.report import curve_columns, range_record, repeats_line
+from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import answer_lines
 from lrfind.report.record import plain
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from lrfind.range_test.group_sweeps import EachGroup
     from lrfind.range_test.run import RangeTest
+    from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
-    from lrfind.report.paragraphs import Paragraph
 
 
 def each_csv(found: EachGroup) -> str:
@@ -72,7 +72,7 @@ def each_record(found: EachGroup) -> dict[str, Any]:
     }
 
 
-def each_lines(found: EachGroup, files: Sequence[Path]) -> list[Paragraph]:
+def each_lines(found: EachGroup, files: Sequence[Path]) -> Lines:
     """Works out what is written to stdout: the rate of each group, the verdict, the files."""
     verdict = f"{repeats_line(found.together.repeats)} {found.verdict}".strip()
     return answer_lines(found.suggestion, verdict, files, found.groups)
