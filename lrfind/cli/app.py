@@ -61,13 +61,32 @@ def launch(command: str, arguments: Sequence[str], job: Job, show: Show) -> int:
     return int(code)
 
 
+def complete(command: str, query: str) -> None:
+    """Has Hydra offer what the line in COMP_LINE may go on with; where it cannot, nothing is offered.
+
+    Args:
+        command: Name of the primary config.
+        query: What stands behind `-sc`.
+    """
+    from lrfind.report.output import Show
+
+    with suppress(Exception, SystemExit):
+        _under_hydra(command, ["-sc", query], _no_job, Show.TABLE)
+
+
+def _no_job(composed: DictConfig, directory: Path, show: Show) -> Outcome:
+    raise AssertionError("completion runs nothing")
+
+
 def _under_hydra(command: str, arguments: Sequence[str], job: Job, show: Show) -> ExitCode:
     import hydra
 
+    from lrfind.cli.hydra_errors import refuse_unparsable
     from lrfind.cli.hydra_session import inside_hydra
     from lrfind.cli.multirun import MultirunSummary
     from lrfind.config.trust import trust_of
 
+    refuse_unparsable(arguments)
     trust = trust_of(arguments)
     _require_trust_in_pickles(arguments, trust)
     calls = _Calls(command, guarded(job, trust), show)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
     from omegaconf import DictConfig
 
+    from lrfind.config.reference import Key
     from lrfind.report.config_file import ConfigKey
     from lrfind.report.output import Outcome, Show
 
@@ -21,10 +23,14 @@ class Command(NamedTuple):
     Attributes:
         room: The package in lrfind that it is in.
         purpose: What it is for, in a line of the help.
+        usage: How it is typed.
+        examples: Three command lines.
     """
 
     room: str
     purpose: str
+    usage: str
+    examples: tuple[str, str, str]
 
     def run(
         self, composed: DictConfig, directory: Path, show: Show, *, config_key: ConfigKey | None = None
@@ -53,6 +59,7 @@ class Command(NamedTuple):
         # Here again: a launcher may have started another process.
         with errors_only(show in (Show.NUMBER, Show.NOTHING)):
             room = import_module(f"lrfind.{self.room}.command")
+            self._require_own(composed, room.CONFIG)
             config = validated(composed, room.CONFIG)
             try:
                 if ranks_asked_for(config) == 1:
@@ -73,12 +80,96 @@ class Command(NamedTuple):
                 config_key=config_key,
             )
 
+    def _require_own(self, composed: DictConfig, schema: type) -> None:
+        """Refuses the config of another command, as a rerun by the wrong one finds it.
+
+        Raises:
+            ConfigError: It is one; the message says what to type.
+        """
+        from lrfind.errors import ConfigError
+
+        (name,) = (each for each, command in COMMANDS.items() if command == self)
+        own = {field.name for field in dataclasses.fields(schema)} & COMMANDS.keys()
+        found = {each for each in COMMANDS if each in composed}
+        if found == own or not found:
+            return
+        owner = next(iter(found - {"range"}), "range")
+        if owner != name:
+            raise ConfigError(
+                f"this is the config of lrfind {owner}, and the command is {name}: type lrfind {owner}"
+                f"{_config_flags()}, and the rest of the line as it is."
+            )
+
+
+def _config_flags() -> str:
+    """The flags of Hydra that name the config of this run."""
+    from hydra.core.hydra_config import HydraConfig
+
+    if not HydraConfig.initialized():
+        return ""
+    about = HydraConfig.get()
+    folders = [each.path for each in about.runtime.config_sources if each.provider == "command-line"]
+    return f" --config-dir {folders[0]} --config-name {about.job.config_name}" if folders else ""
+
 
 COMMANDS = {
-    "range": Command("range_test", "the learning-rate range test (the default)"),
-    "refine": Command("refine", "the coarse-to-fine sweep: from a table of rates to the answer"),
-    "verify": Command("verify", "short runs around a rate: does it hold, is a pinned rate still sensible?"),
-    "compare": Command("compare", "learning curves over learning rates and batch sizes"),
-    "schedule": Command("schedule", "learning-rate policies: their curves, rates and PyTorch code"),
+    "range": Command(
+        "range_test",
+        "the learning-rate range test (the default)",
+        "lrfind [range] [OVERRIDE ...] [-q | --json]",
+        (
+            "lrfind model=mnist_mlp data=mnist data.root=DIR",
+            "lrfind range.end_lr=100 range.num_steps=120",
+            "lr=$(lrfind -q model=custom model._target_=mymodel.Net 'trust=[mymodel]')",
+        ),
+    ),
+    "refine": Command(
+        "refine",
+        "the coarse-to-fine sweep: from a table of rates to the answer",
+        "lrfind refine [--around LR] [OVERRIDE ...]",
+        (
+            "lrfind refine",
+            "lrfind refine --around 0.7 refine.seeds=3",
+            "lrfind refine refine.restart=true refine.halving=true optimizer=adam",
+        ),
+    ),
+    "verify": Command(
+        "verify",
+        "short runs around a rate: does it hold, is a pinned rate still sensible?",
+        "lrfind verify [LR] [--lr LR] [OVERRIDE ...]",
+        (
+            "lrfind verify",
+            "lrfind verify --lr 0.1 verify.num_steps=500",
+            "lrfind verify verify.from=outputs/DATE/TIME verify.seeds=5",
+        ),
+    ),
+    "compare": Command(
+        "compare",
+        "learning curves over learning rates and batch sizes",
+        "lrfind compare [OVERRIDE ...]",
+        (
+            "lrfind compare",
+            "lrfind compare 'compare.lrs=[0.1,0.3,1]' 'compare.batch_sizes=[16,64,256]'",
+            "lrfind compare 'compare.optimizers=[sgd,adam]' compare.epochs=5",
+        ),
+    ),
+    "schedule": Command(
+        "schedule",
+        "learning-rate policies: their curves, rates and PyTorch code",
+        "lrfind schedule [--try] [OVERRIDE ...]",
+        (
+            "lrfind schedule schedule.lr=0.1 'schedule.policy=[step,cosine]'",
+            "lrfind schedule schedule.from=outputs/DATE/TIME schedule.num_steps=3000",
+            "lrfind schedule --try 'schedule.policy=[fixed,cosine,one_cycle]'",
+        ),
+    ),
 }
 """In the order of the help."""
+
+
+def keys_of_command(name: str) -> list[Key]:
+    """The keys of a command's config, those that all commands share first."""
+    from lrfind.config.reference import defaults_of, keys_of
+
+    config = import_module(f"lrfind.{COMMANDS[name].room}.config")
+    return list(keys_of(getattr(config, f"{name.capitalize()}Config"), defaults_of(name)))

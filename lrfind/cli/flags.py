@@ -32,6 +32,15 @@ def is_plain(word: str) -> bool:
     return not word.startswith(("-", "+", "~")) and "=" not in word
 
 
+def is_number(word: str) -> bool:
+    """Whether it is spelled as a rate is."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
+
+
 def without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
     """The words without `--around LR`, `--lr=LR` and the like, wherever they stand, and the last of each.
 
@@ -122,13 +131,11 @@ def with_rate_to_check(words: list[str]) -> list[str]:
             f"verify takes one learning rate to check, got {' and '.join(plain)}: lrfind verify {plain[0]}. "
             "Overrides are written KEY=VALUE; a rate that a project has pinned is given as --lr LR."
         )
-    try:
-        float(plain[0])
-    except ValueError:
+    if not is_number(plain[0]):
         raise UsageError(
             f"{plain[0]!r} is neither a learning rate nor an override: lrfind verify 0.1 checks a rate, and "
-            "overrides are written KEY=VALUE, such as model=cnn. See lrfind --help."
-        ) from None
+            "overrides are written KEY=VALUE, such as model=cnn. See lrfind verify --help."
+        )
     return [*kept, f"verify.around={plain[0]}"]
 
 

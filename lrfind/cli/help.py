@@ -8,6 +8,7 @@ lrfind: which learning rate?
   lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
   lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
   lrfind schedule [--try] [OVERRIDE ...]         learning-rate policies: curves, tables, PyTorch code
+  lrfind COMMAND --help                          every key of a command with its default, and examples
   lrfind --help | --version
 
 With no arguments it tests a small network on handwritten digits that come with the package. Results: a

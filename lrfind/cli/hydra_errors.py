@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
+from lrfind.cli.overrides import ordered
+from lrfind.cli.unknown import nearest_keys, owners_of
 from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, OutputError
 
@@ -56,28 +58,89 @@ def launcher_error(error: Exception, launcher: str | None) -> UserError | None:
     )
 
 
+def refuse_unparsable(arguments: Sequence[str]) -> None:
+    """Has Hydra's parser of flags read the words once before Hydra does, which prints its usage and leaves.
+
+    Raises:
+        ConfigError: It cannot; the message says why in our words.
+    """
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(_flag_message(message))
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]
+    parser.parse_args(ordered(arguments))
+
+
+def _flag_message(message: str) -> str:
+    if named := re.match(r"argument ([^:/]+)[^:]*: expected one argument", message):
+        return f"{named[1]} needs a word behind it: {named[1]} {_VALUES.get(named[1], 'NAME')}."
+    if wrong := re.match(r"argument ([^:/]+)[^:]*: invalid choice: '(.*)' \(choose from (.*)\)", message):
+        known = wrong[3].replace("'", "")
+        return f"{wrong[1]} takes one of {known}, got {wrong[2]!r}."
+    if several := re.match(r"ambiguous option: (\S+) could match (.*)", message):
+        return f"{several[1]} may be short for {several[2]}: write one of them out."
+    return f"the flags cannot be read: {message}. All flags: lrfind --help."
+
+
+_VALUES = {"--config-dir": "DIR", "--cfg": "job", "--config-name": "config"}
+"""What stands behind a flag of Hydra's."""
+
+
 def composition_error(error: Exception, command: str, arguments: Sequence[str]) -> ConfigError:
     """The message for an error of Hydra or OmegaConf while the config was composed."""
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
-        return ConfigError(
-            f"{error.override!r} is no override: write KEY=VALUE, such as batch_size=32, and quote what the "
-            f"shell or YAML would take apart, such as 'trust=[mypackage]'. ({_one_line(error)})"
-        )
+        return ConfigError(_unreadable(str(error.override)))
     if isinstance(error, MissingConfigException):
         return _missing(error)
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^']+)'", str(error))
     if key is not None:
         name = key[1].split("=")[0].lstrip("+~")
         known = list(_known_keys(command, arguments))
+        if "already at" in str(error):
+            return ConfigError(f"{name} is there already: write {name}=VALUE without the plus sign.")
         if name in known:
             return ConfigError(f"{name} cannot be set as given: {_one_line(error)}")
+        owners = owners_of(name, command)
+        meant = owners or _meant(nearest_keys(name, known))
         return ConfigError(
-            f"{name} is no key of lrfind {command}.{nearest(name, known)} "
-            f"(lrfind {command} --cfg job shows all keys; +{name}=... adds one that a class of yours takes.)"
+            f"{name} is no key of lrfind {command}{_with_option(name, arguments) if owners else ''}.{meant} "
+            f"(lrfind {command} --help shows all keys{_addition(name)}.)"
         )
+    if folder := re.search(r"Additional config directory '([^']*)' not found", str(error)):
+        return ConfigError(f"--config-dir: there is no folder {folder[1]}. Give the folder of the configs.")
     return ConfigError(_one_line(error))
+
+
+def _unreadable(word: str) -> str:
+    """What to type in place of a word that Hydra's grammar does not take."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        return (
+            f"{word!r} is no override: write KEY=VALUE, such as batch_size=32, without spaces around the "
+            "equals sign."
+        )
+    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
+        return f"{word!r} is no override: {key!r} is no key. Write KEY=VALUE, such as batch_size=32."
+    for opened, closed in ("[]", "{}", "()"):
+        if value.count(opened) != value.count(closed):
+            missing = closed if value.count(opened) > value.count(closed) else opened
+            return (
+                f"{word!r} lacks a {missing}. Where a space stands the shell ends the word: write it without "
+                "spaces, and in quotes, such as 'compare.lrs=[0.1,0.3]'."
+            )
+    if value.rstrip().endswith(","):
+        return f"{word!r} ends with a comma: write {word.rstrip().rstrip(',')}."
+    if value.count("'") % 2 or value.count('"') % 2:
+        return f"{word!r} has a quote that is not closed."
+    return (
+        f"{word!r} cannot be read: a text with commas, brackets, quotes or letters beyond a to z stands in "
+        f"quotes of its own, within those for the shell: '{key}=\"{value}\"'."
+    )
 
 
 def _missing(error: Any) -> ConfigError:
@@ -90,6 +153,24 @@ def _missing(error: Any) -> ConfigError:
             f"{', '.join(sorted(options))}."
         )
     return ConfigError(_one_line(error))
+
+
+def _with_option(name: str, arguments: Sequence[str]) -> str:
+    """The option of its group that was chosen, where one was."""
+    group = name.partition(".")[0]
+    chosen = [word for word in arguments if word.startswith(f"{group}=")]
+    return f" with {chosen[-1]}" if chosen else ""
+
+
+def _addition(name: str) -> str:
+    """How a key is added that no config has, where a class can take it."""
+    if name.partition(".")[0] not in ("model", "data", "optimizer", "criterion") or "." not in name:
+        return ""
+    return f"; +{name}=... adds one that a class of yours takes"
+
+
+def _meant(keys: Sequence[str]) -> str:
+    return f" Did you mean {' or '.join(keys)}?" if keys else ""
 
 
 def _known_keys(command: str, arguments: Sequence[str]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from lrfind.cli.flags import (
     LONE_FLAGS,
     TRY_FLAG,
     UsageError,
+    is_number,
     is_plain,
     overrides_of,
     with_rate_to_check,
@@ -20,6 +21,7 @@ from lrfind.cli.flags import (
     without_rates,
 )
 from lrfind.cli.overrides import DEBUG
+from lrfind.cli.unknown import refuse_unknown
 from lrfind.errors import UserError
 from lrfind.execution.launch import launched_ranks, silence
 
@@ -47,18 +49,25 @@ def main(arguments: list[str]) -> int:
     Args:
         arguments: The words after `lrfind`.
     """
+    if arguments[:1] in (["-sc"], ["--shell-completion"]) and arguments[1:2] != []:
+        from lrfind.cli.completion import answered
+
+        if answered(arguments[1]):
+            return 0
     rank, _ = launched_ranks()
     if rank > 0:
         silence()
     try:
         words, given_key = without_config_key([word for word in arguments if word not in LONE_FLAGS])
         words, rates = without_rates(words)
+        before = len(words)
         command = words.pop(0) if words and is_plain(words[0]) else DEFAULT
         if command not in COMMANDS:
-            raise UsageError(_unknown(command))
-        text = _text(words)
+            raise UsageError(_unknown(command, words[0] if words else ""))
+        text = _text(words, command if len(words) < before else None)
         if text is not None:
             return _shown(text)
+        refuse_unknown(words, command)
         show = _show(arguments)
         words += overrides_of(command, rates, tried=TRY_FLAG in arguments)
         if DEBUG_FLAG in arguments:
@@ -71,10 +80,6 @@ def main(arguments: list[str]) -> int:
 
         console.error(str(error))
         return USAGE_ERROR
-    if "-sc" in words or "--shell-completion" in words:
-        from lrfind.cli.completion import completed_command
-
-        command = completed_command(command)
 
     from lrfind.cli.app import launch
     from lrfind.report.console import errors_only
@@ -100,13 +105,22 @@ def _config_key(given: str) -> ConfigKey:
     return ConfigKey.of(given)
 
 
-def _text(words: list[str]) -> str | None:
-    """What is shown instead of running anything; None where nothing is asked for."""
+def _text(words: list[str], command: str | None) -> str | None:
+    """What is shown instead of running anything; None where nothing is asked for.
+
+    Args:
+        words: Those behind the command.
+        command: The one that was named, if any.
+    """
     if "--version" in words:
         from lrfind.version import __version__
 
         return f"lrfind {__version__}\n"
     if "--help" in words or "-h" in words:
+        if command is not None:
+            from lrfind.cli.command_help import help_of
+
+            return help_of(command)
         from lrfind.cli.help import HELP
 
         return HELP
@@ -139,11 +153,17 @@ def _shown(text: str) -> int:
     return 0
 
 
-def _unknown(word: str) -> str:
+def _unknown(word: str, behind: str) -> str:
     import difflib
 
+    if word in ("help", "version"):
+        return f"{word!r} is neither a command nor an override: type lrfind --{word}."
     close = difflib.get_close_matches(word, COMMANDS, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
+    if behind.startswith("="):
+        meant = f" A key and its value are one word: {word}=VALUE, without spaces."
+    if is_number(word):
+        meant = f" To check a rate: lrfind verify {word}. To search about it: lrfind refine --around {word}."
     return (
         f"{word!r} is neither a command nor an override.{meant} Commands: {', '.join(COMMANDS)}; overrides "
         "are written KEY=VALUE, such as model=cnn. See lrfind --help."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -25,6 +27,14 @@ _WITH_VALUE = {
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn"),
     *("--config-dir", "-cd", RERUN),
 }
+
+HYDRA_FLAGS = (
+    *("--cfg", "--config-dir", "--config-name", "--multirun", "--resolve", "--package", "--info"),
+    *("--help", "--hydra-help", "--version", "--run", "--shell-completion", "--config-path", RERUN),
+    *("-h", "-c", "-cd", "-cn", "-cp", "-m", "-p", "-r", "-i", "-sc"),
+)
+"""Hydra's flags; of those with two dashes the useful ones first."""
+
 _INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 
 
@@ -44,7 +54,7 @@ def ordered(arguments: Sequence[str]) -> list[str]:
     overrides: list[str] = []
     flags: list[str] = []
     for word, is_value in after_flags(arguments):
-        (flags if is_value or word.startswith("-") else overrides).append(_as_addition(word))
+        (flags if is_value or word.startswith("-") else overrides).append(_as_hydra_reads(word))
     own = dict(OWN_OVERRIDES)
     if any(word.rstrip("/").endswith(".hydra") for word in flags):
         # The config of an earlier run knows nothing of ours, and Hydra's own directory is one a second.
@@ -57,6 +67,29 @@ def ordered(arguments: Sequence[str]) -> list[str]:
     return overrides + flags
 
 
-def _as_addition(word: str) -> str:
-    """An override of a key that every data set has, and the groups do not list."""
-    return f"++{word}" if word.startswith(("data.timeout=", "data.collate_fn")) else word
+_PATHS = {
+    *("data.root", "model.weights", "verify.from", "schedule.from", "refine.resume", "compare.resume"),
+    *("hydra.run.dir", "hydra.sweep.dir"),
+}
+"""Keys whose value is a path, which may hold what Hydra would take for grammar."""
+
+_HOME = re.compile(r"(?<![^=,\[])~(?:/[^,\]]*)?(?=[,\]]|$)")
+"""`~` and `~/x` where a value, or one of several, begins: shells leave it alone behind an equals sign."""
+
+_GRAMMAR = re.compile(r"[^\w/\\+.$%*@?|: -]|[^\x00-\x7f]")
+"""What Hydra does not take in a text without quotes."""
+
+
+def _as_hydra_reads(word: str) -> str:
+    """A word as Hydra takes it: paths from the home directory, and paths in quotes where they need them."""
+    key, equals, value = word.partition("=")
+    if not equals:
+        return word
+    if key.startswith("-"):
+        return f"{key}={Path(value).expanduser()}" if value.startswith("~") else word
+    value = _HOME.sub(lambda home: str(Path(home[0]).expanduser()), value)
+    if key in _PATHS and _GRAMMAR.search(value) and not re.search(r"^[\'\"\[]|\$\{|,|^\w+\(.*\)$", value):
+        value = "'" + value.replace("'", "\\'") + "'"
+    # Keys that every data set has, and the groups do not list.
+    added = key == "data.timeout" or key.startswith("data.collate_fn")
+    return f"++{key}={value}" if added else f"{key}={value}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from lrfind.compare.results import Judge
-from lrfind.config.bounds import Bound, at_least, samples_or_share
+from lrfind.config.bounds import Bound, at_least, offers, samples_or_share
 from lrfind.range_test.config import RangeConfig
 from lrfind.training.stacking.strategy import Strategy
 
@@ -45,7 +45,7 @@ STRATEGIES = {"auto": Strategy.AUTO, "true": Strategy.STACKED, "false": Strategy
 class CompareSettings:
     """Learning curves over learning rates and batch sizes."""
 
-    lrs: list[Any] | str
+    lrs: Annotated[list[Any] | str, offers("auto")]
     """The rates; `auto`: a grid around what a range test suggests, for each batch size and optimizer."""
     num_lrs: Annotated[int, at_least(2)]
     """With auto: rates of a grid."""

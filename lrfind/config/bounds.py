@@ -30,6 +30,22 @@ class Bound:
     holds: Callable[[Any], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Words to offer for a value whose type does not list them; they are not checked.
+
+    Attributes:
+        names: The words.
+    """
+
+    names: tuple[str, ...]
+
+
+def offers(*names: str) -> Options:
+    """The words that help and completion offer."""
+    return Options(names)
+
+
 def at_least(least: int) -> Bound:
     """The bound of a count."""
     return Bound(f"must be at least {least}, got {{}}.", lambda value: value >= least)

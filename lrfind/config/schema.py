@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any
 
-from lrfind.config.bounds import Bound, at_least
+from lrfind.config.bounds import Bound, at_least, offers
 
 AUTO = "auto"
 _SEEDS = 2**32
@@ -61,12 +61,12 @@ class TaskConfig:
     """The optimizer group; its `lr` only sets the ratio between parameter groups."""
     criterion: dict[str, Any]
     """The criterion group; `{from_model: true}` where the model returns its loss."""
-    device: Annotated[str, _DEVICE]
-    """auto, cpu, cuda, cuda:N or mps."""
+    device: Annotated[str, _DEVICE, offers("auto", "cpu", "cuda", "cuda:0", "mps")]
+    """Where it is trained; cuda:N is the GPU of that number."""
     seed: Annotated[int, at_least(0), _SEED]
     """Initial weights, order of the batches, dropout."""
     precision: Precision
-    """fp32, bf16 or fp16."""
+    """The arithmetic of forward and backward pass."""
     channels_last: bool
     """Memory format of pictures and convolutions."""
     compile: bool

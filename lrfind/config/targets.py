@@ -62,9 +62,12 @@ def node_problems(node: Any, group: str, trust: list[str]) -> list[str]:
         if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
             problems.append(f"{key} must be the dotted name of a class or function, got {name!r}.")
         elif not is_trusted(name, group, trust):
+            whole = [f"torch.{name}", f"torch.nn.{name}", f"torchvision.{name}"]
+            meant = next((each for each in whole if is_trusted(each, group, [])), None)
+            guess = "" if meant is None or package in ("torch", "torchvision") else f" Did you mean {meant}?"
             problems.append(
-                f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}. If "
-                f"{package} is code that you want to run, say so with trust=[{package}]."
+                f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}."
+                f"{guess} If {package} is code that you want to run, say so with trust=[{package}]."
             )
         elif name in UNPICKLING and not any(is_inside(name, package) for package in trust):
             problems.append(

@@ -31,13 +31,13 @@ def trust_of(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) 
         environ: The environment.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException
 
     named = [name.strip() for name in environ.get(VARIABLE, "").split(",")]
     for word in filter(_OVERRIDE.match, arguments):
         try:
             override = OverridesParser.create().parse_override(word)
-        except OverrideParseException:
+        except HydraException:
             continue  # Hydra says what is wrong with it
         named += _texts(
             override.value() if not override.is_sweep_override() else list(override.sweep_iterator())

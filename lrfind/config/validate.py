@@ -33,11 +33,7 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
         raise ConfigError(f"{error.full_key or 'config'}: {_first_line(error)}") from error
     assert isinstance(plain, dict)
     missing = sorted(OmegaConf.missing_keys(composed))
-    problems = [
-        f"{key} is required: give it as {key}=VALUE"
-        + (" (with trust=[PACKAGE] for a class of yours)." if key.endswith("_target_") else ".")
-        for key in missing
-    ]
+    problems = [f"{key} is required: give it as {key}={_example(key)}." for key in missing]
     problems += reference_problems(plain, "")
     if not problems:
         config = _built(schema, {str(key): value for key, value in plain.items()}, "", problems)
@@ -49,9 +45,17 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
     return typing.cast("Config", config)
 
 
+def _example(key: str) -> str:
+    last = key.rpartition(".")[2]
+    examples = {"_target_": "PACKAGE.NAME, with 'trust=[PACKAGE]' for code of yours", "root": "FOLDER"}
+    return examples.get(last, "VALUE")
+
+
 def nearest(word: str, words: typing.Iterable[str]) -> str:
     """A clause naming the words nearest to a misspelt one, or nothing."""
-    close = difflib.get_close_matches(word, dict.fromkeys(words), n=3, cutoff=0.6)
+    words = list(dict.fromkeys(words))
+    close = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
+    close = close or [each for each in words if len(word) > 1 and each.startswith(word)]
     return f" Did you mean {' or '.join(close)}?" if close else ""
 
 
@@ -77,13 +81,16 @@ def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: lis
         try:
             arguments[name] = _converted(hint, value)
         except ValueError:
-            problems.append(f"{dotted} must be {_wanted(hint)}, got {value!r}.")
+            problems.append(f"{dotted} must be {_wanted(hint)}, got {value!r}.{_meant(dotted, hint, value)}")
     needed = {
         name
         for name, field in fields.items()
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    problems += [f"{prefix}{name} is missing." for name in sorted(needed - values.keys())]
+    problems += [
+        f"{key} is missing: give it as {key}=VALUE."
+        for key in (f"{prefix}{name}" for name in sorted(needed - values.keys()))
+    ]
     return None if problems else schema(**arguments)
 
 
@@ -114,7 +121,7 @@ def _converted(hint: Any, value: Any) -> Any:
         if isinstance(value, str):
             return value
         hint = int
-    if isinstance(hint, type) and issubclass(hint, Enum):
+    if _is_enum(hint):
         return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
     if hint == list[Any]:
         if not isinstance(value, list):
@@ -148,12 +155,12 @@ def _wanted(hint: Any) -> str:
     if type(None) in options:
         return f"{_wanted(_without_none(hint))} or null"
     if options == (list[Any], str):
-        return "a list or a word"
+        return "a list, such as [0.1,0.3], or a word"
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(options)
     if options == (int, str):
         return "a whole number or a word"
-    if isinstance(hint, type) and issubclass(hint, Enum):
+    if _is_enum(hint):
         return "one of " + ", ".join(str(member.value) for member in hint)
     if hint == list[Any]:
         return "a list"
@@ -162,6 +169,22 @@ def _wanted(hint: Any) -> str:
     if typing.get_origin(hint) is dict:
         return "a group of keys"
     return _WORDS[hint]
+
+
+def _meant(key: str, hint: Any, value: Any) -> str:
+    """What to type instead, where it can be told."""
+    if not isinstance(value, (str, float, int)):
+        return ""
+    kinds = [*typing.get_args(hint), hint]
+    if list[str] in kinds or (list[Any] in kinds and not isinstance(value, str)):
+        return f" Write {key}=[{value}]."
+    options = [str(each.value) for kind in kinds if _is_enum(kind) for each in kind]
+    options += [each for each in kinds if isinstance(each, str)]
+    return nearest(str(value), options)
+
+
+def _is_enum(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, Enum)
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated
 
-from lrfind.config.bounds import Bound, at_least
+from lrfind.config.bounds import Bound, at_least, offers
 from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
@@ -64,7 +64,7 @@ class RangeSettings:
     num_steps: Annotated[int, at_least(2), _STEPS] = 60
     """Steps from the first to the last rate, both included."""
     spacing: Spacing = Spacing.GEOMETRIC
-    """geometric or linear."""
+    """How the rates of the ladder follow one another: by a factor or by a sum."""
     beta: Annotated[float, _BETA] = 0.98
     """Weight of the past in the smoothed loss, in [0, 1)."""
     stop_factor: Annotated[float | None, _STOP_FACTOR] = 4.0
@@ -81,7 +81,7 @@ class RangeSettings:
     """The same batch at every step."""
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     """A held-out loss beside the training loss."""
-    repeats: Annotated[int | str, _REPEATS] = AUTO
+    repeats: Annotated[int | str, _REPEATS, offers(AUTO)] = AUTO
     """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, or three where
     the first alone is weak."""
     rule: Rule = DEFAULT_RULE

@@ -58,19 +58,19 @@ class RefineSettings:
     iterations: Annotated[int, at_least(1)]
     """How long each rate of a derived round is held."""
     iteration: Iteration
-    """What one iteration is: batch or epoch."""
+    """What one iteration is."""
     read: Read
-    """On what the loss of an iteration is read: batch, subset or train."""
+    """On what the loss of an iteration is read."""
     subset: Annotated[int, at_least(1)]
     """Samples of the fixed subset."""
     restart: Restart
-    """Where each rate begins: false, true or both."""
+    """Whether each rate begins at the same initial weights, or where the one before it ended."""
     halving: bool
     """With restart: rates that fall behind are dropped at half of the iterations and at a quarter."""
     seeds: Annotated[int, at_least(1)]
     """Number of seeds, counted on from `seed`: mean and spread."""
     strategy: Strategy
-    """Seeds, or with restart rates, side by side or one after another: auto, sequential or stacked."""
+    """Seeds, or with restart rates, side by side or one after another; auto: whichever is faster."""
     save_every: Annotated[float | None, _SAVE_EVERY]
     """Seconds between two savings of the state that `resume` needs; None: never."""
     resume: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Annotated, Any
 
-from lrfind.config.bounds import at_least, samples_or_null
+from lrfind.config.bounds import at_least, offers, samples_or_null
 from lrfind.range_test.config import RangeConfig
 from lrfind.schedules.policies import PARAMETERS, POLICIES, policy_of
 from lrfind.schedules.policy import Policy
@@ -29,7 +29,7 @@ class ScheduleSettings:
     A field that ends in an underscore is a key without it: `from` and `try` are words of Python.
     """
 
-    policy: Any
+    policy: Annotated[Any, offers(*(policy.value for policy in Policy), "all")]
     """The name of a policy, a list of names, or `all`."""
     lr: float | None
     """The peak rate; None with `from_`, or where a range test is to find it for `try_`."""
@@ -57,8 +57,8 @@ class ScheduleSettings:
     """Share of the peak at which the fall ends."""
     pct_start: float | None
     """Share of the steps of `one_cycle` that rise."""
-    anneal_strategy: str | None
-    """cos or linear."""
+    anneal_strategy: Annotated[str | None, offers("cos", "linear")]
+    """How `one_cycle` goes up and down."""
     div_factor: float | None
     """Peak over first rate."""
     final_div_factor: float | None
@@ -76,11 +76,11 @@ class ScheduleSettings:
     try_: bool
     """Whether to train the task under each of the policies and compare them."""
     seeds: Annotated[int | None, at_least(1)]
-    """With `try_`: number of seeds, counted on from `seed`; None: TRY_SEEDS."""
+    """With `try_`: number of seeds, counted on from `seed`; None: 3."""
     held_out: Annotated[float | None, samples_or_null()]
     """With `try_`: samples set apart, or a share below 1; None: a fifth, at most 2,000."""
     readings: Annotated[int | None, at_least(1)]
-    """With `try_`: how often the held-out data are read; None: TRY_READINGS, or each of fewer steps."""
+    """With `try_`: how often the held-out data are read; None: 20 times, or after each of fewer steps."""
 
     def problems(self) -> list[str]:
         """What is wrong between the settings; `rate_problems` says it of an earlier run's rate."""

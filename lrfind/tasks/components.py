@@ -165,6 +165,8 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     A model may have a method `parameter_groups()`, which returns groups as torch's optimizers take them; a
     function whose first argument is called `model` is given the model instead of parameters.
     """
+    if isinstance(given := config.optimizer.get("lr"), str):
+        raise ConfigError(f"optimizer.lr must be a number, got {given!r}.")
     make = callable_of("optimizer", config.optimizer, config.trust)
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if _wants_model(make.func):

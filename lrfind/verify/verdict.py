@@ -126,8 +126,8 @@ class _Teller:
         gap = self._gap(judged.checked, better, "better")
         return (
             f"{name} does not hold: {lr:g} {ended}{self._over(judged.checked)}, and {there}"
-            f"{self._beside(better)} at {judged.means[better]:.3g}{gap}. Try {there}, and check around it: "
-            f"lrfind verify {there}."
+            f"{self._beside(better)} ends at {judged.means[better]:.3g}{gap}. Try {there}, and check around "
+            f"it: lrfind verify {there}."
         )
 
     def refusal(self) -> str | None:
@@ -143,7 +143,8 @@ class _Teller:
         if better is None:
             return f"{said}, and no other rate that was tried can be recommended in its place."
         there = f"{self._lrs[better]:g}"
-        said += f", and {there} at {judged.means[better]:.3g}{self._gap(judged.pinned, better, 'worse')}"
+        said += f", and {there} ends at {judged.means[better]:.3g}"
+        said += self._gap(judged.pinned, better, "worse")
         return f"{said}. Pin {there} instead."
 
     def pinned(self) -> str:

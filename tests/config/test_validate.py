@@ -195,7 +195,7 @@ def test_a_missing_key_is_named():
     config = composed()
     del config.seed
     del config.device
-    with pytest.raises(ConfigError, match=r"device is missing\.\nseed is missing\."):
+    with pytest.raises(ConfigError, match=r"device is missing: give it as device=VALUE\.\nseed is missing: "):
         validated(config, RangeConfig)
 
 

@@ -196,7 +196,7 @@ def test_every_combination_of_a_multirun_is_summed_up(lrfind, tmp_path):
 
 def test_help_lists_it_and_the_config_of_each_key_says_what_null_is(capfd):
     assert main(["schedule", "--help"]) == 0
-    assert re.search(r"(?m)^  lrfind schedule \[--try\] \[OVERRIDE", capfd.readouterr().out)
+    assert re.search(r"(?m)^lrfind schedule \[--try\] \[OVERRIDE", capfd.readouterr().out)
     import lrfind.configs
 
     text = (Path(lrfind.configs.__path__[0]) / "schedule.yaml").read_text()

@@ -425,7 +425,7 @@ def test_help_names_the_command_its_keys_and_its_exit_code(capfd):
         "lrfind verify [LR] [--lr LR]",
         "verify.margin=0.1",
         "4 verify --lr",
-        "verify.from=RUN_DIR",
+        "verify.from=null",
     ):
         assert words in out
 

@@ -139,7 +139,8 @@ def _existing_folder(root: str) -> Path:
     folder = Path(root).expanduser()
     if not folder.exists():
         raise DataError(
-            f"data.root={root}: there is no such folder ({folder.absolute()}). Give the right one."
+            f"data.root={root}: there is no such folder"
+            f"{'' if folder.is_absolute() else f' ({folder.absolute()})'}. Give the right one."
         )
     if not folder.is_dir():
         raise DataError(f"data.root={root}: this is a file. Give the folder that holds the pictures.")

@@ -1,0 +1,95 @@
+"""Words of the command line that are no flag and no override, told with what was probably meant."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from lrfind.cli.commands import COMMANDS, keys_of_command
+from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS, UsageError, is_plain
+from lrfind.cli.overrides import HYDRA_FLAGS, after_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_KNOWN = (*LONE_FLAGS, *RATE_FLAGS, CONFIG_FLAG, *HYDRA_FLAGS)
+
+
+def refuse_unknown(words: Sequence[str], command: str) -> None:
+    """Refuses a flag that nobody knows, and a command that does not stand first.
+
+    Args:
+        words: Those behind the command, without flags of ours.
+        command: The command.
+
+    Raises:
+        UsageError: There is one; the message says what to type instead.
+    """
+    pairs = list(after_flags(words))
+    for (word, is_value), behind in zip(pairs, [*words[1:], ""], strict=False):
+        if is_value:
+            continue
+        if word in COMMANDS and command not in ("verify", word):
+            raise UsageError(f"the command comes first: type lrfind {word} and the overrides behind it.")
+        if word.startswith("-") and not _is_flag(word):
+            raise UsageError(_unknown_flag(word, behind, command))
+
+
+def nearest_keys(word: str, known: Iterable[str]) -> list[str]:
+    """The keys nearest to a misspelt one: first those that it is the last part of, then its neighbours."""
+    known = list(dict.fromkeys(known))
+    prefix, _, last = word.rpartition(".")
+    by_end: dict[str, list[str]] = {}
+    for key in known:
+        by_end.setdefault(key.rpartition(".")[2], []).append(key)
+    if last in by_end and (found := [key for key in by_end[last] if key != word]):
+        return found[:3]
+    beside = [key for key in known if key.rpartition(".")[0] == prefix]
+    found = difflib.get_close_matches(word, beside, n=2, cutoff=0.75 if prefix else 0.6)
+    found += difflib.get_close_matches(word, known, n=1, cutoff=0.85)
+    if not found:
+        ends = difflib.get_close_matches(last, by_end, n=1, cutoff=0.75)
+        found = [key for end in ends for key in by_end[end]]
+    return list(dict.fromkeys(found))[:3]
+
+
+def owners_of(word: str, command: str) -> str:
+    """What else knows a key that a command does not: other options of its group, or other commands; or ""."""
+    from lrfind.config.reference import options_with
+
+    group = word.partition(".")[0]
+    if options := options_with(word):
+        return f" It is a key of {group}={' or '.join(options)}."
+    others = [
+        each for each in COMMANDS if each != command and word in (key.name for key in keys_of_command(each))
+    ]
+    return f" It is a key of lrfind {', '.join(others)}." if others else ""
+
+
+def _is_flag(word: str) -> bool:
+    name = word.partition("=")[0]
+    if name in _KNOWN or word in ("-", "--") or re.match(r"-\.?\d", word):  # a negative number is no flag
+        return True
+    # Hydra's flags may be cut short, and their values may stand at a short one: -cjob.
+    cut = name.startswith("--") and any(flag.startswith(name) for flag in HYDRA_FLAGS)
+    return cut or re.fullmatch(r"-(c|i)[a-z-]+|-p\S+", word) is not None
+
+
+def _unknown_flag(word: str, behind: str, command: str) -> str:
+    name, equals, value = word.partition("=")
+    bare = name.lstrip("-").replace("-", "_")
+    if not equals:
+        value = behind if behind and is_plain(behind) else "VALUE"
+    from lrfind.config.reference import GROUPS, keys_of_groups
+
+    keys = [*GROUPS, *(key.name for key in keys_of_command(command)), *keys_of_groups()]
+    # --batch_size 32, --lr-of anything: a key that is written as a flag.
+    meant = [bare] if bare in keys else [key for key in keys if key.rpartition(".")[2] == bare][:3]
+    if meant:
+        written = " or ".join(f"{key}={value}" for key in meant)
+        return f"{name} is no flag: keys are set without dashes, write {written}."
+    flags = difflib.get_close_matches(name, [each for each in _KNOWN if each.startswith("--")], n=1)
+    words = flags or [f"{key}={value}" for key in nearest_keys(bare, keys)]
+    guess = f" Did you mean {' or '.join(words)}?" if words else ""
+    return f"{name} is no flag of lrfind.{guess} Keys are set as KEY=VALUE; all flags: lrfind --help."

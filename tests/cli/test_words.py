@@ -1,0 +1,143 @@
+"""What a stranger types: each word that cannot be taken is told with what to type instead."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lrfind.cli.main import main
+from lrfind.cli.overrides import ordered
+from lrfind.cli.unknown import nearest_keys
+
+GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expecting|EQUAL|<EOF>")
+"""Words of Hydra's parsers, which no user has seen a grammar of."""
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--arund 0.7", "--arund is no flag of lrfind. Did you mean --around?"),
+        ("--batch_size 32", "--batch_size is no flag: keys are set without dashes, write batch_size=32."),
+        ("--batch-size=32", "write batch_size=32."),
+        ("refine --batch_size", "write batch_size=VALUE."),
+        ("--weight_decay 1e-4", "write optimizer.weight_decay=1e-4."),
+        ("--num-steps 5", "write range.num_steps=5."),
+        ("-x", "-x is no flag of lrfind."),
+        ("--jsn", "Did you mean --json?"),
+        ("--cfg foo", "--cfg takes one of job, hydra, all, got 'foo'."),
+        ("model=cnn --config-name", "--config-name needs a word behind it: --config-name config."),
+        ("--config=3", "may be short for --config-path, --config-name, --config-dir: write one of them out."),
+        ("--config-dir /nowhere --config-name x", "--config-dir: there is no folder /nowhere."),
+        ("lr=0.1", "lr is no key of lrfind range. Did you mean optimizer.lr?"),
+        ("verify lr=0.1", "Did you mean verify.lr or optimizer.lr?"),
+        ("range.start_lr=1e-5,", "'range.start_lr=1e-5,' ends with a comma: write range.start_lr=1e-5."),
+        ("batch_size = 32", "A key and its value are one word: batch_size=VALUE, without spaces."),
+        ("batch_size= 32", "'32' is no override: write KEY=VALUE"),
+        ("compare compare.lrs=[0.1, 0.2]", "'compare.lrs=[0.1,' lacks a ]."),
+        ("trust=[mine", "'trust=[mine' lacks a ]."),
+        ("trust=mine", "got 'mine'. Write trust=[mine]."),
+        ("compare compare.lrs=0.1", "Write compare.lrs=[0.1]."),
+        ("model.init=a(b", "'model.init=a(b' lacks a )."),
+        ("model.init='a", "has a quote that is not closed."),
+        ("model.init=é", "'model.init=\"é\"'"),
+        ("model=cnn refine", "the command comes first: type lrfind refine"),
+        ("help", "type lrfind --help."),
+        ("0.7", "To check a rate: lrfind verify 0.7. To search about it: lrfind refine --around 0.7."),
+        ("model.name=resnet18", "It is a key of model=resnet18 or resnet50 or"),
+        ("optimizer=adam optimizer.momentum=1", "with optimizer=adam. It is a key of optimizer=momentum or"),
+        ("model=resnet18 model.nam=x", "Did you mean model.name?"),
+        ("model=torchvision model.name=resent18", "nearest: model.name=resnet18"),
+        ("refine range.num_steps=5", "It is a key of lrfind range, verify, compare, schedule."),
+        ("range.rule=center", "got 'center'. Did you mean centre?"),
+        ("range.metric=acc", "Did you mean accuracy?"),
+        ("criterion=bce", "Did you mean bce_with_logits?"),
+        ("+batch_size=3", "batch_size is there already: write batch_size=VALUE without the plus sign."),
+        ("~batch_size", "batch_size is missing: give it as batch_size=VALUE."),
+        ("optimizer.lr=abc", "optimizer.lr must be a number, got 'abc'."),
+        ("model=custom model._target_=nn.Linear", "Did you mean torch.nn.Linear?"),
+        ("data=custom", "give it as data._target_=PACKAGE.NAME, with 'trust=[PACKAGE]' for code of yours."),
+        ("data=imagefolder", "data.root is required: give it as data.root=FOLDER."),
+        ("experiment=textbook_refine", "this is the config of lrfind refine, and the command is range"),
+    ],
+)  # fmt: skip
+def test_what_to_type_instead_is_told(capfd, tmp_path, monkeypatch, line, said):
+    monkeypatch.chdir(tmp_path)
+    code = main(line.split(" "))
+    out, err = capfd.readouterr()
+    assert code == 2, err
+    assert out == ""
+    assert said in err
+    assert err.startswith("lrfind: error: ")
+    assert not GRAMMAR.search(err), err
+    assert "Traceback" not in err
+
+
+def test_hydras_flags_still_work_cut_short_and_with_their_value(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for words in (["-cjob"], ["--cfg=job", "--resol"]):
+        assert main(words) == 0
+        assert "batch_size: 64" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("word", "read"),
+    [
+        ("data.root=~/x", "data.root={home}/x"),
+        ("data.root=~", "data.root={home}"),
+        ("+model.folder=~/x", "+model.folder={home}/x"),
+        ("data.root=~/a,~/b", "data.root={home}/a,{home}/b"),
+        ("+data.roots=[~/a,x~/b]", "+data.roots=[{home}/a,x~/b]"),
+        ("hydra.run.dir=~/runs/${now:%Y}", "hydra.run.dir={home}/runs/${now:%Y}"),
+        ("--config-dir=~/conf", "--config-dir={home}/conf"),
+        ("~data.timeout", "~data.timeout"),
+        ("data.root=/tmp/Bücher (1)", "data.root='/tmp/Bücher (1)'"),
+        ("verify.from=it's", "verify.from='it\\'s'"),
+        ("data.root='/tmp/(1)'", "data.root='/tmp/(1)'"),
+        ("optimizer.lr=0.1", "optimizer.lr=0.1"),
+    ],
+)
+def test_paths_are_read_as_they_are_meant(monkeypatch, tmp_path, word, read):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert read.replace("{home}", str(tmp_path)) in ordered([word])
+
+
+def test_data_weights_and_runs_are_found_from_the_home_directory(lrfind, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for words, key in (
+        (["data=imagefolder", "data.root=~/a b"], "data.root"),
+        (["model=resnet18", "data.channels=3", "model.weights=~/a b"], "model.weights"),
+        (["verify", "verify.from=~/a b"], "verify.from"),
+        (["refine", "refine.resume=~/a b"], "refine.resume"),
+    ):
+        ran = lrfind(*words)
+        assert ran.code == 2
+        assert f"{key}={tmp_path}/a b" in ran.err
+
+
+def test_results_go_where_the_home_directory_is(monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert main(["-q", "hydra.run.dir=~/runs", "range.num_steps=30"]) in (0, 3)
+    assert (tmp_path / "runs" / "range.json").is_file()
+    assert not Path("~").exists()
+
+
+def test_the_config_of_another_command_names_the_command_to_type(lrfind, capfd, tmp_path):
+    assert lrfind("verify", "0.1", "verify.num_steps=2", "verify.seeds=1", folder="first").code in (0, 3)
+    rerun = ["--config-dir", str(tmp_path / "first" / ".hydra"), "--config-name", "config"]
+    ran = lrfind(*rerun, folder="second")
+    assert ran.code == 2
+    assert f"type lrfind verify --config-dir {tmp_path}/first/.hydra --config-name config" in ran.err
+    ran = lrfind("refine", *rerun, folder="third")
+    assert ran.code == 2
+    assert "this is the config of lrfind verify, and the command is refine" in ran.err
+    assert lrfind("verify", *rerun, folder="fourth").code in (0, 3)
+
+
+def test_the_nearest_keys_are_those_beside_it_before_others():
+    known = ["model", "model.name", "range.num_steps", "verify.num_steps", "optimizer.lr", "seed"]
+    assert nearest_keys("lr", known) == ["optimizer.lr"]
+    assert nearest_keys("range.num_step", known) == ["range.num_steps"]
+    assert nearest_keys("num_steps", known) == ["range.num_steps", "verify.num_steps"]
+    assert nearest_keys("sed", known) == ["seed"]
+    assert nearest_keys("zzzz", known) == []
