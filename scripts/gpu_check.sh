@@ -110,7 +110,7 @@ if [[ $parts == *ranks* ]]; then
         [ "$device" = cpu ] || device=cuda # a GPU for each rank
         for how in ddp fsdp; do
             lrfind ranks=2 "distributed=$how" "$ladder"
-            lrfind ranks=2 "distributed=$how" "${dogs[@]}" "$ladder" precision=bf16 channels_last=true clip_grad_norm=1
+            lrfind ranks=2 "distributed=$how" "${dogs[@]}" "$ladder" precision=bf16 clip_grad_norm=1
             lrfind verify 0.01 ranks=2 "distributed=$how" "verify.num_steps=$verify" verify.seeds=2
             lrfind refine ranks=2 "distributed=$how" refine.rounds=1 "$round"
         done

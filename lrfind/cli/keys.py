@@ -23,6 +23,9 @@ KEYS = {
     "Use torch.use_deterministic_algorithms(False)": "Use deterministic=false",
     "torch.compile failed": "compile=true failed",
     "Leave the model uncompiled": "Use compile=false",
+    "freeze them (requires_grad=False) or leave them out": (
+        "freeze them (requires_grad=False), leave them out, or use distributed=fsdp"
+    ),
     "the device ran out of memory": "batch_size: the device ran out of memory",
     "smaller batches with accumulation_steps=2": "a smaller batch_size with accumulation_steps=2",
     "precision='bf16', smaller inputs,": "precision=bf16, a smaller data.image_size,",

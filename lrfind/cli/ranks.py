@@ -62,8 +62,10 @@ def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Rep
         raise ConfigError(*problems)
     config = _simplified(config)
     backend = _backend(config)
+    from lrfind.execution.distributed import collective_timeout
     from lrfind.execution.ranks import of_torchrun, started
 
+    collective_timeout()  # what is wrong with it is said before anything is started
     arguments = plain(config)
     if launched > 1:
         ranks = of_torchrun(backend=backend, arguments=arguments)
@@ -131,6 +133,11 @@ def _problems(command: str, config: Any) -> list[str]:
             "distributed=fsdp: its gradients cannot be scaled for precision=fp16 here: use precision=bf16 or "
             "distributed=ddp."
         )
+    if config.distributed is Distributed.FSDP and config.channels_last:
+        problems.append(
+            "distributed=fsdp: torch shards contiguous parameters only: use channels_last=false or "
+            "distributed=ddp."
+        )
     if config.device == "mps" or config.device.startswith("cuda:"):
         problems.append(
             f"{said} each rank takes a device of its own, and device={config.device} is one: use device=cuda "
@@ -183,11 +190,11 @@ def _backend(config: TaskConfig) -> str:
     return "cpu:gloo,cuda:nccl"
 
 
-def _give_up(message: str) -> None:
+def _give_up(message: str, interrupted: bool) -> None:
     from lrfind.report import console
 
     console.error(message)
-    os._exit(ExitCode.UNUSABLE)
+    os._exit(ExitCode.INTERRUPTED if interrupted else ExitCode.UNUSABLE)
 
 
 def launch_beside_rank_0(command: str, words: Sequence[str], job: Job, show: Show) -> int:

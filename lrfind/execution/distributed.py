@@ -7,6 +7,7 @@ nor make a GPU wait.
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 import traceback
@@ -19,6 +20,7 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError, UserError
+from lrfind.own_code import Frame
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -135,11 +137,12 @@ class Ranks:
         """
         if self._others_ended:
             return
+        if _timed_out(error):  # in a collective of the model's
+            raise self._lost(error) from error
         if self._store is not None:
             if isinstance(error, KeyboardInterrupt):
                 return  # a command's rank 0 alone is interrupted, and the others end with it
-            with suppress(RuntimeError):
-                self._store.set(f"failure/{self.rank}", _as_text(error))
+            tell(error, self.rank, self._store)
         message = torch.zeros(_HEADER + _VALUES, dtype=torch.float64)
         message[1 if isinstance(error, KeyboardInterrupt) else 0] = 1
         message[2] = self.rank
@@ -163,10 +166,15 @@ class Ranks:
             else:
                 return
 
-    def _lost(self, error: Exception) -> Exception:
+    def _lost(self, error: BaseException) -> Exception:
         told = self._told()
         if told is not None:
             return told
+        if _timed_out(error):
+            return RankError(
+                f"another rank has not been heard of for {collective_timeout().total_seconds():g} s, so this "
+                f"one ends. Where one may take as long, give {TIMEOUT}=SECONDS in the environment."
+            )
         ended = self._ended()
         if ended is not None:
             return RankError(ended)
@@ -182,8 +190,19 @@ class Ranks:
 
 
 def collective_timeout() -> timedelta:
-    """How long a rank waits for the others: ten minutes, or as `TIMEOUT` says."""
-    return timedelta(seconds=float(os.environ.get(TIMEOUT, _TIMEOUT)))
+    """How long a rank waits for the others: ten minutes, or as `TIMEOUT` says.
+
+    Raises:
+        UserError: It says no number.
+    """
+    given = os.environ.get(TIMEOUT, str(_TIMEOUT))
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise UserError(f"{TIMEOUT} must be a number of seconds greater than 0, got {given!r}.")
+    return timedelta(seconds=seconds)
 
 
 _joined: list[Ranks] = []
@@ -278,6 +297,12 @@ def all_ranks(
             dist.destroy_process_group(group)
 
 
+def tell(error: BaseException, rank: int, store: Store) -> None:
+    """Leaves the message of a rank that has failed, for the others to say."""
+    with suppress(RuntimeError):
+        store.set(f"failure/{rank}", _as_text(error))
+
+
 def told_by(ranks: Iterable[int], store: Store) -> Exception | None:
     """The message that the first of some ranks has left that has failed; None where there is none."""
     with suppress(RuntimeError):  # the store may be gone with the process that keeps it
@@ -287,15 +312,21 @@ def told_by(ranks: Iterable[int], store: Store) -> Exception | None:
     return None
 
 
+def _timed_out(error: BaseException) -> bool:
+    return "Timed out waiting" in str(error)
+
+
 def _as_text(error: BaseException) -> str:
     """An error, for another rank to say."""
     if isinstance(error, UserError):
-        return json.dumps(list(error.paragraphs))
-    return json.dumps("".join(traceback.format_exception(error)))
+        frames = [(frame.file, frame.line, frame.function) for frame in error.frames]
+        return json.dumps({"paragraphs": error.paragraphs, "frames": frames})
+    return json.dumps({"traceback": "".join(traceback.format_exception(error))})
 
 
 def _from_text(text: bytes, rank: int) -> Exception:
     told = json.loads(text)
-    if isinstance(told, str):
-        return RuntimeError(f"on rank {rank}:\n{told}")
-    return RankError(f"rank {rank}: {told[0]}", *told[1:])
+    if "traceback" in told:
+        return RuntimeError(f"on rank {rank}:\n{told['traceback']}")
+    first, *others = told["paragraphs"]
+    return RankError(f"rank {rank}: {first}", *others, frames=[Frame(*each) for each in told["frames"]])

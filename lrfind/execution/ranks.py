@@ -8,7 +8,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -21,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError
-from lrfind.execution.distributed import collective_timeout, joined, told_by
+from lrfind.execution.distributed import collective_timeout, joined, tell, told_by
 from lrfind.execution.launch import environment_of, silence
 from lrfind.interrupts import interrupts_held
 
@@ -34,15 +33,20 @@ if TYPE_CHECKING:
     from lrfind.execution.distributed import Ranks
 
     Work = Callable[[], object]
+    GiveUp = Callable[[str, bool], None]
 
 _GRACE = 5.0
 """Seconds that a process is given to end, and this one to notice that another has."""
 
-_HELD = [
-    number
+_START = 600.0
+"""Seconds that the others are given to import torch."""
+
+_HELD = {
+    int(number)
     for name in ("SIGINT", "SIGTERM", "SIGHUP")
     if (number := getattr(signal, name, None)) is not None  # Windows lacks one
-]
+}
+"""Signals that rank 0 alone heeds."""
 
 
 @contextmanager
@@ -79,7 +83,7 @@ def started(
     *,
     backend: str,
     arguments: Mapping[str, Any],
-    give_up: Callable[[str], None],
+    give_up: GiveUp,
 ) -> Iterator[Ranks]:
     """Starts the other ranks on this machine, and makes this process rank 0; at the end none is left.
 
@@ -88,8 +92,8 @@ def started(
         work: What the others do; it is pickled.
         backend: Of the model's own collectives.
         arguments: Compared with those of the other ranks.
-        give_up: Called with a message, on a thread, where another rank has died and this process waits for
-            it for good, as a GPU may. It ends the process.
+        give_up: Called on a thread, with a message and whether there was an interrupt, where this process
+            waits for good for a rank that is gone, as a GPU may. It ends the process.
 
     Raises:
         RankError: Another rank failed or was lost.
@@ -134,7 +138,7 @@ class _Others:
             RankError: One has ended before.
         """
         keys = [f"ready/{rank}" for rank, _ in enumerate(self._processes, 1)]
-        until = time.monotonic() + collective_timeout().total_seconds()
+        until = time.monotonic() + _START
         while not store.check(keys):
             ended = self._ended()
             if ended is not None:
@@ -166,7 +170,7 @@ class _Others:
             process.close()
 
     @contextmanager
-    def watched(self, give_up: Callable[[str], None]) -> Iterator[None]:
+    def watched(self, give_up: GiveUp) -> Iterator[None]:
         """Inside, neither a rank that dies nor a signal finds this process waiting for good.
 
         It may wait where Python hears of nothing, inside a collective of the model's. Another rank's end
@@ -191,25 +195,25 @@ class _Others:
                 os.close(woken_by)
                 os.close(waker)
 
-    def _watch(self, over: Any, woken_by: int | None, give_up: Callable[[str], None]) -> None:
+    def _watch(self, over: Any, woken_by: int | None, give_up: GiveUp) -> None:
         signals = [] if woken_by is None else [woken_by]
         sentinels = {process.sentinel: process for process in self._processes}
         while sentinels or signals:
             ready = wait([over, *signals, *sentinels])
             if over in ready:
                 return
-            if woken_by in ready:
+            if woken_by in ready and not _HELD.isdisjoint(os.read(signals[0], 64)):  # and not a worker's end
                 signals = []
                 if wait([over], _GRACE):
                     return
                 for process in self._processes:
                     process.kill()
                 if not wait([over], _GRACE):
-                    give_up("interrupted, while the device waited for another rank.")
+                    give_up("interrupted, while the device waited for another rank.", True)
             for sentinel in [each for each in ready if each in sentinels]:
                 del sentinels[sentinel]
                 if not wait([over], 2 * _GRACE):
-                    give_up(self._last_words())
+                    give_up(self._last_words(), False)
 
     def _last_words(self) -> str:
         store = dist.FileStore(self._path, len(self._processes) + 1)  # type: ignore[attr-defined]
@@ -237,6 +241,8 @@ def _serve(rank: int, size: int, path: str, work: Work, backend: str, arguments:
     for number in _HELD:
         signal.signal(number, signal.SIG_IGN)
     silence()
+    # Workers that load data begin as they do elsewhere, and not as this process did.
+    multiprocessing.set_start_method(None, force=True)
     tempfile.tempdir = str(Path(path).parent)  # where rank 0 clears up, also after one that is killed
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with environment_of(rank, size), _cores_shared(size):
@@ -245,8 +251,10 @@ def _serve(rank: int, size: int, path: str, work: Work, backend: str, arguments:
         try:
             with joined(store, rank, size, backend=backend, arguments=arguments):
                 work()
-        except Exception:
-            sys.exit(0)  # rank 0 has been told
+        except RankError:
+            pass
+        except Exception as error:
+            tell(error, rank, store)
 
 
 def _end_with_parent() -> None:

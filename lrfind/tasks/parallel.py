@@ -7,7 +7,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from lrfind.errors import ConfigError
+from lrfind.errors import ConfigError, ModelError
 
 _BLOCK = 1 << 20
 """Parameters from which on a layer of a list of layers is gathered by itself."""
@@ -22,6 +22,7 @@ def sharded(model: nn.Module, device: torch.device) -> None:
 
     Raises:
         ConfigError: This version of torch has no FSDP2.
+        ModelError: It cannot shard this model.
     """
     try:
         from torch.distributed.device_mesh import init_device_mesh
@@ -33,9 +34,13 @@ def sharded(model: nn.Module, device: torch.device) -> None:
         ) from error
     _as_on_rank_0(model)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
-    for layer in _layers(model):
-        fully_shard(layer, mesh=mesh, reshard_after_forward=True)
-    fully_shard(model, mesh=mesh, reshard_after_forward=True)
+    try:
+        for layer in [*_layers(model), model]:
+            fully_shard(layer, mesh=mesh, reshard_after_forward=True)
+    except (NotImplementedError, ValueError) as error:
+        raise ModelError(
+            f"distributed=fsdp: torch cannot shard this model: {error} Use distributed=ddp."
+        ) from error
 
 
 def averaging(model: nn.Module, device: torch.device) -> nn.Module:

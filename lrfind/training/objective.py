@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, UserError
+from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, ModelError, UserError
 from lrfind.own_code import own_frames, place_text
 
 Criterion = Callable[[Any, Any], Tensor]
@@ -165,6 +165,11 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
         return ConfigError(
             f"deterministic algorithms cannot be kept to: {first_line} "
             "Use torch.use_deterministic_algorithms(False)."
+        )
+    if "find_unused_parameters=True" in str(error):
+        return ModelError(
+            "the model has parameters that take no part in the loss, and DistributedDataParallel waits for "
+            "their gradients: freeze them (requires_grad=False) or leave them out."
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return ConfigError(f"torch.compile failed: {first_line} Leave the model uncompiled.")

@@ -34,6 +34,8 @@ class Net(torch.nn.Linear):
         rank = os.environ["RANK"]
         if calls == 10 and self.act == "fail" and rank == "1":
             raise ValueError("no such luck")
+        if calls == 10 and self.act == "hang" and rank == "1":
+            time.sleep(600)
         if self.act == "wait":
             time.sleep(0.02)
             if calls == 10:
@@ -130,7 +132,23 @@ def test_what_fails_on_another_rank_is_said_once(lrfind, net):
     assert ran.out == ""
     assert ran.err.count("lrfind: error: ") == 1
     assert "rank 1: model: raised ValueError: no such luck" in ran.err
+    assert "> " in ran.err  # the line of net.py that raised it
     assert not list(ran.folder.glob("range.*"))
+
+
+def test_a_rank_that_hangs_is_waited_for_no_longer_than_the_timeout(lrfind, net, monkeypatch):
+    monkeypatch.setenv("LRFIND_RANKS_TIMEOUT", "3")
+    ran = lrfind(*SHORT, *net, "+model.act=hang")
+    assert ran.code == 2
+    assert ran.err.count("lrfind: error: ") == 1
+    assert "another rank has not been heard of for 3 s" in ran.err
+
+
+def test_parameters_that_take_no_part_are_told(lrfind, own):
+    source = NET.replace("self.act = act", "self.act, self.more = act, torch.nn.Linear(3, 3)")
+    ran = lrfind(*SHORT, "model=custom", f"model._target_={own('net', source)}.Net", "trust=[net]")
+    assert ran.code == 2
+    assert "leave them out, or use distributed=fsdp" in ran.err
 
 
 @pytest.mark.parametrize(
@@ -143,6 +161,7 @@ def test_what_fails_on_another_rank_is_said_once(lrfind, net):
         (["ranks=2", "compile=true"], "ranks=2: a compiled model works in one process"),
         (["ranks=2", "device=cuda:1"], "device=cuda:1 is one: use device=cuda"),
         (["ranks=2", "device=cpu", "distributed=fsdp", "precision=fp16"], "use precision=bf16 or"),
+        (["ranks=2", "distributed=fsdp", "channels_last=true"], "use channels_last=false or distributed=ddp"),
         (["ranks=0"], "ranks must be at least 1, got 0."),
         (["ranks=2", "distributed=deepspeed"], "distributed must be one of auto, ddp, fsdp"),
     ],
@@ -265,6 +284,13 @@ def test_torchrun_starts_the_ranks_of_one_run(tmp_path):
     )  # torchrun knows no others
     assert record["ranks"]["count"] == 2
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_timeout_must_be_a_time(lrfind, monkeypatch):
+    monkeypatch.setenv("LRFIND_RANKS_TIMEOUT", "soon")
+    ran = lrfind("ranks=2", "device=cpu")
+    assert ran.code == 2
+    assert "LRFIND_RANKS_TIMEOUT must be a number of seconds greater than 0, got 'soon'." in ran.err
 
 
 def test_torchrun_and_ranks_must_agree(lrfind, monkeypatch):
