@@ -234,7 +234,7 @@ def _optimizer(module: Any) -> Optimizer:
         raise OptimizerError(
             f"optimizer: configure_optimizers of {type(module).__name__} returns {len(optimizers)} "
             "optimizers, and a range test moves one: give range_test a step function that makes a whole step "
-            "of your loop, with step=, and one of the optimizers."
+            "of your loop, with step=, and the list of its optimizers."
         )
     if not optimizers or not isinstance(optimizers[0], Optimizer):
         made = type(optimizers[0] if optimizers else configured).__name__

@@ -193,7 +193,12 @@ class NoStep(lightning.LightningModule):
 @pytest.mark.parametrize(
     ("module", "datamodule", "error", "message"),
     [
-        (Net("several"), None, OptimizerError, r"returns 2 optimizers.*step=, and one of the optimizers"),
+        (
+            Net("several"),
+            None,
+            OptimizerError,
+            r"returns 2 optimizers.*step=, and the list of its optimizers",
+        ),
         (Net("two lists"), None, OptimizerError, r"returns 2 optimizers.*step="),
         (Net("none"), None, OptimizerError, "must return an optimizer.*returned NoneType"),
         (Net("number"), None, OptimizerError, "must return an optimizer.*returned int"),

@@ -32,7 +32,8 @@ def samples_behind(data: Data) -> Data | None:
         return None
     if not (isinstance(loader.dataset, IterableDataset) or _is_plain(loader.sampler, loader.dataset)):
         return None
-    samples, collate = loader.dataset, loader.collate_fn
+    samples: Any = loader.dataset
+    collate = loader.collate_fn
     if collate is default_collate:
         return dataclasses.replace(data, dataset=samples)
     if source_of(samples) is Source.TENSORS:  # which are gathered without any collator
