@@ -222,7 +222,7 @@ def _nothing(*args: Any, **kwargs: Any) -> None:
 
 
 def _optimizer(module: Any) -> Optimizer:
-    """The one optimizer of a module, at the rates that its scheduler starts from.
+    """The one optimizer of a module, without its scheduler.
 
     Raises:
         OptimizerError: There is none, or there are several.
@@ -243,9 +243,15 @@ def _optimizer(module: Any) -> Optimizer:
             f"a list or under the key optimizer, and returned {made}."
         )
     for group in optimizers[0].param_groups:
-        # A scheduler has set its first rate already, which is 0 where it warms up.
-        group["lr"] = group.get("initial_lr", group["lr"])
+        _undo_scheduler(group, optimizers[0].defaults)
     return optimizers[0]
+
+
+def _undo_scheduler(group: dict[str, Any], defaults: dict[str, Any]) -> None:
+    """Puts back what a scheduler has set when it was made: a first rate, 0 where it warms up, and momentum."""
+    group["lr"] = group.get("initial_lr", group["lr"])
+    if "max_momentum" in group:  # OneCycleLR's and CyclicLR's
+        group.update({key: defaults[key] for key in ("momentum", "betas") if key in group})
 
 
 def _optimizers(configured: Any) -> list[Any]:

@@ -29,11 +29,13 @@ Examples
   lr=$(lrfind -q model=mlp data=digits)
 
 What is trained (KEY=VALUE)
-  model=        mlp mnist_mlp cnn resnet18 resnet50 torchvision curve_mlp custom
-                torchvision: model.name=NAME, model.weights=null|DEFAULT|NAME|PATH, model.freeze_backbone=true
-  data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom
+  model=        mlp mnist_mlp cnn resnet18 resnet50 torchvision timm curve_mlp custom
+                lightning transformers
+                torchvision, timm: model.name=NAME, model.weights=null|DEFAULT|NAME|PATH,
+                model.freeze_backbone=true
+  data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom lightning from_model
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
-  optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom
+  optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom from_model
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
   experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
                 textbook_batch_size (compare)

@@ -19,7 +19,7 @@ from lrfind.tasks.data.collate import COLLATE, collate_of
 from lrfind.tasks.data.dataset import Data, wrap
 from lrfind.tasks.data.hugging_face import require_tensors
 from lrfind.tasks.data.sources import Source, source_of
-from lrfind.tasks.frameworks import adapted_model, data_of_framework
+from lrfind.tasks.frameworks import FROM_MODEL, adapted_model, data_of_framework
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.models import timm
 from lrfind.tasks.title import node_name
@@ -59,7 +59,7 @@ def data_of(config: TaskConfig) -> Data:
     collate = collate_of(ours.get(COLLATE), config.trust)
     timeout = _seconds(ours.get(TIMEOUT))
     obj = data_of_framework(dataclasses.replace(config, data=node))
-    name = "its own data"
+    name = "its own data" if node["_target_"] == FROM_MODEL else node_name(node)
     if obj is None:
         make = callable_of("data", node, config.trust)
         with _tensors_only(node["_target_"]):

@@ -12,11 +12,12 @@ FAST = ("range.num_steps=15", "range.repeats=1")
 
 
 @pytest.fixture
-def mlflow(monkeypatch, tmp_path):
+def mlflow(tmp_path):
     found = pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'lrfind[mlflow]'")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/runs.db")
+    before = found.get_tracking_uri()
     found.set_tracking_uri(f"sqlite:///{tmp_path}/runs.db")
-    return found
+    yield found
+    found.set_tracking_uri(before)
 
 
 def logged(data):
@@ -112,11 +113,9 @@ def test_wandb_writes_a_run_offline(lrfind, monkeypatch, tmp_path):
     assert "num_steps" in str(begun.config)
 
 
-def test_several_trackers_and_one_that_fails_lose_nothing(lrfind, monkeypatch, tmp_path):
+def test_several_trackers_and_one_that_fails_lose_nothing(lrfind, mlflow):
     pytest.importorskip("tensorboard", reason="tensorboard is not installed")
-    mlflow = pytest.importorskip("mlflow", reason="mlflow is not installed")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "nonsense://there")
-    mlflow.set_tracking_uri(None)
+    mlflow.set_tracking_uri("nonsense://there")
     ran = lrfind("hydra/callbacks=[mlflow,tensorboard]", *FAST)
     assert ran.code in (0, 3)
     assert "hydra/callbacks=mlflow: the run could not be handed over (" in ran.err
