@@ -113,6 +113,7 @@ Flags
   --config-dir DIR   a folder of your own configs; DIR/model/mine.yaml is then model=mine
   --config-dir RUN/.hydra --config-name config   repeat a run
   hydra.run.dir=DIR  where the results go
+  hydra/callbacks=tensorboard|mlflow|wandb   hands finished runs to a tracker; [tensorboard,mlflow] to both
   Completion: eval "$(lrfind -sc install=bash)". All of Hydra's flags: lrfind --hydra-help
 
 Exit codes
