@@ -248,7 +248,7 @@ def _optimizer(module: Any) -> Optimizer:
 
 
 def _undo_scheduler(group: dict[str, Any], defaults: dict[str, Any]) -> None:
-    """Puts back what a scheduler has set when it was made: a first rate, 0 where it warms up, and momentum."""
+    """Puts back what a scheduler has set when it was made: its first rate, 0 in a warm-up, and momentum."""
     group["lr"] = group.get("initial_lr", group["lr"])
     if "max_momentum" in group:  # OneCycleLR's and CyclicLR's
         group.update({key: defaults[key] for key in ("momentum", "betas") if key in group})
