@@ -37,7 +37,7 @@ def samples_behind(data: Data) -> Data | None:
     if collate is default_collate:
         return dataclasses.replace(data, dataset=samples)
     if source_of(samples) is Source.TENSORS:  # which are gathered without any collator
-        samples = Subset(samples, range(len(samples)))  # type: ignore[arg-type]
+        samples = Subset(samples, range(len(samples)))
     return dataclasses.replace(data, dataset=samples, collate=collate)
 
 
