@@ -36,7 +36,9 @@ def page() -> str:
         "`lrfind --cfg job` shows the composed config, `lrfind COMMAND --help` the keys of a command. A "
         "group is chosen by `group=option`, a key set by `key=value`.",
         "## Groups",
-        "\n".join(["| group | options |", "|---|---|", *(_group(name) for name in GROUPS)]),
+        "\n".join(
+            ["| group | options |", "|---|---|", *(_group(name) for name in (*GROUPS, "hydra/callbacks"))]
+        ),
         "## Of every command",
         _table(key for key in keys_of_command("range") if "." not in key.name),
     ]
