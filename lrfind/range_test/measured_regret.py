@@ -8,14 +8,16 @@ MEASURED: dict[str, Any] = {
     "rule": "centre",
     "benchmark": "benchmarks/truth: 300 steps at the suggested rate against the best of 25, on held-out loss",
     "tasks": 54,
-    "mean_regret": 0.081,
-    "mean_regret_where_answered": 0.049,
+    "mean_regret": 0.072,
+    "mean_regret_where_answered": 0.04,
     "worst_task_regret": 1.0,
-    "within_0_05": 0.81,
+    "within_0_05": 0.85,
     "no_answer": 0.03,
 }
-"""Of the default rule on the default ladder. A regret of 0 is the best rate there is, 1 has learnt nothing,
-and no answer counts as 1. The figures are those of benchmarks/truth/results, to which a test holds them."""
+"""Of the default rule on the default ladder, on all tasks but the large ones: the 34 of the table in README,
+six of kinds on which the answer had been far off, and the 14 blind ones. A regret of 0 is the best rate there
+is, 1 has learnt nothing, and no answer counts as 1. The figures are those of benchmarks/truth/results, to
+which a test holds them."""
 
 _DEFAULT = {
     "start_lr": 1e-5,
