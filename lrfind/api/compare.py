@@ -114,6 +114,7 @@ def compare(
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
     on_step: Callable[[CompareStep], None] | None = None,
+    progress: bool | None = None,
 ) -> CompareResult:
     """Trains at several learning rates, batch sizes and with several optimizers, and compares them.
 
@@ -144,6 +145,7 @@ def compare(
         forward: `forward(model, batch)` in place of `model(inputs)`.
         on_step: Told how far it is, and of the steps of range tests that come first; an exception that it
             raises is passed on.
+        progress: Whether to show how far it is, below a notebook's cell or on stderr. None: in a notebook.
 
     Returns:
         The curves, the best rate (None where there is none) and ways to write them down.
@@ -208,7 +210,7 @@ def compare(
             accumulation_steps=accumulation_steps,
             accuracy=criterion is not None,
         )
-        study = Study(setting, Caller(on_step))
+        study = Study(setting, Caller(on_step, progress=progress))
         study.run()
         comparison = study.comparison
         if comparison.interrupted:

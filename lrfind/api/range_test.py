@@ -175,6 +175,7 @@ def range_test(
     forward: Forward | None = None,
     step: OwnStep | None = None,
     on_step: OnStep | None = None,
+    progress: bool | None = None,
 ) -> RangeTestResult:
     """Runs the learning-rate range test on objects of your own and puts everything back.
 
@@ -234,6 +235,7 @@ def range_test(
             `precision`, `accumulation_steps`, `clip_grad_norm`) does not go with it; a `scaler` that it
             uses is put back.
         on_step: Told of every step once its loss is known.
+        progress: Whether to show how far it is, below a notebook's cell or on stderr. None: in a notebook.
 
     Returns:
         The curve, the suggestion (None where there is none) and ways to write them down.
@@ -310,7 +312,7 @@ def range_test(
             times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
             tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
             again = SeededTask(task, loader, start, seeds=times)
-            observer = Caller(_index_a_sweep(on_step, num_steps))
+            observer = Caller(_index_a_sweep(on_step, num_steps), progress=progress)
             try:
                 if groups is Groups.EACH:
                     each = run_each_group(tasks, again, settings, observer)

@@ -105,6 +105,7 @@ def refine(
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
     on_step: Callable[[RefineStep], None] | None = None,
+    progress: bool | None = None,
 ) -> RefineResult:
     """Runs the coarse-to-fine sweep on objects of your own and puts everything back.
 
@@ -142,6 +143,7 @@ def refine(
         scaler: Your gradient scaler; None makes one where the precision is fp16.
         forward: `forward(model, batch)` in place of `model(inputs)`.
         on_step: Told how far it is; an exception that it raises ends the sweep and is passed on.
+        progress: Whether to show how far it is, below a notebook's cell or on stderr. None: in a notebook.
 
     Returns:
         The rounds, the suggestion (None where there is none) and ways to write them down.
@@ -188,7 +190,9 @@ def refine(
     )
     with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
         tasks = SeededTask(task, loader, start, seeds=seeds, initialise=initialise)
-        sweep = Sweep(Seeds(tasks, seeds, reading), settings, plans, Caller(on_step), timed=False)
+        sweep = Sweep(
+            Seeds(tasks, seeds, reading), settings, plans, Caller(on_step, progress=progress), timed=False
+        )
         sweep.run()
     if sweep.interrupted:
         raise KeyboardInterrupt

@@ -107,6 +107,7 @@ def try_policies(
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
     on_step: Callable[[TrialStep], None] | None = None,
+    progress: bool | None = None,
 ) -> TrialResult:
     """Trains under several learning-rate policies and says which ends lowest.
 
@@ -132,6 +133,7 @@ def try_policies(
         scaler: Your gradient scaler; None makes one where the precision is fp16.
         forward: `forward(model, batch)` in place of `model(inputs)`.
         on_step: Told how far it is; an exception that it raises ends the trial and is passed on.
+        progress: Whether to show how far it is, below a notebook's cell or on stderr. None: in a notebook.
 
     Returns:
         What each policy came to, the best of them and ways to write it down.
@@ -168,7 +170,7 @@ def try_policies(
     with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
         trial = Trial(
             SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
-            Caller(on_step),
+            Caller(on_step, progress=progress),
             device=task.device,
             held_out=samples,
             num_steps=num_steps,

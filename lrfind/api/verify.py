@@ -114,6 +114,7 @@ def verify(
     scaler: torch.amp.GradScaler | None = None,
     forward: Forward | None = None,
     on_step: Callable[[VerifyStep], None] | None = None,
+    progress: bool | None = None,
 ) -> VerifyResult:
     """Trains shortly at a learning rate and at others around it, and says whether it holds.
 
@@ -142,6 +143,7 @@ def verify(
         scaler: Your gradient scaler; None makes one where the precision is fp16.
         forward: `forward(model, batch)` in place of `model(inputs)`.
         on_step: Told how far it is, of the range test as well; an exception that it raises is passed on.
+        progress: Whether to show how far it is, below a notebook's cell or on stderr. None: in a notebook.
 
     Returns:
         Whether the rate holds, the suggestion (None where there is none) and ways to write them down.
@@ -171,7 +173,7 @@ def verify(
     )
     assert task.validation is not None
     samples = sum(map(num_samples, task.validation))
-    observer = Caller(on_step)
+    observer = Caller(on_step, progress=progress)
     began = time.perf_counter()
     with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
         runs = Runs(

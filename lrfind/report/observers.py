@@ -13,7 +13,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.report import console
-from lrfind.report.progress import BarProgress, LineProgress, is_terminal
+from lrfind.report.progress import (
+    BarProgress,
+    CellProgress,
+    LineProgress,
+    Progress,
+    in_notebook,
+    is_terminal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +68,7 @@ class Screen:
         if console.is_quiet():
             yield _nothing
             return
-        terminal = is_terminal(sys.stderr)
-        shown = BarProgress(num_steps, words) if terminal else LineProgress(num_steps, console.note, words)
-        with shown as on_step:
+        with _on_stderr(num_steps, words) as on_step:
             yield on_step
 
 
@@ -87,10 +92,12 @@ class Caller:
 
     Args:
         on_step: The function; None for none. What it raises ends the job.
+        progress: Whether to show how far it is: below a notebook's cell, or on stderr. None: in a notebook.
     """
 
-    def __init__(self, on_step: OnStep | None = None) -> None:
+    def __init__(self, on_step: OnStep | None = None, *, progress: bool | None = None) -> None:
         self._on_step = on_step
+        self._progress = in_notebook() if progress is None else progress
         self._log = logging.getLogger("lrfind")
 
     def note(self, text: str) -> None:
@@ -103,8 +110,24 @@ class Caller:
 
     @contextmanager
     def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
-        """Hands the steps over."""
-        yield _nothing if self._on_step is None else self._on_step
+        """Hands the steps over, and shows them."""
+        told = _nothing if self._on_step is None else self._on_step
+        if not self._progress:
+            yield told
+            return
+        with CellProgress(num_steps, words) if in_notebook() else _on_stderr(num_steps, words) as shown:
+
+            def on_step(step: Any) -> None:
+                shown(step)
+                told(step)
+
+            yield on_step
+
+
+def _on_stderr(num_steps: int, words: Words | None) -> Progress:
+    if is_terminal(sys.stderr):
+        return BarProgress(num_steps, words)
+    return LineProgress(num_steps, console.note, words)
 
 
 def _nothing(step: Any) -> None:

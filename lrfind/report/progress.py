@@ -1,4 +1,4 @@
-"""How far a sweep is: a bar on a terminal, a line now and then elsewhere."""
+"""How far a sweep is: a bar on a terminal and in a notebook, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _BAR_SECONDS = 0.1
 _LINE_SECONDS = 10.0
+_CELL_SECONDS = 0.5
+_CELL_BAR = 30
 
 
 class RateStep(Protocol):
@@ -42,6 +44,13 @@ def is_terminal(stream: TextIO | None) -> bool:
     if stream is None or stream.closed or os.environ.get("TERM") == "dumb":
         return False
     return stream.isatty()
+
+
+def in_notebook() -> bool:
+    """Whether this is a notebook, which shows what a cell displays."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
 
 
 class Progress:
@@ -175,3 +184,37 @@ class BarProgress(Progress):
         """Takes the bar off the screen."""
         with suppress(OSError):
             self._bar.stop()
+
+
+class CellProgress(Progress):
+    """A bar below a notebook's cell, and at its end how long it took.
+
+    Args:
+        num_steps: Steps that are planned.
+        words: As in `Progress`.
+    """
+
+    def __init__(self, num_steps: int, words: Words | None = None) -> None:
+        super().__init__(num_steps, _CELL_SECONDS, words)
+        self._handle: Any = None
+
+    def _refresh(self, step: Any) -> None:
+        done = min(_CELL_BAR, _CELL_BAR * (step.index + 1) // max(self._num_steps, 1))
+        bar = "\N{FULL BLOCK}" * done + "\N{LIGHT SHADE}" * (_CELL_BAR - done)
+        self._display(f"{bar} {self._state(step)}, {self._left(step)} left")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Says how far it came and how long it took."""
+        if self._last is not None:
+            self._display(f"{self._state(self._last)}, in {duration_text(perf_counter() - self._started)}")
+
+    def _display(self, text: str) -> None:
+        from IPython.display import display
+
+        shown = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(shown, raw=True)

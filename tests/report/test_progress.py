@@ -1,11 +1,13 @@
 """What a progress display says of the time that is left."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from lrfind.report import progress
-from lrfind.report.progress import LineProgress
+from lrfind.report.observers import Caller
+from lrfind.report.progress import CellProgress, LineProgress
 
 
 @pytest.fixture
@@ -32,3 +34,59 @@ def test_the_time_that_is_left_counts_from_the_first_step(clock):
 
 def test_a_sweep_that_goes_on_counts_its_own_steps_alone(clock):
     assert shown(clock, [1, 6, 11], first=50) == ["step 53, 3 min 55 s left"]
+
+
+class Notebook:
+    """A notebook's display: what stands below the cell, change by change."""
+
+    def __init__(self):
+        self.shown = []
+
+    def display(self, data, *, raw, display_id):
+        assert raw
+        assert display_id
+        self.shown.append(data["text/plain"])
+        return self
+
+    def update(self, data, *, raw):
+        assert raw
+        self.shown.append(data["text/plain"])
+
+
+@pytest.fixture
+def notebook(monkeypatch):
+    shown = Notebook()
+    shell = SimpleNamespace(kernel=object())
+    ipython = SimpleNamespace(get_ipython=lambda: shell)
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", shown)
+    return shown
+
+
+def test_a_notebook_has_a_bar_below_the_cell_that_ends_in_the_time_it_took(notebook, clock):
+    with CellProgress(10, words=lambda step: f"step {step.index + 1}") as bar:
+        for index in range(10):
+            clock.seconds = index
+            bar(SimpleNamespace(index=index))
+        clock.seconds = 10
+    assert notebook.shown[0] == "██████░░░░░░░░░░░░░░░░░░░░░░░░ step 2, 8 s left"
+    assert notebook.shown[-1] == "step 10, in 10 s"
+    assert len(notebook.shown) == 10
+
+
+@pytest.mark.parametrize(("progress", "lines"), [(None, 1), (True, 1), (False, 0)])
+def test_a_caller_in_a_notebook_is_shown_progress_unless_he_wants_none(notebook, progress, lines):
+    taken = []
+    with Caller(taken.append, progress=progress).steps(1, words=lambda step: "a step") as on_step:
+        on_step(SimpleNamespace(index=0))
+    assert len(notebook.shown) == lines
+    assert len(taken) == 1
+
+
+@pytest.mark.parametrize(("progress", "said"), [(None, ""), (True, "lrfind: a step, in "), (False, "")])
+def test_elsewhere_a_caller_is_shown_progress_where_he_asks_for_it(progress, said, capsys):
+    with Caller(progress=progress).steps(1, words=lambda step: "a step") as on_step:
+        on_step(SimpleNamespace(index=0))
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith(said) if said else err == ""
