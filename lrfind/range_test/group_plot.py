@@ -40,12 +40,11 @@ def _row(name: str, test: RangeTest) -> Row:
 
 def _without_others(test: RangeTest) -> RangeTest:
     """The same with its measurements as they are read: the control's mean, and how each differs from it."""
-    curve = test.curve
-    if not curve.paired:
+    curve, level = test.curve, test.reading.smoothed.start
+    if level is None or curve.start_losses is None:
         return test
-    losses, accuracies = curve.losses, curve.accuracies
-    if curve.start_losses is not None:
-        losses = losses - curve.start_losses + float(np.nanmean(curve.start_losses))
-    if accuracies is not None and curve.start_accuracies is not None:
-        accuracies = accuracies - curve.start_accuracies + float(np.nanmean(curve.start_accuracies))
-    return replace(test, curve=replace(curve, losses=losses, accuracies=accuracies))
+    if curve.accuracies is not None and curve.start_accuracies is not None:
+        accuracies = curve.accuracies - curve.start_accuracies + (1 - level)
+        return replace(test, curve=replace(curve, accuracies=accuracies))
+    losses, start_losses = curve.losses - curve.start_losses + level, np.full(len(curve), level)
+    return replace(test, curve=replace(curve, losses=losses, start_losses=start_losses))
