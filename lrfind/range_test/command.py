@@ -52,7 +52,14 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             "range.png": partial(_picture, found),
             "range.json": None,
         },
-        lines=partial(range_lines, reading, repeats, groups=found.groups, peaks=own.get("peaks", ())),
+        lines=partial(
+            range_lines,
+            reading,
+            repeats,
+            groups=found.groups,
+            peaks=own.get("peaks", ()),
+            measured=own["measured"],
+        ),
     )
 
 

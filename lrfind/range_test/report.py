@@ -7,9 +7,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.horizon import horizon_record, purpose_of
-from lrfind.range_test.measured_regret import measured_regret
+from lrfind.range_test.measured_regret import measured_in_words, measured_regret
 from lrfind.range_test.peaks import peaks_line, peaks_record
-from lrfind.range_test.reading import LOOKS_AT
+from lrfind.range_test.reading import LOOKS_AT, Rule
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.table import Column, Row, Table
@@ -99,6 +99,7 @@ def range_lines(
     *,
     groups: Sequence[Group] = (),
     peaks: Sequence[dict[str, Any]] = (),
+    measured: dict[str, Any] | None = None,
 ) -> Lines:
     """Works out what is written to stdout: the suggestion, the verdict, every rule's answer, the files.
 
@@ -108,6 +109,7 @@ def range_lines(
         files: Paths of the files.
         groups: The optimizer's groups with their rates.
         peaks: The record's `peaks`.
+        measured: The record's `measured`.
     """
     suggestion = reading.suggestion
     if suggestion is None:
@@ -124,7 +126,8 @@ def range_lines(
         ],
     )
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()
-    more = [peaks_line(peaks)] if peaks else []
+    more = [] if measured is None else [measured_in_words(measured, reading.rules.get(Rule.MINIMUM.value))]
+    more += [peaks_line(peaks)] if peaks else []
     purpose = purpose_of(reading)
     return answer_lines(suggestion, verdict, files, groups, purpose=purpose, more=more, details=[rules])
 
