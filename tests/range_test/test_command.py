@@ -130,6 +130,45 @@ def test_a_number_of_repeats_is_kept_to(lrfind):
     assert ran.record["steps"] == len(ran.rows) <= 24
 
 
+def test_a_horizon_is_told_on_the_screen_and_in_the_record(lrfind):
+    plain = lrfind("-q", "range.repeats=2")
+    ran = lrfind("range.repeats=2", "range.horizon=50 epochs", folder="further")
+    assert ran.code == 0, ran.err
+    horizon, found = ran.record["horizon"], ran.record["suggestion"]
+    jsonschema.validate(ran.record, SCHEMA)
+    assert horizon["epochs"] == 50
+    assert horizon["extrapolated"]
+    assert horizon["read"]["lr"] == plain.record["suggestion"]["lr"]
+    assert found["lr"] == pytest.approx(horizon["factor"] * horizon["read"]["lr"], rel=0.005)
+    assert f"for {horizon['steps']:,} steps, extrapolated from {horizon['read']['lr']:g}: " in ran.out
+    assert "As the peak" not in ran.out
+    assert "horizon" not in plain.record
+    assert (ran.folder / "range.csv").read_bytes() == (plain.folder / "range.csv").read_bytes()
+
+
+def test_a_peak_is_told_beside_the_rate(lrfind):
+    ran = lrfind()
+    peaks = {peak["policy"]: peak["lr"] for peak in ran.record["peaks"]}
+    assert f"{peaks['cosine']:g} for cosine" in ran.out
+    assert peaks["one_cycle"] > ran.record["suggestion"]["lr"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["range.horizon=0"], "range.horizon must be the steps of the training"),
+        (["range.horizon=5 weeks"], "range.horizon must be the steps of the training"),
+        (["range.horizon=[5]"], "range.horizon must be a whole number or a word or null"),
+        (["range.horizon=900", "range.rule=valley"], "range.horizon=900 goes with range.rule=centre alone"),
+        (["range.horizon=2 epochs", "range.single_batch=true"], "how many steps an epoch of this data has"),
+    ],
+)
+def test_a_horizon_that_cannot_be_used_is_exit_code_2(lrfind, words, said):
+    ran = lrfind(*words)
+    assert ran.code == 2
+    assert said in ran.err
+
+
 def test_smiths_view_accuracy_on_a_linear_ladder(lrfind):
     ran = lrfind("range.metric=accuracy", "range.spacing=linear", "range.start_lr=0", "range.end_lr=1")
     assert ran.code == 0
