@@ -122,7 +122,12 @@ class RangeSettings:
         return problems + self.horizon_problems()
 
     def horizon_problems(self) -> list[str]:
-        """What is wrong between the horizon and the rule."""
+        """What is wrong between the horizon and what it does not go with."""
+        if self.horizon is not None and self.groups is Groups.EACH:
+            return [
+                f"range.horizon={self.horizon} does not go with range.groups=each: how the best rate falls "
+                "with the steps is known of one rate for all groups."
+            ]
         if self.horizon is None or self.rule is DEFAULT_RULE:
             return []
         return [

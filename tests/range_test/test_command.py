@@ -160,6 +160,7 @@ def test_a_peak_is_told_beside_the_rate(lrfind):
         (["range.horizon=5 weeks"], "range.horizon must be the steps of the training"),
         (["range.horizon=[5]"], "range.horizon must be a whole number or a word or null"),
         (["range.horizon=900", "range.rule=valley"], "range.horizon=900 goes with range.rule=centre alone"),
+        (["range.horizon=900", "range.groups=each"], "range.horizon=900 does not go with range.groups=each"),
         (["range.horizon=2 epochs", "range.single_batch=true"], "how many steps an epoch of this data has"),
     ],
 )
