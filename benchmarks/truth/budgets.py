@@ -75,7 +75,6 @@ LARGE_SEARCHES = (
     Search("large_dogs_resnet_momentum", "constant", _halved(160, 3)),
     Search("large_mnist_cnn_adamw", "cosine", (1000,)),
     Search("large_mnist_mlp_momentum", "cosine", (2000,)),
-    Search("large_text_transformer_adamw", "cosine", (800,)),
 )
 """Cheap ones first; fewer than 2,000 steps where a step is dear."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +55,12 @@ def page(lines: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> st
             (_searched_row(lines, *each) for each in searched),
         ),
         "## The finders, at a constant rate",
-        "Regrets, each the mean of its three sweeps; no answer counts as 1.",
+        "Regrets, each the mean of its three sweeps; no answer counts as 1. On the other tasks lrfind alone "
+        "was asked.",
         markdown_table(
-            f"| finder | {' | '.join(_short(search) for search, *_ in constant)} "
+            f"| finder | {' | '.join(task.removeprefix('large_') for task, *_ in compared(found, lines))} "
             "| mean | within 0.05 | no answer | steps |",
-            _finder_rows(found, lines, constant),
+            _finder_rows(found, lines),
         ),
         "## For so many steps: `range.horizon`",
         "lrfind's suggestion as it is, and with the horizon of the budget; nothing was chosen on these.",
@@ -77,10 +79,6 @@ def page(lines: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]]) -> st
     return "\n\n".join(parts) + "\n"
 
 
-def _short(search: Search) -> str:
-    return search.task.removeprefix("large_")
-
-
 def _searched_row(lines: Sequence[dict[str, Any]], search: Search, budget: int, oracle: Oracle) -> str:
     low, high = oracle.within(0.05)
     fewer = []
@@ -94,14 +92,28 @@ def _searched_row(lines: Sequence[dict[str, Any]], search: Search, budget: int, 
     )
 
 
+def compared(
+    found: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
+) -> list[tuple[str, int, Oracle]]:
+    """The tasks at a constant rate that more than one finder was asked on: name, budget and oracle."""
+    finders: dict[str, set[str]] = defaultdict(set)
+    for line in found:
+        finders[line["task"]].add(line["finder"])
+    return [
+        (search.task, budget, oracle)
+        for search, budget, oracle in oracles_of(lines)
+        if search.kind == "constant" and len(finders[search.task]) > 1
+    ]
+
+
 def finder_scores(
     found: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]
 ) -> list[tuple[str, float, float, float, float, float]]:
     """Of each finder its name, mean and worst regret, share within 0.05, share without answer, and steps.
 
-    Only of those that were asked on every task that has an oracle at a constant rate; the least regret first.
+    Only of those that were asked on every task that is `compared`; the least regret first.
     """
-    constant = [each for each in oracles_of(lines) if each[0].kind == "constant"]
+    constant = compared(found, lines)
     scored = []
     for name, regrets, answers in _regrets(found, constant):
         means = [float(np.mean(each)) for each in regrets]
@@ -113,24 +125,20 @@ def finder_scores(
 
 
 def _regrets(
-    found: Sequence[dict[str, Any]], constant: Sequence[tuple[Search, int, Oracle]]
+    found: Sequence[dict[str, Any]], tasks: Sequence[tuple[str, int, Oracle]]
 ) -> Iterator[tuple[str, list[list[float]], list[dict[str, Any]]]]:
     """The finders that were asked on all tasks, with their regrets task by task, and all of their answers."""
     for name in names_of(list(found)):
         answers = by_task(found, name)
-        if all(search.task in answers for search, *_ in constant):
-            asked = [answers[search.task] for search, *_ in constant]
-            each = zip(constant, asked, strict=True)
+        if tasks and all(task in answers for task, *_ in tasks):
+            asked = [answers[task] for task, *_ in tasks]
+            each = zip(tasks, asked, strict=True)
             regrets = [[oracle.regret(line["lr"]) for line in own] for (_, _, oracle), own in each]
             yield name, regrets, [line for own in asked for line in own]
 
 
-def _finder_rows(
-    found: Sequence[dict[str, Any]],
-    lines: Sequence[dict[str, Any]],
-    constant: Sequence[tuple[Search, int, Oracle]],
-) -> Iterator[str]:
-    by_name = {name: regrets for name, regrets, _ in _regrets(found, constant)}
+def _finder_rows(found: Sequence[dict[str, Any]], lines: Sequence[dict[str, Any]]) -> Iterator[str]:
+    by_name = {name: regrets for name, regrets, _ in _regrets(found, compared(found, lines))}
     for name, mean, _, within, none, steps in finder_scores(found, lines):
         cells = " | ".join(f"{np.mean(each):.3f}" for each in by_name[name])
         yield f"| {name} | {cells} | {mean:.3f} | {within:.0%} | {none:.0%} | {steps:.0f} |"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.truth.budgets import LARGE_RUNS
 from benchmarks.truth.finders import FOUND, LARGE_FOUND
-from benchmarks.truth.large import finder_scores
+from benchmarks.truth.large import compared, finder_scores
 from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
@@ -57,15 +57,15 @@ def finders_table() -> str:
 
 
 def short_table() -> str:
-    """A few of them, for the README."""
+    """A few of them, for the README; a dash where a finder was not asked on all of the larger tasks."""
     made = dict(_finders())
-    larger = {name: each for name, *each in finder_scores(read_lines(LARGE_FOUND), read_lines(LARGE_RUNS))}
-    count = len({line["task"] for line in read_lines(LARGE_FOUND)})
-    head = f"| finder | mean regret | within 0.05 of the best | steps | mean regret, {count} larger tasks |"
+    found, lines = read_lines(LARGE_FOUND), read_lines(LARGE_RUNS)
+    larger = {name: f"{mean:.3f}" for name, mean, *_ in finder_scores(found, lines)}
+    count = len(compared(found, lines))
     return markdown_table(
-        head,
+        f"| finder | mean regret | within 0.05 of the best | steps | mean regret, {count} larger tasks |",
         [
-            _row(name, [made[name][0], made[name][4], made[name][6], f"{larger[name][0]:.3f}"])
+            _row(name, [made[name][0], made[name][4], made[name][6], larger.get(name, "–")])
             for name in sorted(SHORT, key=lambda name: made[name][0])
         ],
     )
@@ -101,14 +101,13 @@ def _row(name: str, cells: list[str]) -> str:
 
 def large_table() -> str:
     """Every finder on the larger tasks."""
-    scored = finder_scores(read_lines(LARGE_FOUND), read_lines(LARGE_RUNS))
-    count = len({line["task"] for line in read_lines(LARGE_FOUND)})
-    head = f"| finder | mean regret, {count} larger tasks | worst | within 0.05 | no answer | steps |"
+    found, lines = read_lines(LARGE_FOUND), read_lines(LARGE_RUNS)
+    count = len(compared(found, lines))
     return markdown_table(
-        head,
+        f"| finder | mean regret, {count} larger tasks | worst | within 0.05 | no answer | steps |",
         [
             _row(name, [f"{mean:.3f}", f"{worst:.3f}", f"{within:.0%}", f"{none:.0%}", f"{steps:.0f}"])
-            for name, mean, worst, within, none, steps in scored
+            for name, mean, worst, within, none, steps in finder_scores(found, lines)
         ],
     )
 

@@ -60,10 +60,20 @@ def test_a_finder_that_was_not_asked_on_every_task_is_left_out(monkeypatch):
     other = Search("large_b", "constant", (1000,))
     monkeypatch.setattr(large, "LARGE_SEARCHES", (CONSTANT, other))
     runs = the_runs() + [line | {"task": "large_b"} for line in the_runs()]
-    found = [an_answer("lrfind", 0.1), an_answer("lrfind", 0.1, task="large_b"), an_answer("habit", 0.1)]
-    text = page(runs, found)
-    assert cells(text, "lrfind")[:3] == ["0.500", "0.500", "0.500"]
+    found = [
+        an_answer(name, 0.1, task=task) for name in ("lrfind", "ignite") for task in ("large_a", "large_b")
+    ]
+    text = page(runs, [*found, an_answer("habit", 0.1)])
+    assert cells(text, "lrfind")[:3] == cells(text, "ignite")[:3] == ["0.500", "0.500", "0.500"]
     assert "| habit |" not in text
+
+
+def test_a_task_that_one_finder_alone_was_asked_on_is_no_comparison(monkeypatch):
+    other = Search("large_b", "constant", (1000,))
+    monkeypatch.setattr(large, "LARGE_SEARCHES", (CONSTANT, other))
+    runs = the_runs() + [line | {"task": "large_b"} for line in the_runs()]
+    found = [an_answer("lrfind", 0.1), an_answer("lrfind", 0.1, task="large_b"), an_answer("habit", 0.1)]
+    assert cells(page(runs, found), "lrfind") == ["0.500", "0.500", "0%", "0%", "60"]
 
 
 def test_the_horizon_and_the_peak_are_those_of_the_package():
