@@ -82,7 +82,7 @@ class InitialModel:
         """
         versions = None if self._still is None else [_version(p) for p in self._still]
         own = [own_batch(batch, clone=self._clones) for batch in batches]
-        tensors = tensors_in(own)
+        tensors = [] if versions is None else tensors_in(own)
         before = [_version(tensor) for tensor in tensors]
         with self._streams.kept(), self._swapped_in():
             measured = [self._objective(batch) for batch in own]
@@ -92,6 +92,8 @@ class InitialModel:
             self._parameters += [(p, _copy(p, self._storages)) for p in written]
             self._clones = [_version(tensor) for tensor in tensors] != before
             self._still = None
+        if len(measured) == 1:  # the usual case, where a mean would cost as much as a layer
+            return measured[0]
         losses = torch.stack([loss for loss, _ in measured])
         rights = [right for _, right in measured if right is not None]
         return losses.mean(), torch.stack(rights).mean() if rights else None
