@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lrfind.schedules.schedule import ScheduleTable
-    from lrfind.training.runs import BeforeStep
+    from lrfind.training.paused_runs import BeforeStep
     from lrfind.training.task import Task
 
 
