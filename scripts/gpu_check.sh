@@ -86,7 +86,7 @@ if [[ $parts == *commands* ]]; then
         lrfind "${words[@]}" "$ladder" precision=fp16
         lrfind refine "${words[@]}" refine.rounds=1 "$round"
         lrfind refine "${words[@]}" refine.rounds=1 "$round" refine.restart=true refine.strategy=sequential
-        lrfind verify 0.01 "${words[@]}" "verify.num_steps=$verify" verify.seeds=2
+        lrfind verify 0.01 "${words[@]}" "verify.steps=$verify" verify.seeds=2
         if [ "$task" = dogs ] && [ "$device" = cpu ]; then continue; fi # minutes on a CPU, and the same code
         lrfind compare "${words[@]}" "compare.lrs=[0.01,0.03]" "$length" compare.readings=1 compare.seeds=2
         lrfind schedule --try schedule.lr=0.01 "schedule.policy=[step,one_cycle]" "schedule.num_steps=$trial" \
@@ -111,7 +111,7 @@ if [[ $parts == *ranks* ]]; then
         for how in ddp fsdp; do
             lrfind ranks=2 "distributed=$how" "$ladder"
             lrfind ranks=2 "distributed=$how" "${dogs[@]}" "$ladder" precision=bf16 clip_grad_norm=1
-            lrfind verify 0.01 ranks=2 "distributed=$how" "verify.num_steps=$verify" verify.seeds=2
+            lrfind verify 0.01 ranks=2 "distributed=$how" "verify.steps=$verify" verify.seeds=2
             lrfind refine ranks=2 "distributed=$how" refine.rounds=1 "$round"
         done
         line "torchrun -m lrfind" "0 1" "$python" -m torch.distributed.run --nproc-per-node 2 --rdzv-backend c10d \

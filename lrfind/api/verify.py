@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.config.schema import Precision
@@ -20,6 +18,7 @@ from lrfind.training.batch import num_samples
 from lrfind.training.snapshot import preserved
 from lrfind.verify.candidates import Role
 from lrfind.verify.config import VerifySettings
+from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS
 from lrfind.verify.report import verify_csv, verify_record
 from lrfind.verify.run import Runs, verify_rate
 from lrfind.verify.target import Checked, announce_range_test, or_pinned, suggested
@@ -27,6 +26,7 @@ from lrfind.verify.target import Checked, announce_range_test, or_pinned, sugges
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    import torch
     from torch import nn
     from torch.optim import Optimizer
 
@@ -104,7 +104,9 @@ def verify(
     *,
     around: float | Suggestion | RangeTestResult | RefineResult | None = None,
     lr: float | None = None,
-    num_steps: int = 200,
+    steps: int | str = DEFAULT_STEPS,
+    schedule: str = CONSTANT,
+    budget: int | None = None,
     seeds: int = 3,
     margin: float = 0.1,
     initialise: Callable[[nn.Module], None] | None = None,
@@ -116,9 +118,8 @@ def verify(
     on_step: Callable[[VerifyStep], None] | None = None,
     progress: bool | None = None,
 ) -> VerifyResult:
-    """Trains shortly at a learning rate and at others around it, and says whether it holds.
+    """Searches around a learning rate, and says whether it holds, or which one does.
 
-    The rate is compared with a third and three times of itself, with that of the optimizer and with `lr`.
     Within a seed all rates share initial weights, batches and random numbers. Everything is put back, as
     `range_test` says.
 
@@ -132,8 +133,11 @@ def verify(
         around: The rate to check, or the suggestion or result that it comes from; None: what a range test of
             the same objects with the default settings suggests.
         lr: A rate that is in use already: is it still sensible?
-        num_steps: Steps each rate is trained for.
-        seeds: Repeat everything so many times, for the noise. Random streams and the loader's generators
+        steps: Steps after which a rate is judged, or `"3 epochs"`.
+        schedule: What the rate does meanwhile: `"constant"`, or a policy of `policies` with it as its peak.
+        budget: The most training steps in all, a range test included; None: that of the range test and eight
+            runs.
+        seeds: The most seeds, for the noise. Random streams and the loader's generators
             are seeded with 0, 1, ... and `initialise` is called; for 1, without `initialise`, nothing is.
         margin: How much worse a rate may be, as a share of the drop from the initial to the best final loss.
         initialise: Draws initial weights; None: every seed begins with the weights that are given.
@@ -155,7 +159,7 @@ def verify(
     arguments = plain_arguments(locals())
     given = around if isinstance(around, (int, float)) and not isinstance(around, bool) else None
     settings = VerifySettings(
-        lr=lr, around=given, from_=None, num_steps=num_steps, seeds=seeds, held_out=None, margin=margin
+        lr=lr, around=given, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
     )
     refuse_problems(settings)
     task = own_task(
@@ -182,7 +186,7 @@ def verify(
             observer,
             held_out=samples,
             divergence=RangeSettings(),
-            repeatable=torch.are_deterministic_algorithms_enabled(),
+            range_steps=RangeSettings().most_steps if around is None else 0,
         )
         checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
         checked = or_pinned(checked, lr, observer, key="lr")
@@ -204,7 +208,8 @@ def verify(
         own=verify_record(
             found.trials,
             found.judgement,
-            checked={"lr": checked.lr, "source": checked.source},
+            plan=found.plan,
+            checked={"lr": found.checked.lr, "source": found.checked.source},
             pinned=lr,
             held_out=samples,
         ),

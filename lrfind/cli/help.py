@@ -5,7 +5,7 @@ lrfind: which learning rate?
 
   lrfind [range] [OVERRIDE ...] [-q | --json]    the learning-rate range test
   lrfind refine [--around LR] [OVERRIDE ...]     the coarse-to-fine sweep, round by round
-  lrfind verify [LR] [--lr LR] [OVERRIDE ...]    short runs around the suggestion: does it hold?
+  lrfind verify [LR] [--lr LR] [OVERRIDE ...]    a search around the suggestion: does it hold?
   lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
   lrfind schedule [--try] [OVERRIDE ...]         learning-rate policies: curves, tables, PyTorch code
   lrfind COMMAND --help                          every key of a command with its default, and examples
@@ -21,7 +21,7 @@ Examples
   lrfind model=custom model._target_=mymodel.Net trust=[mymodel]
   lrfind refine --around 0.7
   lrfind refine experiment=textbook_refine_short
-  lrfind verify                                  the suggestion, a third and three times of it
+  lrfind verify                                  from the suggestion on, until a rate holds
   lrfind verify --lr 0.1                         in CI: exits 4 when 0.1 is no longer sensible
   lrfind schedule 'schedule.policy=[step,cosine]' schedule.from=outputs/DATE/TIME schedule.num_steps=3000
   lrfind schedule --try 'schedule.policy=[fixed,cosine]'   which ends lower on this task?
@@ -75,7 +75,8 @@ The short runs around a rate (the suggestion is that of the range test, with the
   verify.lr=LR                                 is this rate still sensible? (--lr LR)
   verify.around=LR                             check this rate in place of the suggestion (lrfind verify LR)
   verify.from=RUN_DIR                          check the suggestion of an earlier range test or sweep
-  verify.num_steps=200  verify.seeds=3         length and number of the runs at each rate
+  verify.steps=300  verify.schedule=constant   the training a rate is judged for: also '3 epochs', one_cycle
+  verify.budget=N  verify.seeds=3              the most training steps in all, and the most seeds
   verify.held_out=N                            samples set apart, or a share below 1; null: a fifth
   verify.margin=0.1                            how much worse a rate may be, as a share of the drop in loss
 

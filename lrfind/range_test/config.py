@@ -12,7 +12,7 @@ from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
-from lrfind.range_test.repeat_reason import AUTO
+from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
 _STEPS = Bound(f"must be at most {MOST_STEPS:,}, got {{}}.", lambda steps: steps <= MOST_STEPS)
@@ -91,6 +91,11 @@ class RangeSettings:
     extrapolated; null: about 300 steps, as measured."""
     groups: Groups = Groups.RATIO
     """ratio: groups of parameters keep the ratio of their rates; each: every one is swept alone, too."""
+
+    @property
+    def most_steps(self) -> int:
+        """The most training steps that it takes."""
+        return self.num_steps * (AUTO_SWEEPS if isinstance(self.repeats, str) else self.repeats)
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""

@@ -1,4 +1,4 @@
-"""Short runs at a few constant learning rates: which rates, and what was measured of them."""
+"""The rates that were tried, why each of them, and what was measured of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.suggestion import rounded
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
     from lrfind.training.run_set import RunSet
-
-FACTOR = 3.0
-"""How far beside the checked rate the others lie: half a decade, as well as a range test can be read."""
+    from lrfind.verify.search import Move
 
 SAME = 0.005
 """Rates that differ by less are one: a suggestion has three digits."""
@@ -35,16 +31,14 @@ class Role(str, Enum):
     PINNED = "pinned"
     """The user has pinned it (`--lr`)."""
     CONFIG = "config"
-    """It is the rate of the optimizer in the config."""
-    LOWER = "lower"
-    """The checked rate divided by `FACTOR`."""
-    HIGHER = "higher"
-    """The checked rate times `FACTOR`."""
+    """It is the rate of the optimizer in the config, where nothing was suggested."""
+    SEARCH = "search"
+    """The search came upon it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A rate to try.
+    """A rate that was tried.
 
     Attributes:
         lr: The rate.
@@ -55,33 +49,29 @@ class Candidate:
     roles: tuple[Role, ...]
 
 
+def same(one: float, other: float) -> bool:
+    """Whether two rates are one."""
+    return abs(one / other - 1) < SAME
+
+
 def candidates(
-    checked: float, role: Role, *, pinned: float | None = None, config: float | None = None
+    lrs: Iterable[float], checked: float, role: Role, pinned: float | None
 ) -> tuple[Candidate, ...]:
-    """The rates to try around one, rising; those that agree to half a percent are one.
+    """The rates that were tried, rising, with the reason of each.
 
     Args:
-        checked: The rate that is to be checked.
+        lrs: The rates.
+        checked: The one that is checked.
         role: Why that: a suggestion, given, or pinned.
         pinned: The rate that a project has pinned.
-        config: The rate of the optimizer in the config; one that is not positive is passed over.
     """
-    found: list[tuple[float, list[Role]]] = []
-    for lr, why in (
-        (checked, role),
-        (pinned, Role.PINNED),
-        (config, Role.CONFIG),
-        (rounded(checked / FACTOR), Role.LOWER),
-        (rounded(checked * FACTOR), Role.HIGHER),
-    ):
-        if lr is None or not 0 < lr < math.inf:
-            continue
-        known = next((roles for other, roles in found if abs(lr / other - 1) < SAME), None)
-        if known is None:
-            found.append((lr, [why]))
-        elif why not in known:
-            known.append(why)
-    return tuple(Candidate(lr, tuple(roles)) for lr, roles in sorted(found))
+    found = []
+    for lr in sorted(set(lrs)):
+        roles = [role] if same(lr, checked) else []
+        if pinned is not None and same(lr, pinned) and Role.PINNED not in roles:
+            roles.append(Role.PINNED)
+        found.append(Candidate(lr, tuple(roles or [Role.SEARCH])))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,13 +80,24 @@ class Trials:
 
     Attributes:
         candidates: The rates, rising.
-        num_steps: Steps a run.
-        seeds: The runs of each seed, in order; those of the last may have been interrupted.
+        num_steps: Steps of a run that goes to its end.
+        seeds: The runs of each seed, in order, one a rate; one that was given up, or never begun, is not
+            finished.
+        schedule: The policy that the rate of a run follows; `constant`.
+        moves: What was trained, in order.
+        budget: The most training steps that were allowed in all, those of a range test included.
+        spent: Whether the search ended for want of steps.
+        cut_off: Whether the last of the moves was interrupted.
     """
 
     candidates: tuple[Candidate, ...]
     num_steps: int
     seeds: tuple[RunSet, ...]
+    schedule: str = "constant"
+    moves: tuple[Move, ...] = ()
+    budget: int = 0
+    spent: bool = False
+    cut_off: bool = False
 
     @property
     def lrs(self) -> NDArray[np.float64]:
@@ -105,19 +106,40 @@ class Trials:
 
     @property
     def starts(self) -> NDArray[np.float64]:
-        """Held-out loss before training of each whole seed, shape (seeds,)."""
-        return np.array([trial.start for trial in self.seeds if trial.whole])
+        """Held-out loss before training of each seed, shape (seeds,)."""
+        return np.array([trial.start for trial in self.seeds])
 
     @property
     def finals(self) -> NDArray[np.float64]:
-        """Held-out loss at the end, of the whole seeds, shape (seeds, rates)."""
-        whole = [trial.finals for trial in self.seeds if trial.whole]
-        return np.array(whole).reshape(-1, len(self.candidates))
+        """Held-out loss at the end, shape (seeds, rates); NaN for a run that was given up, or never begun."""
+        return np.array([trial.finals for trial in self.seeds]).reshape(-1, len(self.candidates))
 
     @property
     def steps(self) -> int:
         """Training steps taken."""
         return sum(int(trial.steps_taken.sum()) for trial in self.seeds)
+
+    @property
+    def stops(self) -> NDArray[np.int64]:
+        """The most steps that each rate was trained for on a seed, shape (rates,)."""
+        taken = [trial.steps_taken for trial in self.seeds]
+        most: NDArray[np.int64] = np.max([*taken, np.zeros(len(self.candidates), dtype=np.int64)], axis=0)
+        return most
+
+    def reading(self, move: Move) -> float:
+        """The held-out loss that a move came to; infinite where it diverged, NaN where it was cut off."""
+        trial = self.seeds[move.seed] if move.seed < len(self.seeds) else None
+        if trial is None:
+            return math.nan
+        rate = next(i for i, each in enumerate(self.candidates) if each.lr == move.lr)
+        if trial.diverged[rate] and trial.steps_taken[rate] <= move.to:
+            return math.inf
+        return float(trial.readings[rate, trial.read_at.index(move.to)])
+
+    def taken(self, move: Move) -> int:
+        """Steps of the run that a move is part of, in all."""
+        rate = next(i for i, each in enumerate(self.candidates) if each.lr == move.lr)
+        return int(self.seeds[move.seed].steps_taken[rate]) if move.seed < len(self.seeds) else 0
 
     def index(self, roles: Sequence[Role]) -> int | None:
         """Which candidate has one of these roles."""

@@ -1,4 +1,4 @@
-"""`lrfind verify`: short runs around a learning rate, to see whether it holds."""
+"""`lrfind verify`: a search around a learning rate: does it hold, and if not, which one does?"""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = VerifyConfig
 
 
 def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
-    """The job: finds the rate to check, trains around it, judges.
+    """The job: finds the rate to check, searches around it, judges.
 
     Raises:
         UserError: Something cannot be used as given.
@@ -57,6 +57,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
             own=verify_record(
                 trials,
                 judgement,
+                plan=found.plan,
                 checked={"lr": checked.lr, "source": checked.source},
                 pinned=config.verify.lr,
                 held_out=runs.held_out,

@@ -1,16 +1,17 @@
-"""Whether a learning rate holds against others that were tried on the same seeds.
+"""Which of several learning rates is best, which cannot be told from it, and whether one of them holds.
 
 Rates are compared seed by seed: within a seed they share initial weights, batches and random numbers, so that
 what is left of a difference is the rate's doing. One rate is *clearly better* than another when, in the mean
-over the seeds, it ends lower by more than a margin (a share of the drop from the initial loss to the best
-final one), and by more than the noise of the seeds: the mean difference must exceed t standard errors of the
-mean, t being Student's one-sided 95% quantile (2.92 for 3 seeds). With one seed there is no telling the
-noise, and the margin decides alone.
+over the seeds that both were trained on, it ends lower by more than a margin (a share of the drop from the
+initial loss to the best final one), and by more than the noise of the seeds: the mean difference must exceed
+t standard errors of the mean, t being Student's one-sided 95% quantile (2.92 for 3 seeds). With one seed
+there is no telling the noise, and the margin decides alone.
 
 A loss above the one a seed began at counts as that one: a run that lost everything has lost everything, and
 how far it went beyond is an accident that would drown the other seeds. A rate that diverged on any seed is
 never better than another, and worse than each that diverged on none and lowered the loss by more than the
-margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any.
+margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any. A rate
+that was given up on every seed had no chance any more, and is worse than the best.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
+HANDICAP = 0.1
+"""Share of the drop by which a rate of fewer seeds must be better than the best of those of most."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
@@ -37,20 +41,25 @@ class Judgement:
         checked: Index of the rate that was checked.
         pinned: Index of the rate a project has pinned; None: there is none.
         margin: Share of the drop that a rate may be worse by.
-        means: Mean final loss over the seeds as measured, shape (rates,); infinite where one diverged.
+        seeds: On how many seeds each rate came to its end, shape (rates,).
+        means: Mean final loss over these as measured, shape (rates,); infinite where one diverged, NaN where
+            the rate was given up on all.
         spreads: Standard deviation of it over the seeds, shape (rates,); NaN for one seed or where infinite.
         diverged: On how many seeds each rate diverged, shape (rates,).
         start: Mean initial loss.
         drop: From the mean initial to the best mean final loss; 0 where no rate lowered it.
-        worse_by: How much higher than the best each rate ends, as a share of the drop, at most 1, shape
-            (rates,); NaN where there is no drop.
+        worse_by: How much higher than the best each rate ends on the seeds of both, as a share of the drop,
+            at most 1, shape (rates,); NaN where there is no drop, and where it was given up.
+        best: The rate that ends lowest; None where no rate lowered the loss.
         better: The rates clearly better than the checked one, best first.
         doubtful: Those that are better by more than the margin, but not by more than the noise.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
             not diverge, but no rate lowered the loss, or the loss was not finite before training, so that
             nothing can be said.
-        recommended: The rate to take: the checked one where it holds, else the best of those clearly better;
-            None where there is none.
+        recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
+        low: Between it and `high` lie the rates that cannot be told from the recommended one: half-way on a
+            log axis to the next that can, or the lowest that was tried; NaN where none is recommended.
+        high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
             it. None: there is no pinned rate, or nothing can be said of it.
         pinned_in_doubt: The pinned rate is worse by more than the margin, but not by more than the noise.
@@ -59,42 +68,38 @@ class Judgement:
     checked: int
     pinned: int | None
     margin: float
+    seeds: NDArray[np.int64]
     means: Floats
     spreads: Floats
     diverged: NDArray[np.int64]
     start: float
     drop: float
     worse_by: Floats
+    best: int | None
     better: tuple[int, ...]
     doubtful: tuple[int, ...]
     holds: bool | None
     recommended: int | None
+    low: float
+    high: float
     sensible: bool | None
     pinned_in_doubt: bool
 
-    @property
-    def best(self) -> int | None:
-        """The rate with the lowest mean final loss; None where no rate lowered it."""
-        return None if self.drop == 0 else int(np.nanargmin(self.worse_by))
-
-    def bracket(self, rate: int) -> tuple[int, int]:
-        """The first and the last of the rates around one (rising) that end within the margin of the best."""
-        good = (self.worse_by <= self.margin) & (self.diverged == 0)
-        low = high = rate
-        while low > 0 and good[low - 1]:
-            low -= 1
-        while high + 1 < len(good) and good[high + 1]:
-            high += 1
-        return low, high
-
 
 def judge(
-    finals: ArrayLike, starts: ArrayLike, *, checked: int, margin: float, pinned: int | None = None
+    lrs: ArrayLike,
+    finals: ArrayLike,
+    starts: ArrayLike,
+    *,
+    checked: int,
+    margin: float,
+    pinned: int | None = None,
 ) -> Judgement:
     """Judges a rate by the final losses of all.
 
     Args:
-        finals: Loss at the end, shape (seeds, rates); one that is not finite has diverged.
+        lrs: The rates, rising, shape (rates,).
+        finals: Loss at the end, shape (seeds, rates); infinite where a run diverged, NaN where there is none.
         starts: Loss before training, shape (seeds,).
         checked: Index of the rate in question.
         margin: Share of the drop, greater than 0.
@@ -105,61 +110,166 @@ def judge(
     """
     ends = np.asarray(finals, dtype=np.float64)
     begins = np.asarray(starts, dtype=np.float64)
-    if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1]:
+    rates = np.asarray(lrs, dtype=np.float64)
+    if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1] or rates.shape != ends.shape[1:]:
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
-    finite = np.isfinite(ends)
-    diverged = np.sum(~finite, axis=0)
-    capped = np.minimum(np.where(finite, ends, np.inf), begins[:, None])
-    lost = capped.mean(axis=0)
+    told = _Comparison(ends, begins, margin)
+    order = told.ranked()
+    best = order[0] if order and told.drop > 0 else None
+    indices = range(ends.shape[1])
+    better = sorted(
+        (i for i in indices if told.against(i, checked)[1]), key=lambda i: (told.worse_by(i, best), i)
+    )
+    doubtful = tuple(i for i in indices if told.against(i, checked) == (True, False))
     start = float(begins.mean())
-    drop = max(start - float(lost.min()), 0.0) if math.isfinite(start) else 0.0
-    rates = range(ends.shape[1])
-
-    def against(one: int, other: int) -> tuple[bool, bool]:
-        """Whether `one` is better than `other` by more than the margin, and whether clearly so."""
-        if drop == 0 or diverged[one] or one == other:
-            return False, False
-        if diverged[other]:
-            learnt = start - float(lost[one]) > margin * drop
-            return learnt, learnt
-        difference = capped[:, other] - capped[:, one]
-        more = float(difference.mean()) > margin * drop
-        return more, more and float(difference.mean()) > paired_noise(difference)
-
-    better = sorted((i for i in rates if against(i, checked)[1]), key=lambda i: (float(lost[i]), i))
-    doubtful = [i for i in rates if against(i, checked) == (True, False)]
-    holds: bool | None = not (better or diverged[checked])
-    if not math.isfinite(start) or (drop == 0 and not diverged[checked]):
+    recommended = best if best is not None and not told.diverged[best] else None
+    holds: bool | None = not (better or told.diverged[checked])
+    if best is not None and told.seeds[checked] == 0:
+        holds = False  # it was given up
+    if not math.isfinite(start) or (told.drop == 0 and not told.diverged[checked]):
         holds = None  # a loss that is not finite before training is not the rate's doing
-    recommended = checked if holds else better[0] if better else None
     sensible, in_doubt = None, False
-    if pinned is not None and math.isfinite(start) and diverged[pinned]:
+    if pinned is not None and math.isfinite(start) and told.diverged[pinned]:
         sensible = False
     elif pinned is not None and recommended is not None:
-        more, clearly = against(recommended, pinned)
+        more, clearly = told.against(recommended, pinned)
         sensible, in_doubt = not clearly, more and not clearly
+    low, high = (math.nan, math.nan) if recommended is None else told.interval(recommended, rates)
     return Judgement(
         checked=checked,
         pinned=pinned,
         margin=margin,
-        means=np.where(diverged > 0, np.inf, np.where(finite, ends, 0.0).mean(axis=0)),
-        spreads=_spreads(ends, diverged),
-        diverged=diverged,
+        seeds=told.seeds,
+        means=told.means(),
+        spreads=told.spreads(),
+        diverged=told.diverged,
         start=start,
-        drop=drop,
-        worse_by=(lost - lost.min()) / drop if drop else np.full(len(lost), np.nan),
+        drop=told.drop,
+        worse_by=np.array([told.worse_by(i, best) for i in indices]),
+        best=best,
         better=tuple(better),
-        doubtful=tuple(doubtful),
+        doubtful=doubtful,
         holds=holds,
         recommended=recommended,
+        low=low,
+        high=high,
         sensible=sensible,
         pinned_in_doubt=in_doubt,
     )
 
 
-def _spreads(ends: Floats, diverged: NDArray[np.int64]) -> Floats:
-    spreads = np.full(ends.shape[1], np.nan)
-    trained = diverged == 0
-    if len(ends) > 1 and trained.any():
-        spreads[trained] = ends[:, trained].std(axis=0, ddof=1)
-    return spreads
+def ranked(finals: ArrayLike, starts: ArrayLike) -> list[int]:
+    """The rates that came to an end on some seed, best first; arguments as those of `judge`."""
+    return _Comparison(np.asarray(finals, dtype=float), np.asarray(starts, dtype=float), HANDICAP).ranked()
+
+
+class _Comparison:
+    """The final losses of several rates, compared on common seeds."""
+
+    def __init__(self, ends: Floats, begins: Floats, margin: float) -> None:
+        self._ends = ends
+        self._margin = margin
+        self._known = ~np.isnan(ends)
+        self.seeds = self._known.sum(axis=0)
+        self.diverged = np.sum(self._known & ~np.isfinite(ends), axis=0)
+        start = np.broadcast_to(begins[:, None], ends.shape)
+        self._capped = np.where(
+            self._known, np.minimum(np.where(np.isfinite(ends), ends, start), start), np.nan
+        )
+        self._begins = begins
+        self._reference = self._of_most_seeds()
+        self.drop = self._drop()
+
+    def _of_most_seeds(self) -> int | None:
+        """The lowest of the rates that came to an end on most seeds."""
+        if not self.seeds.any():
+            return None
+        most = np.flatnonzero(self.seeds == self.seeds.max())
+        means = {i: float(self._capped[self._known[:, i], i].mean()) for i in most.tolist()}
+        return min(means, key=lambda i: (self.diverged[i] > 0, means[i]))
+
+    def _drop(self) -> float:
+        reference = self._reference
+        if reference is None:
+            return 0.0
+        fallen = self._begins - self._capped[:, reference]
+        drop = float(np.mean(fallen[self._known[:, reference]]))
+        return max(drop, 0.0) if math.isfinite(drop) else 0.0
+
+    def ranked(self) -> list[int]:
+        """The rates with an end on a seed of the reference, best first; one of fewer seeds has a handicap."""
+        reference = self._reference
+        if reference is None:
+            return []
+        gaps = {}
+        for i in np.flatnonzero(self.seeds).tolist():
+            differences = self._differences(i, reference)
+            if len(differences):
+                fewer = self.seeds[i] < self.seeds[reference]
+                gaps[i] = float(differences.mean()) + (HANDICAP * self.drop if fewer else 0.0)
+        return sorted(gaps, key=lambda i: (self.diverged[i] > 0, gaps[i], i))
+
+    def _differences(self, one: int, other: int) -> Floats:
+        """By how much one rate ends above another, on each seed of both."""
+        common = self._known[:, one] & self._known[:, other]
+        differences: Floats = self._capped[common, one] - self._capped[common, other]
+        return differences
+
+    def worse_by(self, rate: int, best: int | None) -> float:
+        """How much higher than the best a rate ends, as a share of the drop; NaN where that is not known."""
+        if best is None or self.drop == 0:
+            return math.nan
+        differences = self._differences(rate, best)
+        return min(float(differences.mean()) / self.drop, 1.0) if len(differences) else math.nan
+
+    def against(self, one: int, other: int) -> tuple[bool, bool]:
+        """Whether `one` is better than `other` by more than the margin, and whether clearly so."""
+        if self.drop == 0 or self.diverged[one] or one == other or not self.seeds[one]:
+            return False, False
+        if self.diverged[other]:
+            known = self._known[:, one]
+            learnt = float(np.mean((self._begins - self._capped[:, one])[known])) > self._margin * self.drop
+            return learnt, learnt
+        differences = self._differences(other, one)
+        if not len(differences):
+            return False, False
+        more = float(differences.mean()) > self._margin * self.drop
+        return more, more and float(differences.mean()) > paired_noise(differences)
+
+    def _is_told_from(self, rate: int, best: int) -> bool:
+        """Whether a rate is worse than the best by more than the noise; it needs no margin for that.
+
+        On a single common seed, where the noise is not known, by more than the margin; one that was given up
+        had no chance any more.
+        """
+        if not self.seeds[rate] or self.diverged[rate]:
+            return True
+        differences = self._differences(rate, best)
+        if len(differences) < 2:
+            return not len(differences) or float(differences.mean()) > self._margin * self.drop
+        return float(differences.mean()) > paired_noise(differences)
+
+    def interval(self, best: int, lrs: Floats) -> tuple[float, float]:
+        """From where to where the rates cannot be told from the best."""
+        ends = []
+        for step in (-1, 1):
+            last = best
+            while 0 <= last + step < len(lrs) and not self._is_told_from(last + step, best):
+                last += step
+            inside = 0 <= last + step < len(lrs)
+            ends.append(math.sqrt(lrs[last] * lrs[last + step]) if inside else float(lrs[last]))
+        return ends[0], ends[1]
+
+    def means(self) -> Floats:
+        """Mean final loss as measured."""
+        means = np.full(len(self.seeds), np.nan)
+        for i in np.flatnonzero(self.seeds):
+            means[i] = math.inf if self.diverged[i] else self._ends[self._known[:, i], i].mean()
+        return means
+
+    def spreads(self) -> Floats:
+        """Standard deviation of the final loss."""
+        spreads = np.full(len(self.seeds), np.nan)
+        for i in np.flatnonzero((self.seeds > 1) & (self.diverged == 0)):
+            spreads[i] = self._ends[self._known[:, i], i].std(ddof=1)
+        return spreads

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,6 +37,7 @@ from lrfind.suggestion import rate_text
 from lrfind.training.smoothing import centred
 from lrfind.verify.candidates import Role
 from lrfind.verify.report import roles_text
+from lrfind.verify.search_plot import search_panel
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -46,12 +48,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _TRAINING, _ENDS, _PANEL = 3.35, 2.48, 2.5
-"""Inches: widths of the two panels and their height."""
+"""Inches: widths of the two upper panels and their height."""
+
+_GAP, _SEARCH = 0.65, 1.5
+"""Inches: between the two, and the height of the lower one."""
 
 _OTHERS = (SKY, BLUE, PURPLE, ORANGE, MIDDLE)
 """Colours of the rates beside the one in question, rising."""
 
-_GREY, _NOTHING = "#808080", np.empty(0)
+_GREY, _LEFT, _NOTHING = "#808080", "#b8b8b8", np.empty(0)
 
 _SMOOTHED_OVER = 60
 """A run is smoothed with a kernel whose standard deviation is so many-th of its length."""
@@ -72,8 +77,12 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
         judgement: What it says; None where it was cut off.
         title: What is trained on what and how.
     """
-    row = Row((training_panel(trials), ends_panel(trials, judgement)), 0.32, 0.48, gap=0.65)
-    return Page(title, (row, _key(trials, judgement)), left=0.62)
+    rows = [Row((training_panel(trials), ends_panel(trials, judgement)), 0.32, 0.48, gap=_GAP)]
+    if trials is not None and trials.moves:
+        colours = dict(zip(trials.lrs.tolist(), _colours(trials), strict=True))
+        wide = search_panel(trials, colours, width=_TRAINING + _GAP + _ENDS, height=_SEARCH)
+        rows.append(Row((wide,), 0.38, 0.48))
+    return Page(title, (*rows, _key(trials, judgement)), left=0.62)
 
 
 def training_panel(trials: Trials | None) -> Panel:
@@ -111,9 +120,8 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
         max_labels=5,
     )
     layers: list[Layer] = []
-    good = _good(judgement)
-    if good is not None:
-        layers.append(Span("y", *good, GREEN, opacity=0.16))
+    if judgement is not None and judgement.recommended is not None:
+        layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))
     if start is not None:
         layers.append(Marker("y", start, _GREY, width=0.8, dash=DOTTED))
     if trials is not None:
@@ -158,9 +166,10 @@ def _key(trials: Trials | None, judgement: Judgement | None) -> Key:
     if _start(trials) is not None:
         looks = Line(_NOTHING, _NOTHING, _GREY, dash=DOTTED)
         entries.append(Entry("held-out loss before training", looks))
-    if judgement is not None and _good(judgement) is not None:
+    if judgement is not None and judgement.recommended is not None:
         looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
-        entries.append(Entry(f"within {judgement.margin:.0%} of the drop to the best", looks_good))
+        low, high = rate_text(judgement.low), rate_text(judgement.high)
+        entries.append(Entry(f"{low} to {high}: cannot be told from the best", looks_good))
     return Key(tuple(entries), columns=2)
 
 
@@ -168,20 +177,26 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
     candidate = trials.candidates[rate]
     ended = ""
     if judgement is not None:
-        times, seeds = int(judgement.diverged[rate]), len(trials.seeds)
+        times, seeds = int(judgement.diverged[rate]), int(judgement.seeds[rate])
         ended = f": ends at {judgement.means[rate]:.3g}"
-        if times:
+        if not judgement.seeds[rate]:
+            ended = f": given up after {trials.stops[rate]:,} steps"
+        elif times:
             ended = ": diverged" if times == seeds else f": diverged on {times} of {seeds} seeds"
     return f"{rate_text(candidate.lr)}, {roles_text(candidate)}{ended}"
 
 
 def _colours(trials: Trials) -> list[str]:
-    """One a rate; the rate in question always has the same."""
-    others = iter(_OTHERS)
-    return [
-        VERMILLION if {Role.SUGGESTION, Role.GIVEN} & set(candidate.roles) else next(others)
-        for candidate in trials.candidates
-    ]
+    """One a rate; the rate in question always has the same, and those that were given up are grey."""
+    others = cycle(_OTHERS)
+    colours = []
+    for rate, candidate in enumerate(trials.candidates):
+        ended = any(trial.finished[rate] for trial in trials.seeds)
+        if {Role.SUGGESTION, Role.GIVEN, Role.CONFIG} & set(candidate.roles):
+            colours.append(VERMILLION)
+        else:
+            colours.append(next(others) if ended else _LEFT)
+    return colours
 
 
 def _heading(trials: Trials) -> Layer:
@@ -196,14 +211,6 @@ def _start(trials: Trials | None) -> float | None:
         return None
     start = float(np.mean([trial.start for trial in trials.seeds]))
     return start if math.isfinite(start) else None
-
-
-def _good(judgement: Judgement | None) -> tuple[float, float] | None:
-    """The held-out losses within the margin of the best; None where no rate lowered the loss."""
-    if judgement is None or judgement.drop <= 0:
-        return None
-    best = judgement.start - judgement.drop
-    return best, best + judgement.margin * judgement.drop
 
 
 def _level(trials: Trials) -> float:
@@ -271,9 +278,11 @@ def _answer(trials: Trials | None, judgement: Judgement | None) -> str:
     if judgement.holds is None:
         return "nothing was learnt: not judged"
     text = f"{lr} holds" if judgement.holds else f"{lr} does not hold"
+    if judgement.recommended is None:
+        text = "no rate holds"
     if judgement.pinned is not None and judgement.sensible is False:
         pinned = rate_text(float(trials.lrs[judgement.pinned]))
         return f"{text}, {pinned} is not sensible" if judgement.pinned != judgement.checked else text
     if judgement.holds or judgement.recommended is None:
         return text
-    return f"{text}: try {rate_text(float(trials.lrs[judgement.recommended]))}"
+    return f"{text}, {rate_text(float(trials.lrs[judgement.recommended]))} does"

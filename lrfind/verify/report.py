@@ -11,7 +11,7 @@ from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
-from lrfind.verify.candidates import FACTOR, Role
+from lrfind.verify.candidates import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Group
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Judgement
+    from lrfind.verify.plan import Plan
     from lrfind.verify.verdict import VerifyVerdict
 
 ROLE_WORDS = {
     Role.SUGGESTION: "suggestion",
     Role.GIVEN: "given",
     Role.PINNED: "verify.lr",
-    Role.CONFIG: "in the config",
-    Role.LOWER: f"1/{FACTOR:g} of it",
-    Role.HIGHER: f"{FACTOR:g} times it",
+    Role.CONFIG: "the optimizer's",
+    Role.SEARCH: "searched",
 }
 """Why a rate is tried, for a person."""
 
@@ -46,8 +46,9 @@ def verify_csv(trials: Trials | None) -> str:
     """Makes the text of `verify.csv`: one row a step, counted from 0, and one at the end of each run.
 
     A step counts the updates made before it. `loss` is the training loss of its batch before its update, and
-    empty in the last row of a run; `held_out_loss` stands in the first row, before training, and in the last.
-    A run that was interrupted has no last row.
+    empty in the last row of a run; `held_out_loss` stands in the first row, before training, where a run was
+    read on its way, and in the last. A run that was given up ends with the row of its last reading, without a
+    loss; one that was interrupted has no last row.
     """
     return csv_text(["lr", "seed", "step", "loss", "held_out_loss"], _rows(trials))
 
@@ -58,9 +59,13 @@ def _rows(trials: Trials | None) -> Iterator[Sequence[Cell]]:
     for trial in trials.seeds:
         for rate, candidate in enumerate(trials.candidates):
             taken = int(trial.steps_taken[rate])
+            if not taken:
+                continue
+            read = dict(zip(trial.read_at, trial.readings[rate].tolist(), strict=True))
             for step, loss in enumerate(trial.losses[rate, :taken].tolist()):
-                yield [candidate.lr, trial.seed, step, loss, None if step else trial.start]
-            final = float(trial.finals[rate])
+                known = read.get(step, math.nan)
+                yield [candidate.lr, trial.seed, step, loss, None if math.isnan(known) else known]
+            final = math.inf if trial.diverged[rate] else read.get(taken, math.nan)
             if not math.isnan(final):
                 yield [candidate.lr, trial.seed, taken, None, final]
 
@@ -69,6 +74,7 @@ def verify_record(
     trials: Trials | None,
     judgement: Judgement | None,
     *,
+    plan: Plan,
     checked: Mapping[str, Any],
     pinned: float | None,
     held_out: int,
@@ -78,6 +84,7 @@ def verify_record(
     Args:
         trials: What was measured; None where there was no rate to run.
         judgement: What it says; None where it was cut off.
+        plan: How long a run was meant to be, and how many steps all.
         checked: Rate and source of what was checked.
         pinned: The rate that a project has pinned.
         held_out: Samples that the held-out loss was read on.
@@ -88,6 +95,9 @@ def verify_record(
         "start_loss": None if judgement is None else judgement.start,
         "drop": None if judgement is None else judgement.drop,
         "held_out_samples": held_out,
+        "judged_after": {"steps": plan.num_steps, "schedule": plan.schedule},
+        "budget": {"steps": plan.budget, "spent": trials is not None and trials.spent},
+        "search": [] if trials is None else _moves(trials),
         "runs": [] if trials is None else [_run(trials, judgement, i) for i in range(len(trials.candidates))],
     }
     if pinned is not None:
@@ -95,15 +105,41 @@ def verify_record(
     return {key: plain(value) for key, value in content.items()}
 
 
+def _moves(trials: Trials) -> list[dict[str, Any]]:
+    """What was trained, in order, and the held-out loss that it came to."""
+    at: dict[tuple[int, float], int] = {}
+    first = trials.seeds[0].seed if trials.seeds else 0
+    found = []
+    for move in trials.moves:
+        key = (move.seed, move.lr)
+        loss = trials.reading(move)
+        found.append(
+            {
+                "seed": first + move.seed,
+                "lr": move.lr,
+                "from": at.get(key, 0),
+                "to": move.to,
+                "loss": loss if math.isfinite(loss) else None,
+            }
+        )
+        at[key] = move.to
+    return found
+
+
 def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, Any]:
-    """One rate over all seeds."""
-    finals = [float(trial.finals[rate]) for trial in trials.seeds]
-    status = "completed"
-    if not finals or any(math.isnan(final) for final in finals):
-        status = "interrupted"
-    if any(math.isinf(final) for final in finals):
-        status = "diverged"
+    """One rate over all seeds that it was trained on."""
+    runs = [trial for trial in trials.seeds if trial.steps_taken[rate] or trial.diverged[rate]]
+    finals = [float(trial.finals[rate]) for trial in runs]
     candidate = trials.candidates[rate]
+    status = "completed" if any(map(math.isfinite, finals)) else "given_up"
+    if (
+        trials.cut_off
+        and trials.moves[-1].lr == candidate.lr
+        and math.isnan(finals[-1] if finals else math.nan)
+    ):
+        status = "interrupted"
+    if any(map(math.isinf, finals)):
+        status = "diverged"
     return {
         "lr": candidate.lr,
         "roles": candidate.roles,
@@ -112,8 +148,13 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
         "spread": None if judgement is None else float(judgement.spreads[rate]),
         "worse_by": None if judgement is None else float(judgement.worse_by[rate]),
         "seeds": [
-            {"seed": trial.seed, "start_loss": trial.start, "loss": final}
-            for trial, final in zip(trials.seeds, finals, strict=True)
+            {
+                "seed": trial.seed,
+                "start_loss": trial.start,
+                "steps": int(trial.steps_taken[rate]),
+                "loss": final,
+            }
+            for trial, final in zip(runs, finals, strict=True)
         ],
     }
 
@@ -135,27 +176,33 @@ def verify_lines(
     if trials is not None and judgement is not None:
         columns = [
             Column("lr"),
+            Column("seeds", rank=3),
             Column("held-out loss"),
             Column("spread", rank=1),
             Column("worse by", rank=2),
         ]
         rows = [_row(trials, judgement, i) for i in range(len(trials.candidates))]
-        rows.append(Row(["", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
+        rows.append(Row(["", "", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
         details = [Table([*columns, Column("rate", words=True)], rows), Paragraph(_WORSE_BY, "dim")]
     return answer_lines(conclusion.suggestion, verdict, files, groups, details=details)
 
 
 def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
-    mean, spread, worse = (
-        float(values[rate]) for values in (judgement.means, judgement.spreads, judgement.worse_by)
-    )
+    spread, worse = float(judgement.spreads[rate]), float(judgement.worse_by[rate])
     return Row(
         [
             rate_text(trials.candidates[rate].lr),
-            "diverged" if judgement.diverged[rate] else f"{mean:.4g}",
+            str(judgement.seeds[rate] or ""),
+            _loss_text(trials, judgement, rate),
             f"{spread:.2g}" if math.isfinite(spread) else "",
             f"{worse:.1%}" if math.isfinite(worse) else "",
             roles_text(trials.candidates[rate]),
         ],
         chosen=rate == judgement.recommended,
     )
+
+
+def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:
+    if not judgement.seeds[rate]:
+        return f"left at {trials.stops[rate]:,}"
+    return "diverged" if judgement.diverged[rate] else f"{judgement.means[rate]:.4g}"

@@ -1,9 +1,9 @@
-"""The short runs of `lrfind verify`: seed by seed, every rate from the same start on the same batches."""
+"""The search of `lrfind verify`: seed by seed, every rate from the same start on the same batches."""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import duration_text
@@ -11,14 +11,16 @@ from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.groups import groups_of
-from lrfind.training.run_set import RunsInterrupted
-from lrfind.training.runs import seconds_a_step, train_runs
-from lrfind.training.stacking.strategy import Strategy
-from lrfind.verify.candidates import Trials, candidates
+from lrfind.training.runs import seconds_a_step
+from lrfind.training.start import from_one_start
+from lrfind.verify.candidates import Role, Trials, candidates, same
+from lrfind.verify.plan import CONSTANT, plan_of
+from lrfind.verify.search import Search
+from lrfind.verify.seed_runs import SeedRuns
 from lrfind.verify.verdict import concluded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from lrfind.range_test.config import RangeSettings
     from lrfind.report.observers import Observer
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.run_set import RunSet
     from lrfind.training.task import OpenTask, Task
-    from lrfind.verify.candidates import Candidate, Role
     from lrfind.verify.config import VerifyConfig, VerifySettings
     from lrfind.verify.judge import Judgement
+    from lrfind.verify.plan import Plan
+    from lrfind.verify.search import Move
     from lrfind.verify.target import Checked
     from lrfind.verify.verdict import VerifyVerdict
+
+_FALLBACK_LR = 1e-3
+"""Where to begin if nothing was suggested and the optimizer has no rate of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,34 +46,40 @@ class VerifyStep:
     Attributes:
         index: Steps taken before this one, over all rates and seeds.
         seed: Counted from 0.
-        total: Steps that are planned.
+        lr: The rate that is trained.
+        total: The most steps that there are to be.
     """
 
     index: int
     seed: int
+    lr: float
     total: int
 
 
 class Runs:
-    """All runs around one rate.
+    """All runs of a search.
 
     Args:
         open_task: Opens the task of a seed, with fixed batches set apart from training.
-        settings: How long and how often to train.
-        observer: Told of every step, and how many there are before the first.
+        settings: Of the search.
+        observer: Told of every step, and how many there may be before the first.
         held_out: Samples that the held-out loss is read on.
         divergence: By which settings of a range test a rate is taken to have diverged: `beta`, `stop_factor`.
+        range_steps: The most steps that a range test takes before the search; 0: there is none.
         first_seed: What the first seed is called.
-        repeatable: Whether rates are trained one after another on an accelerator too.
-        configured: Whether the optimizer's own rate is tried as well.
 
     Attributes:
+        plan: How long a run is, and how many steps all may take.
         interrupted: Whether the user stopped them.
         title: What is trained on what and how.
         held_out: Samples that the held-out loss is read on.
         notes: What a reader of the numbers should know.
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
+
+    Raises:
+        ConfigError: The budget is too small, or the length of an epoch is not known.
+        UserError: Something cannot be used as given.
     """
 
     def __init__(
@@ -78,9 +90,8 @@ class Runs:
         *,
         held_out: int,
         divergence: RangeSettings,
+        range_steps: int,
         first_seed: int = 0,
-        repeatable: bool = False,
-        configured: bool = True,
     ) -> None:
         self.interrupted = False
         self.title = ""
@@ -93,28 +104,35 @@ class Runs:
         self._observer = observer
         self._divergence = divergence
         self._first_seed = first_seed
-        self._repeatable = repeatable
-        self._is_configured = configured
+        per_epoch = None
+        if isinstance(settings.steps, str) and settings.num_steps is None:
+            with open_task(0) as task:
+                if task.per_epoch is not None:
+                    per_epoch = task.per_epoch / task.options.accumulation_steps
+        self.plan = plan_of(settings, range_steps=range_steps, per_epoch=per_epoch)
+        self._is_announced = False
+        if range_steps:
+            self.announce()
 
     @classmethod
     def of(cls, config: VerifyConfig, data: Data, observer: Observer) -> Runs:
         """The runs of a config.
 
         Raises:
-            UserError: Not so many samples can be set apart.
+            UserError: Not so many samples can be set apart, or the budget is too small.
         """
+        settings = config.verify
         held_out = held_out_samples(
-            data, config.verify.held_out, batch_size=config.global_batch_size, key="verify.held_out"
+            data, settings.held_out, batch_size=config.global_batch_size, key="verify.held_out"
         )
         runs = cls(
             ConfigTasks(config, validation_samples=held_out, data=data),
-            config.verify,
+            settings,
             observer,
             held_out=held_out,
             divergence=config.range,
+            range_steps=0 if settings.around or settings.from_ else config.range.most_steps,
             first_seed=config.seed,
-            repeatable=config.deterministic,
-            configured=config.optimizer.get("lr") is not None,
         )
         if not is_counted(data):
             runs.notes.append(
@@ -123,95 +141,158 @@ class Runs:
             )
         return runs
 
-    def around(self, checked: Checked) -> Trials:
-        """Trains at the rates around one, until the user stops it."""
+    def announce(self) -> None:
+        """Says, once, how much there is to train at most: before a range test, or else before the search."""
+        if self._is_announced:
+            return
+        self._is_announced = True
+        plan = self.plan
+        test = f", of which the range test takes up to {plan.range_steps:,}" if plan.range_steps else ""
+        self._observer.note(
+            f"at most {plan.budget:,} training steps in all (verify.budget){test}; rates are judged after "
+            f"{plan.horizon}."
+        )
+
+    def begun_from(self, checked: Checked) -> Checked:
+        """What is checked, or, where nothing was suggested, the rate of the optimizer."""
+        if checked.lr is not None or checked.interrupted:
+            return checked
+        with self._open_task(0) as task:
+            # Of the fastest group of parameters.
+            lr = max(float(group.get("lr", 0.0)) for group in task.optimizer.param_groups)
+        lr = lr if lr > 0 else _FALLBACK_LR
+        self._observer.warn(
+            f"no learning rate was suggested, so the search begins at {lr:g}, the rate of the optimizer. "
+            f"{checked.verdict}"
+        )
+        source = f"the optimizer's rate ({checked.source} suggested none)"
+        return replace(checked, lr=lr, role=Role.CONFIG, source=source)
+
+    def around(self, checked: Checked) -> Trials | None:
+        """Searches from a rate on, until one holds, the budget is spent, or the user stops it.
+
+        None where that was before the first run.
+        """
         assert checked.lr is not None
-        settings = self._settings
-        tried = candidates(checked.lr, checked.role, pinned=settings.lr)
-        trials: list[RunSet] = []
-        shown: Callable[[VerifyStep], None] | None = None
+        self.announce()
+        plan, pinned = self.plan, self._settings.lr
+        start = checked.lr
+        if pinned is not None and same(pinned, start):
+            start = pinned  # one run for both
+        search = Search(
+            start,
+            num_steps=plan.num_steps,
+            seeds=self._settings.seeds,
+            budget=plan.budget - checked.steps,
+            pinned=pinned,
+            # A rate that follows a schedule begins low: what it is worth shows at the end.
+            early=plan.schedule == CONSTANT,
+        )
+        made: list[Move] = []
+        trials: dict[int, RunSet] = {}
         try:
-            with ExitStack() as watched:
-                for seed in range(settings.seeds):
-                    with self._open_task(seed) as task:
-                        if shown is None:
-                            tried = self._begin(task, checked.lr, checked.role)
-                            most = len(tried) * settings.seeds * settings.num_steps
-                            shown = watched.enter_context(self._observer.steps(most, self._words))
-                        trials.append(self._one_seed(task, tried, seed, shown))
-                    self.skipped += [path for path in task.skipped if path not in self.skipped]
-                    self.notes += [note for note in task.notes if note not in self.notes]
-                    if self.interrupted:
-                        break
+            self._work_through(search, made, trials)
         except KeyboardInterrupt:
             self.interrupted = True
-        return Trials(tried, settings.num_steps, tuple(trials))
+        if not trials:
+            return None
+        tried = sorted({move.lr for move in made})
+        return Trials(
+            candidates(tried, search.start, checked.role, pinned),
+            plan.num_steps,
+            tuple(_widened(runs, tried) for runs in trials.values()),
+            schedule=plan.schedule,
+            moves=tuple(made),
+            budget=plan.budget,
+            spent=search.is_spent,
+            cut_off=self.interrupted and bool(made),
+        )
 
-    def _begin(self, task: Task, lr: float, role: Role) -> tuple[Candidate, ...]:
-        """The rates to try, once the first task is there; says how much there is to train."""
-        self.title = task.title
-        self.groups = groups_of(task.model, task.optimizer)
-        configured = None
-        if self._is_configured:  # of the fastest group of parameters
-            configured = max(float(group.get("lr", 0.0)) for group in task.optimizer.param_groups)
-        tried = candidates(lr, role, pinned=self._settings.lr, config=configured)
-        self._announce(task, tried)
-        return tried
+    def _work_through(self, search: Search, made: list[Move], trials: dict[int, RunSet]) -> None:
+        """Makes the moves of a search one by one, and keeps what they came to."""
+        total = search.left
+        shown: Callable[[VerifyStep], None] | None = None
+        moves = search.moves()
+        move = next(moves, None)
+        with ExitStack() as watched:
+            while move is not None:
+                seed = move.seed
+                with self._open_task(seed) as task:
+                    if shown is None:
+                        self._begin(task, search)
+                        shown = watched.enter_context(self._observer.steps(total, self._words))
+                    with self._seed_runs(task, search, seed, total, shown) as runs:
+                        try:
+                            while move is not None and move.seed == seed:
+                                made.append(move)
+                                before = runs.taken
+                                loss = runs.train(move.lr, move.to)
+                                search.spend(runs.taken - before)
+                                search.tried.note(move, runs.start_loss, loss)
+                                move = next(moves, None)
+                        finally:
+                            trials[seed] = runs.found(sorted({each.lr for each in made if each.seed == seed}))
+                self.notes += [note for note in task.notes if note not in self.notes]
+                self.skipped += [path for path in task.skipped if path not in self.skipped]
 
-    def _one_seed(
-        self, task: Task, tried: Sequence[Candidate], seed: int, shown: Callable[[VerifyStep], None]
-    ) -> RunSet:
-        settings = self._settings
-        done = seed * len(tried) * settings.num_steps
-        total = settings.seeds * len(tried) * settings.num_steps
+    @contextmanager
+    def _seed_runs(
+        self, task: Task, search: Search, seed: int, total: int, shown: Callable[[VerifyStep], None]
+    ) -> Iterator[SeedRuns]:
+        done = total - search.left
 
-        def told(rates: int, step: int) -> None:
+        def told(lr: float) -> None:
             nonlocal done
-            done += rates
-            shown(VerifyStep(done - 1, seed, total))
+            shown(VerifyStep(done, seed, lr, total))
+            done += 1
 
-        # Side by side or not is a matter of timing and of the last digits: a CI job must repeat itself.
-        repeatable = task.device.type == "cpu" or self._repeatable
-        try:
-            return train_runs(
+        with from_one_start(task) as start:
+            yield SeedRuns(
                 task,
-                [each.lr for each in tried],
-                num_steps=settings.num_steps,
-                held_out=task.validation,
-                read_at=[0],
+                start,
+                plan=self.plan,
+                stops=search.stops,
                 seed=self._first_seed + seed,
-                strategy=Strategy.SEQUENTIAL if repeatable else Strategy.AUTO,
-                beta=self._divergence.beta,
-                stop_factor=self._divergence.stop_factor,
+                divergence=self._divergence,
                 on_step=told,
             )
-        except RunsInterrupted as stopped:
-            self.interrupted = True
-            return stopped.runs
 
-    def _announce(self, task: Task, tried: Sequence[Candidate]) -> None:
-        """Says how much there is to train, before it begins."""
-        settings = self._settings
-        most = len(tried) * settings.seeds * settings.num_steps
-        seconds = most * seconds_a_step(task, tried[0].lr)
-        rates = ", ".join(rate_text(each.lr) for each in tried)
+    def _begin(self, task: Task, search: Search) -> None:
+        """Keeps what the first task tells, and says how long it may take."""
+        self.title = task.title
+        self.groups = groups_of(task.model, task.optimizer)
+        seconds = search.left * seconds_a_step(task, search.start / 10)
+        seeds = self._settings.seeds
         self._observer.note(
-            f"{len(tried)} rates ({rates}) x {settings.seeds} {'seed' if settings.seeds == 1 else 'seeds'} x "
-            f"{settings.num_steps:,} steps = {most:,}, about {duration_text(seconds)} one after another; "
+            f"searching from {rate_text(search.start)}: up to {search.left:,} steps, about "
+            f"{duration_text(seconds)}, with up to {seeds} {'seed' if seeds == 1 else 'seeds'}; "
             f"{self.held_out:,} samples held out."
         )
 
     def _words(self, shown: VerifyStep) -> str:
-        settings = self._settings
-        return f"seed {shown.seed + 1} of {settings.seeds}, step {shown.index + 1:,} of {shown.total:,}"
+        return (
+            f"seed {shown.seed + 1}, rate {rate_text(shown.lr)}, step {shown.index + 1:,} of at most "
+            f"{shown.total:,}"
+        )
+
+
+def _widened(runs: RunSet, lrs: list[float]) -> RunSet:
+    """The runs of a seed with a row for each of these rates, empty where it was not trained on that seed."""
+    rows = [lrs.index(lr) for lr in runs.lrs.tolist()]
+    found = runs.untrained(lrs, read_at=runs.read_at, num_steps=runs.losses.shape[1], seed=runs.seed)
+    found.readings[:, 0] = runs.start
+    for name in ("losses", "readings", "steps_taken", "diverged", "finished"):
+        getattr(found, name)[rows] = getattr(runs, name)
+    return found
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Verified:
-    """What short runs around a rate came to.
+    """What a search came to.
 
     Attributes:
-        checked: The rate, and where it comes from.
+        checked: The rate it began with, and where that comes from.
+        plan: How long a run was, and how many steps were allowed.
         trials: What was measured; None where there was no rate to run.
         judgement: What that says of the rates; None where it was cut off.
         conclusion: The suggestion and the verdict.
@@ -219,6 +300,7 @@ class Verified:
     """
 
     checked: Checked
+    plan: Plan
     trials: Trials | None
     judgement: Judgement | None
     conclusion: VerifyVerdict
@@ -231,14 +313,18 @@ class Verified:
 
 
 def verify_rate(runs: Runs, checked: Checked, settings: VerifySettings) -> Verified:
-    """Trains around a rate, and judges it.
+    """Searches from a rate on, and judges what was found.
 
     Args:
         runs: Trains.
-        checked: What is to be checked; without a rate nothing is trained.
-        settings: How long and how often the runs train, and by which margin a rate is judged.
+        checked: What is to be checked; without a rate the search begins at that of the optimizer.
+        settings: By which margin a rate is judged.
     """
+    try:
+        checked = runs.begun_from(checked)
+    except KeyboardInterrupt:
+        runs.interrupted = True
     trials = None if checked.lr is None or checked.interrupted else runs.around(checked)
     interrupted = checked.interrupted or runs.interrupted
     judgement, conclusion = concluded(settings, checked, trials, interrupted=interrupted)
-    return Verified(checked, trials, judgement, conclusion, interrupted)
+    return Verified(checked, runs.plan, trials, judgement, conclusion, interrupted)

@@ -59,8 +59,7 @@ class Checked:
 def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
     """Finds the rate to check.
 
-    Where nothing was suggested and a rate is pinned, that one is checked: then it is compared with a third
-    and three times of itself.
+    Where nothing was suggested and a rate is pinned, that one is checked.
 
     Raises:
         ConfigError: The record that the config names cannot be used.
@@ -89,10 +88,7 @@ def or_pinned(found: Checked, lr: float | None, observer: Observer, *, key: str)
     """
     if found.lr is not None or found.interrupted or lr is None:
         return found
-    observer.warn(
-        f"no learning rate was suggested, so {key}={lr:g} is compared with a third and "
-        f"three times of itself. {found.verdict}"
-    )
+    observer.warn(f"no learning rate was suggested, so the search begins at {key}={lr:g}. {found.verdict}")
     return Checked(
         lr,
         Role.PINNED,

@@ -1,4 +1,4 @@
-"""What short runs around a rate show, in plain language, and the suggestion that is made of them."""
+"""What a search around a rate shows, in plain language, and the suggestion that is made of it."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lrfind.suggestion import Suggestion, rounded
-from lrfind.verify.candidates import FACTOR, Role
+from lrfind.suggestion import Suggestion, rate_text, rounded
+from lrfind.verify.candidates import Role
 from lrfind.verify.judge import judge
+from lrfind.verify.plan import horizon_text
 
 if TYPE_CHECKING:
     from lrfind.verify.candidates import Trials
     from lrfind.verify.config import VerifySettings
     from lrfind.verify.judge import Judgement
     from lrfind.verify.target import Checked
-
-_FAR = 100.0
-"""How far below the lowest rate to look where all of them are too high."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +24,7 @@ class VerifyVerdict:
 
     Attributes:
         suggestion: The rate to take; None where there is none.
-        verdict: Whether the checked rate holds, what became of the pinned one, and what to do.
+        verdict: Whether the checked rate holds, which does, what became of the pinned one, and what to do.
         refusal: Why the pinned rate is not sensible; None where it is, or there is none.
     """
 
@@ -42,92 +40,92 @@ def concluded(
     if trials is None:
         return None, VerifyVerdict(None, checked.verdict, None)
     if interrupted:
-        planned = len(trials.candidates) * settings.seeds * settings.num_steps
-        said = f"Interrupted after {trials.steps:,} of {planned:,} steps: too early to judge the rate."
+        steps = trials.steps + checked.steps
+        said = f"Interrupted after {steps:,} of at most {trials.budget:,} steps: too early to judge the rate."
         return None, VerifyVerdict(None, said, None)
     index = trials.index([checked.role])
     assert index is not None
     judgement = judge(
+        trials.lrs,
         trials.finals,
         trials.starts,
         checked=index,
         margin=settings.margin,
         pinned=trials.index([Role.PINNED]),
     )
-    return judgement, conclude(trials, judgement, checked.suggestion)
+    return judgement, conclude(trials, judgement, before=checked.steps)
 
 
-def conclude(trials: Trials, judgement: Judgement, suggestion: Suggestion | None) -> VerifyVerdict:
+def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> VerifyVerdict:
     """Says what a judgement means.
 
     Args:
         trials: What was judged.
-        judgement: Of the whole seeds of it.
-        suggestion: The one that was checked, where a range test or a sweep made it.
+        judgement: What it says of all that came to an end.
+        before: Training steps that a range test took.
     """
-    told = _Teller(trials, judgement)
+    told = _Teller(trials, judgement, before)
     refusal = told.refusal()
-    verdict = " ".join(filter(None, (told.checked(), refusal or told.pinned())))
-    return VerifyVerdict(told.suggestion(suggestion), verdict, refusal)
+    verdict = " ".join(filter(None, (told.checked(), told.spent(), refusal or told.pinned())))
+    return VerifyVerdict(told.suggestion(), verdict, refusal)
 
 
 class _Teller:
     """Finds the words for a judgement."""
 
-    def __init__(self, trials: Trials, judgement: Judgement) -> None:
+    def __init__(self, trials: Trials, judgement: Judgement, before: int) -> None:
         self._judged = judgement
-        self._lrs = trials.lrs.tolist()
-        self._roles = [candidate.roles for candidate in trials.candidates]
-        self._num_steps = trials.num_steps
-        self._seeds = len(trials.finals)
+        self._trials = trials
+        self._lrs = [rate_text(lr) for lr in trials.lrs.tolist()]
+        self._steps = trials.steps + before
 
-    def suggestion(self, before: Suggestion | None) -> Suggestion | None:
-        """The rate to take: what was checked where it holds, else what was measured to be better."""
+    def suggestion(self) -> Suggestion | None:
+        """The rate to take: the best, with those that cannot be told from it."""
         judged = self._judged
         index = judged.recommended
-        if index is None or (index == judged.checked and before is not None):
-            return None if index is None else before
-        low, high = (self._lrs[i] for i in judged.bracket(index))
-        lr = self._lrs[index]
-        chosen = "the one that was checked" if index == judged.checked else "the best of them"
-        those = f"those from {low:g} to {high:g} end" if low < high else f"only {lr:g} ends"
-        reason = (
-            f"Of the {len(self._lrs)} rates tried, {those} within {judged.margin:.0%} of the drop of the "
-            f"best; {lr:g} is {chosen}. {self._after}"
+        if index is None:
+            return None
+        return Suggestion(
+            lr=self._trials.candidates[index].lr,
+            low=rounded(judged.low),
+            high=rounded(judged.high),
+            rule="verify",
+            reason=f"{self._lrs[index]} ended lowest of the {len(self._lrs)} rates tried{self._when(index)}. "
+            f"{self._interval()}",
         )
-        return Suggestion(lr=lr, low=low, high=high, rule="verify", reason=reason)
 
     def checked(self) -> str:
-        """Whether the checked rate holds."""
-        judged = self._judged
-        suggested = Role.SUGGESTION in self._roles[judged.checked]
-        name = "The suggestion" if suggested else "The rate"
-        lr, ended = self._lrs[judged.checked], self._ended(judged.checked)
+        """Whether the checked rate holds, and which does."""
+        judged, checked = self._judged, self._judged.checked
+        roles = self._trials.candidates[checked].roles
+        name = "The suggestion" if Role.SUGGESTION in roles else "The rate"
+        name = "The optimizer's rate" if Role.CONFIG in roles else name
         if not math.isfinite(judged.start):
             return (
                 "Nothing can be said: the held-out loss was not finite before any update. Look for NaN in "
                 "the data or a loss outside its domain (log of 0), or try precision=fp32."
             )
-        if judged.holds is None:
-            return (
-                f"Nothing can be said: within {self._num_steps} steps no rate that was tried brought the "
-                f"held-out loss below the {judged.start:.3g} it began at. Raise verify.num_steps, or check "
-                "another rate: lrfind verify LR. A model that is trained already has nowhere to fall."
-            )
-        if judged.holds:
-            return f"{name} holds: {lr:g} {ended}{self._over(judged.checked)}, {self._no_better()}"
         if judged.recommended is None:
-            return (
-                f"{name} does not hold: {lr:g} {ended}, and no other rate that was tried can be recommended. "
-                f"{self._elsewhere()}"
-            )
-        better = judged.recommended
-        there = f"{self._lrs[better]:g}"
-        gap = self._gap(judged.checked, better, "better")
+            return self._no_rate()
+        said = f"{self._lrs[checked]} {self._ended(checked)}"
+        if judged.holds:
+            return f"{name} holds: {said}{self._when(checked)}, {self._no_better()}"
+        best = judged.recommended
         return (
-            f"{name} does not hold: {lr:g} {ended}{self._over(judged.checked)}, and {there}"
-            f"{self._beside(better)} ends at {judged.means[better]:.3g}{gap}. Try {there}, and check around "
-            f"it: lrfind verify {there}."
+            f"{name} does not hold: {said}{self._when(checked)}. {self._lrs[best]} does: it "
+            f"{self._ended(best)}{self._gap(checked, best, 'better')}, the lowest of the {len(self._lrs)} "
+            "rates tried."
+        )
+
+    def spent(self) -> str:
+        """That there were not enough steps for all that was to be tried."""
+        judged = self._judged
+        if not self._trials.spent or judged.recommended is None:
+            return ""
+        seeds = int(judged.seeds[judged.recommended])
+        thin = " That is one seed, whose noise is not known." if seeds == 1 else ""
+        return (
+            f"The search ended with its budget, after {self._steps:,} of {self._trials.budget:,} steps.{thin}"
         )
 
     def refusal(self) -> str | None:
@@ -136,97 +134,118 @@ class _Teller:
         if judged.sensible is not False or judged.pinned is None:
             return None
         said = (
-            f"verify.lr={self._lrs[judged.pinned]:g} is no longer a sensible learning rate for this task: it "
-            f"{self._ended(judged.pinned)}{self._over(judged.pinned)}"
+            f"verify.lr={self._lrs[judged.pinned]} is no longer a sensible learning rate for this task: it "
+            f"{self._ended(judged.pinned)}{self._when(judged.pinned)}"
         )
-        better = judged.recommended
-        if better is None:
+        best = judged.recommended
+        if best is None:
             return f"{said}, and no other rate that was tried can be recommended in its place."
-        there = f"{self._lrs[better]:g}"
-        said += f", and {there} ends at {judged.means[better]:.3g}"
-        said += self._gap(judged.pinned, better, "worse")
+        there = self._lrs[best]
+        said += f", and {there} ends at {judged.means[best]:.3g}"
+        said += self._gap(judged.pinned, best, "worse")
         return f"{said}. Pin {there} instead."
 
     def pinned(self) -> str:
         """That the pinned rate is sensible; nothing where there is none, or nothing can be said."""
         judged = self._judged
-        better = judged.recommended
-        if judged.pinned is None or better is None:
+        best = judged.recommended
+        if judged.pinned is None or best is None:
             return ""
-        said = f"verify.lr={self._lrs[judged.pinned]:g} is sensible"
-        if better == judged.pinned:
-            return f"{said}."
-        gap = float(judged.worse_by[judged.pinned] - judged.worse_by[better])
+        said = f"verify.lr={self._lrs[judged.pinned]} is sensible"
+        if best == judged.pinned:
+            return f"{said}: no rate ends lower."
+        gap = float(judged.worse_by[judged.pinned])
         said += (
             f": it {self._ended(judged.pinned)}, {'worse' if gap >= 0 else 'better'} than "
-            f"{self._lrs[better]:g} by {abs(gap):.1%} of the drop"
+            f"{self._lrs[best]} by {abs(gap):.1%} of the drop"
         )
         if judged.pinned_in_doubt:
-            return f"{said} in the mean, but the seeds do not agree on it. Raise verify.seeds to tell."
+            return f"{said} in the mean, but the seeds do not agree on it. {self._more_seeds()}"
         return f"{said}; verify.margin={judged.margin:g} allows {judged.margin:.0%}."
 
-    def _elsewhere(self) -> str:
-        """Where to look if the checked rate diverged and none of the others can be recommended."""
-        judged = self._judged
-        checked = self._lrs[judged.checked]
-        idle = [lr for lr, gone in zip(self._lrs, judged.diverged, strict=True) if lr < checked and not gone]
-        if not idle:
-            return f"Try far smaller ones: lrfind verify {rounded(self._lrs[0] / _FAR):g}."
-        between = rounded(math.sqrt(idle[-1] * checked))
+    def _no_rate(self) -> str:
+        """That none of the rates can be recommended, and what would help."""
+        judged, trials = self._judged, self._trials
+        tried = f"the {len(self._lrs)} rates from {self._lrs[0]} to {self._lrs[-1]}"
+        if len(self._lrs) == 1:
+            tried = f"the one rate, {self._lrs[0]},"
+        more = "The budget is spent: raise verify.budget to let the search go on." if trials.spent else ""
+        if judged.best is not None:
+            best = judged.best
+            return (
+                f"No rate can be recommended: of {tried} {self._lrs[best]} ends lowest, but "
+                f"{self._ended(best)}{self._when(best)}. {more}".rstrip()
+            )
+        if judged.diverged[judged.checked] and (judged.diverged > 0).all():
+            said = f"No rate can be recommended: {tried} all diverged{self._when(judged.checked)}."
+            return f"{said} {more}".rstrip()
         return (
-            f"{idle[-1]:g} did not diverge, but within {self._num_steps} steps it lowered the loss by no "
-            f"more than the margin. Try one between, lrfind verify {between:g}, or raise verify.num_steps."
+            f"Nothing can be said: within {trials.num_steps:,} steps none of {tried} brought the held-out "
+            f"loss below the {judged.start:.3g} it began at. Raise verify.steps"
+            f"{' and verify.budget' if trials.spent else ''}. A model that is trained already has nowhere to "
+            "fall."
         )
 
     def _no_better(self) -> str:
         """That no other rate is clearly better than the checked one."""
-        judged = self._judged
-        best = judged.best
+        judged, best = self._judged, self._judged.best
         assert best is not None
         if best == judged.checked:
             return f"the lowest of the {len(self._lrs)} rates tried."
-        gap = f"{float(judged.worse_by[judged.checked]):.1%} of the drop"
-        said = f"and the best of the others, {self._lrs[best]:g}, is better by {gap}"
+        gap = float(judged.worse_by[judged.checked])
+        said = f"and the best of the others, {self._lrs[best]}, is better by {gap:.1%} of the drop"
         if judged.doubtful:
-            return f"{said} in the mean, but the seeds do not agree on it. Raise verify.seeds to tell."
-        if judged.diverged[best]:
-            return f"{said}, though it diverged on {judged.diverged[best]} of {self._seeds} seeds."
+            return f"{said} in the mean, but the seeds do not agree on it. {self._more_seeds()}"
         return f"{said}, within verify.margin={judged.margin:g}."
 
-    def _gap(self, one: int, other: int, word: str) -> str:
-        """By how much one rate ends above another; nothing where it diverged."""
+    def _more_seeds(self) -> str:
+        return "Raise verify.seeds and verify.budget to tell."
+
+    def _interval(self) -> str:
+        """Which rates cannot be told from the best."""
         judged = self._judged
-        if judged.diverged[one]:
+        best = judged.recommended
+        assert best is not None
+        low, high = rate_text(judged.low), rate_text(judged.high)
+        if low == high:
+            return ""
+        on = f"on {judged.seeds[best]} seeds" if judged.seeds[best] > 1 else "on one seed"
+        return f"From {low} to {high} no rate can be told from it {on}."
+
+    def _gap(self, one: int, other: int, word: str) -> str:
+        """By how much one rate ends above another; nothing where that was not measured."""
+        judged = self._judged
+        if judged.diverged[one] or math.isnan(judged.worse_by[one]):
             return ""
         gap = float(judged.worse_by[one] - judged.worse_by[other])
-        noise = " and beyond the noise of the seeds" if self._seeds > 1 else "; the noise of one is unknown"
+        seeds = min(int(judged.seeds[one]), int(judged.seeds[other]))
+        noise = " and beyond the noise of the seeds" if seeds > 1 else "; the noise of one seed is unknown"
         return (
             f", {word} by {gap:.0%} of the drop (verify.margin={judged.margin:g} allows {judged.margin:.0%})"
             f"{noise}"
         )
 
     def _ended(self, index: int) -> str:
-        times = int(self._judged.diverged[index])
+        judged = self._judged
+        times, seeds = int(judged.diverged[index]), int(judged.seeds[index])
+        if seeds == 0:
+            return (
+                f"was given up after {self._trials.stops[index]:,} of {self._trials.num_steps:,} steps "
+                f"{horizon_text(self._trials.schedule)}, far behind the best"
+            )
         if times == 0:
-            return f"ends at a held-out loss of {self._judged.means[index]:.3g}"
-        return "diverged" if times == self._seeds else f"diverged on {times} of {self._seeds} seeds"
+            return f"ends at a held-out loss of {judged.means[index]:.3g}"
+        return "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
 
-    def _over(self, index: int) -> str:
-        """Over how many steps and seeds a rate came to that."""
-        seeds = f"mean over {self._seeds} seeds" if self._seeds > 1 else "one seed"
-        when = "within" if self._judged.diverged[index] else "after"
-        return f" {when} {self._num_steps} steps ({seeds}; {self._judged.start:.3g} before training)"
-
-    @property
-    def _after(self) -> str:
-        seeds = f"in the mean over {self._seeds} seeds" if self._seeds > 1 else "on one seed"
-        return f"That is after {self._num_steps} steps at a constant rate, {seeds}."
-
-    def _beside(self, index: int) -> str:
-        names = {
-            Role.HIGHER: f" ({FACTOR:g} times it)",
-            Role.LOWER: " (a third of it)",
-            Role.CONFIG: " (the optimizer's, in the config)",
-            Role.PINNED: " (verify.lr)",
-        }
-        return next((names[role] for role in self._roles[index] if role in names), "")
+    def _when(self, index: int) -> str:
+        """Over how many steps and seeds a rate came to that, and along which schedule."""
+        judged, trials = self._judged, self._trials
+        count = int(judged.seeds[index])
+        seeds = f"mean over {count} seeds" if count > 1 else "one seed"
+        when = "within" if judged.diverged[index] else "after"
+        if count == 0:
+            return ""
+        steps = f"{trials.num_steps:,} {'step' if trials.num_steps == 1 else 'steps'}"
+        return (
+            f" {when} {steps} {horizon_text(trials.schedule)} ({seeds}; {judged.start:.3g} before training)"
+        )

@@ -32,7 +32,7 @@ RUNS = {
     "adamw": ["range", "optimizer=adamw", "clip_grad_norm=0.5", "range.end_lr=0.1"],
     "accumulated": ["range", "accumulation_steps=2"],
     "stream": ["range", *STREAM, "range.num_steps=40"],
-    "verify": ["verify", "verify.around=0.1", "verify.num_steps=20", "verify.seeds=2"],
+    "verify": ["verify", "verify.around=0.1", "verify.steps=20", "verify.seeds=2"],
     "refine": ["refine", "refine.rounds=1", "refine.seeds=2", FIVE],
     "refine read": ["refine", "refine.rounds=1", "refine.read=subset", FIVE],
     "refine restart": ["refine", "refine.rounds=1", "refine.restart=true", "refine.halving=true", FIVE],

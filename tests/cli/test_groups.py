@@ -29,7 +29,7 @@ ON_PARTS = (
 SHORT = {
     "range": ["range.num_steps=40"],
     "refine": ["refine.rounds=1"],
-    "verify": ["verify.num_steps=10", "verify.seeds=1", "range.num_steps=40"],
+    "verify": ["verify.steps=10", "verify.seeds=1", "range.num_steps=40"],
 }
 
 

@@ -33,7 +33,7 @@ RUNS = {
     "refine, restarted": ("refine", *REFINE, "refine.restart=true", "refine.strategy=sequential"),
     "refine, restarted and stacked": ("refine", *REFINE, "refine.restart=true", "refine.strategy=stacked"),
     "refine, halving": ("refine", *REFINE, "refine.restart=true", "refine.halving=true", "refine.read=train"),
-    "verify": ("verify", *RANGE, "verify.num_steps=20", "verify.seeds=2"),
+    "verify": ("verify", *RANGE, "verify.steps=20", "verify.seeds=2"),
     "compare": ("compare", *COMPARE, "compare.stacked=false"),
     "compare, stacked": ("compare", *COMPARE, "compare.stacked=true"),
     "compare, two processes": ("compare", *COMPARE, "compare.processes=2"),

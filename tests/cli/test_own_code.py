@@ -218,7 +218,7 @@ def test_more_outputs_than_classes_are_told_of_by_every_command(lrfind, own, com
     fast = {
         "range": ("range.num_steps=10", "range.repeats=1"),
         "refine": ("refine.iterations=2",),
-        "verify": ("verify.lr=0.1", "verify.num_steps=4", "verify.seeds=1", "range.num_steps=5"),
+        "verify": ("verify.lr=0.1", "verify.steps=4", "verify.seeds=1", "range.num_steps=5"),
         "compare": ("compare.lrs=[0.1]", "compare.samples=640", "compare.seeds=1"),
     }[command]
     ran = lrfind(command, "model=custom", "model._target_=wide.net", "trust=[wide]", *fast)

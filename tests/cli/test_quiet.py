@@ -25,7 +25,7 @@ class Net(torch.nn.Module):
 FEW = {
     "range": ("range.num_steps=40",),
     "refine": ("refine.rounds=1", "refine.iterations=2", "refine.restart=true", "refine.seeds=2"),
-    "verify": ("verify.num_steps=20", "verify.seeds=1", "range.num_steps=40"),
+    "verify": ("verify.steps=20", "verify.seeds=1", "range.num_steps=40"),
     "compare": ("compare.lrs=[0.1,0.3]", "compare.samples=640", "compare.seeds=1"),
     "schedule": ("--try", "schedule.policy=[fixed,cosine]", "schedule.num_steps=20", "schedule.seeds=1"),
 }

@@ -32,7 +32,7 @@ def train(tmp_path, own):
     [
         ("range", QUICK),
         ("refine", ("refine.rounds=1",)),
-        ("verify", (*QUICK, "verify.num_steps=10", "verify.seeds=1")),
+        ("verify", (*QUICK, "verify.steps=10", "verify.seeds=1")),
         ("schedule", ("schedule.policy=cosine", "schedule.lr=0.5", "schedule.num_steps=10")),
         ("compare", ("compare.lrs=[0.1,1.0]", "compare.samples=40", "compare.held_out=8")),
     ],
@@ -144,7 +144,7 @@ def test_nothing_is_written_where_nothing_is_suggested(lrfind, train):
 
 
 def test_nothing_is_written_beside_a_pinned_rate_that_is_refused(lrfind, train):
-    words = ("verify", "--lr", "100", "verify.around=1", "verify.num_steps=10", "verify.seeds=1")
+    words = ("verify", "--lr", "100", "verify.around=1", "verify.steps=10", "verify.seeds=1")
     ran = lrfind(*words, *ON_BOWL, "--write-config=train.yaml:optimizer.lr")
     assert ran.code == 4, ran.err
     assert train.read_text() == YAML

@@ -19,7 +19,7 @@ LONG = {
     "range": ["range", *TINY, "range.num_steps=100000", "range.end_lr=1e-4"],
     "refine": [*SMALL_REFINE, "refine.segments=[{start: 0.1, stop: 0.2, step: 0.1, iterations: 1000000}]"],
     "compare": [*SMALL_COMPARE, "compare.samples=10000000"],
-    "verify": ["verify", *TINY, "verify.around=0.1", "verify.num_steps=1000000"],
+    "verify": ["verify", *TINY, "verify.around=0.1", "verify.steps=1000000"],
     "schedule": ["schedule", *TINY, "schedule.try=true", "schedule.lr=0.1", "schedule.num_steps=1000000"],
 }
 CODES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}

@@ -17,10 +17,10 @@ from lrfind.verify import target as checked
 from tests.toy_tasks import BOWL, ON_BOWL
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-SHORT = ("verify.num_steps=20", "verify.seeds=2")
+SHORT = ("verify.steps=20", "verify.seeds=2")
 
 RUNS = (
-    *ON_BOWL, "verify.num_steps=10", "verify.seeds=2",
+    *ON_BOWL, "verify.steps=10", "verify.seeds=2",
 )  # fmt: skip
 
 
@@ -37,7 +37,8 @@ def on_bowl(lrfind, own):
 
 
 def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_files(lrfind):
-    suggested = lrfind("-q", folder="range").record["suggestion"]
+    record_of_range = lrfind("-q", folder="range").record
+    suggested = record_of_range["suggestion"]
     ran = lrfind("verify", *SHORT)
     assert ran.code == 0, ran.err
     assert {p.name for p in ran.folder.iterdir()} == {"verify.csv", "verify.json", "verify.png", ".hydra"}
@@ -47,35 +48,46 @@ def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_fi
     # To the last digit what lrfind says: nothing is set apart from the range test.
     assert record["checked"] == {"lr": suggested["lr"], "source": "the range test"}
     assert [run["roles"] for run in record["runs"] if run["lr"] == suggested["lr"]] == [["suggestion"]]
-    assert {role for run in record["runs"] for role in run["roles"]} == {
-        "suggestion", "lower", "higher", "config"
+    assert {role for run in record["runs"] for role in run["roles"]} == {"suggestion", "search"}
+    assert record["judged_after"] == {"steps": 20, "schedule": "constant"}
+    # The range test and eight runs; it may take up to three sweeps.
+    assert record["budget"]["steps"] == 3 * 60 + 8 * 20
+    assert record["steps"] <= record["budget"]["steps"]
+    assert record["search"][0] == {
+        "seed": 0, "lr": suggested["lr"], "from": 0, "to": 6, "loss": record["search"][0]["loss"]
     }  # fmt: skip
-    assert {run["lr"] for run in record["runs"]} > {0.1, suggested["lr"]}
     assert record["config"]["verify"]["from"] is None
     assert record["held_out_samples"] == 359
     assert "pinned" not in record
     assert record["verdict"] in ran.out
-    rates = len(record["runs"])
-    assert f"{rates} rates (" in ran.err
-    assert f"x 2 seeds x 20 steps = {rates * 40}, about" in ran.err
+    assert (
+        "at most 340 training steps in all (verify.budget), of which the range test takes up to 180"
+        in ran.err
+    )
+    assert "rates are judged after 20 steps at a constant rate" in ran.err
+    assert (
+        f"searching from {suggested['lr']:g}: up to {340 - record_of_range['steps']} steps, about" in ran.err
+    )
 
 
-def test_csv_has_a_row_a_step_and_the_held_out_loss_before_and_after(on_bowl):
+def test_csv_has_a_row_a_step_and_the_held_out_loss_before_on_the_way_and_after(on_bowl):
     ran = on_bowl("1", "seed=7")
     assert ran.code == 0, ran.err
     assert list(ran.rows[0]) == ["lr", "seed", "step", "loss", "held_out_loss"]
-    runs = [(key, list(rows)) for key, rows in groupby(ran.rows, lambda row: (row["lr"], row["seed"]))]
-    assert [key for key, _ in runs] == [(lr, seed) for seed in ("7", "8") for lr in ("0.333", "1.0", "3.0")]
-    for (lr, _), rows in runs[:2]:
+    runs = {key: list(rows) for key, rows in groupby(ran.rows, lambda row: (row["lr"], row["seed"]))}
+    assert {seed for _, seed in runs} == {"7", "8"}
+    for lr in (0.333, 1.0):
+        rows = runs[str(lr), "7"]
         assert [int(row["step"]) for row in rows] == list(range(11))
         assert [float(row["loss"]) for row in rows[:-1]] == pytest.approx(
-            [final_of(float(lr), i) for i in range(10)], rel=1e-12, abs=1e-300
+            [final_of(lr, i) for i in range(10)], rel=1e-12, abs=1e-300
         )
-        assert rows[0]["held_out_loss"] == "0.5"
-        assert {row["held_out_loss"] for row in rows[1:-1]} == {""}
+        read = {int(row["step"]): float(row["held_out_loss"]) for row in rows if row["held_out_loss"]}
+        assert read == pytest.approx({i: final_of(lr, i) for i in (0, 3, 10)}, rel=1e-12, abs=1e-300)
         assert rows[-1]["loss"] == ""
-        assert float(rows[-1]["held_out_loss"]) == pytest.approx(final_of(float(lr)), rel=1e-12, abs=1e-300)
-    assert runs[2][1][-1]["held_out_loss"] == "inf"
+    given_up = runs["3.0", "7"]
+    assert [row["loss"] != "" for row in given_up] == [True] * 3 + [False]
+    assert float(given_up[-1]["held_out_loss"]) == final_of(3, 3)
 
 
 def test_the_best_rate_of_a_quadratic_holds(on_bowl):
@@ -86,10 +98,16 @@ def test_the_best_rate_of_a_quadratic_holds(on_bowl):
     assert record["holds"] is True
     assert record["suggestion"]["lr"] == 1.0
     assert (record["start_loss"], record["drop"]) == (0.5, 0.5)
-    assert [run["status"] for run in record["runs"]] == ["completed", "completed", "diverged"]
+    assert [run["status"] for run in record["runs"]] == ["completed"] * 3 + ["given_up"]
+    assert (record["suggestion"]["low"], record["suggestion"]["high"]) == (0.794, 1.73)
     assert record["runs"][0]["loss"] == pytest.approx(final_of(0.333), rel=1e-12)
     assert record["runs"][0]["worse_by"] == pytest.approx(2 * final_of(0.333), rel=1e-12)
-    assert "The rate holds: 1 ends at a held-out loss of 0 after 10 steps" in record["verdict"]
+    assert (
+        "The rate holds: 1 ends at a held-out loss of 0 after 10 steps at a constant rate"
+        in record["verdict"]
+    )
+    moves = [(move["lr"], move["from"], move["to"]) for move in record["search"]]
+    assert moves[:4] == [(1.0, 0, 3), (3.0, 0, 3), (0.333, 0, 3), (1.0, 3, 10)]
     assert "range test" not in ran.err
 
 
@@ -98,8 +116,9 @@ def test_a_rate_far_too_small_does_not_hold_and_a_better_one_is_named(on_bowl, w
     ran = on_bowl(*words, "-q")
     assert ran.code == 0, ran.err
     assert ran.record["holds"] is False
-    assert ran.out == "0.03\n"
-    assert "Try 0.03, and check around it: lrfind verify 0.03." in ran.record["verdict"]
+    assert ran.out == "0.81\n"
+    assert "The rate does not hold: 0.01 was given up after 3 of 10 steps" in ran.record["verdict"]
+    assert "0.81 does: it ends at a held-out loss of 1.88e-15" in ran.record["verdict"]
 
 
 @pytest.mark.parametrize(
@@ -127,11 +146,11 @@ def test_a_pinned_rate_is_sensible_or_exit_code_4(on_bowl, words, sensible):
 
 
 def test_a_pinned_rate_is_compared_with_the_suggestion_of_the_range_test(lrfind):
-    good = lrfind("verify", "--lr", "0.2", "verify.num_steps=100")
+    good = lrfind("verify", "--lr", "0.2", "verify.steps=100")
     assert good.code == 0, good.err
     assert good.record["pinned"] == {"lr": 0.2, "sensible": True}
     assert "verify.lr=0.2 is sensible" in good.out
-    bad = lrfind("verify", "--json", "--lr", "0.0005", "verify.num_steps=50", folder="bad")
+    bad = lrfind("verify", "--json", "--lr", "0.0005", "verify.steps=50", folder="bad")
     assert bad.code == 4
     assert bad.out == (bad.folder / "verify.json").read_text()
 
@@ -151,21 +170,81 @@ def test_a_suggestion_is_taken_from_an_earlier_run(lrfind):
 NO_ANSWER = ("range.start_lr=1e-12", "range.end_lr=1e-10")
 
 
-def test_without_a_suggestion_there_is_nothing_to_check(lrfind):
-    ran = lrfind("verify", "-q", *NO_ANSWER, *SHORT)
-    assert ran.code == 3
+def test_without_a_suggestion_the_search_begins_at_the_rate_of_the_optimizer(lrfind):
+    ran = lrfind("verify", *NO_ANSWER, "verify.steps=60", "verify.seeds=1")
+    assert ran.code == 0, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert ran.record["checked"] == {
+        "lr": 0.1,
+        "source": "the optimizer's rate (the range test suggested none)",
+    }
+    assert ["config"] in [run["roles"] for run in ran.record["runs"]]
+    assert "no learning rate was suggested, so the search begins at 0.1, the rate of the optimizer" in ran.err
+    assert ran.record["verdict"].startswith("The optimizer's rate ")
+
+
+NOTHING = """
+import torch
+class Still(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+    def forward(self, x): return 1 + 0 * self.w + 0 * x.sum()
+"""
+
+
+def test_where_no_rate_learns_the_search_ends_with_none(lrfind, own):
+    own("bowl", BOWL)
+    own("still", NOTHING)
+    words = [word.replace("model._target_=bowl.Bowl", "model._target_=still.Still") for word in RUNS]
+    words = [word.replace("trust=[bowl]", "trust=[bowl,still]") for word in words]
+    ran = lrfind("verify", "0.1", "-q", *words)
+    assert ran.code == 3, ran.err
     assert ran.out == ""
     jsonschema.validate(ran.record, SCHEMA)
-    assert (ran.record["runs"], ran.record["holds"], ran.record["checked"]["lr"]) == ([], None, None)
-    assert "range.end_lr" in ran.err
-    assert ran.rows == []
-    assert (ran.folder / "verify.png").exists()
+    assert (ran.record["holds"], ran.record["suggestion"]) == (None, None)
+    assert "Nothing can be said: within 10 steps none of the" in ran.err
+    assert ran.record["steps"] <= ran.record["budget"]["steps"] == 80
 
 
-def test_without_a_suggestion_a_pinned_rate_is_compared_with_its_neighbours(lrfind):
-    ran = lrfind("verify", "--lr", "0.001", *NO_ANSWER, "verify.num_steps=60")
+def test_steps_may_be_epochs_and_the_rate_may_follow_a_schedule(lrfind):
+    words = (
+        "0.3",
+        "verify.steps=1.5 epochs",
+        "verify.schedule=one_cycle",
+        "verify.seeds=1",
+        "optimizer=momentum",
+    )
+    ran = lrfind("verify", *words)
+    assert ran.code == 0, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    # 1,438 samples are trained on, 64 a batch.
+    assert ran.record["judged_after"] == {"steps": 33, "schedule": "one_cycle"}
+    assert {(move["from"], move["to"]) for move in ran.record["search"]} == {(0, 33)}
+    assert "after 33 steps of one_cycle with the rate as its peak" in ran.record["verdict"]
+    assert ran.record["budget"]["steps"] == 8 * 33
+
+
+def test_the_former_name_of_the_steps_still_works(on_bowl):
+    ran = on_bowl("1", "verify.num_steps=5")
+    assert ran.record["judged_after"]["steps"] == 5
+
+
+def test_the_budget_is_kept_and_what_was_spent_is_said(lrfind):
+    ran = lrfind("verify", "0.0001", "verify.steps=30", "verify.budget=100")
+    assert ran.code == 0, ran.err
+    assert ran.record["steps"] == sum(row["loss"] != "" for row in ran.rows) <= 100
+    assert ran.record["budget"] == {"steps": 100, "spent": True}
+    assert (
+        f"The search ended with its budget, after {ran.record['steps']} of 100 steps."
+        in ran.record["verdict"]
+    )
+
+
+def test_without_a_suggestion_the_search_begins_at_a_pinned_rate(lrfind):
+    ran = lrfind("verify", "--lr", "0.001", *NO_ANSWER, "verify.steps=60")
     assert ran.code == 4, ran.err
-    assert "no learning rate was suggested, so verify.lr=0.001 is compared with a third" in ran.err
+    assert "no learning rate was suggested, so the search begins at verify.lr=0.001" in ran.err
     assert ran.record["checked"]["lr"] == 0.001
     assert ["pinned"] in [run["roles"] for run in ran.record["runs"]]
     jsonschema.validate(ran.record, SCHEMA)
@@ -194,7 +273,7 @@ def test_options_run_from_the_command_line(lrfind, words):
     ran = lrfind("verify", *SHORT, *words)
     assert ran.code in (0, 3), ran.err
     jsonschema.validate(ran.record, SCHEMA)
-    assert len(ran.record["runs"]) in (0, 3, 4)
+    assert ran.record["runs"]
 
 
 def test_an_experiment_sets_the_runs_and_the_range_test(lrfind, tmp_path):
@@ -241,7 +320,18 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
         (["--lr"], "--lr needs a learning rate: --lr 0.1."),
         (["--lr", "verify.seeds=2"], "--lr needs a learning rate"),
         (["verify.margin=0"], "verify.margin must be greater than 0 and below 1"),
+        (["verify.steps=0"], "verify.steps must be a whole number of at least 1, or epochs: 'verify.steps=3"),
+        (["verify.steps=some"], "verify.steps must be a whole number of at least 1, or epochs"),
+        (["verify.steps=0 epochs"], "or epochs: 'verify.steps=3 epochs', got 0 epochs."),
         (["verify.num_steps=0"], "verify.num_steps must be at least 1, got 0."),
+        (["verify.budget=0"], "verify.budget must be at least 1, got 0."),
+        (
+            ["verify.budget=400"],
+            "verify.budget=400 is too small: the range test takes up to 180 steps, one run takes 300 "
+            "(verify.steps). Allow at least 480, better 2,580, or lower verify.steps.",
+        ),
+        (["0.1", "--lr", "0.2", "verify.budget=500"], "and verify.lr takes another. Allow at least 600"),
+        (["verify.schedule=cosin"], "verify.schedule=cosin: cosin is no policy. Did you mean cosine?"),
         (["verify.seeds=0"], "verify.seeds must be at least 1, got 0."),
         (["verify.held_out=1790"], "verify.held_out=1790 leaves less than one batch of batch_size=64"),
         (
@@ -317,15 +407,17 @@ def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
     jsonschema.validate(record, SCHEMA)
     assert (record["status"], record["suggestion"], record["holds"]) == ("interrupted", None, None)
     assert "Interrupted after" in record["verdict"]
-    # The first seed is whole; of the second, the first rate came to its end, and the others did not.
+    # The first seed is whole, but for a rate that was given up; of the second one rate came to its end.
     assert {row["seed"] for row in ran.rows} == {"0", "1"}
     assert record["steps"] == sum(row["loss"] != "" for row in ran.rows)
-    assert [run["seeds"][0]["loss"] for run in record["runs"]] == pytest.approx(
-        [final_of(lr) for lr in (0.167, 0.5, 1.5)]
-    )
-    assert record["runs"][0]["seeds"][1]["loss"] == pytest.approx(final_of(0.167))
-    assert record["runs"][2]["seeds"][1]["loss"] is None
-    assert record["runs"][2]["status"] == "interrupted"
+    runs = {run["lr"]: run for run in record["runs"]}
+    ended = {lr: run["seeds"][0]["loss"] for lr, run in runs.items() if run["status"] == "completed"}
+    assert ended == pytest.approx({lr: final_of(lr) for lr in ended})
+    assert len(ended) >= 2
+    cut = record["search"][-1]
+    assert cut["loss"] is None
+    assert runs[cut["lr"]]["seeds"][1]["loss"] is None
+    assert runs[cut["lr"]]["status"] in ("interrupted", "completed")
     assert (ran.folder / "verify.png").exists()
 
 
@@ -408,7 +500,7 @@ def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own):
     [
         ("lrfind verify model=res", {"model=resnet18", "model=resnet50"}),
         ("lrfind verify 0.1 --lr 0.2 model=res", {"model=resnet18", "model=resnet50"}),
-        ("lrfind verify verify.num", {"verify.num_steps="}),
+        ("lrfind verify verify.st", {"verify.steps="}),
     ],
 )
 def test_completion_knows_the_command(capfd, monkeypatch, line, offered):
@@ -432,7 +524,9 @@ def test_help_names_the_command_its_keys_and_its_exit_code(capfd):
 
 def test_the_spread_of_noise_is_in_the_table(lrfind):
     ran = lrfind("verify", "0.1", *SHORT)
-    head, *lines = ran.out.splitlines()
-    assert head.split() == ["lr", "rate", "held-out", "loss", "spread", "worse", "by"]
-    assert [line.split()[0] for line in lines[:3]] == ["0.0333", "0.1", "0.3"] or "*" in "".join(lines[:3])
-    assert all(math.isfinite(run["spread"]) for run in ran.record["runs"])
+    lines = [line.split() for line in ran.out.splitlines()]
+    assert ["lr", "seeds", "held-out", "loss", "spread", "worse", "by", "rate"] in lines
+    assert sum(line[:1] == ["*"] for line in lines) == 1
+    twice = [run for run in ran.record["runs"] if sum(each["loss"] is not None for each in run["seeds"]) == 2]
+    assert twice
+    assert all(math.isfinite(run["spread"]) for run in twice)

@@ -6,13 +6,18 @@ import numpy as np
 import pytest
 
 from lrfind.statistics import paired_noise, student_t95
-from lrfind.suggestion import Suggestion
 from lrfind.training.run_set import RunSet
+from lrfind.verify import judge as judging
 from lrfind.verify.candidates import Candidate, Role, Trials, candidates
-from lrfind.verify.judge import judge
 from lrfind.verify.verdict import conclude
 
 INF, NAN = math.inf, math.nan
+
+
+def judge(finals, starts, **options):
+    """The judgement of rates a decade apart."""
+    count = len(finals[0]) if finals and isinstance(finals[0], list) else 1
+    return judging.judge(0.001 * 10.0 ** np.arange(count), finals, starts, **options)
 
 
 def test_paired_seeds_hold_where_the_rates_agree_within_the_margin():
@@ -23,9 +28,10 @@ def test_paired_seeds_hold_where_the_rates_agree_within_the_margin():
     assert judged.means == pytest.approx([0.6, 0.4, 0.3])
     assert judged.spreads == pytest.approx([math.sqrt(0.02)] * 3)
     assert judged.worse_by == pytest.approx([0.15, 0.05, 0.0])
-    assert (judged.holds, judged.recommended, judged.best) == (True, 1, 2)
+    assert (judged.holds, judged.recommended, judged.best) == (True, 2, 2)
     assert (judged.better, judged.doubtful) == ((), ())
-    assert judged.bracket(1) == (1, 2)
+    # Both others are worse on either seed by the same, so that there is no noise to doubt it.
+    assert (judged.low, judged.high) == pytest.approx((0.1 / math.sqrt(10), 0.1))
     assert judged.sensible is None
 
 
@@ -49,7 +55,8 @@ def test_a_difference_within_the_noise_of_the_seeds_decides_nothing():
 
 def test_a_tie_holds():
     judged = judge([[0.5, 0.5, 0.5]] * 3, [1.0] * 3, checked=0, margin=0.1)
-    assert (judged.holds, judged.best, judged.bracket(0)) == (True, 0, (0, 2))
+    assert (judged.holds, judged.best) == (True, 0)
+    assert (judged.low, judged.high) == pytest.approx((0.001, 0.1))
 
 
 @pytest.mark.parametrize(("final", "holds"), [(0.1, True), (0.0999, False)])
@@ -59,7 +66,7 @@ def test_exactly_the_margin_is_not_more_than_it(final, holds):
     assert judge([[0.2, final]], [1.0], checked=0, margin=margin).holds is holds
 
 
-@pytest.mark.parametrize("bad", [INF, NAN, -INF])
+@pytest.mark.parametrize("bad", [INF, -INF])
 def test_a_rate_that_diverged_on_one_seed_loses_to_any_that_did_on_none(bad):
     judged = judge([[0.9, 0.1], [0.9, bad], [0.9, 0.1]], [1.0] * 3, checked=1, margin=0.1, pinned=1)
     assert judged.diverged.tolist() == [0, 1]
@@ -93,14 +100,57 @@ def test_nothing_can_be_said_where_no_rate_lowered_the_loss():
 
 
 def test_where_every_rate_diverged_nothing_is_recommended():
-    judged = judge([[INF, NAN]] * 2, [1.0] * 2, checked=0, margin=0.1, pinned=0)
+    judged = judge([[INF, INF]] * 2, [1.0] * 2, checked=0, margin=0.1, pinned=0)
     assert (judged.holds, judged.recommended, judged.sensible) == (False, None, False)
 
 
 def test_an_initial_loss_that_is_not_finite_leaves_nothing_to_judge():
-    judged = judge([[NAN, NAN]], [NAN], checked=0, margin=0.1)
+    judged = judge([[INF, INF]], [NAN], checked=0, margin=0.1)
     assert (judged.holds, judged.recommended) == (None, None)
-    assert judge([[NAN, 0.1]], [NAN], checked=1, margin=0.1, pinned=0).sensible is None
+    assert judge([[INF, 0.1]], [NAN], checked=1, margin=0.1, pinned=0).sensible is None
+
+
+def test_a_rate_that_was_given_up_is_worse_than_the_best_and_ends_the_interval():
+    judged = judge([[NAN, 0.5, 0.2, NAN]], [1.0], checked=0, margin=0.1)
+    assert (judged.holds, judged.recommended, judged.best) == (False, 2, 2)
+    assert judged.seeds.tolist() == [0, 1, 1, 0]
+    assert math.isnan(judged.worse_by[0])
+    # 0.5 is worse by more than the margin of the drop; the ends are half-way to it and to 1.
+    assert (judged.low, judged.high) == pytest.approx((0.1 / math.sqrt(10), 0.1 * math.sqrt(10)))
+
+
+def test_rates_are_compared_on_the_seeds_of_both():
+    # The third was tried on the second seed alone, where all do better: there it is worse than the second.
+    judged = judge([[0.6, 0.5, NAN], [0.3, 0.2, 0.25]], [1.0, 1.0], checked=0, margin=0.1)
+    assert judged.best == 1
+    assert judged.worse_by == pytest.approx([0.1 / 0.65, 0.0, 0.05 / 0.65])
+
+
+@pytest.mark.parametrize(("alone", "best"), [(0.19, 1), (0.1, 2)])
+def test_a_rate_of_fewer_seeds_must_be_better_by_a_tenth_of_the_drop(alone, best):
+    judged = judge([[0.9, 0.2, NAN], [0.9, 0.2, alone]], [1.0, 1.0], checked=0, margin=0.1)
+    assert judged.best == best
+
+
+@pytest.mark.parametrize("shape", ["parabola", "cliff"])
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_the_interval_holds_the_best_rate_nine_times_in_ten(shape, seeds):
+    rng = np.random.default_rng(seeds)
+    grid = np.log10(3.0) / 2 * np.arange(-4, 5)  # half of the steps of a bracket
+    inside, widths = [], []
+    for _ in range(400):
+        peak, steep = rng.uniform(-0.6, 0.6), rng.uniform(0.1, 0.6)
+        away = grid - peak
+        loss = steep * away**2
+        if shape == "cliff":  # three times as steep above the best as below it
+            loss = np.where(away > 0, 3 * loss, loss)
+        noise = rng.uniform(0.005, 0.05) * rng.standard_normal((seeds, len(grid)))
+        finals = 0.2 + np.minimum(loss, 0.8) + noise + 0.1 * rng.standard_normal((seeds, 1))
+        judged = judging.judge(10**grid, finals, np.full(seeds, 1.5), checked=0, margin=0.1)
+        inside.append(judged.low <= 10**peak <= judged.high)
+        widths.append(math.log10(judged.high / judged.low))
+    assert np.mean(inside) >= 0.9
+    assert np.median(widths) < (1.9 if seeds == 2 else 1.0)
 
 
 def test_a_pinned_rate_is_compared_with_the_one_that_is_recommended():
@@ -131,29 +181,17 @@ def test_shapes_that_do_not_belong_together_are_refused(finals, starts):
         judge(finals, starts, checked=0, margin=0.1)
 
 
-def test_candidates_are_a_third_and_three_times_and_what_else_is_named():
-    found = candidates(0.1, Role.SUGGESTION, pinned=0.5, config=0.001)
-    assert [each.lr for each in found] == [0.001, 0.0333, 0.1, 0.3, 0.5]
-    assert [each.roles for each in found] == [
-        (Role.CONFIG,), (Role.LOWER,), (Role.SUGGESTION,), (Role.HIGHER,), (Role.PINNED,)
-    ]  # fmt: skip
-
-
-def test_rates_that_agree_are_tried_once():
-    found = candidates(0.1, Role.SUGGESTION, pinned=0.1, config=0.3001)
+def test_candidates_rise_and_know_why_they_were_tried():
+    found = candidates([0.3, 0.1, 0.3, 0.5], 0.1, Role.SUGGESTION, 0.5)
     assert [(each.lr, each.roles) for each in found] == [
-        (0.0333, (Role.LOWER,)),
-        (0.1, (Role.SUGGESTION, Role.PINNED)),
-        (0.3001, (Role.CONFIG, Role.HIGHER)),
-    ]
-    assert [each.lr for each in candidates(0.1, Role.GIVEN, config=0.0)] == [0.0333, 0.1, 0.3]
-
-
-SUGGESTED = Suggestion(lr=0.1, low=0.02, high=0.2, rule="gugger", reason="It falls there.")
+        (0.1, (Role.SUGGESTION,)), (0.3, (Role.SEARCH,)), (0.5, (Role.PINNED,))
+    ]  # fmt: skip
+    both = candidates([0.1], 0.1004, Role.SUGGESTION, 0.1)
+    assert [each.roles for each in both] == [(Role.SUGGESTION, Role.PINNED)]
 
 
 def runs_of(seed, start, losses, finals):
-    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: cut off."""
+    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: given up."""
     losses, finals = np.asarray(losses, dtype=float), np.asarray(finals, dtype=float)
     steps = losses.shape[1]
     runs = RunSet.untrained(np.ones(len(finals)), read_at=(0, steps), num_steps=steps, seed=seed)
@@ -165,61 +203,79 @@ def runs_of(seed, start, losses, finals):
     return runs
 
 
-def told(finals, *, pinned=None, margin=0.1, suggestion=SUGGESTED, start=1.0):
+def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **options):
     """The conclusion for the rates 0.0333, 0.1, 0.3 and a pinned one of 1."""
-    tried = candidates(0.1, Role.SUGGESTION if suggestion else Role.GIVEN, pinned=pinned)
+    tried = candidates([lr for lr in (0.0333, 0.1, 0.3, pinned) if lr], 0.1, role, pinned)
     seeds = tuple(runs_of(i, start, np.zeros((len(tried), 4)), row) for i, row in enumerate(finals))
-    trials = Trials(tried, 4, seeds)
+    trials = Trials(tried, 4, seeds, **{"budget": 100} | options)
     where = trials.index([Role.PINNED])
-    judged = judge(trials.finals, trials.starts, checked=1, margin=margin, pinned=where)
-    return conclude(trials, judged, suggestion)
+    judged = judging.judge(trials.lrs, trials.finals, trials.starts, checked=1, margin=margin, pinned=where)
+    return conclude(trials, judged, before=20)
 
 
-def test_a_suggestion_that_holds_stays_as_it_was():
+def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_told_from():
     said = told([[0.3, 0.2, 0.9]] * 3)
-    assert said.suggestion is SUGGESTED
+    assert (said.suggestion.lr, said.suggestion.rule) == (0.1, "verify")
+    assert (said.suggestion.low, said.suggestion.high) == (0.0577, 0.173)
     assert said.refusal is None
     assert said.verdict == (
-        "The suggestion holds: 0.1 ends at a held-out loss of 0.2 after 4 steps (mean over 3 seeds; 1 before "
-        "training), the lowest of the 3 rates tried."
+        "The suggestion holds: 0.1 ends at a held-out loss of 0.2 after 4 steps at a constant rate (mean "
+        "over 3 seeds; 1 before training), the lowest of the 3 rates tried."
     )
-    close = told([[0.18, 0.2, 0.9]] * 3).verdict
-    assert "the best of the others, 0.0333, is better by 2.4% of the drop, within verify.margin=0.1." in close
+    assert said.suggestion.reason == (
+        "0.1 ended lowest of the 3 rates tried after 4 steps at a constant rate (mean over 3 seeds; 1 before "
+        "training). From 0.0577 to 0.173 no rate can be told from it on 3 seeds."
+    )
+    close = told([[0.18, 0.2, 0.9]] * 3)
+    assert "the best of the others, 0.0333, is better by 2.4% of the drop, within verify" in close.verdict
+    assert close.suggestion.lr == 0.0333
 
 
-def test_where_a_lower_rate_learnt_nothing_one_between_is_named():
-    said = told([[1.0, INF, INF], [1.1, 0.2, 0.2], [1.0, 0.2, 0.2]])
-    assert said.suggestion is None
-    assert said.verdict.startswith(
-        "The suggestion does not hold: 0.1 diverged on 1 of 3 seeds, and no other rate that was tried can be "
-        "recommended. 0.0333 did not diverge, but within 4 steps it lowered the loss by no more than the "
-        "margin. Try one between, lrfind verify 0.0577,"
-    )
-    assert "Try far smaller ones: lrfind verify 0.000333." in told([[INF, INF, INF]] * 3).verdict
+def test_the_schedule_is_told():
+    said = told([[0.3, 0.2, 0.9]] * 3, schedule="one_cycle")
+    assert "after 4 steps of one_cycle with the rate as its peak (mean over 3 seeds" in said.verdict
+    assert "after 4 steps of one_cycle" in said.suggestion.reason
 
 
 def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by():
     said = told([[0.9, 0.6, 0.2]] * 3)
-    assert (said.suggestion.lr, said.suggestion.low, said.suggestion.high) == (0.3, 0.3, 0.3)
-    assert said.suggestion.rule == "verify"
+    assert (said.suggestion.lr, said.suggestion.low, said.suggestion.high) == (0.3, 0.173, 0.3)
     assert said.verdict == (
-        "The suggestion does not hold: 0.1 ends at a held-out loss of 0.6 after 4 steps (mean over 3 seeds; "
-        "1 before training), and 0.3 (3 times it) at 0.2, better by 50% of the drop (verify.margin=0.1 "
-        "allows 10%) and beyond the noise of the seeds. Try 0.3, and check around it: lrfind verify 0.3."
+        "The suggestion does not hold: 0.1 ends at a held-out loss of 0.6 after 4 steps at a constant rate "
+        "(mean over 3 seeds; 1 before training). 0.3 does: it ends at a held-out loss of 0.2, better by 50% "
+        "of the drop (verify.margin=0.1 allows 10%) and beyond the noise of the seeds, the lowest of the 3 "
+        "rates tried."
     )
+
+
+def test_a_rate_that_was_given_up_is_told_so():
+    said = told([[NAN, NAN, 0.2]]).verdict
+    assert said.startswith(
+        "The suggestion does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, far behind "
+        "the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+    )
+
+
+def test_a_search_that_ended_with_its_budget_says_so():
+    said = told([[0.3, 0.2, 0.9]], spent=True).verdict
+    assert said.endswith(
+        "The search ended with its budget, after 32 of 100 steps. That is one seed, whose noise is not known."
+    )
+    assert "budget" not in told([[0.3, 0.2, 0.9]]).verdict
 
 
 def test_a_pinned_rate_that_is_refused_is_told_with_both_losses_the_margin_and_what_to_pin():
     said = told([[0.3, 0.2, 0.3, 0.8]] * 3, pinned=1.0)
     assert said.refusal == (
         "verify.lr=1 is no longer a sensible learning rate for this task: it ends at a held-out loss of 0.8 "
-        "after 4 steps (mean over 3 seeds; 1 before training), and 0.1 at 0.2, worse by 75% of the drop "
-        "(verify.margin=0.1 allows 10%) and beyond the noise of the seeds. Pin 0.1 instead."
+        "after 4 steps at a constant rate (mean over 3 seeds; 1 before training), and 0.1 ends at 0.2, worse "
+        "by 75% of the drop (verify.margin=0.1 allows 10%) and beyond the noise of the seeds. Pin 0.1 "
+        "instead."
     )
     assert said.verdict.endswith(said.refusal)
     diverged = told([[0.3, 0.2, 0.3, 0.8], [0.3, 0.2, 0.3, INF]], pinned=1.0).refusal
-    assert "it diverged on 1 of 2 seeds within 4 steps (mean over 2 seeds; 1 before training)" in diverged
-    assert diverged.endswith("and 0.1 at 0.2. Pin 0.1 instead.")
+    assert "it diverged on 1 of 2 seeds within 4 steps at a constant rate (mean over 2 seeds" in diverged
+    assert diverged.endswith("and 0.1 ends at 0.2. Pin 0.1 instead.")
 
 
 def test_a_pinned_rate_that_is_sensible_is_told_so():
@@ -229,45 +285,57 @@ def test_a_pinned_rate_that_is_sensible_is_told_so():
         "verify.lr=1 is sensible: it ends at a held-out loss of 0.24, worse than 0.1 by 5.0% of the drop; "
         "verify.margin=0.1 allows 10%."
     )
+    assert told([[0.3, 0.2, 0.3, 0.1]] * 3, pinned=1.0).verdict.endswith("is sensible: no rate ends lower.")
 
 
-def test_where_all_diverged_far_smaller_rates_are_named():
+def test_where_all_diverged_no_rate_is_recommended():
     said = told([[INF, INF, INF]])
     assert said.suggestion is None
-    assert "The suggestion does not hold: 0.1 diverged" in said.verdict
-    assert said.verdict.endswith("Try far smaller ones: lrfind verify 0.000333.")
+    assert said.verdict == (
+        "No rate can be recommended: the 3 rates from 0.0333 to 0.3 all diverged within 4 steps at a "
+        "constant rate (one seed; 1 before training)."
+    )
+    assert told([[INF, INF, INF]], spent=True).verdict.endswith(
+        "The budget is spent: raise verify.budget to let the search go on."
+    )
+
+
+def test_where_the_best_diverged_on_a_seed_none_is_recommended():
+    said = told([[INF, INF, 0.2], [INF, INF, INF]])
+    assert said.suggestion is None
+    assert "of the 3 rates from 0.0333 to 0.3 0.3 ends lowest, but diverged on 1 of 2 seeds" in said.verdict
 
 
 def test_where_nothing_was_learnt_nothing_is_said():
     said = told([[1.0, 1.0, 1.1]] * 2)
     assert said.suggestion is None
     assert (
-        "Nothing can be said: within 4 steps no rate that was tried brought the held-out loss below"
-        in said.verdict
-    )
-    assert "verify.num_steps" in said.verdict
+        "Nothing can be said: within 4 steps none of the 3 rates from 0.0333 to 0.3 brought the held-out "
+        "loss below the 1 it began at. Raise verify.steps."
+    ) in said.verdict
 
 
 def test_a_loss_that_was_not_finite_before_training_is_told_and_blames_no_rate():
     said = told([[INF, INF, INF]], start=NAN)
     assert said.suggestion is None
     assert "the held-out loss was not finite before any update" in said.verdict
-    assert "lrfind verify" not in said.verdict
 
 
-@pytest.mark.parametrize("suggestion", [SUGGESTED, None])
-def test_seeds_that_do_not_agree_are_told(suggestion):
-    said = told([[0.9, 0.8, 0.1], [0.9, 0.2, 0.4], [0.9, 0.7, 0.2]], suggestion=suggestion)
-    assert "in the mean, but the seeds do not agree on it. Raise verify.seeds to tell." in said.verdict
-    assert said.suggestion.lr == 0.1
-    assert said.verdict.startswith("The suggestion holds" if suggestion else "The rate holds")
+@pytest.mark.parametrize("role", [Role.SUGGESTION, Role.GIVEN])
+def test_seeds_that_do_not_agree_are_told(role):
+    said = told([[0.9, 0.8, 0.1], [0.9, 0.2, 0.4], [0.9, 0.7, 0.2]], role=role)
+    assert "in the mean, but the seeds do not agree on it. Raise verify.seeds" in said.verdict
+    assert said.suggestion.lr == 0.3
+    assert said.suggestion.low < 0.1
+    assert said.verdict.startswith("The suggestion holds" if role is Role.SUGGESTION else "The rate holds")
 
 
-def test_a_seed_that_was_cut_off_is_not_judged():
+def test_a_run_that_was_cut_off_is_not_judged():
     tried = (Candidate(0.1, (Role.GIVEN,)),)
     whole = runs_of(0, 1.0, np.zeros((1, 4)), [0.5])
     cut = runs_of(1, 2.0, [[0.0, 0.0, NAN, NAN]], [NAN])
     trials = Trials(tried, 4, (whole, cut))
-    assert trials.finals.tolist() == [[0.5]]
-    assert trials.starts.tolist() == [1.0]
+    assert trials.finals.tolist() == [[0.5], [pytest.approx(NAN, nan_ok=True)]]
+    assert trials.starts.tolist() == [1.0, 2.0]
     assert trials.steps == 6
+    assert trials.stops.tolist() == [4]

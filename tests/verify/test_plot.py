@@ -1,5 +1,6 @@
 """What the picture, the table and the screen of the runs around a rate show, in numbers and words."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -21,14 +22,17 @@ from lrfind.plotting.panel import (
 from lrfind.training.run_set import RunSet
 from lrfind.verify.candidates import Role, Trials, candidates
 from lrfind.verify.judge import judge
+from lrfind.verify.plan import Plan
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
+from lrfind.verify.search import Move
 from lrfind.verify.verdict import VerifyVerdict
 from tests.panels import of
 from tests.screen import shown
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
+PLAN = Plan(STEPS, 1000, 180, "constant")
 FLAT = VerifyVerdict(None, "Flat.", None)
 
 
@@ -47,7 +51,8 @@ def runs_of(seed, start, losses, finals):
 
 def trials(finals, *, start=2.0, pinned=None, config=0.01):
     """Runs whose training loss falls on a straight line from the start to the final loss."""
-    tried = candidates(0.1, Role.SUGGESTION, pinned=pinned, config=config)
+    lrs = [lr for lr in (config, 0.0333, 0.1, 0.3, pinned) if lr is not None]
+    tried = candidates(lrs, 0.1, Role.SUGGESTION, pinned)
     seeds = []
     for i, row in enumerate(finals):
         losses = np.full((len(tried), STEPS), NAN)
@@ -61,7 +66,7 @@ def trials(finals, *, start=2.0, pinned=None, config=0.01):
 
 
 def judged(measured, **options):
-    return judge(measured.finals, measured.starts, margin=0.1, **{"checked": 2} | options)
+    return judge(measured.lrs, measured.finals, measured.starts, margin=0.1, **{"checked": 2} | options)
 
 
 def answer_of(page):
@@ -75,12 +80,12 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     page = verify_page(THREE, judged(THREE), "what is trained")
     training, ends = page.panels
     assert [placed.entry.text for placed in page.entries] == [
-        "0.01, in the config: ends at 1.45",
-        "0.0333, 1/3 of it: ends at 0.55",
+        "0.01, searched: ends at 1.45",
+        "0.0333, searched: ends at 0.55",
         "0.1, suggestion: ends at 0.25",
-        "0.3, 3 times it: diverged on 1 of 2 seeds",
+        "0.3, searched: diverged on 1 of 2 seeds",
         "held-out loss before training",
-        "within 10% of the drop to the best",
+        "0.0577 to 0.173: cannot be told from the best",
     ]
     assert [placed.entry.sample.colour == VERMILLION for placed in page.entries][:4] == [0, 0, 1, 0]
     one, _, mean = [line for line in of(training, Line) if line.colour == VERMILLION]
@@ -93,7 +98,8 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert len(diverged.y) == 0
     assert answer_of(page) == "0.1 holds"
     ((good,), (start,)) = of(ends, Span), of(ends, Marker)
-    assert (good.along, good.low, good.high) == ("y", pytest.approx(0.25), pytest.approx(0.25 + 0.1 * 1.75))
+    ends_of_it = (math.sqrt(0.0333 * 0.1), math.sqrt(0.1 * 0.3))
+    assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
     assert (start.along, start.at) == ("y", 2.0)
 
 
@@ -137,10 +143,10 @@ def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
     ("finals", "pinned", "answer"),
     [
         ([[1.5, 0.5, 0.2, 0.3]], None, "0.1 holds"),
-        ([[1.5, 0.5, 1.0, 0.3]], None, "0.1 does not hold: try 0.3"),
+        ([[1.5, 0.5, 1.0, 0.3]], None, "0.1 does not hold, 0.3 does"),
         ([[1.5, 0.5, 0.2, 0.3, 1.9]], 1.0, "0.1 holds, 1 is not sensible"),
         ([[2.0, 2.0, 2.0, 2.5]], None, "nothing was learnt: not judged"),
-        ([[INF] * 4], None, "0.1 does not hold"),
+        ([[INF] * 4], None, "no rate holds"),
     ],
 )
 def test_the_answer_stands_in_the_picture(finals, pinned, answer, readable):
@@ -167,7 +173,7 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     assert png(draw(verify_page(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
     none_whole = trials([])
     assert png(draw(verify_page(none_whole, None, ""))).startswith(b"\x89PNG")
-    assert verify_record(none_whole, None, checked={}, pinned=0.2, held_out=9)["pinned"] == {
+    assert verify_record(none_whole, None, plan=PLAN, checked={}, pinned=0.2, held_out=9)["pinned"] == {
         "lr": 0.2,
         "sensible": None,
     }
@@ -199,7 +205,9 @@ def test_a_run_that_was_interrupted_has_no_last_row():
 
 
 def test_the_record_says_how_each_rate_ended():
-    runs = verify_record(THREE, judged(THREE), checked={"lr": 0.1}, pinned=None, held_out=7)["runs"]
+    runs = verify_record(THREE, judged(THREE), plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)[
+        "runs"
+    ]
     assert [run["status"] for run in runs] == ["completed", "completed", "completed", "diverged"]
     assert [run["loss"] for run in runs] == [
         pytest.approx(1.45),
@@ -207,7 +215,7 @@ def test_the_record_says_how_each_rate_ended():
         pytest.approx(0.25),
         None,
     ]
-    assert runs[2]["seeds"][1] == {"seed": 6, "start_loss": 2.0, "loss": 0.3}
+    assert runs[2]["seeds"][1] == {"seed": 6, "start_loss": 2.0, "steps": STEPS, "loss": 0.3}
     assert runs[2]["worse_by"] == 0.0
     assert runs[2]["roles"] == ["suggestion"]
 
@@ -215,7 +223,21 @@ def test_the_record_says_how_each_rate_ended():
 def test_the_screen_marks_the_rate_to_take():
     text = [line.text for line in shown(verify_lines(THREE, judged(THREE), FLAT, []))]
     head = next(i for i, line in enumerate(text) if line.split()[:1] == ["lr"])
-    assert text[head + 3].split() == ["*", "0.1", "0.25", "0.071", "0.0%", "suggestion"]
-    assert text[head + 4].split() == ["0.3", "diverged", "54.3%", "3", "times", "it"]
+    assert text[head + 3].split() == ["*", "0.1", "2", "0.25", "0.071", "0.0%", "suggestion"]
+    assert text[head + 4].split() == ["0.3", "2", "diverged", "54.3%", "searched"]
     assert text[head + 5].split() == ["2", "before", "training"]
-    assert roles_text(candidates(0.1, Role.GIVEN, pinned=0.1, config=0.3)[1]) == "given, verify.lr"
+    assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, verify.lr"
+
+
+def test_the_search_is_drawn_in_its_order_and_with_what_became_of_each_run():
+    measured = trials([[1.5, 0.5, 0.2, INF], [NAN, 0.6, 0.3, 0.4]])
+    moves = (Move(0, 0.1, STEPS), Move(0, 0.3, STEPS), Move(1, 0.1, STEPS), Move(1, 0.3, STEPS))
+    page = verify_page(dataclasses.replace(measured, moves=moves), judged(measured), "")
+    panel = page.panels[2]
+    lines = of(panel, Line)
+    # The second run diverged after 10 steps, and the other seed begins where it ended.
+    assert [line.x.tolist() for line in lines] == [[0, 120], [120, 130], [130, 250], [250, 370]]
+    assert [line.y[0] for line in lines] == [0.1, 0.3, 0.1, 0.3]
+    assert [points.shape for points in of(panel, Points)] == [Shape.DOT, Shape.CROSS, Shape.DOT, Shape.DOT]
+    assert [marker.at for marker in of(panel, Marker)] == [130]
+    assert png(draw(page)).startswith(b"\x89PNG")

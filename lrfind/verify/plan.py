@@ -1,0 +1,91 @@
+"""How long a run of `lrfind verify` is, and how many training steps all may take together."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lrfind.errors import ConfigError
+
+if TYPE_CHECKING:
+    from lrfind.verify.config import VerifySettings
+
+CONSTANT = "constant"
+"""A rate that stays what it is."""
+
+DEFAULT_STEPS = 300
+"""Steps of a run: the tasks on which the search was measured were judged after so many."""
+
+DEFAULT_RUNS = 8
+"""So many whole runs, beside the range test, is the budget where none is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be trained, before any of it is.
+
+    Attributes:
+        num_steps: Steps of a run.
+        budget: The most training steps in all.
+        range_steps: The most of these that a range test takes; 0 where there is none.
+        schedule: What the rate does during a run.
+    """
+
+    num_steps: int
+    budget: int
+    range_steps: int
+    schedule: str
+
+    @property
+    def horizon(self) -> str:
+        """For how long, and at what kind of rate: `300 steps at a constant rate`."""
+        steps = f"{self.num_steps:,} {'step' if self.num_steps == 1 else 'steps'}"
+        return f"{steps} {horizon_text(self.schedule)}"
+
+
+def horizon_text(schedule: str) -> str:
+    """What the rate does during a run, in words."""
+    return "at a constant rate" if schedule == CONSTANT else f"of {schedule} with the rate as its peak"
+
+
+def epochs_of(text: str) -> float | None:
+    """The number of `3 epochs`; None where it says none."""
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*epochs?\s*", text)
+    return float(found[1]) if found and float(found[1]) > 0 else None
+
+
+def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | None) -> Plan:
+    """Works out the plan.
+
+    Args:
+        settings: Of the search.
+        range_steps: The most that a range test takes; 0 where none is made.
+        per_epoch: Updates an epoch; None where that is not known.
+
+    Raises:
+        ConfigError: Epochs are asked for where their length is not known, or the budget is too small.
+    """
+    steps = settings.steps if settings.num_steps is None else settings.num_steps
+    if isinstance(steps, str):
+        epochs = epochs_of(steps)
+        assert epochs is not None
+        if per_epoch is None:
+            raise ConfigError(
+                f"verify.steps={steps}: the length of an epoch of these data is not known. Give a number of "
+                "steps, verify.steps=300."
+            )
+        steps = max(math.ceil(epochs * per_epoch), 1)
+    budget = settings.budget
+    if budget is None:
+        budget = range_steps + DEFAULT_RUNS * steps
+    least = range_steps + (steps if settings.lr is None else 2 * steps)
+    if budget < least:
+        test = f"the range test takes up to {range_steps:,} steps, " if range_steps else ""
+        raise ConfigError(
+            f"verify.budget={budget} is too small: {test}one run takes {steps:,} (verify.steps)"
+            f"{'' if settings.lr is None else ', and verify.lr takes another'}. Allow at least {least:,}, "
+            f"better {range_steps + DEFAULT_RUNS * steps:,}, or lower verify.steps."
+        )
+    return Plan(steps, budget, range_steps, settings.schedule)

@@ -1,0 +1,64 @@
+"""The search in its order: which rate was trained when, how far, and what became of it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lrfind.plotting.axes import linear_axis, log_axis
+from lrfind.plotting.panel import DARK, Layer, Line, Marker, Panel, Points, Shape, above
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lrfind.plotting.panel import Colour
+    from lrfind.verify.candidates import Trials
+
+_ASIDE = 1.6
+"""How far beyond the lowest and the highest rate the panel goes, as a factor."""
+
+_GREY = "#808080"
+
+
+def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: float, height: float) -> Panel:
+    """Each run as a line at its rate, along the training steps of the search.
+
+    A dot: it came to its end; a cross: it diverged; nothing: it waits, or was given up. A run that is taken
+    on later is a second line at the same rate. A dashed line parts two seeds.
+
+    Args:
+        trials: What was measured.
+        colours: By rate, as in the other panels.
+        width: Inches.
+        height: Inches.
+    """
+    layers: list[Layer] = []
+    at: dict[tuple[int, float], int] = {}
+    done, seed = 0, 0
+    for move in trials.moves:
+        if move.seed != seed:
+            layers.append(Marker("x", done, _GREY, width=0.8, dash=(3.0, 2.0)))
+            seed = move.seed
+        key, loss = (move.seed, move.lr), trials.reading(move)
+        steps = min(trials.taken(move), move.to) - at.get(key, 0)
+        at[key] = move.to
+        ends = np.array([done, done + max(steps, 0)], dtype=np.float64)
+        done += max(steps, 0)
+        layers.append(Line(ends, np.full(2, move.lr), colours[move.lr], width=2.2))
+        if math.isinf(loss) or (move.to == trials.num_steps and not math.isnan(loss)):
+            shape = Shape.CROSS if math.isinf(loss) else Shape.DOT
+            end = (ends[1:], np.array([move.lr]), colours[move.lr])
+            layers.append(Points(*end, shape=shape, size=5.0, clipped=False))
+    seeds = len(trials.seeds)
+    of = f", {seeds} seeds" if seeds > 1 else ""
+    layers.append(above(f"the search in its order{of}; dot: ended, cross: diverged", colour=DARK))
+    low, high = float(trials.lrs.min()) / _ASIDE, float(trials.lrs.max()) * _ASIDE
+    return Panel(
+        linear_axis(0.0, max(done, 1), "training steps of the search", intervals=6, whole=True),
+        log_axis(low, high, "learning rate", max_labels=5),
+        tuple(layers),
+        width,
+        height,
+    )
