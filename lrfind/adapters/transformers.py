@@ -6,6 +6,8 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from torch.utils.data import RandomSampler
+
 from lrfind.adapters.adapted import AdaptedModel
 from lrfind.errors import ModelError, extra_missing
 
@@ -74,6 +76,10 @@ def train_batches(made: Any) -> Iterable[Any]:
         accelerator._dataloaders[:] = before
     # What is around it keeps accounts in global variables of accelerate, as long as an epoch lasts.
     loader = getattr(loader, "base_dataloader", loader)
+    batches = loader.batch_sampler
+    if type(getattr(batches, "sampler", None)).__name__ == "SeedableRandomSampler":
+        # Its order goes on by a count of epochs; runs that are compared need one that follows torch's seed.
+        batches.sampler = RandomSampler(batches.sampler.data_source)
     steps = made.args.gradient_accumulation_steps
 
     def of_one_step(batches: Iterator[Any]) -> tuple[list[Any], Any]:

@@ -89,6 +89,16 @@ def test_all_that_range_test_needs_is_there(tmp_path):
     assert given["loader"].batch_size == 8
 
 
+def test_the_order_follows_the_seed_of_torch(tmp_path):
+    loader = from_trainer(make_trainer(tmp_path))["loader"]
+
+    def order(seed):
+        torch.manual_seed(seed)
+        return [batch["labels"].tolist() for batch in loader]
+
+    assert order(1) == order(1) != order(2)
+
+
 @pytest.mark.parametrize("model", [classifier, language_model])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 @pytest.mark.parametrize("steps", [1, 4])
