@@ -75,8 +75,6 @@ class MLflow(Tracker):
         parent = client.create_run(experiment, run_name=f"multirun {sweep.name}").info.run_id
         for run in children:
             client.set_tag(run.info.run_id, MLFLOW_PARENT_RUN_ID, parent)
-        if (summary := sweep / "multirun.csv").is_file():
-            client.log_artifact(parent, str(summary))
         client.set_terminated(parent)
 
     def _experiment_id(self, client: object) -> str:
