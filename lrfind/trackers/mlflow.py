@@ -58,6 +58,12 @@ class MLflow(Tracker):
             client.log_artifact(made, str(path), None if folder == folder.parent else str(folder))
         client.set_terminated(made)
 
+    def prepare(self) -> None:
+        """Makes the experiment, and the tables of a new database, which two runs cannot do at once."""
+        from mlflow import MlflowClient
+
+        self._experiment_id(MlflowClient())
+
     def group(self, sweep: Path) -> None:
         """Makes a run that is the parent of those of a multirun."""
         from mlflow import MlflowClient

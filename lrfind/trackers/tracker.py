@@ -43,6 +43,9 @@ class Tracker(Callback):
         """
         raise NotImplementedError
 
+    def prepare(self) -> None:
+        """Makes what the runs of a multirun share, before any of them begins; they may run at once."""
+
     def group(self, sweep: Path) -> None:
         """Puts the runs of a multirun together, once all have been handed over."""
 
@@ -68,6 +71,13 @@ class Tracker(Callback):
     def _is_installed(self) -> bool:
         return find_spec(self.package) is not None
 
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra before the jobs of a multirun."""
+        if not self._is_installed:
+            return
+        with self._failing_with_a_warning(Path(config.hydra.sweep.dir)):
+            self.prepare()
+
     def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra after all jobs of a multirun."""
         sweep = Path(config.hydra.sweep.dir)
@@ -85,5 +95,5 @@ class Tracker(Callback):
             reason = " ".join(str(error).split()) or type(error).__name__
             console.warn(
                 f"hydra/callbacks={self.extra}: the run could not be handed over "
-                f"({type(error).__name__}: {reason[:500]}). Its results are whole, in {directory}."
+                f"({type(error).__name__}: {reason[:500]}). What it leaves in {directory} is whole."
             )

@@ -119,7 +119,7 @@ def test_several_trackers_and_one_that_fails_lose_nothing(lrfind, mlflow):
     ran = lrfind("hydra/callbacks=[mlflow,tensorboard]", *FAST)
     assert ran.code in (0, 3)
     assert "hydra/callbacks=mlflow: the run could not be handed over (" in ran.err
-    assert f"Its results are whole, in {ran.folder}." in ran.err
+    assert f"What it leaves in {ran.folder} is whole." in ran.err
     with (ran.folder / "range.csv").open() as stream:
         assert len(list(csv.reader(stream))) == 16
     assert list(ran.folder.glob("events.out.*"))
