@@ -49,7 +49,7 @@ def test_every_group_and_its_rate_stand_on_the_screen_and_in_the_record(lrfind, 
     assert fast["lr"] == rate
     assert slow["lr"] == pytest.approx(rate / 4, rel=1e-5)
     lines = [line.split() for line in ran.out.splitlines()]
-    assert ["group", "lr", "ratio", "parameters"] in lines
+    assert ["group", "lr", "ratio", "parameters", "holds"] in lines
     told = next(line for line in lines if line[:1] == ["backbone"])
     assert float(told[1]) == pytest.approx(rate / 4, rel=1e-2)
     assert told[2:] == ["0.25", "1", "body"]
