@@ -160,7 +160,7 @@ class _Calls:
         self._code = ExitCode.SUGGESTED
 
     def call(self, composed: DictConfig) -> float:
-        """Runs the job; returns the suggested rate for Hydra's sweepers, NaN where there is none."""
+        """Runs the job; returns what Hydra's sweepers are given."""
         from hydra.core.hydra_config import HydraConfig
         from hydra.types import RunMode
 
@@ -173,10 +173,9 @@ class _Calls:
             outcome = run_one(self._job, composed, directory, self._show, command=self._command)
         else:
             outcome = self._alone(composed, directory)
-        if outcome is None:
-            return math.nan
-        self._code = outcome.code
-        return math.nan if outcome.lr is None else outcome.lr
+        if outcome is not None:
+            self._code = outcome.code
+        return _given_to_a_sweeper(outcome, str(composed.get("objective")))
 
     def code(self) -> ExitCode:
         """The exit code of a single run.
@@ -189,12 +188,37 @@ class _Calls:
         return self._code
 
     def _alone(self, composed: DictConfig, directory: Path) -> Outcome | None:
+        from lrfind.cli.launcher import launcher_of
+        from lrfind.execution.launcher import launched_by
+        from lrfind.report import console
+
         RunDirectory.started()
         try:
-            return self._job(composed, directory, self._show)
+            launcher = launcher_of(directory)
+            with launched_by(launcher):
+                outcome = self._job(composed, directory, self._show)
+            if launcher is not None and not launcher.used:
+                console.warn(
+                    f"{launcher.name} was given nothing to do: this command had no independent runs. With -m "
+                    "it runs whole commands."
+                )
+            return outcome
         except UserError as error:
             self._error = error  # raised by `code`: Hydra would print a line of its own first
             return None
+
+
+def _given_to_a_sweeper(outcome: Outcome | None, objective: str) -> float:
+    """The suggested rate, NaN where there is none; or the loss there, infinite where there is none.
+
+    Args:
+        outcome: How the job ended; None where it could not be run.
+        objective: Which of the two.
+    """
+    if objective == "loss":
+        loss = None if outcome is None else outcome.loss
+        return math.inf if loss is None or math.isnan(loss) else loss
+    return math.nan if outcome is None or outcome.lr is None else outcome.lr
 
 
 def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) -> None:

@@ -65,6 +65,7 @@ class Command(NamedTuple):
                 if ranks_asked_for(config) == 1:
                     report = room.run(config, directory, Screen())
                 else:
+                    _require_no_launcher(config.ranks)
                     report = on_ranks(self.room, config, directory, Screen())
                 if report is None:  # rank 0 says what was found
                     return Outcome(None, ExitCode.SUGGESTED)
@@ -110,6 +111,23 @@ def _config_flags() -> str:
     about = HydraConfig.get()
     folders = [each.path for each in about.runtime.config_sources if each.provider == "command-line"]
     return f" --config-dir {folders[0]} --config-name {about.job.config_name}" if folders else ""
+
+
+def _require_no_launcher(ranks: int) -> None:
+    """Refuses a launcher for runs that are trained on several ranks here.
+
+    Raises:
+        ConfigError: There is one.
+    """
+    from lrfind.errors import ConfigError
+    from lrfind.execution.launcher import chosen_launcher
+
+    launcher = chosen_launcher()
+    if launcher is not None:
+        raise ConfigError(
+            f"ranks={ranks} and {launcher.name} do not go together: the runs of a command are trained on the "
+            "ranks of this machine, or each elsewhere. With -m a launcher runs whole commands."
+        )
 
 
 COMMANDS = {

@@ -110,6 +110,8 @@ Flags
   --debug        the whole traceback of an error
   --write-config FILE:KEY   also write the suggested rate there, in YAML or TOML: train.yaml:optimizer.lr
   -m             multirun: lrfind -m batch_size=16,64,256
+  hydra/launcher=joblib|submitit_slurm|ray   the runs of a command, or with -m the jobs, elsewhere
+  objective=loss   with -m and a sweeper that searches: return the loss at the best rate, not the rate
   --cfg job      print the composed config and stop
   --config-dir DIR   a folder of your own configs; DIR/model/mine.yaml is then model=mine
   --config-dir RUN/.hydra --config-name config   repeat a run

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from lrfind.compare.job import TrainedJob
+from lrfind.execution.launcher import RESULT
 from lrfind.report import state_file
 from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
 from lrfind.report.state_file import plain_as_bytes, plain_of
@@ -18,6 +21,36 @@ if TYPE_CHECKING:
 
 NAME = "compare.state.json"
 """Beside the results of a comparison, while it runs."""
+
+
+def job_as_bytes(trained: TrainedJob) -> bytes:
+    """The file of one run that a launcher's process has trained."""
+    return plain_as_bytes({"run": _as_plain(trained.key, trained.runs), "skipped": trained.skipped})
+
+
+def job_of(content: bytes) -> TrainedJob:
+    """What `job_as_bytes` wrote.
+
+    Raises:
+        ValueError: It is another file, or is damaged. So do the others of `state_file.DAMAGED`.
+    """
+    saved = plain_of(content)
+    _JOB(saved, "it")
+    key, runs = _from_plain(saved["run"])
+    return TrainedJob(key, runs, saved["skipped"])
+
+
+def read_jobs(folder: Path) -> dict[Key, RunSet]:
+    """The runs that processes of a launcher have finished, below a folder, though nobody has collected them.
+
+    A file that cannot be read is passed over: its run is trained again.
+    """
+    found = {}
+    for path in sorted(folder.glob(f"*/{RESULT.format('*')}")):
+        with suppress(ValueError):
+            trained = state_file.read_state(path, job_of)
+            found[trained.key] = trained.runs
+    return found
 
 
 def as_bytes(*, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]) -> bytes:
@@ -64,24 +97,20 @@ def _as_plain(key: Key, runs: RunSet) -> dict[str, Any]:
     }
 
 
-_STATE = fields(
-    config=mapping(anything),
-    plan=mapping(mapping(anything)),
-    runs=items(
-        fields(
-            optimizer=text,
-            batch_size=whole(1),
-            seed=whole(-(1 << 63)),
-            lrs=items(rate, least=1),
-            steps=items(whole(), least=1),
-            losses=items(items(number())),
-            accuracies=items(items(number(0, 1))),
-            diverged=items(flag),
-            steps_taken=whole(),
-            stacked=flag,
-        )
-    ),
+_RUN = fields(
+    optimizer=text,
+    batch_size=whole(1),
+    seed=whole(-(1 << 63)),
+    lrs=items(rate, least=1),
+    steps=items(whole(), least=1),
+    losses=items(items(number())),
+    accuracies=items(items(number(0, 1))),
+    diverged=items(flag),
+    steps_taken=whole(),
+    stacked=flag,
 )
+_JOB = fields(run=_RUN, skipped=items(text))
+_STATE = fields(config=mapping(anything), plan=mapping(mapping(anything)), runs=items(_RUN))
 _PLAN = {"lrs": mapping(items(rate, least=1)), "stacked": mapping(flag), "centres": mapping(rate)}
 
 

@@ -70,7 +70,16 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
         files=files,
         lines=partial(compare_lines, comparison, advice),
         close=study.close,
+        loss=_loss(comparison, advice),
     )
+
+
+def _loss(comparison: Comparison, advice: CompareVerdict) -> float | None:
+    """The held-out loss at the suggested rate, the mean over the seeds."""
+    for cell in comparison.cells:
+        if (cell.optimizer, cell.batch_size) == advice.about and cell.best is not None:
+            return float(cell.losses[:, cell.best.index].mean())
+    return None
 
 
 def _status(comparison: Comparison, advice: CompareVerdict) -> Status:

@@ -74,6 +74,21 @@ class Reading:
     accuracy: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedJob:
+    """What a run came to.
+
+    Attributes:
+        key: That of its job.
+        runs: What its rates came to, without the losses of all steps.
+        skipped: Pictures that could not be read.
+    """
+
+    key: tuple[str, int, int]
+    runs: RunSet
+    skipped: list[str]
+
+
 class OpenRun(Protocol):
     """Opens the task of a run at its start, with fixed batches set apart from training."""
 
@@ -129,8 +144,8 @@ class Trainer:
     def __init__(self, open_run: OpenRun) -> None:
         self._open_run = open_run
 
-    def __call__(self, job: Job, say: Say) -> tuple[RunSet, list[str]]:
-        """What its rates came to, and the paths of pictures that could not be read."""
+    def __call__(self, job: Job, say: Say) -> TrainedJob:
+        """What its rates came to."""
         with (
             thread_count(job.threads),
             self._open_run(job.optimizer, job.batch_size, job.seed, accuracy=job.accuracy) as task,
@@ -148,7 +163,8 @@ class Trainer:
                 on_reading=lambda *values: say(Reading(*values)),
             )
         # The losses of all steps are not read, and of long trainings they would fill memory.
-        return replace(runs, losses=runs.losses[:, :0].copy()), list(task.skipped)
+        runs = replace(runs, losses=runs.losses[:, :0].copy())
+        return TrainedJob(job.key, runs, list(task.skipped))
 
 
 def untrained(job: Job) -> RunSet:

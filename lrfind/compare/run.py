@@ -20,6 +20,7 @@ from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting, cores
 from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
+from lrfind.execution.launcher import CELLS, Codec, chosen_launcher
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.state_file import StateFile
 from lrfind.tasks.threads import thread_count
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from lrfind.compare.checkpoint import Key
     from lrfind.compare.config import CompareConfig
+    from lrfind.compare.job import TrainedJob
     from lrfind.compare.plan import Cost
     from lrfind.report.observers import Observer
     from lrfind.training.run_set import RunSet
@@ -193,20 +195,32 @@ class Study:
                 self._take(costs[index], message)
                 self._show(shown, jobs[index], total)
 
-            def on_result(index: int, result: tuple[RunSet, list[str]]) -> None:
+            def on_result(index: int, result: TrainedJob) -> None:
                 key = jobs[index].key
-                self._done[key], skipped = result
+                self._done[key] = result.runs
                 self._spent[key] = costs[index].seconds
-                self.skipped += [path for path in skipped if path not in self.skipped]
+                self.skipped += [path for path in result.skipped if path not in self.skipped]
                 self._save()
                 self._show(shown, jobs[index], total)
 
-            alone = processes == 1 or len(jobs) <= 1
+            def on_loss(index: int) -> None:
+                key = jobs[index].key
+                self._partial[key], self._spent[key] = untrained(jobs[index]), 0.0
+
+            alone = (processes == 1 or len(jobs) <= 1) and chosen_launcher() is None
             open_run = self.setting.open_run
+            if jobs and chosen_launcher() is not None:
+                self._show(shown, jobs[0], total)  # the first that is heard of a launcher may be long after
             if not alone and isinstance(open_run, ConfigRuns):
                 open_run = open_run.without_data()
             work_through(
-                Trainer(open_run), jobs, processes=processes, on_message=on_message, on_result=on_result
+                Trainer(open_run),
+                jobs,
+                processes=processes,
+                codec=Codec(compare_state.job_as_bytes, compare_state.job_of),
+                on_message=on_message,
+                on_result=on_result,
+                on_loss=on_loss,
             )
 
     def _take(self, cost: Cost, message: Any) -> None:
@@ -232,6 +246,8 @@ class Study:
     def _processes(self, costs: Sequence[Cost]) -> int:
         """How many runs go on at a time."""
         asked = self.setting.settings.processes
+        if chosen_launcher() is not None:
+            return 1  # how many go on at a time is the launcher's to say
         if self.setting.device.type != "cpu":
             return 1
         if asked is None:
@@ -264,6 +280,7 @@ class StudyFile:
             before = CutOff(str(Path(config.compare.resume)), "compare.resume", "comparison")
             with before.taken_up("") as where:
                 began_with, self.found, self.done = compare_state.read_state(where / compare_state.NAME)
+                self.done = compare_state.read_jobs(where / CELLS) | self.done
             before.check(began_with, self._config)
 
     def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:

@@ -49,6 +49,15 @@ class Distributed(str, Enum):
     """Each has its part of the parameters and of the optimizer's state (FSDP2)."""
 
 
+class SweepObjective(str, Enum):
+    """What a job gives to the sweeper that has started it."""
+
+    LR = "lr"
+    """The suggested rate; not a number where there is none."""
+    LOSS = "loss"
+    """The loss at the best rate; infinite where there is none."""
+
+
 @dataclass(kw_only=True, slots=True)
 class TaskConfig:
     """What is trained, on what, how: shared by all commands."""
@@ -87,6 +96,8 @@ class TaskConfig:
     """Processes that train one model together, each on a part of every global batch and a GPU of its own."""
     distributed: Distributed = Distributed.AUTO
     """auto, ddp or fsdp: how they share the model; of no effect on one rank."""
+    objective: SweepObjective = SweepObjective.LR
+    """What a sweeper is given: lr, or the loss at the best rate, which is to be small."""
     trust: list[str] = field(default_factory=list)
     """Packages that `_target_` may name beside the known ones."""
 

@@ -15,11 +15,14 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
+from lrfind.execution.launcher import chosen_launcher, work_through_launcher
 from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
+
+    from lrfind.execution.launcher import Codec
 
 Say = Callable[[Any], None]
 """Takes a message of a job on its way, which must be picklable where there are processes."""
@@ -39,43 +42,69 @@ def work_through(
     jobs: Sequence[Any],
     *,
     processes: int,
+    codec: Codec,
     on_message: Callable[[int, Any], None],
     on_result: Callable[[int, Any], None],
+    on_loss: Callable[[int], None] = lambda index: None,
 ) -> None:
-    """Does all jobs; they are begun in their order.
+    """Does all jobs: here, in processes of our own, or wherever the launcher of this run has them done.
 
     With several processes, each begins as a fresh interpreter (spawn), so that nothing depends on what this
-    one has done so far. Ctrl-C reaches this process alone, which ends the others.
+    one has done so far; jobs are begun in their order, and one whose process is ended from outside is begun
+    once again. Ctrl-C reaches this process alone, which ends the others. A launcher tells of no message.
 
     Args:
         work: What to do with a job.
         jobs: The jobs.
-        processes: How many at a time; 1: in this process.
+        processes: How many at a time; 1: in this process. A launcher has a say of its own.
+        codec: How a launcher's processes write what a job comes to.
         on_message: Told here of what job i says on its way.
         on_result: Told here of what job i came to.
+        on_loss: Told here of job i when it is begun again.
 
     Raises:
-        UserError: As a job raised it, or a process was ended from outside.
+        UserError: As a job raised it, or its process was ended from outside twice, or a launcher gave up.
         RuntimeError: A job failed otherwise; the message holds its traceback.
         KeyboardInterrupt: As it came; no process is left running.
     """
+    launcher = chosen_launcher()
+    if launcher is not None:
+        work_through_launcher(launcher, work, jobs, codec, on_result)
+        return
     if processes == 1 or len(jobs) <= 1:
         for i, job in enumerate(jobs):
             on_result(i, work(job, partial(on_message, i)))
         return
     crew: dict[Any, tuple[SpawnProcess, int]] = {}
-    waiting = iter(enumerate(jobs))
+    waiting = iter(range(len(jobs)))
+    lost: set[int] = set()
+
+    def begin(index: int) -> None:
+        with _terminal_held():  # until the process is one of those that are dismissed
+            connection, process = _hired(work)
+            crew[connection] = (process, index)
+        _tell(connection, jobs[index])
+
+    def begin_again(connection: Connection, index: int) -> None:
+        if index in lost:
+            raise _lost(crew[connection][0])
+        lost.add(index)
+        del crew[connection]
+        connection.close()
+        on_loss(index)
+        begin(index)
+
     try:
         for _ in range(min(processes, len(jobs))):
-            index, job = next(waiting)
-            with _terminal_held():  # until the process is one of those that are dismissed
-                connection, process = _hired(work)
-                crew[connection] = (process, index)
-            _tell(connection, process, job)
+            begin(next(waiting))
         while crew:
             for connection in typing.cast("list[Connection]", wait(list(crew))):
                 process, index = crew[connection]
-                kind, content = _heard(connection, process)
+                heard = _heard(connection)
+                if heard is None:
+                    begin_again(connection, index)
+                    continue
+                kind, content = heard
                 if kind == "message":
                     on_message(index, content)
                     continue
@@ -89,8 +118,8 @@ def work_through(
                     process.join(_GRACE)
                     del crew[connection]
                 else:
-                    crew[connection] = (process, following[0])
-                    _tell(connection, process, following[1])
+                    crew[connection] = (process, following)
+                    _tell(connection, jobs[following])
     finally:
         _dismissed(crew)
 
@@ -145,26 +174,27 @@ def _serve(connection: Connection, work: Work) -> None:
             connection.send(answer)
 
 
-def _heard(connection: Connection, process: SpawnProcess) -> tuple[str, Any]:
+def _heard(connection: Connection) -> tuple[str, Any] | None:
+    """What a process says; None where it is gone."""
     try:
         kind, content = connection.recv()
-    except (EOFError, ConnectionResetError) as error:
-        raise _lost(process) from error
+    except (EOFError, ConnectionResetError):
+        return None
     return kind, content
 
 
-def _tell(connection: Connection, process: SpawnProcess, job: Any) -> None:
-    try:
+def _tell(connection: Connection, job: Any) -> None:
+    # Of a pipe that nobody reads any more the next thing heard is its end.
+    with contextlib.suppress(OSError):
         connection.send(job)
-    except OSError as error:  # a pipe that nobody reads any more
-        raise _lost(process) from error
 
 
 def _lost(process: SpawnProcess) -> UserError:
     process.join(_GRACE)
     return UserError(
-        f"processes: one ended with exit status {process.exitcode} before its run was finished. If the "
-        "machine ran out of memory, try processes=1; what is finished is kept."
+        f"processes: one ended with exit status {process.exitcode} before its run was finished, and so did "
+        "the one that began it again. If the machine ran out of memory, try processes=1; what is finished is "
+        "kept."
     )
 
 

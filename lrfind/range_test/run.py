@@ -6,27 +6,32 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
 from lrfind.errors import ConfigError
+from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
+from lrfind.range_test.launched_sweeps import launched_sweeps
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.sweep import SweepOptions, said_of_control, sweep
+from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
 from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lrfind.range_test.config import RangeConfig, RangeSettings
     from lrfind.range_test.curve import Curve
+    from lrfind.range_test.launched_sweeps import SweptSeed
     from lrfind.range_test.repeats import Repeats
-    from lrfind.range_test.sweep import OnStep, Step
+    from lrfind.range_test.sweep import OnStep
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
@@ -123,6 +128,7 @@ def run_range_test(
     about: tuple[str, str, list[str]] | None = None
     groups: tuple[Group, ...] = ()
     horizon: tuple[int, float | None] | None = None
+    elsewhere: dict[int, SweptSeed] = {}
     planned = settings.repeats if isinstance(settings.repeats, int) else 1
     length = steps_a_sweep or settings.num_steps
     while len(curves) < planned and not interrupted:
@@ -131,21 +137,25 @@ def run_range_test(
             for i in range(begun, planned):
                 told = partial(shown_later, shown, (i - begun) * length) if i > begun else shown
                 try:
-                    with open_task(i) as task:
-                        if about is None:
-                            about = (task.title, str(task.device), task.notes)
-                            groups = groups_of(task.model, task.optimizer)
-                            if settings.horizon is not None:
-                                horizon = horizon_steps(settings.horizon, task.epoch_steps), task.epoch_steps
-                            if (
-                                measure is None
-                                and settings.paired
-                                and (said := said_of_control(task)) is not None
-                            ):
-                                observer.note(said)
-                        curve = (measure or sweep_task)(task, settings, told)
-                        skipped |= dict.fromkeys(task.skipped)
-                    del task  # of several, one model at a time
+                    if i > 0 and measure is None and _goes_elsewhere(open_task):
+                        if i not in elsewhere:
+                            elsewhere = _launched(open_task, settings, range(i, planned), told)
+                        curve = elsewhere[i].curve
+                        skipped |= dict.fromkeys(elsewhere[i].skipped)
+                    else:
+                        with open_task(i) as task:
+                            if about is None:
+                                about = (task.title, str(task.device), task.notes)
+                                groups = groups_of(task.model, task.optimizer)
+                                if settings.horizon is not None:
+                                    epoch = task.epoch_steps
+                                    horizon = horizon_steps(settings.horizon, epoch), epoch
+                                paired = measure is None and settings.paired
+                                if paired and (said := said_of_control(task)) is not None:
+                                    observer.note(said)
+                            curve = (measure or sweep_task)(task, settings, told)
+                            skipped |= dict.fromkeys(task.skipped)
+                        del task  # of several, one model at a time
                 except KeyboardInterrupt:
                     if not curves:
                         raise
@@ -185,6 +195,31 @@ def run_range_test(
         skipped=list(skipped),
         groups=tuple(group.following(reading.suggestion) for group in groups),
     )
+
+
+def _goes_elsewhere(open_task: OpenTask) -> TypeGuard[ConfigTasks]:
+    """Whether the launcher of this run can sweep other seeds."""
+    return chosen_launcher() is not None and isinstance(open_task, ConfigTasks)
+
+
+def _launched(
+    open_task: ConfigTasks, settings: RangeSettings, seeds: Sequence[int], shown: OnStep
+) -> dict[int, SweptSeed]:
+    """The sweeps of these seeds, wherever the launcher of this run has them done."""
+    ended: list[SweptSeed] = []
+
+    def on_sweep(swept: SweptSeed) -> None:
+        ended.append(swept)
+        curve = swept.curve
+        if len(curve):
+            values = (float(each[-1]) for each in (curve.lrs, curve.losses, curve.smoothed))
+            shown(Step(len(ended) * settings.num_steps - 1, *values))
+
+    return launched_sweeps(open_task, partial(_swept, settings), seeds, on_sweep)
+
+
+def _swept(settings: RangeSettings, task: Task, on_step: OnStep) -> Curve:
+    return sweep_task(task, settings, on_step)
 
 
 def sweep_task(task: Task, settings: RangeSettings, on_step: OnStep) -> Curve:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -94,7 +95,14 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             groups=groups,
         ),
         close=sweep.close,
+        loss=_least(sweep.rounds[-1]) if answer.suggestion else None,
     )
+
+
+def _least(last: RoundResult) -> float:
+    """The least loss of a round."""
+    losses = [loss for loss in last.losses.tolist() if math.isfinite(loss)]
+    return min(losses, default=math.inf)
 
 
 def _picture(

@@ -7,150 +7,73 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
-from lrfind.refine.results import RefineStep, RoundResult, SeedResult
-from lrfind.refine.segments import rungs
-from lrfind.refine.state import Part
-from lrfind.report.formatting import duration_text
-from lrfind.suggestion import Status
-from lrfind.training import state as checkpoint
+from lrfind.refine.results import SeedResult
+from lrfind.tasks.seed_runs import TrainedSeed, same_threads
+from lrfind.tasks.threads import available
 from lrfind.training.halving import Halving
-from lrfind.training.runs import seconds_a_step, train_runs
+from lrfind.training.runs import train_runs
 from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from lrfind.refine.checkpoint import Ledger, Saved
+    from lrfind.execution.executors import Say
     from lrfind.refine.continued import Reading
-    from lrfind.refine.results import RoundPlan
     from lrfind.refine.seeds import Seeds
-    from lrfind.report.observers import Observer
     from lrfind.training.run_set import OnStep, RunSet
     from lrfind.training.task import Task
 
 
-class RestartedRounds:
-    """Measures rounds in which every rate begins at the same start.
+class SeedOfRound:
+    """Measures a seed of a round, here or in the process of a launcher, where the data are read once.
 
     Args:
-        seeds: Opens what is trained.
-        ledger: Keeps what was measured; it is saved between two seeds.
-        observer: Told of every step.
+        seeds: Opens what is trained; of a config where it is to be pickled.
+        lrs: The rates.
+        iterations: Length of the training at each rate.
         halving: Whether rates that fall behind are dropped.
-        strategy: How the rates are to be run.
-        timed: Whether a few steps are taken to say how long a round is going to take.
+        asked: How the rates were asked to be run.
     """
 
     def __init__(
-        self,
-        seeds: Seeds,
-        ledger: Ledger,
-        observer: Observer,
-        *,
-        halving: bool,
-        strategy: Strategy,
-        timed: bool,
+        self, seeds: Seeds, lrs: Sequence[float], iterations: int, *, halving: bool, asked: Strategy
     ) -> None:
-        self._seeds = seeds
-        self._ledger = ledger
-        self._observer = observer
+        self._again = seeds.again
+        self._seeds: Seeds | None = None
+        self._lrs = lrs
+        self._iterations = iterations
         self._halving = halving
-        self._strategy = strategy
-        self._timed = timed
+        self._asked = asked
+        self._threads = available()
 
-    def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
-        """One round, every seed of it.
+    def __call__(self, job: tuple[int, Strategy], say: Say) -> TrainedSeed:
+        """A seed, counted from 0, and the form it is to be measured in."""
+        same_threads(self._threads)
+        if self._seeds is None:
+            assert self._again is not None
+            self._seeds = self._again()
+        runs = self.train(self._seeds, *job, lambda count, step: say((count, step)))
+        return TrainedSeed(runs, self._seeds.skipped)
 
-        Args:
-            plan: Its rates.
-            saved: The sweep that goes on, where it was cut off in this round.
-        """
-        lrs = [lr for _, lr, _ in rungs(plan.segments)]
-        iterations = max(segment.iterations for segment in plan.segments)
-        most = self._planned(lrs, iterations)
-        tracks: list[SeedResult] = []
-        # All seeds of a round are measured in the form that suited the first one.
-        strategy = self._strategy
-        if saved is not None:
-            tracks = list(saved.part.tracks)
-            strategy = Strategy(saved.part.form["strategy"])
-        done = len(tracks) * most
-        number = len(self._ledger.rounds) + 1
-        status = Status.COMPLETED
-        count = self._seeds.count
-
-        def words(step: RefineStep) -> str:
-            seed = f", seed {step.seed + 1} of {count}" if count > 1 else ""
-            return f"round {number}{seed}, every rate from the same start"
-
-        with self._observer.steps(most * count, words) as shown:
-
-            def on_step(rates: int, step: int) -> None:
-                nonlocal done
-                done += rates
-                shown(RefineStep(number, len(tracks), done, most * count, None, None))
-
-            try:
-                while len(tracks) < count:
-                    done = len(tracks) * most
-                    track, strategy = self._one(len(tracks), lrs, iterations, strategy, on_step)
-                    tracks.append(track)
-                    if self._ledger.due:
-                        self._save(tracks, strategy)
-            except KeyboardInterrupt:
-                status = Status.INTERRUPTED
-        return RoundResult(plan, tuple(tracks), status, restarted=True)
-
-    def _one(
-        self,
-        seed: int,
-        lrs: list[float],
-        iterations: int,
-        strategy: Strategy,
-        on_step: Callable[[int, int], None],
-    ) -> tuple[SeedResult, Strategy]:
-        """One seed, and the form it was measured in."""
-        with self._seeds.open(seed) as task:
+    def train(self, seeds: Seeds, seed: int, strategy: Strategy, on_step: OnStep) -> RunSet:
+        """The runs of a seed."""
+        with seeds.open(seed) as task:
             measure = partial(
                 restarted,
                 task,
-                lrs,
-                iterations=iterations,
-                reading=self._seeds.reading,
+                self._lrs,
+                iterations=self._iterations,
+                reading=seeds.reading,
                 halving=self._halving,
                 on_step=on_step,
             )
             try:
-                runs = measure(strategy=strategy)
+                return measure(strategy=strategy)
             except ConfigError:
                 # What could be stacked for one seed may come out differently for another.
-                if self._strategy is not Strategy.AUTO or strategy is not Strategy.STACKED:
+                if self._asked is not Strategy.AUTO or strategy is not Strategy.STACKED:
                     raise
-                runs = measure(strategy=Strategy.SEQUENTIAL)
-        self._ledger.steps += int(runs.steps_taken.sum())
-        form = Strategy.STACKED if runs.stacked else Strategy.SEQUENTIAL
-        return seed_result(runs, self._seeds.reading), form
-
-    def _save(self, tracks: list[SeedResult], strategy: Strategy) -> None:
-        part = Part("restarted", list(tracks), form={"strategy": strategy.value})
-        self._ledger.save(part, self._ledger.steps, lambda about: checkpoint.packed_values({}, about=about))
-
-    def _planned(self, lrs: list[float], iterations: int) -> int:
-        """The most steps that one seed takes; says what the round is going to cost."""
-        count = self._seeds.count
-        seconds = None
-        if self._timed:
-            with self._seeds.open(0) as task:
-                seconds = seconds_a_step(task, lrs[0])
-        num_steps = iterations * self._seeds.reading.steps
-        most = planned_steps(len(lrs), num_steps=num_steps, halving=self._halving)
-        if seconds is not None:
-            self._observer.note(
-                f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
-                + (f"{most * count:,} with halving, " if self._halving else "")
-                + f"about {duration_text(most * count * seconds)} one after another."
-            )
-        return most
+                return measure(strategy=Strategy.SEQUENTIAL)
 
 
 def restarted(

@@ -11,7 +11,7 @@ from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
 from lrfind.refine.continued_rounds import ContinuedRounds
 from lrfind.refine.report import announced
-from lrfind.refine.restarted import RestartedRounds
+from lrfind.refine.restarted_rounds import RestartedRounds
 from lrfind.refine.results import RoundPlan
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
@@ -40,6 +41,7 @@ class Seeds:
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
         notes: What a reader of the numbers should know.
+        again: Makes the same once more, in another process; None where they are not of a config.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Seeds:
         self.notes: list[str] = []
         self.begun = False
         self.groups: tuple[Group, ...] = ()
+        self.again: Callable[[], Seeds] | None = None
         self._open_task = open_task
         self._reading = reading
 
@@ -65,12 +68,14 @@ class Seeds:
         """The seeds of a config."""
         devices.resolve(config.device)  # what is wrong with it is said before data is read
         data = data_of(config)
-        return cls(
+        seeds = cls(
             ConfigTasks(config, data=data),
             config.refine.seeds,
             lambda task: _reading(config, data, task),
             in_memory=source_of(data.dataset) is Source.TENSORS,
         )
+        seeds.again = partial(cls.of, config)
+        return seeds
 
     @property
     def reading(self) -> Reading:

@@ -46,10 +46,11 @@ class Show(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a job ended: the rate it suggests, if any, and its exit code."""
+    """How a job ended: the rate it suggests and the loss at the best one, if any, and its exit code."""
 
     lr: float | None
     code: ExitCode
+    loss: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,8 @@ class Report:
         lines: Works out what a person reads; told the paths of the files.
         refusal: Why a rate that was to be checked is not sensible; None where it is, or there is none.
         close: Called once the files are written: takes away what a run that is cut off goes on with.
+        loss: What a sweeper that looks for a small loss is given: the one at the best rate; None where no
+            rate is suggested.
     """
 
     findings: Findings
@@ -70,6 +73,7 @@ class Report:
     lines: Callable[[Sequence[Path]], Lines]
     refusal: str | None = None
     close: Callable[[], None] | None = None
+    loss: float | None = None
 
 
 def finish(
@@ -132,7 +136,9 @@ def finish(
         say(f"no learning rate can be suggested. {found.verdict}")
     if config_key is not None:
         console.note(config_key.told(content.get(WRITTEN), found.groups))
-    return Outcome(None if found.suggestion is None else found.suggestion.lr, exit_code(report))
+    if found.suggestion is None:
+        return Outcome(None, exit_code(report))
+    return Outcome(found.suggestion.lr, exit_code(report), report.loss)
 
 
 def number_text(lr: float) -> str:

@@ -64,6 +64,7 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
             found.peak.source,
             trial=[] if tried is None else tried_lines(tried),
         ),
+        loss=None if tried is None or tried.best is None else tried.outcomes[tried.best].loss,
     )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrfind.errors import BatchError
+from lrfind.execution.launcher import chosen_launcher
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
@@ -16,6 +18,7 @@ from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
+from lrfind.tasks.seed_runs import launched_seeds
 from lrfind.training.optimizer import momentum_of
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
     from lrfind.tasks.data.dataset import Data
+    from lrfind.tasks.seed_runs import TrainedSeed
+    from lrfind.training.run_set import OnStep
     from lrfind.training.task import OpenTask, Task
 
 
@@ -138,6 +143,8 @@ class Trial:
         total = len(courses) * self._seeds * num_steps
         done: list[RunSet] = []
         self._accuracy = self._accuracy and self._measures_accuracy()
+        if chosen_launcher() is not None:
+            return self._launched(courses, total)
         try:
             with ExitStack() as watched:
                 shown: Callable[[TrialStep], None] | None = None
@@ -157,14 +164,37 @@ class Trial:
             # Between two seeds: the seeds that are missing say so.
         return Tried(tuple(courses), self._read_at, tuple(done), self._seeds)
 
+    def _launched(self, courses: Sequence[ScheduleTable], total: int) -> Tried:
+        """The same, with every seed wherever the launcher of this run has it done."""
+        done: dict[int, RunSet] = {}
+        train = partial(
+            _train,
+            courses=tuple(courses),
+            read_at=self._read_at,
+            first_seed=self._first_seed,
+            accuracy=self._accuracy,
+        )
+        with self._open(0) as task:
+            self._begin(task, courses)
+        try:
+            with self._observer.steps(total, self._words(total)) as shown:
+
+                def on_seed(seed: int, trained: TrainedSeed) -> None:
+                    done[seed] = trained.runs
+                    self.skipped += [path for path in trained.skipped if path not in self.skipped]
+                    steps = sum(int(runs.steps_taken.sum()) for runs in done.values())
+                    shown(TrialStep(steps - 1, seed, courses[-1].schedule.policy.value))
+
+                launched_seeds(self._open_task, train, range(self._seeds), on_seed)
+        except KeyboardInterrupt:
+            pass  # the seeds that are missing say so
+        return Tried(tuple(courses), self._read_at, tuple(done[seed] for seed in sorted(done)), self._seeds)
+
     @contextmanager
     def _open(self, seed: int) -> Iterator[Task]:
         """The task of a seed at its start, which measures accuracy where there are right answers to count."""
         with self._open_task(seed) as task:
-            if self._accuracy:
-                yield task
-            else:
-                yield dataclasses.replace(task, objective=task.objective.loss_only())
+            yield task if self._accuracy else _loss_only(task)
 
     def _measures_accuracy(self) -> bool:
         """Whether there are right answers to count."""
@@ -203,15 +233,14 @@ class Trial:
             shown(TrialStep(before + taken - 1, seed, courses[at].schedule.policy.value))
 
         try:
-            return train_runs(
+            return _train(
                 task,
-                _rates(courses),
-                num_steps=num_steps,
-                held_out=task.validation,
+                seed,
+                on_step,
+                courses=courses,
                 read_at=self._read_at,
-                seed=self._first_seed + seed,
-                before_step=momentum_moved(task, courses),
-                on_step=on_step,
+                first_seed=self._first_seed,
+                accuracy=self._accuracy,
             )
         except RunsInterrupted as stopped:
             return stopped.runs
@@ -236,6 +265,33 @@ class Trial:
             return f"{where}, step {shown.index + 1:,} of {total:,}"
 
         return words
+
+
+def _train(
+    task: Task,
+    seed: int,
+    on_step: OnStep,
+    *,
+    courses: Sequence[ScheduleTable],
+    read_at: Sequence[int],
+    first_seed: int,
+    accuracy: bool,
+) -> RunSet:
+    """Trains a seed under every policy; what the process of a launcher does, too."""
+    return train_runs(
+        task if accuracy else _loss_only(task),
+        _rates(courses),
+        num_steps=read_at[-1],
+        held_out=task.validation,
+        read_at=read_at,
+        seed=first_seed + seed,
+        before_step=momentum_moved(task, courses),
+        on_step=on_step,
+    )
+
+
+def _loss_only(task: Task) -> Task:
+    return dataclasses.replace(task, objective=task.objective.loss_only())
 
 
 def _rates(courses: Sequence[ScheduleTable]) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ import logging
 import os
 import random
 from contextlib import closing, contextmanager
+from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -161,6 +162,17 @@ class ConfigTasks:
         self._build = partial(
             build, accuracy=accuracy, validation_samples=validation_samples, single_batch=single_batch
         )
+
+    def without_data(self) -> ConfigTasks:
+        """The same for another process, to which the data are not sent."""
+        tasks = copy(self)
+        tasks.data, tasks.skipped = None, []
+        return tasks
+
+    def read_data(self) -> None:
+        """Reads the data, as the first seed would, where that has not been done."""
+        if self.data is None:
+            self.data = data_of(self._config)
 
     @contextmanager
     def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,16 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         },
         lines=partial(verify_lines, trials, judgement, conclusion, groups=groups),
         refusal=conclusion.refusal,
+        loss=_loss(trials, judgement),
     )
+
+
+def _loss(trials: Trials | None, judgement: Judgement | None) -> float | None:
+    """The held-out loss at the end of the recommended rate, the mean over the seeds it was trained on."""
+    if trials is None or judgement is None or judgement.recommended is None:
+        return None
+    losses = [loss for loss in trials.finals[:, judgement.recommended].tolist() if not math.isnan(loss)]
+    return sum(losses) / len(losses)
 
 
 def _picture(trials: Trials | None, judgement: Judgement | None, title: str) -> bytes:

@@ -11,6 +11,9 @@ import pytest
 from lrfind.errors import ConfigError, UserError
 from lrfind.execution import executors as workers
 from lrfind.execution.executors import work_through
+from lrfind.execution.launcher import Codec
+
+CODEC = Codec(lambda result: str(result).encode(), int)
 
 WORK = """
 import os
@@ -39,7 +42,7 @@ def work(tmp_path, monkeypatch):
 def done(work, jobs, processes):
     results, messages = {}, []
     work_through(
-        work, jobs, processes=processes,
+        work, jobs, processes=processes, codec=CODEC,
         on_message=lambda i, message: messages.append((i, message)), on_result=results.__setitem__,
     )  # fmt: skip
     return results, sorted(messages)
@@ -71,14 +74,32 @@ def test_a_process_that_is_ended_from_outside_is_told(work):
         done(work, [1, "die"], 2)
 
 
+def test_a_job_whose_process_is_ended_once_is_begun_again(tmp_path, monkeypatch):
+    source = WORK.replace(
+        'if job == "die":', "if job == 2 and not os.path.exists('died'):\n        open('died', 'w').close()"
+    )
+    (tmp_path / "dies_once.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    work = importlib.import_module("dies_once").work
+    results, lost = {}, []
+    work_through(
+        work, [1, 2, 3], processes=2, codec=CODEC, on_message=lambda *_: None,
+        on_result=results.__setitem__, on_loss=lost.append,
+    )  # fmt: skip
+    assert results == {0: 2, 1: 4, 2: 6}
+    assert lost == [1]
+
+
 def test_a_process_that_dies_before_it_is_told_its_next_job_is_told(work, monkeypatch):
     told = workers._tell
 
-    def late(connection, process, job):
+    def late(connection, job):
         if job == "late":
-            process.kill()
-            process.join()
-        told(connection, process, job)
+            for process in multiprocessing.active_children():
+                process.kill()
+                process.join()
+        told(connection, job)
 
     monkeypatch.setattr(workers, "_tell", late)
     with pytest.raises(UserError, match=r"processes: one ended with exit status -9 before"):
@@ -113,4 +134,4 @@ def test_an_interrupt_in_between_leaves_no_process_behind(work):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        work_through(work, [1, 2, 3], processes=2, on_message=lambda *_: None, on_result=stop)
+        work_through(work, [1, 2, 3], processes=2, codec=CODEC, on_message=lambda *_: None, on_result=stop)

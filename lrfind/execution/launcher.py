@@ -1,0 +1,314 @@
+"""Independent jobs on somebody else's engine: a launcher that calls a function so many times, wherever.
+
+All that is known of the engine is that it calls the function with the number of a job, in some process that
+sees the same files. What a job comes to goes into a file of its own, so that nothing is lost with an engine
+that gives up, and this process counts the files to know how far it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+import traceback
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from lrfind.errors import UserError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from lrfind.execution.executors import Work
+
+CELLS = "cells"
+"""Folder in a run directory for the files of its jobs, and for what an engine logs."""
+
+RESULT, BEGUN, FAILED, STOPPED = "{}.result", "{}.begun", "{}.failed", "stopped"
+"""Names of files: what job i came to, that it was begun, why it failed; that no more is to be done."""
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the files."""
+
+_TRIES = 2
+"""How often a job is begun whose process is killed."""
+
+
+class Launcher(Protocol):
+    """Runs a function on an engine.
+
+    Attributes:
+        name: What the user calls it, for messages.
+        directory: Where the files of jobs may lie: seen by every process that runs one.
+    """
+
+    name: str
+    directory: Path
+
+    def launch(self, function: Callable[[int], None], numbers: Sequence[int]) -> None:
+        """Calls the function with each number, in whichever processes, and returns when all calls have.
+
+        Raises:
+            Exception: The engine cannot be reached, or has lost a process.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How what a job comes to is written into its file, without pickles.
+
+    Attributes:
+        pack: All of the file.
+        unpack: Back again.
+    """
+
+    pack: Callable[[Any], bytes]
+    unpack: Callable[[bytes], Any]
+
+
+_chosen: ContextVar[Launcher | None] = ContextVar("launcher", default=None)
+
+
+def chosen_launcher() -> Launcher | None:
+    """The launcher that the jobs of this run go to; None: they are done here, or by our own processes."""
+    return _chosen.get()
+
+
+@contextlib.contextmanager
+def launched_by(launcher: Launcher | None) -> Iterator[None]:
+    """Inside, independent jobs go to a launcher."""
+    token = _chosen.set(launcher)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def work_through_launcher(
+    launcher: Launcher, work: Work, jobs: Sequence[Any], codec: Codec, on_result: Callable[[int, Any], None]
+) -> None:
+    """Has a launcher do all jobs; one whose process is killed is begun once again.
+
+    Args:
+        launcher: Where.
+        work: What to do with a job; it is pickled to each process, where it may keep what it has read.
+        jobs: The jobs.
+        codec: How their results are written.
+        on_result: Told here, from a thread, of what job i came to, as soon as that is there.
+
+    Raises:
+        UserError: As a job raised it; or the engine gave up.
+        RuntimeError: A job failed otherwise; the message holds its traceback.
+        KeyboardInterrupt: As it came; jobs that still run are told to stop, and no other is begun.
+    """
+    if not jobs:
+        return
+    folder = _new_folder(launcher.directory)
+    cell = _Cell(work, jobs, codec.pack, folder)
+    files = _Results(folder, codec.unpack, on_result, range(len(jobs)))
+    error: Exception | None = None
+    with _stopped_at_the_end(folder):
+        tries = 0
+        while files.missing and tries < _TRIES:
+            tries, error = tries + 1, None
+            with files.watched():
+                try:
+                    launcher.launch(cell, list(files.missing))
+                except Exception as raised:
+                    error = raised
+            files.check()
+            # What was never begun failed for another reason than the end of a process: it would again.
+            if not any((folder / BEGUN.format(i)).exists() for i in files.missing):
+                break
+        if files.missing:
+            raise _gave_up(launcher.name, len(files.missing), len(jobs), tries, error) from error
+    _remove(folder)
+
+
+@dataclass
+class _Cell:
+    """Does one of the jobs, in whichever process."""
+
+    work: Work
+    jobs: Sequence[Any]
+    pack: Callable[[Any], bytes]
+    folder: Path
+
+    def __call__(self, number: int) -> None:
+        path = self.folder / RESULT.format(number)
+        if path.exists() or _is_stopped(self.folder):
+            return
+        (self.folder / BEGUN.format(number)).touch()
+        try:
+            result = _work_of(self)(self.jobs[number], _Stop(self.folder))
+        except _StoppedError:
+            return
+        except UserError as error:
+            failure = {"type": type(error).__name__, "paragraphs": error.paragraphs}
+        except Exception as error:
+            failure = {"type": "", "paragraphs": ["".join(traceback.format_exception(error))]}
+        else:
+            _write(path, self.pack(result))
+            return
+        _write(self.folder / FAILED.format(number), json.dumps(failure).encode())
+
+
+_kept: dict[str, Work] = {}
+"""The work of this process, by the folder of its jobs: with the data that the first of them has read."""
+
+
+def _work_of(cell: _Cell) -> Work:
+    key = str(cell.folder)
+    if key not in _kept:
+        _kept.clear()  # of an earlier set of jobs: its data are read no more
+        _kept[key] = cell.work
+    return _kept[key]
+
+
+class _StoppedError(Exception):
+    """The run that this job is of has ended."""
+
+
+@dataclass
+class _Stop:
+    """What a job says on its way goes nowhere; now and then it is looked whether it is still wanted."""
+
+    folder: Path
+    _due: float = field(default_factory=lambda: time.monotonic() + _LOOK_EVERY)
+
+    def __call__(self, message: Any) -> None:
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + _LOOK_EVERY
+            if _is_stopped(self.folder):
+                raise _StoppedError
+
+
+class _Results:
+    """The files that jobs have written so far.
+
+    Args:
+        folder: Where they are.
+        unpack: Makes a result of one.
+        on_result: Told of each.
+        numbers: Of the jobs.
+
+    Attributes:
+        missing: The jobs of which nothing has come.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        unpack: Callable[[bytes], Any],
+        on_result: Callable[[int, Any], None],
+        numbers: Sequence[int],
+    ) -> None:
+        self.missing = list(numbers)
+        self._folder = folder
+        self._unpack = unpack
+        self._on_result = on_result
+        self._error: BaseException | None = None
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Collects them as they come."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while not over.wait(_LOOK_EVERY) and self._error is None:
+                self._collect()
+
+        thread = threading.Thread(target=watch, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+            self._collect()
+
+    def check(self) -> None:
+        """Raises what a job, or the taking of its result, has raised.
+
+        Raises:
+            UserError: As a job raised it.
+            RuntimeError: A job failed otherwise.
+        """
+        if self._error is not None:
+            raise self._error
+        for number in self.missing:
+            path = self._folder / FAILED.format(number)
+            if path.exists():
+                raise _failure(json.loads(path.read_bytes()))
+
+    def _collect(self) -> None:
+        try:
+            for number in list(self.missing):
+                path = self._folder / RESULT.format(number)
+                if path.exists():
+                    self._on_result(number, self._unpack(path.read_bytes()))
+                    self.missing.remove(number)
+        except BaseException as error:  # it is raised where the jobs were asked for
+            self._error = error
+
+
+def _failure(said: dict[str, Any]) -> Exception:
+    if not said["type"]:
+        return RuntimeError(f"in a worker process:\n{said['paragraphs'][0]}")
+    kinds: dict[str, type[UserError]] = {kind.__name__: kind for kind in UserError.__subclasses__()}
+    return kinds.get(said["type"], UserError)(*said["paragraphs"])
+
+
+def _gave_up(name: str, lost: int, of_all: int, tries: int, error: Exception | None) -> UserError:
+    said = f"{name} gave up; {lost} of {of_all} runs did not come to their end"
+    said += f", though begun {tries} times" if tries > 1 else ""
+    if error is not None:
+        said += f": {type(error).__name__}: {' '.join(str(error).split()).rstrip('.')}"
+    if tries > 1:
+        said += (
+            ". If their processes were killed, the machine may have run out of memory: run fewer at a time"
+        )
+    return UserError(f"{said}. What is finished is kept.")
+
+
+def _new_folder(directory: Path) -> Path:
+    """A folder that no earlier jobs have used."""
+    directory.mkdir(parents=True, exist_ok=True)
+    taken = [int(each.name) for each in directory.iterdir() if each.name.isdigit()]
+    folder = directory / str(max(taken, default=-1) + 1)
+    folder.mkdir()
+    return folder
+
+
+@contextlib.contextmanager
+def _stopped_at_the_end(folder: Path) -> Iterator[None]:
+    """However it ends, no job goes on alone."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            (folder / STOPPED).touch()
+        raise
+
+
+def _is_stopped(folder: Path) -> bool:
+    return (folder / STOPPED).exists() or not folder.exists()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def _remove(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            path.unlink()
+        folder.rmdir()
+        folder.parent.rmdir()  # where nothing else is in it, such as the logs of an engine
