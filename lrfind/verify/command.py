@@ -81,7 +81,7 @@ def _loss(trials: Trials | None, judgement: Judgement | None) -> float | None:
     if trials is None or judgement is None or judgement.recommended is None:
         return None
     losses = [loss for loss in trials.finals[:, judgement.recommended].tolist() if not math.isnan(loss)]
-    return sum(losses) / len(losses)
+    return float(sum(losses) / len(losses))
 
 
 def _picture(trials: Trials | None, judgement: Judgement | None, title: str) -> bytes:
