@@ -126,7 +126,9 @@ def _run_app(
     except SystemExit as error:
         if calls.begun:
             raise ConfigError(
-                f"Something named by a _target_ ended the process with exit status {error.code}."
+                f"code named by a _target_ ended the process with exit status {error.code}: take "
+                "the call that ends "
+                "it (sys.exit, quit) out of there. --debug shows where it is."
             ) from error
         # Hydra's own flags, and its parser.
         return ExitCode.UNUSABLE if error.code else ExitCode.SUGGESTED

@@ -168,7 +168,7 @@ class Study:
             if job is None or tuple(runs.lrs) != job.lrs or runs.read_at != job.steps:
                 raise ConfigError(
                     f"compare.resume={self.setting.settings.resume} cannot go on: it holds a run of another "
-                    "comparison."
+                    "comparison. Run it again without compare.resume."
                 )
 
     def _announce(self, jobs: Sequence[Job], left: Sequence[Cost], processes: int) -> None:

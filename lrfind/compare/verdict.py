@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.compare.results import Edge, Judge
 from lrfind.compare.scaling import FEWEST_RATES, scaling_of
-from lrfind.suggestion import Suggestion, rounded
+from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from lrfind.compare.results import Best, Cell, Comparison
@@ -67,8 +67,8 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
     if not cells:
         tried = sorted({lr for cell in comparison.cells for lr in cell.lrs})
         verdict = (
-            f"Every rate diverged, down to {tried[0]:g}: give lower ones, such as compare.lrs="
-            f"[{rounded(tried[0] / 100):g},{rounded(tried[0] / 30):g},{rounded(tried[0] / 10):g}]."
+            f"Every rate diverged, down to {rate_text(tried[0])}: give lower ones, such as compare.lrs="
+            f"[{','.join(rate_text(tried[0] / factor) for factor in (100, 30, 10))}]."
         )
         return CompareVerdict(None, None, none, verdict, scalings)
     cell = min(cells, key=_error)
@@ -128,20 +128,22 @@ def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
     text = ""
     if rival is not None:
         text = (
-            f"At batch size {cell.batch_size}, {cell.lrs[rival]:g} is within the spread of the seeds: take "
+            f"At batch size {cell.batch_size}, {rate_text(cell.lrs[rival])} is within the spread "
+            "of the seeds: take "
             "the two for equals. "
         )
     if best.edge is not Edge.NONE:
         further = "higher" if best.edge is Edge.HIGH else "lower"
         lr = rounded(best.lr * 2 if best.edge is Edge.HIGH else best.lr / 2)
         text += (
-            f"{best.lr:g} is the {best.edge.value} rate tried, so a {further} one may be better still: widen "
-            f"compare.lrs, to {lr:g} at least."
+            f"{rate_text(best.lr)} is the {best.edge.value} rate tried, so a {further} one may be "
+            "better still: widen "
+            f"compare.lrs, to {rate_text(lr)} at least."
         )
     elif rival is None:
         text = (
             f"The rates beside it did worse: the best at batch size {cell.batch_size} lies between "
-            f"{rounded(best.low):g} and {rounded(best.high):g}."
+            f"{rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}."
         )
     return text.strip()
 
@@ -167,7 +169,7 @@ def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
         cells = [c for c in comparison.of(name) if c.best is not None and c.batch_size == chosen.batch_size]
         for cell in cells:
             assert cell.best is not None
-            parts.append(f"{name} at {cell.best.lr:g} comes to {score_words(cell, cell.best.index)}")
+            parts.append(f"{name} at {rate_text(cell.best.lr)} comes to {score_words(cell, cell.best.index)}")
     return f"At batch size {chosen.batch_size}: {'; '.join(parts)}."
 
 
@@ -215,7 +217,7 @@ def _exponent_words(exponent: Exponent) -> list[str]:
 
 
 def _rule_words(rule: Rule) -> str:
-    start = f"The {rule.name} rule, drawn from {rule.lr:g} at batch size {rule.anchor},"
+    start = f"The {rule.name} rule, drawn from {rate_text(rule.lr)} at batch size {rule.anchor},"
     if rule.fails_at is None:
         return f"{start} is not contradicted up to batch size {rule.holds[-1]}, as far as was measured."
     upto = f"may hold up to {rule.holds[-1]} and" if rule.holds else "already"

@@ -13,6 +13,7 @@ from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
+from lrfind.suggestion import rate_text
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
 _STEPS = Bound(f"must be at most {MOST_STEPS:,}, got {{}}.", lambda steps: steps <= MOST_STEPS)
@@ -103,12 +104,14 @@ class RangeSettings:
         if not (self.start_lr > 0 or (self.start_lr == 0 and self.spacing is Spacing.LINEAR)):
             bound = "greater than 0" if self.spacing is Spacing.GEOMETRIC else "0 or greater"
             problems.append(
-                f"range.start_lr must be {bound} on a {self.spacing.value} ladder, got {self.start_lr:g}."
+                f"range.start_lr must be {bound} on a {self.spacing.value} ladder, got "
+                f"{rate_text(self.start_lr)}."
             )
         if self.start_lr >= self.end_lr:
             problems.append(
-                f"range.end_lr must be greater than range.start_lr, got start {self.start_lr:g} and end "
-                f"{self.end_lr:g}."
+                "range.end_lr must be greater than range.start_lr, got start "
+                f"{rate_text(self.start_lr)} and end "
+                f"{rate_text(self.end_lr)}."
             )
         for key, skipped in (("skip_start", self.skip_start), ("skip_end", self.skip_end)):
             if skipped is not None and skipped >= self.num_steps >= 2:

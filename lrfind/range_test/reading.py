@@ -11,7 +11,7 @@ from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
-from lrfind.suggestion import Suggestion, rounded
+from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,7 +122,8 @@ def _suggestion(
         # Who asks for a rule gets its answer, wherever that lies.
         lr, low, high = (_rounded_inside(rate, ladder) for rate in (answer, *between))
         said = (
-            f"The {what} begins to fall at {low:g} and turns at {high:g}; {lr:g} is "
+            f"The {what} begins to fall at {rate_text(low)} and turns at {rate_text(high)}; "
+            f"{rate_text(lr)} is "
             f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
     reason = f"{said} It is meant for training at a constant rate."
@@ -147,7 +148,8 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     assert sides is not None
     left, right = (rounded(side) for side in sides)
     said = (
-        f"From {left:g} to {right:g} the {what} is down by at least three quarters of its whole fall; {lr:g} "
+        f"From {rate_text(left)} to {rate_text(right)} the {what} is down by at least three "
+        f"quarters of its whole fall; {rate_text(lr)} "
         "is the middle of that valley"
     )
     causes = []

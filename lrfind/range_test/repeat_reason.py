@@ -8,6 +8,7 @@ import numpy as np
 
 from lrfind.range_test.reading import read
 from lrfind.range_test.verdict import SIGNIFICANT, Shape
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
@@ -62,5 +63,5 @@ def reason_to_repeat(reading: Reading) -> str | None:
         if fall < 1.5 * SIGNIFICANT * deviation:
             return f"the fall of the first sweep is weak ({fall / deviation:.1f} deviations of its noise)"
     if found.high < NARROW * found.low:
-        return f"the bracket of the first sweep is narrow ({found.low:g} to {found.high:g})"
+        return f"the bracket of the first sweep is narrow ({rate_text(found.low)} to {rate_text(found.high)})"
     return None

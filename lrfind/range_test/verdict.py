@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.smoothed_curve import RISE, STOPPED_EARLY
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
@@ -90,7 +90,7 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     early = curve.planned_steps / 4
     if min(rises_after, len(smoothed)) < early and (smoothed.turned or rises_after < len(smoothed) / 4):
         return Shape.DIVERGES_AT_ONCE
-    if _shot_up(curve) and len(curve) < early:
+    if (_shot_up(curve) and len(curve) < early) or _multiplied(curve) < early:
         return Shape.DIVERGES_AT_ONCE
     rises = smoothed.turned or rises_after < len(smoothed)
     if rises or _shot_up(curve) or curve.status in STOPPED_EARLY:
@@ -151,7 +151,7 @@ def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 
 def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     steps = len(curve)
-    last_lr = f"{curve.lrs[-1]:.3g}" if steps else "none"
+    last_lr = rate_text(curve.lrs[-1]) if steps else "none"
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
@@ -224,20 +224,21 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     lowest = smoothed.lowest
     fall, deviation = smoothed.fall
     end = {
-        Status.DIVERGED: f"and diverged at {curve.lrs[-1]:.3g}",
-        Status.NONFINITE: f"and was no longer finite at {curve.lrs[-1]:.3g}",
+        Status.DIVERGED: f"and diverged at {rate_text(curve.lrs[-1])}",
+        Status.NONFINITE: f"and was no longer finite at {rate_text(curve.lrs[-1])}",
     }.get(curve.status)
     if end is None:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = (
             "and rose again after it"
             if rose
-            else f"and did not clearly rise after it, up to {curve.lrs[-1]:.3g}"
+            else f"and did not clearly rise after it, up to {rate_text(curve.lrs[-1])}"
         )
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
     high, low = _levels(smoothed.plateau, float(smoothed.values[lowest]))
     said = (
-        f"Healthy: {what.lower()} fell from {high} to {low}, lowest near {smoothed.lrs[lowest]:.3g}, {end}."
+        f"Healthy: {what.lower()} fell from {high} to {low}, lowest near "
+        f"{rate_text(smoothed.lrs[lowest])}, {end}."
     )
     weak = (
         fall < 1.5 * SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence < 1.25 * EVIDENT
@@ -256,6 +257,23 @@ def _shot_up(curve: Curve) -> bool:
         return False
     finite = curve.losses[np.isfinite(curve.losses)]
     return len(finite) > 0 and float(finite.min()) > float(finite[0]) - 0.1 * abs(float(finite[0]))
+
+
+def _multiplied(curve: Curve) -> float:
+    """The step from which on the loss is four times that of the untrained model, which is lost for good.
+
+    Of the raw losses, since a loss that explodes drowns all else in what is taken for noise; infinite where
+    there is none such, or the untrained model was not measured.
+    """
+    if curve.start_losses is None:
+        return math.inf
+    level = float(np.nanmax(np.abs(curve.start_losses)))
+    above = np.flatnonzero(curve.losses - curve.start_losses > _MULTIPLE * level)
+    return float(above[0]) if len(above) else math.inf
+
+
+_MULTIPLE = 3.0
+"""Times of the untrained model's loss that a loss lies above it where the training is lost."""
 
 
 def _share(noise: float, level: float) -> str:

@@ -63,12 +63,12 @@ def doubt(rounds: Sequence[RoundResult]) -> str | None:
     if len(rounds) > STRAIGHT:
         return f"it took {len(rounds)} rounds to find a turn"
     if seen.high > WIDE * seen.low:
-        return f"its last round is as good from {seen.low:g} to {seen.high:g}"
+        return f"its last round is as good from {rate_text(seen.low)} to {rate_text(seen.high)}"
     if seen.low == first_lr or seen.high == last_lr:
         return f"its last round is as good up to its end, {first_lr if seen.low == first_lr else last_lr:g}"
     before = valley(rounds[-2]) if len(rounds) > 1 else None
     if before is not None and not before.falling <= seen.lowest <= before.beyond:
-        return f"its last rounds turn at {before.lowest:g} and at {seen.lowest:g}"
+        return f"its last rounds turn at {rate_text(before.lowest)} and at {rate_text(seen.lowest)}"
     return None
 
 
@@ -94,7 +94,8 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
     lowest = [each.rules["lowest"] for each in repeats.answers]
     middle = statistics.median(rate for rate in lowest if rate is not None)
     reason = (
-        f"{said}; {lr:g} is in their middle, and the bracket holds them all. It is meant for training "
+        f"{said}; {rate_text(lr)} is in their middle, and the bracket holds them all. It is meant "
+        "for training "
         "at a constant rate."
     )
     factor = repeats.factor

@@ -188,7 +188,10 @@ class Saved:
         except UserError:
             raise
         except DAMAGED as error:
-            raise ConfigError(f"refine.resume={self.where} cannot go on: {in_words(error)}.") from error
+            raise ConfigError(
+                f"refine.resume={self.where} cannot go on: {in_words(error)}. Run it again without "
+                "refine.resume."
+            ) from error
 
 
 def _parsed(seeds: int) -> Callable[[bytes], tuple[Arrays, dict[str, Any], Part]]:

@@ -80,7 +80,7 @@ def announced(number: int, plan: RoundPlan, *, seeds: int = 1) -> str:
     over = f", {seeds} seeds" if seeds > 1 else ""
     reason = f" {plan.reason}" if plan.reason else ""
     iterations = f"{plan.iterations:,} iterations{over}"
-    return f"round {number}: {rates} rates from {low:g} to {high:g}, {iterations}.{reason}"
+    return f"round {number}: {rates} rates from {rate_text(low)} to {rate_text(high)}, {iterations}.{reason}"
 
 
 def refine_lines(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lrfind.refine.minimum import WIDE, valley
 from lrfind.refine.results import RoundPlan
 from lrfind.refine.segments import around, by_table, evenly, exact, nearest
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -57,38 +57,42 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
     if seen is None:
         if not math.isfinite(last.level):
             return None
-        return _lower(first_lr, iterations, f"The loss was not finite at {first_lr:g} already")
+        return _lower(first_lr, iterations, f"The loss was not finite at {rate_text(first_lr)} already")
     if not seen.learned:
         if last.plan.kind == "closing":
             return _wider(last, "no rate of it lowered the loss", iterations) if len(rounds) == 1 else None
         if last.status is Status.NONFINITE or seen.high < last_lr:
             return _lower(first_lr, iterations, "The loss never fell before it rose")
-        return _higher(last_lr, iterations, f"No rate up to {last_lr:g} moved the loss")
+        return _higher(last_lr, iterations, f"No rate up to {rate_text(last_lr)} moved the loss")
     if last.plan.kind == "closing":
         # An earlier round has seen the turn; a rate that the user named may be off by more.
         if len(rounds) > 1:
             return None
         if seen.at_start:
-            return _wider(last, f"the loss was lowest at its first rate, {first_lr:g}", iterations)
+            return _wider(last, f"the loss was lowest at its first rate, {rate_text(first_lr)}", iterations)
         if seen.at_end:
-            return _wider(last, f"the loss was still as low at its last rate, {last_lr:g}", iterations)
+            return _wider(
+                last, f"the loss was still as low at its last rate, {rate_text(last_lr)}", iterations
+            )
         return _finer(last, seen, iterations)
     if seen.at_end:
-        return _higher(last_lr, iterations, f"The loss was still falling at {last_lr:g}")
+        return _higher(last_lr, iterations, f"The loss was still falling at {rate_text(last_lr)}")
     if seen.at_start:
-        return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {first_lr:g}")
+        return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {rate_text(first_lr)}")
     if last.plan.kind != "fine" and seen.high > WIDE * seen.low and seen.beyond > seen.falling:
         return RoundPlan(
             evenly(seen.falling, seen.beyond, iterations, most=MOST_FINE_RATES),
-            f"The loss was still falling at {seen.falling:g}, so all rates up to it are too small, and from "
-            f"{seen.low:g} to {seen.high:g} one is as good as another: go on from {seen.falling:g} with a "
+            f"The loss was still falling at {rate_text(seen.falling)}, so all rates up to it are "
+            "too small, and from "
+            f"{rate_text(seen.low)} to {rate_text(seen.high)} one is as good as another: go on "
+            f"from {rate_text(seen.falling)} with a "
             "finer step.",
             "fine",
         )
     centre = float(nearest(exact(seen.lowest)))
     return RoundPlan(
         around(seen.lowest, iterations),
-        f"The loss turned at about {seen.lowest:g}: close in around {centre:g}.",
+        f"The loss turned at about {rate_text(seen.lowest)}: close in around {rate_text(centre)}.",
         "closing",
     )
 
@@ -102,7 +106,8 @@ def _wider(named: RoundResult, why: str, iterations: int) -> RoundPlan | None:
         return None
     return RoundPlan(
         by_table(float(low), float(high), iterations),
-        f"The turn is not inside: {why}; look further to both sides, from {float(low):g} to {float(high):g}.",
+        f"The turn is not inside: {why}; look further to both sides, from {rate_text(float(low))} "
+        f"to {rate_text(float(high))}.",
         "table",
     )
 
@@ -114,7 +119,8 @@ def _finer(named: RoundResult, seen: Minimum, iterations: int) -> RoundPlan | No
         return None
     return RoundPlan(
         evenly(seen.falling, seen.beyond, iterations, most=MOST_FINE_RATES),
-        f"The turn is inside, between {seen.falling:g} and {seen.beyond:g}: look there with a finer step.",
+        f"The turn is inside, between {rate_text(seen.falling)} and {rate_text(seen.beyond)}: look "
+        "there with a finer step.",
         "closing",
     )
 
@@ -167,7 +173,8 @@ def _higher(last_lr: float, iterations: int, why: str) -> RoundPlan | None:
         return None
     return RoundPlan(
         by_table(above, 10 * above, iterations),
-        f"{why}: all of these are too small, go on above them, from {above:g} to {10 * above:g}.",
+        f"{why}: all of these are too small, go on above them, from {rate_text(above)} to "
+        f"{rate_text(10 * above)}.",
         "table",
     )
 
@@ -179,6 +186,7 @@ def _lower(first_lr: float, iterations: int, why: str) -> RoundPlan | None:
         return None
     return RoundPlan(
         by_table(bottom, float(top), iterations),
-        f"{why}: all of these are too large, go on below them, from {bottom:g} to {float(top):g}.",
+        f"{why}: all of these are too large, go on below them, from {rate_text(bottom)} to "
+        f"{rate_text(float(top))}.",
         "table",
     )

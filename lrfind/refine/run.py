@@ -16,7 +16,7 @@ from lrfind.refine.results import RoundPlan
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import around, rounds_of
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -189,6 +189,6 @@ def more_sweeps(config: RefineConfig, sweep: Sweep, observer: Observer) -> list[
 def plans_of(settings: RefineSettings) -> list[RoundPlan]:
     """The rounds that are known before anything is measured."""
     if settings.around is not None:
-        reason = f"The closing round around {settings.around:g}, as asked for."
+        reason = f"The closing round around {rate_text(settings.around)}, as asked for."
         return [RoundPlan(around(settings.around, settings.iterations), reason, "closing")]
     return [RoundPlan(segments, "") for segments in rounds_of(settings.segments)]

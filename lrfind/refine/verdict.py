@@ -13,7 +13,7 @@ import numpy as np
 
 from lrfind.refine.minimum import valley
 from lrfind.refine.segments import below, exact, nearest
-from lrfind.suggestion import Status, Suggestion, rounded
+from lrfind.suggestion import Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,9 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
     """
     nothing: dict[str, float | None] = {"lowest": None, RULE: None}
     if interrupted or not rounds or rounds[-1].status is Status.INTERRUPTED:
-        reached = f" in round {len(rounds)}, at a rate of {rounds[-1].lrs[-1]:g}" if _any(rounds) else ""
+        reached = (
+            f" in round {len(rounds)}, at a rate of {rate_text(rounds[-1].lrs[-1])}" if _any(rounds) else ""
+        )
         return RefineVerdict(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
@@ -68,13 +70,14 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
             return RefineVerdict(None, nothing, f"The loss was not finite from the start: {what}.")
         advice = "give refine.segments that start lower, by a factor of 100 or more"
         return RefineVerdict(
-            None, nothing, f"{number}: the loss was not finite at {first_lr:g} already; {advice}."
+            None, nothing, f"{number}: the loss was not finite at {rate_text(first_lr)} already; {advice}."
         )
     if not seen.learned:
         return RefineVerdict(
             None,
             nothing,
-            f"{number}: no rate from {first_lr:g} to {last_lr:g} lowered the loss by more than its noise. "
+            f"{number}: no rate from {rate_text(first_lr)} to {rate_text(last_lr)} lowered the "
+            "loss by more than its noise. "
             "Hold each rate longer (refine.iterations, or iterations in refine.segments), take a larger "
             "batch_size, or read the loss on more samples (refine.read=train).",
         )
@@ -85,29 +88,39 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
     lr, low, high = rounded(answer), rounded(seen.low), rounded(seen.high)
     why = "half a step of the table below" if answer > seen.low else "where the fall ends"
     if halved:
-        reason = f"Of the {len(whole)} rates that were trained in full {seen.lowest:g} was lowest"
-        reason += "." if lr == rounded(seen.lowest) else f"; {lr:g}, one of them, is the safer value."
+        reason = f"Of the {len(whole)} rates that were trained in full {rate_text(seen.lowest)} was lowest"
+        reason += "." if lr == rounded(seen.lowest) else f"; {rate_text(lr)}, one of them, is the "
+        "safer value."
     elif lr == rounded(seen.lowest):
-        reason = f"The loss was lowest at {lr:g}, and still falling at all smaller rates."
+        reason = f"The loss was lowest at {rate_text(lr)}, and still falling at all smaller rates."
     else:
-        reason = f"The loss was lowest at {seen.lowest:g}; {lr:g}, {why}, is the safer value."
-    reason += f" The loss is as good from {low:g} to {high:g}. It is meant for training at a constant rate."
+        reason = (
+            f"The loss was lowest at {rate_text(seen.lowest)}; {rate_text(lr)}, {why}, is the safer value."
+        )
+    reason += (
+        f" The loss is as good from {rate_text(low)} to {rate_text(high)}. It is meant for "
+        "training at a constant rate."
+    )
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
     return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
 
 
 def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:
-    said = f"was lowest at {seen.lowest:g}, with a loss of {seen.loss:.3g}, {last.level:.3g} at the start"
+    said = (
+        f"was lowest at {rate_text(seen.lowest)}, with a loss of {seen.loss:.3g}, "
+        f"{last.level:.3g} at the start"
+    )
     if seen.at_end:
-        where = "that is" if seen.lowest == last.lrs[-1] else f"it is as good up to {last.lrs[-1]:g},"
+        where = "that is" if seen.lowest == last.lrs[-1] else "it is as good up to "
+        f"{rate_text(last.lrs[-1])},"
         return f"{said}; {where} its last rate, and a larger one may be better still."
     if seen.at_start:
         return f"{said}; that is its first rate, and a smaller one may be better still."
     bad = ~np.isfinite(last.losses)
     if bad.any():
-        return f"{said}; at {last.lrs[bad][0]:g} it was no longer finite."
-    return f"{said}, and as good from {seen.low:g} to {seen.high:g}."
+        return f"{said}; at {rate_text(last.lrs[bad][0])} it was no longer finite."
+    return f"{said}, and as good from {rate_text(seen.low)} to {rate_text(seen.high)}."
 
 
 def _half_a_step_down(lr: float) -> float:

@@ -61,20 +61,24 @@ def earlier_run(given: str, key: str) -> Earlier:
     path = _record_path(Path(given).expanduser(), f"{key}={given}")
     try:
         if not path.is_file():
-            raise ConfigError(f"{key}: {path} is no file.")  # a pipe or a device might never end
+            raise ConfigError(f"{key}: {path} is no file. {_REMEDY}")  # a pipe or a device might never end
         if path.stat().st_size > _MOST:
-            raise ConfigError(f"{key}: {path} is no record of lrfind: it is larger than {_MOST >> 20} MiB.")
+            raise ConfigError(
+                f"{key}: {path} is no record of lrfind: it is larger than {_MOST >> 20} MiB. {_REMEDY}"
+            )
         record = json.loads(path.read_text(encoding="utf-8"))
     except ConfigError:
         raise
     except RecursionError as error:
-        raise ConfigError(f"{key}: {path} is no JSON record of lrfind: it is nested too deeply.") from error
+        raise ConfigError(
+            f"{key}: {path} is no JSON record of lrfind: it is nested too deeply. {_REMEDY}"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{key}: {path} cannot be read: {error.strerror or error}.") from error
     except ValueError as error:
-        raise ConfigError(f"{key}: {path} is no JSON record of lrfind: {error}.") from error
+        raise ConfigError(f"{key}: {path} is no JSON record of lrfind: {error}. {_REMEDY}") from error
     if not isinstance(record, dict) or not {"command", "suggestion", "verdict"} <= record.keys():
-        raise ConfigError(f"{key}: {path} is no record of lrfind: it has no suggestion.")
+        raise ConfigError(f"{key}: {path} is no record of lrfind: it has no suggestion. {_REMEDY}")
     found = record["suggestion"]
     rules, config = record.get("rules"), record.get("config")
     return Earlier(
@@ -87,6 +91,9 @@ def earlier_run(given: str, key: str) -> Earlier:
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
     )
+
+
+_REMEDY = "Give the run directory of lrfind range or lrfind refine."
 
 
 def _record_path(given: Path, said: str) -> Path:
@@ -113,11 +120,13 @@ def _suggestion(content: Any, key: str, path: Path) -> Suggestion:
         lr, low, high = (_number(content[name]) for name in ("lr", "low", "high"))
         suggestion = Suggestion(lr, low, high, str(content["rule"]), str(content["reason"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise ConfigError(f"{key}: the suggestion in {path} is not one of lrfind's.") from error
+        raise ConfigError(f"{key}: the suggestion in {path} is not one of lrfind's. {_REMEDY}") from error
     if not all(0 < rate < math.inf for rate in (lr, low, high)):
-        raise ConfigError(f"{key}: the rates suggested in {path} must be greater than 0 and finite.")
+        raise ConfigError(
+            f"{key}: the rates suggested in {path} must be greater than 0 and finite. {_REMEDY}"
+        )
     if low > high:
-        raise ConfigError(f"{key}: the bracket in {path} is upside down.")
+        raise ConfigError(f"{key}: the bracket in {path} is upside down. {_REMEDY}")
     return suggestion
 
 

@@ -14,7 +14,7 @@ from lrfind.errors import ExitCode, OutputError, UserError
 from lrfind.report import console
 from lrfind.report.files import write_whole
 from lrfind.report.record import record, to_json
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,7 +116,7 @@ def finish(
         failure = failure or _write_config(config_key, lr, report, directory, content)
         if failure is not None:
             raise type(failure)(
-                f"{failure} The suggested learning rate was {lr:g}; the results are in {directory}."
+                f"{failure} The suggested learning rate was {rate_text(lr)}; the results are in {directory}."
             )
     for warning in content.get("warnings", []):
         console.warn(warning)
@@ -197,5 +197,5 @@ def _write_files(report: Report, directory: Path, content: Mapping[str, Any]) ->
     except OutputError as error:
         if suggestion is None:
             raise
-        raise OutputError(f"{error} The suggested learning rate was {suggestion.lr:g}.") from error
+        raise OutputError(f"{error} The suggested learning rate was {rate_text(suggestion.lr)}.") from error
     return [directory / name for name in names]

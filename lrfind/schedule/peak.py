@@ -95,7 +95,7 @@ def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Pe
     settings = config.range
     observer.note(
         f"no peak is given, so a range test finds one: {settings.num_steps:,} steps from "
-        f"{settings.start_lr:g} to {settings.end_lr:g}."
+        f"{rate_text(settings.start_lr)} to {rate_text(settings.end_lr)}."
     )
     found = range_test_of(config, observer=observer, data=data)
     if found.curve.status is Status.INTERRUPTED:

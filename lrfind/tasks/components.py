@@ -131,7 +131,7 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise ModelError(
             f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "
-            f"{type(model).__name__}."
+            f"{type(model).__name__}: name a class, or a function that returns a module."
         )
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         raise ModelError(
@@ -178,7 +178,7 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     if not isinstance(optimizer, Optimizer):
         raise OptimizerError(
             f"optimizer: {config.optimizer['_target_']} must make a torch.optim.Optimizer, and made a "
-            f"{type(optimizer).__name__}."
+            f"{type(optimizer).__name__}: name a class, or a function that returns one."
         )
     return optimizer
 

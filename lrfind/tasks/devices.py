@@ -62,7 +62,9 @@ def autocast(precision: Precision, device: torch.device) -> Callable[[], Abstrac
     if precision is Precision.FP32:
         return nullcontext
     if precision is Precision.BF16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise DeviceError(f"precision=bf16 is not known to {torch.cuda.get_device_name(device)}: use fp16.")
+        raise DeviceError(
+            f"precision=bf16 is not known to {torch.cuda.get_device_name(device)}: use precision=fp16."
+        )
     dtype = torch.bfloat16 if precision is Precision.BF16 else torch.float16
     return partial(torch.autocast, device.type, dtype=dtype)
 

@@ -276,7 +276,10 @@ def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None
             f"{count - 1}. Give the model at least {highest + 1} outputs, or labels that start at 0."
         )
     if lowest < 0:
-        raise DataError(f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}.")
+        raise DataError(
+            f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}. If it stands "
+            f"for none, give the criterion ignore_index={lowest}."
+        )
 
 
 def _one_score_a_class(outputs: Any, target: Any) -> bool:

@@ -83,7 +83,8 @@ class Snapshot:
             names.append("the random streams of the loader's worker processes (persistent_workers)")
         if names:
             warnings.warn(
-                f"cannot be copied, and stays as a step leaves it: {', '.join(names)}", stacklevel=3
+                f"cannot be copied, so that training steps change it for good: {', '.join(names)}",
+                stacklevel=3,
             )
 
     def restore(self, *, loader: bool = True) -> None:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 
 def _only_once() -> Iterator[Any]:
-    raise DataError("the batches of this task cannot be drawn from the first one on again.")
+    raise DataError(
+        "the batches cannot be drawn from the first one on again: give a loader, or another iterable that "
+        "can be iterated over more than once."
+    )
 
 
 def _nothing() -> None:

@@ -162,7 +162,7 @@ def test_data_without_an_end_are_compared_by_samples(lrfind, own):
         (["compare.lrs=[0.1,-1]"], "compare.lrs must be numbers greater than 0, got -1"),
         (["compare.lrs=[0.1,0.1]"], "compare.lrs must differ"),
         (["compare.lrs=automatic"], "compare.lrs must be auto or a list such as [0.1,0.3], got 'automatic'"),
-        (["compare.lrs=0.1"], "compare.lrs must be a list or a word, got 0.1"),
+        (["compare.lrs=0.1"], "compare.lrs must be a list, such as [0.1,0.3], or a word, got 0.1"),
         (["compare.batch_sizes=[0]"], "compare.batch_sizes must be whole numbers of at least 1"),
         (["compare.batch_sizes=[16,5000]"], "5000 (of compare.batch_sizes) leaves none of the 1797 samples"),
         (["compare.epochs=0"], "compare.epochs must be greater than 0, got 0"),

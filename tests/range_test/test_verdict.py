@@ -236,3 +236,20 @@ def test_what_is_wrong_is_said_with_the_key_to_change(losses, says):
 def test_the_share_of_noise_of_a_level_of_zero_is_no_division_by_zero():
     losses = np.random.default_rng(1).choice([-1.0, 0.0, 1.0], 100)
     assert said(losses, factor=None).startswith(("Too noisy", "Healthy", "The loss"))
+
+
+def test_a_start_that_is_far_too_high_is_told_before_all_else():
+    """The loss explodes within a few steps and then falls from up there: that is no noise."""
+    start = np.full(60, 2.3)
+    losses = np.concatenate(
+        [[2.3, 5.5, 1e3, 1e8, 1e14], np.geomspace(1e12, 30, 25), np.geomspace(30, 1e4, 30)]
+    )
+    average = ExponentialAverage(0.98)
+    smoothed = np.array([average.update(float(loss)) for loss in losses])
+    curve = Curve(geometric(10, 1e4, 60), losses, smoothed, Status.COMPLETED, 60, start_losses=start)
+    line = smoothed_curve(curve)
+    shape = shape_of(curve, line)
+    assert shape is Shape.DIVERGES_AT_ONCE
+    assert verdict(curve, line, shape).startswith(
+        "The loss rose from the start and never fell: even the first"
+    )
