@@ -130,6 +130,9 @@ def _require_no_launcher(ranks: int) -> None:
         )
 
 
+PAGE = "report"
+"""The command that trains nothing, and has no config."""
+
 COMMANDS = {
     "range": Command(
         "range_test",

@@ -11,7 +11,7 @@ import sys
 from contextlib import redirect_stderr
 from typing import TYPE_CHECKING
 
-from lrfind.cli.commands import COMMANDS, keys_of_command
+from lrfind.cli.commands import COMMANDS, PAGE, keys_of_command
 from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS
 from lrfind.cli.overrides import HYDRA_FLAGS, after_flags
 
@@ -82,7 +82,7 @@ def _own_offers(command: str | None, before: list[str], last: str) -> tuple[list
         if key is not None and key.options:
             return [f"{last.partition('=')[0]}={option}" for option in key.options], True
         return [], False
-    return (list(COMMANDS) if command is None and not before else []), False
+    return ([*COMMANDS, PAGE] if command is None and not before else []), False
 
 
 def _is_of(flag: str, command: str | None) -> bool:

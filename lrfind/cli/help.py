@@ -8,6 +8,7 @@ lrfind: which learning rate?
   lrfind verify [LR] [--lr LR] [OVERRIDE ...]    a search around the suggestion: does it hold?
   lrfind compare [OVERRIDE ...]                  learning curves over learning rates and batch sizes
   lrfind schedule [--try] [OVERRIDE ...]         learning-rate policies: curves, tables, PyTorch code
+  lrfind report [DIR ...]                        finished runs as one web page
   lrfind COMMAND --help                          every key of a command with its default, and examples
   lrfind --help | --version
 

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.cli.commands import COMMANDS
+from lrfind.cli.commands import COMMANDS, PAGE
 from lrfind.cli.flags import (
     DEBUG_FLAG,
     LONE_FLAGS,
@@ -62,6 +62,8 @@ def main(arguments: list[str]) -> int:
         words, rates = without_rates(words)
         before = len(words)
         command = words.pop(0) if words and is_plain(words[0]) else DEFAULT
+        if command == PAGE:
+            return _page(words)
         if command not in COMMANDS:
             raise UsageError(_unknown(command, words[0] if words else ""))
         text = _text(words, command if len(words) < before else None)
@@ -92,6 +94,17 @@ def main(arguments: list[str]) -> int:
         return launch_beside_rank_0(command, words, job, show)
     with errors_only(show is Show.NUMBER):
         return launch(command, words, job, show)
+
+
+def _page(words: list[str]) -> int:
+    """Finished runs as a web page.
+
+    Raises:
+        UserError: They cannot be read, or the page cannot be written.
+    """
+    from lrfind.web_page.command import HELP, run
+
+    return _shown(HELP) if {"--help", "-h"} & {*words} else run(words)
 
 
 def _config_key(given: str) -> ConfigKey:
@@ -158,13 +171,14 @@ def _unknown(word: str, behind: str) -> str:
 
     if word in ("help", "version"):
         return f"{word!r} is neither a command nor an override: type lrfind --{word}."
-    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    close = difflib.get_close_matches(word, [*COMMANDS, PAGE], n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     if behind.startswith("="):
         meant = f" A key and its value are one word: {word}=VALUE, without spaces."
     if is_number(word):
         meant = f" To check a rate: lrfind verify {word}. To search about it: lrfind refine --around {word}."
+    names = ", ".join([*COMMANDS, PAGE])
     return (
-        f"{word!r} is neither a command nor an override.{meant} Commands: {', '.join(COMMANDS)}; overrides "
-        "are written KEY=VALUE, such as model=cnn. See lrfind --help."
+        f"{word!r} is neither a command nor an override.{meant} Commands: {names}; overrides are written "
+        "KEY=VALUE, such as model=cnn. See lrfind --help."
     )

@@ -45,7 +45,7 @@ class Earlier:
     @property
     def task(self) -> str:
         """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
-        return _task(self.config)
+        return task_of(self.config)
 
 
 def earlier_run(given: str, key: str) -> Earlier:
@@ -136,7 +136,8 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-def _task(config: Mapping[str, Any]) -> str:
+def task_of(config: Mapping[str, Any]) -> str:
+    """What a config trains on what, with what; empty where it does not say."""
     try:
         names = [
             str(config[group].get("name") or config[group]["_target_"]).rsplit(".", 1)[-1]

@@ -19,7 +19,7 @@ ORDER = (
     ("tasks", "schedules"),
     ("range_test",),
     ROOMS,
-    ("api", "cli", "multirun", "policies", "trackers", "__init__", "__main__"),
+    ("api", "cli", "multirun", "policies", "trackers", "web_page", "__init__", "__main__"),
 )
 """From the ground up: a part imports what lies below it, never what stands beside or above it."""
 

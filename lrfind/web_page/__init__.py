@@ -1,0 +1,1 @@
+"""Finished runs as one web page that needs nothing but itself: `lrfind report`."""

@@ -1,0 +1,224 @@
+"""Finished runs, read back from their folders: the record, and the measurements as lines of a chart."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lrfind.errors import UserError
+from lrfind.report.load import task_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+COMMANDS = ("range", "refine", "verify", "compare", "schedule")
+_NEEDED = {"command", "status", "suggestion", "verdict", "rules", "config"}
+_MOST_POINTS = 2000
+"""Points of a line; of more, every so many-th is drawn."""
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A line or a cloud of points.
+
+    Attributes:
+        name: What it is called where the pointer rests.
+        points: From left to right, finite.
+        joined: Whether they are joined by a line.
+    """
+
+    name: str
+    points: list[Point]
+    joined: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """What was measured.
+
+    Attributes:
+        x: Name of the axis; logarithmic where it is a learning rate.
+        y: Name of the other axis.
+        series: Clouds first, lines above them.
+    """
+
+    x: str
+    y: str
+    series: list[Series]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        name: Its folder, from where the page is made.
+        folder: The same, whole.
+        record: Its JSON record.
+        chart: What was measured, or None where the CSV is not there.
+    """
+
+    name: str
+    folder: Path
+    record: Mapping[str, Any]
+    chart: Chart | None
+
+    @property
+    def task(self) -> str:
+        """What was trained on what."""
+        return task_of(self.record["config"])
+
+    @property
+    def repeat(self) -> str:
+        """The command line that repeats it."""
+        command = self.record["command"]
+        return f"lrfind {command} --config-dir {self.folder / '.hydra'} --config-name config"
+
+
+def runs_in(folders: Sequence[Path]) -> list[Run]:
+    """The finished runs in some folders and all folders below them, oldest first.
+
+    Raises:
+        UserError: A folder is not there, a record cannot be read, or there is no run.
+    """
+    found: dict[Path, None] = {}
+    for folder in folders:
+        if not folder.is_dir():
+            raise UserError(
+                f"{folder} is no folder: give the run directory of an earlier run, or one above several."
+            )
+        for command in COMMANDS:
+            found |= dict.fromkeys(path.resolve() for path in folder.rglob(f"{command}.json"))
+    by_age = sorted(found, key=lambda path: (path.stat().st_mtime, path))
+    runs = [run for path in by_age if (run := _run(path))]
+    if not runs:
+        named = ", ".join(map(str, folders))
+        raise UserError(f"{named}: no finished run is in there, neither range.json nor refine.json nor ...")
+    return runs
+
+
+def newest_folder() -> Path:
+    """The folder of the newest run below `outputs` and `multirun`.
+
+    Raises:
+        UserError: There is none.
+    """
+    records = [
+        path
+        for root in ("outputs", "multirun")
+        for command in COMMANDS
+        for path in Path(root).rglob(f"{command}.json")
+    ]
+    if not records:
+        raise UserError("no run is below outputs or multirun: give a run directory, lrfind report DIR.")
+    return max(records, key=lambda path: path.stat().st_mtime).parent
+
+
+def _run(path: Path) -> Run | None:
+    """The run of a record; None for another program's file of that name."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path} cannot be read as a record of lrfind: {error}.") from error
+    if not isinstance(record, dict) or not record.keys() >= _NEEDED or record["command"] != path.stem:
+        return None
+    try:
+        name = path.parent.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        name = str(path.parent)
+    return Run(name, path.parent, record, _chart(path.with_suffix(".csv"), record["command"]))
+
+
+def _chart(path: Path, command: str) -> Chart | None:
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        return _CHARTS[command](rows) if rows else None
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        return None  # not there, or cut short: the record says what was found
+
+
+def _of_range(rows: list[dict[str, str]]) -> Chart:
+    by_sweep: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        who = [row[key] for key in ("group", "seed") if row.get(key)]
+        by_sweep[", ".join(who)].append(row)
+    clouds, lines = [], []
+    for name, each in by_sweep.items():
+        about = f" ({name})" if name else ""
+        clouds.append(_series(f"batch{about}", ((row["lr"], row["loss"]) for row in each), joined=False))
+        lines.append(_series(f"smoothed{about}", ((row["lr"], row["smoothed_loss"]) for row in each)))
+    return Chart("learning rate", "loss", clouds + lines)
+
+
+def _of_refine(rows: list[dict[str, str]]) -> Chart:
+    """The mean loss at each rate of each round."""
+    losses: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        about = ", ".join(f"{key} {row[key]}" for key in ("seed", "start") if row.get(key))
+        name = f"round {row['round']}" + (f", {about}" if about else "")
+        losses[name][float(row["lr"])].append(float(row["loss"]))
+    cloud = _series("iteration", ((row["lr"], row["loss"]) for row in rows), joined=False)
+    return Chart("learning rate", "loss", [cloud, *_means(losses)])
+
+
+def _of_verify(rows: list[dict[str, str]]) -> Chart:
+    """The held-out loss at the end of each run, and its mean over the seeds."""
+    ends = {(row["lr"], row["seed"]): row for row in rows if row["held_out_loss"] and row["step"] != "0"}
+    losses: dict[str, dict[float, list[float]]] = {"mean over the seeds": defaultdict(list)}
+    for row in ends.values():
+        losses["mean over the seeds"][float(row["lr"])].append(float(row["held_out_loss"]))
+    cloud = _series("seed", ((row["lr"], row["held_out_loss"]) for row in ends.values()), joined=False)
+    return Chart("learning rate", "held-out loss at the end", [cloud, *_means(losses)])
+
+
+def _of_compare(rows: list[dict[str, str]]) -> Chart:
+    """The last held-out loss of each run over the rate, its mean over the seeds a line a batch size."""
+    ends: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in rows:
+        ends[(row.get("optimizer", ""), row["batch_size"], row["lr"], row["seed"])] = row
+    last = max(float(row["epoch"]) for row in rows)
+    whole = [row for row in ends.values() if float(row["epoch"]) == last]
+    losses: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for row in whole:
+        name = " ".join(filter(None, (row.get("optimizer"), f"batch size {row['batch_size']}")))
+        losses[name][float(row["lr"])].append(float(row["loss"]))
+    cloud = _series("run", ((row["lr"], row["loss"]) for row in whole), joined=False)
+    return Chart("learning rate", "held-out loss at the end", [cloud, *_means(losses)])
+
+
+def _of_schedule(rows: list[dict[str, str]]) -> Chart:
+    by_policy: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for row in rows:
+        by_policy[row["policy"]].append(row)
+    lines = [_series(name, ((row["step"], row["lr"]) for row in each)) for name, each in by_policy.items()]
+    return Chart("step", "learning rate", lines)
+
+
+_CHARTS = {
+    "range": _of_range,
+    "refine": _of_refine,
+    "verify": _of_verify,
+    "compare": _of_compare,
+    "schedule": _of_schedule,
+}
+
+
+def _means(losses: Mapping[str, Mapping[float, Sequence[float]]]) -> list[Series]:
+    return [
+        _series(name, ((lr, sum(each) / len(each)) for lr, each in sorted(by_lr.items())))
+        for name, by_lr in losses.items()
+    ]
+
+
+def _series(name: str, points: Iterable[tuple[Any, Any]], *, joined: bool = True) -> Series:
+    known = [(float(x), float(y)) for x, y in points]
+    finite = [(x, y) for x, y in known if math.isfinite(x) and math.isfinite(y)]
+    return Series(name, finite[:: max(1, math.ceil(len(finite) / _MOST_POINTS))], joined)

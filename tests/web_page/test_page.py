@@ -1,0 +1,243 @@
+"""Finished runs as a web page: what is in it, what it refuses, and that a browser shows, sorts and zooms."""
+
+import json
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+
+import pytest
+
+from lrfind.cli.main import main
+from lrfind.errors import UserError
+from lrfind.web_page.page import page
+from lrfind.web_page.runs import newest_folder, runs_in
+
+CONFIG = {
+    "model": {"_target_": "a.Net"},
+    "data": {"name": "things", "_target_": "a.things"},
+    "optimizer": {"_target_": "torch.optim.SGD"},
+    "batch_size": 8,
+}
+FOUND = {"lr": 0.1, "low": 0.05, "high": 0.2, "rule": "centre", "reason": "It is the middle."}
+
+
+def a_run(folder, *, command="range", suggestion=FOUND, csv="", **more):
+    folder.mkdir(parents=True)
+    record = {
+        "command": command,
+        "status": "completed",
+        "suggestion": suggestion,
+        "rules": {"centre": 0.1, "gugger": None},
+        "verdict": "Healthy <b>&</b> so on.",
+        "steps": 3,
+        "seconds": 1.5,
+        "seed": 0,
+        "config": CONFIG,
+        **more,
+    }
+    (folder / f"{command}.json").write_text(json.dumps(record))
+    if csv:
+        (folder / f"{command}.csv").write_text(csv)
+    return folder
+
+
+RANGE = "step,lr,loss,smoothed_loss\n0,0.001,2.5,2.4\n1,0.1,1.0,1.2\n2,10,inf,nan\n"
+
+
+class Parts(HTMLParser):
+    """The texts of the elements of a page by their tags, and all that a browser would load."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.texts, self.links = [], {}, []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        self.links += [value for name, value in attributes if name in ("src", "href")]
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        for tag in self.open:
+            self.texts.setdefault(tag, []).append(data)
+
+
+def charts(text):
+    found = re.findall(r'<script type="application/json">(.*?)</script>', text, re.DOTALL)
+    return [json.loads(each) for each in found]
+
+
+def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
+    text = page(runs_in([a_run(tmp_path / "one", csv=RANGE)]))
+    parts = Parts(text)
+    paragraphs = "".join(parts.texts["p"])
+    assert "Suggested learning rate: 0.1 (bracket 0.05 to 0.2)" in paragraphs
+    assert "Healthy <b>&</b> so on." in paragraphs
+    assert "none" in parts.texts["td"]
+    assert f"lrfind range --config-dir {tmp_path}/one/.hydra --config-name config" in parts.texts["pre"]
+    assert json.loads(next(each for each in parts.texts["pre"] if "batch_size" in each)) == CONFIG
+    assert parts.texts["h2"] == ["Net on things, SGD, batch size 8"]
+    assert parts.links == []  # with nothing to load, and no table of one
+    assert "default-src 'none'" in text
+
+
+def test_the_chart_has_what_was_measured_and_is_finite(tmp_path):
+    (chart,) = charts(page(runs_in([a_run(tmp_path / "one", csv=RANGE)])))
+    cloud, line = chart["series"]
+    assert cloud["points"] == [[0.001, 2.5], [0.1, 1.0]]
+    assert line["points"] == [[0.001, 2.4], [0.1, 1.2]]
+    assert (cloud["joined"], line["joined"]) == (False, True)
+    assert chart["mark"] == [0.05, 0.1, 0.2]
+    assert chart["log"] is True
+
+
+@pytest.mark.parametrize(
+    ("command", "csv", "lines"),
+    [
+        (
+            "refine",
+            "round,segment,lr,iteration,loss\n1,1,0.1,1,2\n1,1,0.1,2,1\n1,1,0.2,1,3\n",
+            {"round 1": [[0.1, 1.5], [0.2, 3.0]]},
+        ),
+        (
+            "verify",
+            "lr,seed,step,loss,held_out_loss\n0.1,0,0,2,2\n0.1,0,1,,1\n0.1,1,1,,3\n",
+            {"mean over the seeds": [[0.1, 2.0]]},
+        ),
+        (
+            "compare",
+            "batch_size,lr,seed,epoch,step,samples,loss\n8,0.1,0,1,1,8,2\n8,0.1,0,2,2,16,1\n8,0.2,0,1,1,8,9\n",
+            {"batch size 8": [[0.1, 1.0]]},
+        ),
+        ("schedule", "policy,step,lr\nfixed,0,0.1\nfixed,1,0.1\n", {"fixed": [[0.0, 0.1], [1.0, 0.1]]}),
+    ],
+)
+def test_every_command_has_a_chart_of_its_own(command, csv, lines, tmp_path):
+    (chart,) = charts(page(runs_in([a_run(tmp_path / "one", command=command, csv=csv)])))
+    assert {each["name"]: each["points"] for each in chart["series"] if each["joined"]} == lines
+    assert chart["log"] is (command != "schedule")
+
+
+@pytest.mark.parametrize("csv", ["", "step,lr\n0,0.1\n", "step,lr,loss,smoothed_loss\n0,abc,1,1\n"])
+def test_without_numbers_the_page_has_no_chart(csv, tmp_path):
+    text = page(runs_in([a_run(tmp_path / "one", csv=csv, suggestion=None)]))
+    assert charts(text) == []
+    assert "No learning rate can be suggested." in text
+
+
+def test_several_runs_have_a_table_that_names_each(tmp_path):
+    a_run(tmp_path / "b", csv=RANGE)
+    a_run(tmp_path / "a" / "0", suggestion=None, shape="falls to the end")
+    parts = Parts(page(runs_in([tmp_path])))
+    assert sorted(link for link in parts.links) == ["#run0", "#run1"]
+    assert "falls to the end" in parts.texts["td"]
+
+
+def test_a_config_cannot_end_the_script_that_holds_the_numbers(tmp_path):
+    hostile = "</script><script>alert(1)</script>"
+    csv = f"policy,step,lr\n{hostile},0,0.1\n"
+    run = a_run(tmp_path / "one", command="schedule", csv=csv, config={**CONFIG, "evil": hostile})
+    text = page(runs_in([run]))
+    assert hostile not in text
+    assert charts(text)[0]["series"][0]["name"] == hostile
+
+
+def test_the_command_writes_the_page_beside_the_run_and_says_where(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    a_run(tmp_path / "outputs" / "one", csv=RANGE)
+    assert main(["report"]) == 0
+    assert capsys.readouterr().out == "outputs/one/report.html\n"
+    assert main(["report", "outputs", "outputs/one", "--output", "all.html"]) == 0
+    assert capsys.readouterr().out == "all.html\n"
+    assert "lrfind range" in (tmp_path / "all.html").read_text()  # the run once, though it was named twice
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nowhere"], "nowhere is no folder"),
+        (["empty"], "no finished run is in there"),
+        (["broken"], "cannot be read as a record"),
+        (["--wide"], "knows no --wide"),
+        (["--output"], "wants the path of a file"),
+        ([], "no run is below outputs"),
+        (["good", "--output", "nowhere/x/y.html"], "nowhere"),
+    ],
+)
+def test_what_cannot_be_shown_is_said_in_a_paragraph(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    a_run(tmp_path / "good")
+    a_run(tmp_path / "broken")
+    (tmp_path / "broken" / "range.json").write_text("{")
+    assert main(["report", *words]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_the_newest_run_is_taken(tmp_path, monkeypatch):
+    import os
+
+    monkeypatch.chdir(tmp_path)
+    for age, name in enumerate(("new", "old")):
+        os.utime(a_run(tmp_path / "outputs" / name) / "range.json", (1e9 - age, 1e9 - age))
+    assert newest_folder().name == "new"
+    with pytest.raises(UserError, match="is no folder"):
+        runs_in([tmp_path / "nowhere"])
+
+
+ACTIONS = """
+<script>
+const told = {};
+const svg = document.querySelector("svg");
+const line = () => svg.querySelector(".line").getAttribute("d");
+told.lines = svg.querySelectorAll(".line").length;
+told.suggestion = svg.querySelectorAll(".suggestion").length;
+const box = svg.getBoundingClientRect(), whole = line();
+const middle = {bubbles: true, cancelable: true};
+middle.clientX = box.left + box.width / 2;
+middle.clientY = box.top + box.height / 2;
+svg.dispatchEvent(new PointerEvent("pointermove", middle));
+told.hover = svg.querySelector(".pointer text").textContent;
+svg.dispatchEvent(new WheelEvent("wheel", {...middle, deltaY: -200}));
+told.closer = line() !== whole;
+svg.dispatchEvent(new MouseEvent("dblclick", middle));
+told.again = line() === whole;
+const rows = () => [...document.querySelectorAll("#overview tbody tr")];
+const names = () => rows().map((row) => row.cells[4].textContent);
+const head = document.querySelectorAll("#overview th")[4];
+head.querySelector("button").click();
+told.rising = names();
+head.querySelector("button").click();
+told.falling = names();
+document.title = JSON.stringify(told);
+</script>
+"""
+
+
+def test_a_browser_shows_the_curve_zooms_and_sorts(tmp_path):
+    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium here")
+    runs = tmp_path / "runs"
+    for name, lr in (("a", 0.1), ("b", 0.02), ("c", None)):
+        found = None if lr is None else {**FOUND, "lr": lr}
+        a_run(runs / name, csv=RANGE, suggestion=found)
+    file = tmp_path / "page.html"
+    file.write_text(page(runs_in([runs])).replace("</body>", f"{ACTIONS}</body>"), "utf-8")
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
+    command += ["--disable-background-networking", f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    done = subprocess.run([*command, file.as_uri()], capture_output=True, text=True, check=True, timeout=120)
+    told = json.loads(re.search(r"<title>(.*?)</title>", done.stdout)[1].replace("&quot;", '"'))
+    assert (told["lines"], told["suggestion"]) == (1, 1)
+    assert told["hover"].startswith(("smoothed: learning rate ", "batch: learning rate "))
+    assert told["closer"]
+    assert told["again"]
+    assert told["rising"] == ["0.02", "0.1", "none"]
+    assert told["falling"] == ["0.1", "0.02", "none"]
