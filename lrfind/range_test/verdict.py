@@ -28,6 +28,9 @@ EVIDENT = 2.4
 """What `SmoothedCurve.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn
 hardly ever reach it (docs/method.md)."""
 
+BEYOND_DOUBT = 10.0
+"""Standard deviations of one batch's loss by which a lone last loss must be above the start to be a turn."""
+
 FLOOR_WIDTH, FLOOR_DEPTH = math.sqrt(10), 0.2
 """A loss that does not rise again may be at a floor: where it is down by three quarters of its fall over that
 factor of rates, and where the fall is that share of the level. What falls in proportion to the rate is down
@@ -102,13 +105,19 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
 def _turns(curve: Curve, smoothed: SmoothedCurve) -> bool:
     """Whether the end of the fall is on the ladder, and not only the end of the ladder.
 
-    The sweep ended on the way up; or the line rises after its deepest point, by a share of the fall and by
-    more than chance; or it has settled at a floor.
+    The sweep ended on the way up; or its last loss is beyond doubt above the start; or the line rises after
+    its deepest point, by a share of the fall and by more than chance; or it has settled at a floor.
     """
-    if smoothed.turned or curve.status in STOPPED_EARLY:
+    if smoothed.turned or curve.status in STOPPED_EARLY or _ended_high(smoothed):
         return True
     fall, (rise, deviation) = smoothed.fall[0], smoothed.rise
     return (rise >= RISE * fall and rise > SIGNIFICANT * deviation) or _settled(smoothed)
+
+
+def _ended_high(smoothed: SmoothedCurve) -> bool:
+    """Whether the last loss is twice the level of the start, and farther above it than any batch would be."""
+    above = float(smoothed.raw[-1]) - smoothed.plateau
+    return above > max(abs(smoothed.plateau), BEYOND_DOUBT * smoothed.noise)
 
 
 def _settled(smoothed: SmoothedCurve) -> bool:

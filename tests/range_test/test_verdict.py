@@ -147,6 +147,13 @@ def test_a_lone_high_point_at_the_end_is_no_turn():
     assert shape_of(paired(shares, lrs=lrs), smoothed_curve(paired(shares, lrs=lrs))) is Shape.FALLS_TO_END
 
 
+@pytest.mark.parametrize(("last", "expected"), [(1.9, Shape.FALLS_TO_END), (2.1, Shape.HEALTHY)])
+def test_a_last_loss_of_twice_the_start_is_a_turn_however_short_the_ladder(last, expected):
+    shares = 1 - 0.3 * np.linspace(0, 1, 20) ** 6
+    shares[-2] = last
+    assert shape_of(paired(shares), smoothed_curve(paired(shares))) is expected
+
+
 def test_a_loss_that_stays_at_a_floor_is_healthy_and_is_not_said_to_rise():
     shares = np.interp(np.linspace(-5, 1, 60), [-5, -3, -1.5, 1], [1, 1, 0.4, 0.4])
     curve = paired(shares)
