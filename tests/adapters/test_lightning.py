@@ -163,7 +163,7 @@ def test_the_modules_own_loader_is_taken_and_left_open_where_there_is_none():
 
 def test_verify_takes_the_same_arguments():
     given = from_module(Net(), Data())
-    checked = verify(**given, around=0.1, held_out=list(loader())[:2], num_steps=5, seeds=1)
+    checked = verify(**given, around=0.1, held_out=list(loader())[:2], steps=5, seeds=1)
     assert checked.verdict
 
 

@@ -167,7 +167,7 @@ def test_accuracy_is_read_from_logits_and_labels(tmp_path):
 def test_verify_takes_the_same_arguments(tmp_path):
     given = from_trainer(make_trainer(tmp_path))
     held_out = [padded([Texts(language=False)[index] for index in range(8)])]
-    assert verify(**given, around=1e-3, held_out=held_out, num_steps=4, seeds=1).verdict
+    assert verify(**given, around=1e-3, held_out=held_out, steps=4, seeds=1).verdict
 
 
 def test_a_training_step_of_ones_own_is_told_of(tmp_path):

@@ -77,7 +77,7 @@ def test_errors_of_every_function_name_arguments():
     calls = [
         lambda: lrfind.range_test(*given, beta=2),
         lambda: lrfind.refine(*given, halving=True, seeds=0),
-        lambda: lrfind.verify(*given, loader, num_steps=0),
+        lambda: lrfind.verify(*given, loader, steps=0),
         lambda: lrfind.verify(*given, loader, lr=-1),
         lambda: lrfind.compare(*given, loader, samples=8, lrs=[-1]),
         lambda: lrfind.compare(*given, loader, samples=8, lrs=[0.1, 0.1]),

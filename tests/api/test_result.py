@@ -102,7 +102,7 @@ def test_every_group_has_its_rate_in_python_and_one_group_is_not_spoken_of(resul
     for found in (
         range_test(*given),
         refine(*given, rounds=1),
-        verify(*given, held_out, num_steps=5, seeds=1),
+        verify(*given, held_out, steps=5, seeds=1),
     ):
         assert [group.name for group in found.groups] == ["body", "group 1"]
         assert [group.prefix for group in found.groups] == ["0", "2"]
