@@ -43,7 +43,9 @@ NAMES = {
 SHORT = ("lrfind", "fastai_minimum", "torch_lr_finder")
 """The finders in the README: ours, the best of the others, and the one that is installed most."""
 
-_MARKED = re.compile(r"(<!-- (\w+): made by [^\n]* -->\n).*?\n?(<!-- end -->)", re.DOTALL)
+_MARKED = re.compile(
+    r"(<!-- (\w+): made by python -m benchmarks.truth.pages -->\n).*?\n?(<!-- end -->)", re.DOTALL
+)
 
 
 def finders_table() -> str:

@@ -62,7 +62,7 @@ def measured_in_words(measured: dict[str, Any], a_tenth: float | None) -> str:
     """
     here = "" if a_tenth is None else f" ({rate_text(a_tenth)} here)"
     return (
-        f"On {measured['tasks']} small tasks such suggestions lost "
+        f"On {measured['tasks']} small tasks such suggestions, where there was one, lost "
         f"{measured['mean_regret_where_answered']:.0%} of what the best rate learns (their mean regret), and "
         f"a tenth of the rate at the lowest loss, as tutorials advise{here}, lost "
         f"{measured['mean_regret_of_a_tenth_where_answered']:.0%}."

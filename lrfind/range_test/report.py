@@ -10,7 +10,7 @@ from lrfind.range_test.horizon import horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_in_words, measured_regret
 from lrfind.range_test.peaks import peaks_line, peaks_record
 from lrfind.range_test.reading import LOOKS_AT, Rule
-from lrfind.report.answer import answer_lines
+from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
@@ -129,7 +129,17 @@ def range_lines(
     more = [] if measured is None else [measured_in_words(measured, reading.rules.get(Rule.MINIMUM.value))]
     more += [peaks_line(peaks)] if peaks else []
     purpose = purpose_of(reading)
-    return answer_lines(suggestion, verdict, files, groups, purpose=purpose, more=more, details=[rules])
+    inside = suggestion.low <= suggestion.lr <= suggestion.high
+    return answer_lines(
+        suggestion,
+        verdict,
+        files,
+        groups,
+        purpose=purpose,
+        bracket=NEARLY_AS_WELL if inside else "where the rates lie that should do best",
+        more=more,
+        details=[rules],
+    )
 
 
 def repeats_line(repeats: Repeats | None) -> str:
@@ -144,7 +154,10 @@ def _spread_in_words(repeats: Repeats) -> str:
     found = sorted(lr for lr in repeats.lrs if lr is not None)
     count = len(repeats.lrs)
     if not found:
-        return f"None of {count} sweeps alone has an answer."
+        return (
+            f"None of {count} sweeps alone has an answer; this one is read from their median, and is no more "
+            "than a hint."
+        )
     said = f"{len(found)} of {count} sweeps alone" if len(found) < count else f"{count} sweeps, each alone,"
     said += f" answer {rate_text(found[0])} to {rate_text(found[-1])}"
     factor = repeats.factor

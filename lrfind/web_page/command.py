@@ -38,17 +38,22 @@ def run(words: list[str]) -> int:
         UserError: Something cannot be used as given, or the page cannot be written.
     """
     from lrfind.web_page.page import page
-    from lrfind.web_page.runs import newest_folder, runs_in
+    from lrfind.web_page.runs import failures_in, newest_folder, runs_in
 
     folders, output = _parsed(words)
     if not folders:
         folders = [newest_folder()]
-    runs = runs_in(folders)
+    runs, failures = runs_in(folders), failures_in(folders)
+    failed = f" and {_counted(len(failures), 'failure')}" if failures else ""
     path = output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    write_whole(path, page(runs))
-    console.note(f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}; open it in a browser:")
+    write_whole(path, page(runs, failures))
+    console.note(f"{_counted(len(runs), 'run')}{failed} in a page to be opened in a browser.")
     console.write(f"{shortest(path)}\n")
     return 0
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _parsed(words: list[str]) -> tuple[list[Path], Path | None]:

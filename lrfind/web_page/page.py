@@ -14,7 +14,7 @@ from lrfind.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lrfind.web_page.runs import Chart, Run
+    from lrfind.web_page.runs import Chart, Failure, Run
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 """What a browser may load for the page: nothing but what is in it."""
@@ -43,11 +43,12 @@ _HEADS = ("run", "command", "task", "seed", "suggested", "from", "to", "ended", 
 _NUMBERS = {"seed", "suggested", "from", "to", "steps", "seconds"}
 
 
-def page(runs: Sequence[Run]) -> str:
-    """The whole page: an overview where there are several runs, and a part a run.
+def page(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> str:
+    """The whole page: an overview where there are several runs, what failed, and a part a run.
 
     Args:
         runs: At least one.
+        failures: Jobs that could not be run.
     """
     title = f"{len(runs)} runs of lrfind" if len(runs) > 1 else f"lrfind {runs[0].record['command']}"
     return _PAGE.substitute(
@@ -55,7 +56,7 @@ def page(runs: Sequence[Run]) -> str:
         title=escape(title),
         style=_asset("page.css"),
         script=_asset("page.js"),
-        overview=_overview(runs) if len(runs) > 1 else "",
+        overview=(_overview(runs) if len(runs) > 1 else "") + _failed(failures),
         runs="".join(_run(run, number) for number, run in enumerate(runs)),
         version=escape(__version__),
     )
@@ -106,6 +107,14 @@ def _number(value: Any) -> str:
     if value is None:
         return "none"
     return f"{value:,}" if isinstance(value, int) else rate_text(float(value))
+
+
+def _failed(failures: Sequence[Failure]) -> str:
+    rows = "".join(
+        f'<tr><td class="word">{escape(each.name)}</td><td class="word">{escape(each.message)}</td></tr>'
+        for each in failures
+    )
+    return f"<h2>Could not be run</h2><table>{rows}</table>\n" if failures else ""
 
 
 def _run(run: Run, number: int) -> str:

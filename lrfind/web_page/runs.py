@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 COMMANDS = ("range", "refine", "verify", "compare", "schedule")
 _NEEDED = {"command", "status", "suggestion", "verdict", "rules", "config"}
+ERROR_FILE = "error.txt"
+"""What a job of a multirun leaves that could not be run."""
+
 _MOST_POINTS = 2000
 """Points of a line; of more, every so many-th is drawn."""
 
@@ -82,6 +85,19 @@ class Run:
         return f"lrfind {command} --config-dir {self.folder / '.hydra'} --config-name config"
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job of a multirun that could not be run.
+
+    Attributes:
+        name: Its folder, from where the page is made.
+        message: Why.
+    """
+
+    name: str
+    message: str
+
+
 def runs_in(folders: Sequence[Path]) -> list[Run]:
     """The finished runs in some folders and all folders below them, oldest first.
 
@@ -102,6 +118,12 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
         named = ", ".join(map(str, folders))
         raise UserError(f"{named}: no finished run is in there, neither range.json nor refine.json nor ...")
     return runs
+
+
+def failures_in(folders: Sequence[Path]) -> list[Failure]:
+    """The jobs of multiruns in some folders, and below them, that could not be run."""
+    found = dict.fromkeys(path.resolve() for folder in folders for path in sorted(folder.rglob(ERROR_FILE)))
+    return [Failure(_name_of(path.parent), path.read_text("utf-8", "replace").strip()) for path in found]
 
 
 def newest_folder() -> Path:
@@ -129,11 +151,16 @@ def _run(path: Path) -> Run | None:
         raise UserError(f"{path} cannot be read as a record of lrfind: {error}.") from error
     if not isinstance(record, dict) or not record.keys() >= _NEEDED or record["command"] != path.stem:
         return None
+    return Run(
+        _name_of(path.parent), path.parent, record, _chart(path.with_suffix(".csv"), record["command"])
+    )
+
+
+def _name_of(folder: Path) -> str:
     try:
-        name = path.parent.relative_to(Path.cwd()).as_posix()
+        return folder.relative_to(Path.cwd()).as_posix()
     except ValueError:
-        name = str(path.parent)
-    return Run(name, path.parent, record, _chart(path.with_suffix(".csv"), record["command"]))
+        return str(folder)
 
 
 def _chart(path: Path, command: str) -> Chart | None:

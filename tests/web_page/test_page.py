@@ -137,6 +137,17 @@ def test_several_runs_have_a_table_that_names_each(tmp_path):
     assert "falls to the end" in parts.texts["td"]
 
 
+def test_jobs_that_could_not_be_run_are_named_with_the_reason(tmp_path, capsys):
+    a_run(tmp_path / "0", csv=RANGE)
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "error.txt").write_text("model=resnet_50 is not known.")
+    assert main(["report", str(tmp_path)]) == 0
+    assert "1 run and 1 failure in a page" in capsys.readouterr().err
+    cells = Parts((tmp_path / "report.html").read_text()).texts["td"]
+    assert str(tmp_path / "1") in cells
+    assert "model=resnet_50 is not known." in cells
+
+
 def test_a_config_cannot_end_the_script_that_holds_the_numbers(tmp_path):
     hostile = "</script><script>alert(1)</script>"
     csv = f"policy,step,lr\n{hostile},0,0.1\n"
