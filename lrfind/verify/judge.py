@@ -57,8 +57,9 @@ class Judgement:
             not diverge, but no rate lowered the loss, or the loss was not finite before training, so that
             nothing can be said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
-        low: Between it and `high` lie the rates that cannot be told from the recommended one: half-way on a
-            log axis to the next that can, or the lowest that was tried; NaN where none is recommended.
+        low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
+            by the margin: half-way on a log axis to the next that can, or that was given up or diverged, or
+            the lowest that was tried; NaN where none is recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
             it. None: there is no pinned rate, or nothing can be said of it.
@@ -237,17 +238,20 @@ class _Comparison:
         return more, more and float(differences.mean()) > paired_noise(differences)
 
     def _is_told_from(self, rate: int, best: int) -> bool:
-        """Whether a rate is worse than the best by more than the noise; it needs no margin for that.
+        """Whether a rate is worse than the best by more than the noise, however little, or than the margin.
 
-        On a single common seed, where the noise is not known, by more than the margin; one that was given up
-        had no chance any more.
+        On few seeds the noise may be any: a rate that lost half of the drop on both of two is none to take.
+        One that was given up had no chance any more.
         """
         if not self.seeds[rate] or self.diverged[rate]:
             return True
         differences = self._differences(rate, best)
-        if len(differences) < 2:
-            return not len(differences) or float(differences.mean()) > self._margin * self.drop
-        return float(differences.mean()) > paired_noise(differences)
+        if not len(differences):
+            return True
+        worse = float(differences.mean())
+        if worse > self._margin * self.drop:
+            return True
+        return len(differences) > 1 and worse > paired_noise(differences)
 
     def interval(self, best: int, lrs: Floats) -> tuple[float, float]:
         """From where to where the rates cannot be told from the best."""

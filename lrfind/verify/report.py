@@ -34,6 +34,9 @@ ROLE_WORDS = {
 }
 """Why a rate is tried, for a person."""
 
+_BRACKET = "rates that cannot be told from it"
+"""What the bracket holds."""
+
 _WORSE_BY = "worse by: the share that is missing of the fall from before training to the lowest loss."
 
 
@@ -184,7 +187,7 @@ def verify_lines(
         rows = [_row(trials, judgement, i) for i in range(len(trials.candidates))]
         rows.append(Row(["", "", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
         details = [Table([*columns, Column("rate", words=True)], rows), Paragraph(_WORSE_BY, "dim")]
-    return answer_lines(conclusion.suggestion, verdict, files, groups, details=details)
+    return answer_lines(conclusion.suggestion, verdict, files, groups, bracket=_BRACKET, details=details)
 
 
 def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:

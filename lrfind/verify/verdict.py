@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
 from lrfind.verify.judge import judge
@@ -209,8 +211,18 @@ class _Teller:
         low, high = rate_text(judged.low), rate_text(judged.high)
         if low == high:
             return ""
-        on = f"on {judged.seeds[best]} seeds" if judged.seeds[best] > 1 else "on one seed"
-        return f"From {low} to {high} no rate can be told from it {on}."
+        return f"From {low} to {high} no rate can be told from it {self._on_seeds(best)}."
+
+    def _on_seeds(self, best: int) -> str:
+        """On how many seeds the rates of the interval were compared with the best."""
+        lrs, known = self._trials.lrs, ~np.isnan(self._trials.finals)
+        inside = (lrs >= self._judged.low) & (lrs <= self._judged.high)
+        common = (known & known[:, [best]]).sum(axis=0)[inside]
+        most, least = int(common.max()), int(common.min())
+        if most == 1:
+            return "on one seed"
+        between = "or" if most == least + 1 else "to"
+        return f"on {most} seeds" if most == least else f"on {least} {between} {most} seeds"
 
     def _gap(self, one: int, other: int, word: str) -> str:
         """By how much one rate ends above another; nothing where that was not measured."""
