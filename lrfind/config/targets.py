@@ -58,23 +58,29 @@ def node_problems(node: Any, group: str, trust: list[str]) -> list[str]:
     """Problems with every `_target_` of a node and with every text that is none, one paragraph each."""
     problems = reference_problems(node, group)
     for key, name in named_targets(node, group):
-        package = str(name).split(".")[0]
-        if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
-            problems.append(f"{key} must be the dotted name of a class or function, got {name!r}.")
-        elif not is_trusted(name, group, trust):
-            whole = [f"torch.{name}", f"torch.nn.{name}", f"torchvision.{name}"]
-            meant = next((each for each in whole if is_trusted(each, group, [])), None)
-            guess = "" if meant is None or package in ("torch", "torchvision") else f" Did you mean {meant}?"
-            problems.append(
-                f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}."
-                f"{guess} If {package} is code that you want to run, say so with trust=[{package}]."
-            )
-        elif name in UNPICKLING and not any(is_inside(name, package) for package in trust):
-            problems.append(
-                f"{key}={name} is not trusted: it unpickles a file from the folder of the data, which runs "
-                f"whatever code that file holds. If you trust the folder, say so with trust=[{name}]."
-            )
+        problems += name_problems(key, name, group, trust)
     return problems
+
+
+def name_problems(key: str, name: Any, group: str, trust: list[str]) -> list[str]:
+    """Problems with the name that a key of a group has as its value, one paragraph each."""
+    package = str(name).split(".")[0]
+    if not isinstance(name, str) or not _DOTTED.fullmatch(name) or "__" in name:
+        return [f"{key} must be the dotted name of a class or function, got {name!r}."]
+    if not is_trusted(name, group, trust):
+        whole = [f"torch.{name}", f"torch.nn.{name}", f"torchvision.{name}"]
+        meant = next((each for each in whole if is_trusted(each, group, [])), None)
+        guess = "" if meant is None or package in ("torch", "torchvision") else f" Did you mean {meant}?"
+        return [
+            f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}."
+            f"{guess} If {package} is code that you want to run, say so with trust=[{package}]."
+        ]
+    if name in UNPICKLING and not any(is_inside(name, package) for package in trust):
+        return [
+            f"{key}={name} is not trusted: it unpickles a file from the folder of the data, which runs "
+            f"whatever code that file holds. If you trust the folder, say so with trust=[{name}]."
+        ]
+    return []
 
 
 def reference_problems(node: Any, key: str) -> list[str]:

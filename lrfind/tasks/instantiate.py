@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate as hydra_instantiate
 
-from lrfind.config.targets import is_inside, named_targets, node_problems
+from lrfind.config.targets import is_inside, name_problems, named_targets, node_problems, reference_problems
 from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
@@ -43,8 +43,7 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
     plain = _plain(node, group)
     if problems := node_problems(plain, group, trust):
         raise ConfigError(*problems)
-    if trust and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+    _import_from_working_directory(trust)
     for key, name in named_targets(plain, group):
         _check_path(key, name, trust)
     try:
@@ -54,6 +53,24 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
         raise ConfigError(f"{group}: {_reason(error)}{place_text(frames)}.", frames=frames) from error
     assert isinstance(made, functools.partial)
     return made
+
+
+def function_of(key: str, group: str, name: str, trust: list[str]) -> Any:
+    """The class or function whose name is the value of a key, not called.
+
+    Args:
+        key: The dotted key, for messages.
+        group: The group that it lies in, for the trust.
+        name: The dotted name.
+        trust: Packages the user trusts.
+
+    Raises:
+        ConfigError: The name leads nowhere, or out of the trusted packages.
+    """
+    if problems := reference_problems(name, key) + name_problems(key, name, group, trust):
+        raise ConfigError(*problems)
+    _import_from_working_directory(trust)
+    return _check_path(key, name, trust)
 
 
 def made(
@@ -122,7 +139,13 @@ def _plain(node: Any, key: str) -> Any:
     return node
 
 
-def _check_path(key: str, name: str, trust: list[str]) -> None:
+def _import_from_working_directory(trust: list[str]) -> None:
+    """Lets modules of the working directory be imported, where the user trusts any package."""
+    if trust and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+
+
+def _check_path(key: str, name: str, trust: list[str]) -> Any:
     """Follows a dotted name and refuses one that leads nowhere, or through a module of another package.
 
     Raises:
@@ -166,6 +189,7 @@ def _check_path(key: str, name: str, trust: list[str]) -> None:
             f"{key}={name} is not trusted: it is {owner}'s. If that is code you want to run, name it so and "
             f"say trust=[{owner}]."
         )
+    return found
 
 
 def _import_if_there(path: str) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lrfind.errors import ConfigError, DataError
-from lrfind.tasks.instantiate import callable_of, called
+from lrfind.tasks.instantiate import callable_of, called, function_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ def collate_of(value: Any, trust: list[str]) -> Callable[[list[Any]], Any] | Non
     if value is None:
         return None
     if isinstance(value, str):
-        return callable_of("data", {"_target_": value}, trust)
+        return cast("Callable[[list[Any]], Any]", function_of(f"data.{COLLATE}", "data", value, trust))
     if not (isinstance(value, dict) and "_target_" in value):
         raise ConfigError(
             f"data.{COLLATE} must be the dotted name of a function, or a group with a _target_ that makes "

@@ -85,8 +85,14 @@ def test_an_argument_of_the_users_own_of_that_name_stays_his(lrfind, own):
     ("words", "message"),
     [
         (("data._target_=rag.Ragged",), "data: the data set raised"),
-        (("data._target_=rag.Ragged", "data.collate_fn=os.system"), "os.system is not trusted"),
-        (("data._target_=rag.Ragged", "data.collate_fn=rag.nothing"), "leads nowhere"),
+        (
+            ("data._target_=rag.Ragged", "data.collate_fn=os.system"),
+            "data.collate_fn=os.system is not trusted",
+        ),
+        (
+            ("data._target_=rag.Ragged", "data.collate_fn=rag.paded"),
+            "data.collate_fn=rag.paded leads nowhere",
+        ),
         (("data._target_=rag.Ragged", "data.collate_fn=3"), "must be the dotted name of a function"),
         (("data._target_=rag.Ragged", "data.collate_fn._target_=rag.tensors"), "must make a function"),
         (("data._target_=rag.tensors", "data.collate_fn=rag.padded"), "leave it out"),
