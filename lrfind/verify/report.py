@@ -37,7 +37,10 @@ ROLE_WORDS = {
 _BRACKET = "rates that cannot be told from it"
 """What the bracket holds."""
 
-_WORSE_BY = "worse by: the share that is missing of the fall from before training to the lowest loss."
+_WORSE_BY = (
+    "worse by: the share that is missing of the fall from before training to the lowest loss, compared on "
+    "the seeds that both were trained on."
+)
 
 
 def roles_text(candidate: Candidate) -> str:
@@ -172,7 +175,7 @@ def verify_lines(
 ) -> Lines:
     """Works out what is written to stdout: the answer, then a line a rate.
 
-    A refusal is left out: it goes to stderr, where it is seen whatever becomes of stdout.
+    A refusal is told in a few words: the whole goes to stderr, where it is seen whatever becomes of stdout.
     """
     verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
     details: Lines = []
@@ -187,7 +190,24 @@ def verify_lines(
         rows = [_row(trials, judgement, i) for i in range(len(trials.candidates))]
         rows.append(Row(["", "", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
         details = [Table([*columns, Column("rate", words=True)], rows), Paragraph(_WORSE_BY, "dim")]
-    return answer_lines(conclusion.suggestion, verdict, files, groups, bracket=_BRACKET, details=details)
+    return answer_lines(
+        conclusion.suggestion,
+        verdict,
+        files,
+        groups,
+        bracket=_BRACKET,
+        more=_refusal_in_short(trials, judgement),
+        details=details,
+    )
+
+
+def _refusal_in_short(trials: Trials | None, judgement: Judgement | None) -> list[str]:
+    """That the pinned rate is refused; nothing where it is not."""
+    if trials is None or judgement is None or judgement.pinned is None or judgement.sensible is not False:
+        return []
+    return [
+        f"{rate_text(trials.candidates[judgement.pinned].lr)} (verify.lr) is not sensible: stderr says why."
+    ]
 
 
 def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:

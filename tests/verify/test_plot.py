@@ -26,7 +26,7 @@ from lrfind.verify.plan import Plan
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
 from lrfind.verify.search import Move
-from lrfind.verify.verdict import VerifyVerdict
+from lrfind.verify.verdict import VerifyVerdict, conclude
 from tests.panels import of
 from tests.screen import shown
 
@@ -226,7 +226,29 @@ def test_the_screen_marks_the_rate_to_take():
     assert text[head + 3].split() == ["*", "0.1", "2", "0.25", "0.071", "0.0%", "suggestion"]
     assert text[head + 4].split() == ["0.3", "2", "diverged", "54.3%", "searched"]
     assert text[head + 5].split() == ["2", "before", "training"]
+    assert text[head + 6].startswith("worse by: the share that is missing of the fall")
     assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, verify.lr"
+
+
+def test_the_screen_says_that_rates_are_compared_on_the_seeds_of_both():
+    measured = trials([[1.5, 0.5, 0.2, 0.3], [1.4, NAN, 1.0, 1.1]])
+    judgement = judged(measured)
+    # By the means of the table 0.0333 is lower by 0.1; on the seed of both it is higher by 0.3 of 1.4.
+    assert judgement.means[1:3] == pytest.approx([0.5, 0.6])
+    text = " ".join(line.text for line in shown(verify_lines(measured, judgement, FLAT, [])))
+    assert "21.4%" in text
+    assert "compared on the seeds that both were trained on." in text
+
+
+@pytest.mark.parametrize(("final", "words"), [(1.9, 1), (INF, 1), (0.21, 0)])
+def test_the_screen_names_a_refused_rate_and_leaves_the_reasons_to_stderr(final, words):
+    measured = trials([[1.5, 0.5, 0.2, 0.3, final]], pinned=1.0)
+    judgement = judged(measured, pinned=4)
+    conclusion = conclude(measured, judgement)
+    text = [line.text for line in shown(verify_lines(measured, judgement, conclusion, []))]
+    assert text.count("1 (verify.lr) is not sensible: stderr says why.") == words
+    assert ("no longer" in (conclusion.refusal or "")) is bool(words)
+    assert not any("no longer" in line for line in text)
 
 
 def test_the_search_is_drawn_in_its_order_and_with_what_became_of_each_run():
