@@ -42,6 +42,24 @@ _WORKERS_TRACEBACK = "Original Traceback"
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """How a message about an exception begins, and how it ends."""
+
+    what: str
+    remedy: str
+
+
+_DATA_SET_RAISED = _Told("data: the data set raised", "Repair the data set, or leave such samples out of it.")
+_COLLATOR_RAISED = _Told(
+    "data.collate_fn raised", "It is called with the list of a batch's samples and returns the batch."
+)
+_NOT_STACKED = _Told(
+    "data: samples of the data set cannot be put together as a batch:",
+    "Give data.collate_fn a function that does, such as one that pads them (data.collate_fn=mymodule.pad).",
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """An exception on its way out of a worker process, in which it would only survive as a traceback in text.
 
@@ -124,14 +142,14 @@ class BatchedMap(Dataset[Any]):
             if isinstance(self.dataset, PictureFolder):
                 return self.dataset.__getitems__(indices)
             if callable(getattr(self.dataset, "__getitems__", None)):
-                return collated(self.dataset.__getitems__(indices), self._collate)
-            samples = []
-            for under_way in indices:
-                samples.append(self.dataset[under_way])
-            under_way = None
-            return collated(samples, self._collate)
+                samples = self.dataset.__getitems__(indices)
+            else:
+                samples = []
+                for under_way in indices:
+                    samples.append(self.dataset[under_way])
         except (Exception, GeneratorExit) as error:
             return _failure(error, under_way)
+        return _batch_of(samples, self._collate)
 
 
 class GuardedStream(IterableDataset[Any]):
@@ -253,10 +271,14 @@ def _collated_stream(collate: Collate | None, samples: list[Any]) -> Any:
     for sample in samples:
         if isinstance(sample, Failure):
             return sample
+    return _batch_of(samples, collate)
+
+
+def _batch_of(samples: list[Any], collate: Collate | None) -> Any:
     try:
         return collated(samples, collate)
-    except Exception as error:
-        return _failure(error)
+    except (Exception, GeneratorExit) as error:
+        return _failure(error, told=_NOT_STACKED if collate is None else _COLLATOR_RAISED)
 
 
 def _start_worker(worker_id: int) -> None:
@@ -268,7 +290,7 @@ def _start_worker(worker_id: int) -> None:
     np.random.seed(seed % 2**32)
 
 
-def _failure(error: BaseException, sample: int | None = None) -> Failure:
+def _failure(error: BaseException, sample: int | None = None, told: _Told = _DATA_SET_RAISED) -> Failure:
     text = "" if get_worker_info() is None else "".join(traceback.format_exception(error))
     own: BaseException | None = error
     try:
@@ -276,19 +298,20 @@ def _failure(error: BaseException, sample: int | None = None) -> Failure:
         pickle.loads(pickle.dumps(error))
     except Exception:
         own = None
-    return Failure(_explained(error, sample), own, _frames_of(error), text)
+    return Failure(_explained(error, sample, told), own, _frames_of(error), text)
 
 
 def _frames_of(error: BaseException) -> tuple[Frame, ...]:
     return () if isinstance(error, UserError) else own_frames(error)
 
 
-def _explained(error: BaseException, sample: int | None = None) -> str:
+def _explained(error: BaseException, sample: int | None = None, told: _Told = _DATA_SET_RAISED) -> str:
     """What the user is told.
 
     Args:
-        error: What his data set raised.
+        error: What his code raised.
         sample: The index that it was asked for, or how many samples its stream had given, where known.
+        told: Which code of his it was.
     """
     if isinstance(error, UserError) and "Traceback" not in str(error):
         return str(error)
@@ -297,7 +320,4 @@ def _explained(error: BaseException, sample: int | None = None) -> str:
     what = lines[-1] if lines and _WORKERS_TRACEBACK in str(error) else raised_text(error)
     at = "" if sample is None else f" at sample {sample}"
     where = place_text(_frames_of(error))
-    return (
-        f"data: the data set raised {what.rstrip('.')}{at}{where}. Repair the data set, or leave such "
-        "samples out of it."
-    )
+    return f"{told.what} {what.rstrip('.')}{at}{where}. {told.remedy}"

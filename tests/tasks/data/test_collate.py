@@ -27,6 +27,9 @@ def padded(samples):
     rows = [nn.functional.pad(each["x"], (0, 6 - len(each["x"]))) for each in samples]
     return torch.stack(rows), torch.tensor([each["label"] for each in samples])
 
+def broken(samples):
+    return [each["y"] for each in samples]
+
 class Padded:
     def __init__(self, width):
         self.width = width
@@ -84,7 +87,12 @@ def test_an_argument_of_the_users_own_of_that_name_stays_his(lrfind, own):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("data._target_=rag.Ragged",), "data: the data set raised"),
+        (("data._target_=rag.Ragged",), "Give data.collate_fn a function"),
+        (("data._target_=rag.Stream", "num_workers=1"), "Give data.collate_fn a function"),
+        (
+            ("data._target_=rag.Ragged", "data.collate_fn=rag.broken"),
+            "data.collate_fn raised KeyError: 'y' (rag",
+        ),
         (
             ("data._target_=rag.Ragged", "data.collate_fn=os.system"),
             "data.collate_fn=os.system is not trusted",
