@@ -34,15 +34,14 @@ def from_module(module: Any, datamodule: Any = None) -> dict[str, Any]:
 
     Args:
         module: A LightningModule with automatic optimization and one optimizer.
-        datamodule: A LightningDataModule, or any iterable of batches; None: `module.train_dataloader()` where
-            the module has one, else `loader` is left for you to give.
+        datamodule: A LightningDataModule, or any iterable of batches; None: `module.train_dataloader()`.
 
     Returns:
-        `model`, `optimizer`, `criterion` (None), `forward` and, where there are data, `loader`; of a module
-        that has a trainer also `accumulation_steps`, `clip_grad_norm` and `precision`.
+        `model`, `optimizer`, `criterion` (None), `forward` and `loader`; of a module that has a trainer also
+        `accumulation_steps`, `clip_grad_norm` and `precision`.
 
     Raises:
-        UserError: It is no such module, or it trains in a way of its own.
+        UserError: It is no such module, it trains in a way of its own, or there are no data.
     """
     _require(module)
     is_datamodule = isinstance(datamodule, _lightning().LightningDataModule)
@@ -53,12 +52,19 @@ def from_module(module: Any, datamodule: Any = None) -> dict[str, Any]:
         if loader is None and _overrides(module, "train_dataloader"):
             module.prepare_data()
             loader = _one_loader(module.train_dataloader(), type(module).__name__)
+    optimizer = _optimizer(module)
+    forward = _forward(module, datamodule if is_datamodule else None)
+    if loader is None:
+        raise DataError(
+            f"data: {type(module).__name__} has no train_dataloader: give it one, or pass datamodule=, a "
+            "LightningDataModule or any iterable of batches."
+        )
     return {
         "model": module,
-        "optimizer": _optimizer(module),
+        "optimizer": optimizer,
         "criterion": None,
-        "forward": _forward(module, datamodule if is_datamodule else None),
-        **({} if loader is None else {"loader": loader}),
+        "forward": forward,
+        "loader": loader,
         **_settings(getattr(module, "_trainer", None)),
     }
 
@@ -151,7 +157,8 @@ def _require(module: Any) -> None:
     if not module.automatic_optimization:
         raise OptimizerError(
             f"optimizer: {name} has automatic_optimization=False, so its training_step makes the updates "
-            "itself: give range_test a step function that makes one, with step=."
+            "itself: give range_test a function that makes one, in Python: range_test(..., step=...), see "
+            "docs/howto/odd-loops.md."
         )
 
 
@@ -233,8 +240,9 @@ def _optimizer(module: Any) -> Optimizer:
     if len(optimizers) > 1:
         raise OptimizerError(
             f"optimizer: configure_optimizers of {type(module).__name__} returns {len(optimizers)} "
-            "optimizers, and a range test moves one: give range_test a step function that makes a whole step "
-            "of your loop, with step=, and the list of its optimizers."
+            "optimizers, and a range test moves one: give range_test the list of them and a function that "
+            "makes a whole step of your loop, in Python: range_test(..., step=...), see "
+            "docs/howto/odd-loops.md."
         )
     if not optimizers or not isinstance(optimizers[0], Optimizer):
         made = type(optimizers[0] if optimizers else configured).__name__
