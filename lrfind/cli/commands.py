@@ -126,7 +126,8 @@ def _require_no_launcher(ranks: int) -> None:
     if launcher is not None:
         raise ConfigError(
             f"ranks={ranks} and {launcher.name} do not go together: the runs of a command are trained on the "
-            "ranks of this machine, or each elsewhere. With -m a launcher runs whole commands."
+            "ranks of this machine, or each elsewhere. With -m a launcher runs whole commands "
+            "(without ranks)."
         )
 
 
