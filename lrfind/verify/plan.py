@@ -86,6 +86,8 @@ def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | No
         raise ConfigError(
             f"verify.budget={budget} is too small: {test}one run takes {steps:,} (verify.steps)"
             f"{'' if settings.lr is None else ', and verify.lr takes another'}. Allow at least {least:,}, "
-            f"better {range_steps + DEFAULT_RUNS * steps:,}, or lower verify.steps."
+            f"with which one rate{'' if settings.lr is None else ' beside it'} comes to its end; a search "
+            f"takes {range_steps + DEFAULT_RUNS * steps:,}, the default (verify.budget=null). Or lower "
+            "verify.steps."
         )
     return Plan(steps, budget, range_steps, settings.schedule)

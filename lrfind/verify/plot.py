@@ -180,7 +180,7 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
         times, seeds = int(judgement.diverged[rate]), int(judgement.seeds[rate])
         ended = f": ends at {judgement.means[rate]:.3g}"
         if not judgement.seeds[rate]:
-            ended = f": given up after {trials.stops[rate]:,} steps"
+            ended = f": given up after {trials.stops[rate]:,}"
         elif times:
             ended = ": diverged" if times == seeds else f": diverged on {times} of {seeds} seeds"
     return f"{rate_text(candidate.lr)}, {roles_text(candidate)}{ended}"

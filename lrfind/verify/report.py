@@ -227,5 +227,5 @@ def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
 
 def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:
     if not judgement.seeds[rate]:
-        return f"left at {trials.stops[rate]:,}"
+        return f"given up after {trials.stops[rate]:,}"
     return "diverged" if judgement.diverged[rate] else f"{judgement.means[rate]:.4g}"

@@ -271,8 +271,8 @@ class Runs:
 
     def _words(self, shown: VerifyStep) -> str:
         return (
-            f"seed {shown.seed + 1}, rate {rate_text(shown.lr)}, step {shown.index + 1:,} of at most "
-            f"{shown.total:,}"
+            f"seed {shown.seed + 1} of {self._settings.seeds}, rate {rate_text(shown.lr)}, "
+            f"step {shown.index + 1:,} of at most {shown.total:,}"
         )
 
 

@@ -19,14 +19,15 @@ if TYPE_CHECKING:
 _ASIDE = 1.6
 """How far beyond the lowest and the highest rate the panel goes, as a factor."""
 
-_GREY = "#808080"
+_LIGHT, _FINE = "#b0b0b0", (1.0, 1.5)
+"""Colour and dots of the line between two seeds: unlike those of the held-out loss before training."""
 
 
 def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: float, height: float) -> Panel:
     """Each run as a line at its rate, along the training steps of the search.
 
     A dot: it came to its end; a cross: it diverged; nothing: it waits, or was given up. A run that is taken
-    on later is a second line at the same rate. A dashed line parts two seeds.
+    on later is a second line at the same rate. A dotted line parts two seeds.
 
     Args:
         trials: What was measured.
@@ -39,7 +40,7 @@ def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: floa
     done, seed = 0, 0
     for move in trials.moves:
         if move.seed != seed:
-            layers.append(Marker("x", done, _GREY, width=0.8, dash=(3.0, 2.0)))
+            layers.append(Marker("x", done, _LIGHT, width=0.7, dash=_FINE))
             seed = move.seed
         key, loss = (move.seed, move.lr), trials.reading(move)
         steps = min(trials.taken(move), move.to) - at.get(key, 0)

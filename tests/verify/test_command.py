@@ -68,6 +68,8 @@ def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_fi
     assert (
         f"searching from {suggested['lr']:g}: up to {340 - record_of_range['steps']} steps, about" in ran.err
     )
+    last = len({row["seed"] for row in ran.rows})
+    assert f"seed {last} of 2, rate " in ran.err
 
 
 def test_csv_has_a_row_a_step_and_the_held_out_loss_before_on_the_way_and_after(on_bowl):
@@ -328,9 +330,13 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
         (
             ["verify.budget=400"],
             "verify.budget=400 is too small: the range test takes up to 180 steps, one run takes 300 "
-            "(verify.steps). Allow at least 480, better 2,580, or lower verify.steps.",
+            "(verify.steps). Allow at least 480, with which one rate comes to its end; a search takes 2,580, "
+            "the default (verify.budget=null). Or lower verify.steps.",
         ),
-        (["0.1", "--lr", "0.2", "verify.budget=500"], "and verify.lr takes another. Allow at least 600"),
+        (
+            ["0.1", "--lr", "0.2", "verify.budget=500"],
+            "and verify.lr takes another. Allow at least 600, with which one rate beside it comes to its end",
+        ),
         (["verify.schedule=cosin"], "verify.schedule=cosin: cosin is no policy. Did you mean cosine?"),
         (["verify.seeds=0"], "verify.seeds must be at least 1, got 0."),
         (["verify.held_out=1790"], "verify.held_out=1790 leaves less than one batch of batch_size=64"),

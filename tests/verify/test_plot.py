@@ -230,6 +230,15 @@ def test_the_screen_marks_the_rate_to_take():
     assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, verify.lr"
 
 
+def test_a_rate_that_was_given_up_is_told_in_the_same_words_on_the_screen_and_in_the_picture():
+    measured = trials([[1.5, 0.5, 0.2, NAN]])
+    measured.seeds[0].steps_taken[3] = 40
+    text = [line.text for line in shown(verify_lines(measured, judged(measured), FLAT, []))]
+    assert sum("given up after 40" in line for line in text) == 1
+    entries = [placed.entry.text for placed in verify_page(measured, judged(measured), "").entries]
+    assert "0.3, searched: given up after 40" in entries
+
+
 def test_the_screen_says_that_rates_are_compared_on_the_seeds_of_both():
     measured = trials([[1.5, 0.5, 0.2, 0.3], [1.4, NAN, 1.0, 1.1]])
     judgement = judged(measured)
@@ -261,5 +270,7 @@ def test_the_search_is_drawn_in_its_order_and_with_what_became_of_each_run():
     assert [line.x.tolist() for line in lines] == [[0, 120], [120, 130], [130, 250], [250, 370]]
     assert [line.y[0] for line in lines] == [0.1, 0.3, 0.1, 0.3]
     assert [points.shape for points in of(panel, Points)] == [Shape.DOT, Shape.CROSS, Shape.DOT, Shape.DOT]
-    assert [marker.at for marker in of(panel, Marker)] == [130]
+    (parting,), (before,) = of(panel, Marker), of(page.panels[1], Marker)
+    assert (parting.at, before.at) == (130, 2.0)
+    assert (parting.colour, parting.dash) != (before.colour, before.dash)
     assert png(draw(page)).startswith(b"\x89PNG")
