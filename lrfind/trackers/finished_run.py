@@ -70,9 +70,14 @@ class FinishedRun:
 
     @property
     def words(self) -> dict[str, str]:
-        """How it ended, by what rule the suggestion was made, and the verdict."""
+        """How it ended, what shape its curve has, by what rule the suggestion was made, and the verdict."""
         suggestion = self.record["suggestion"] or {}
-        found = {"command": self.command, "status": self.record["status"], "rule": suggestion.get("rule")}
+        found = {
+            "command": self.command,
+            "status": self.record["status"],
+            "shape": self.record.get("shape"),
+            "rule": suggestion.get("rule"),
+        }
         return {key: str(value) for key, value in found.items() if value} | {
             "verdict": str(self.record["verdict"])
         }

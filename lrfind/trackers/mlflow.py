@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from lrfind.trackers.tracker import Tracker
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from mlflow import MlflowClient
 
     from lrfind.trackers.finished_run import FinishedRun
 
@@ -40,10 +43,9 @@ class MLflow(Tracker):
 
     def log(self, run: FinishedRun, sweep: Path | None) -> None:
         """Makes a run."""
-        from mlflow import MlflowClient
         from mlflow.entities import Metric, Param
 
-        client, now = MlflowClient(), round(1000 * time.time())
+        client, now = _client(), round(1000 * time.time())
         tags = run.words if sweep is None else run.words | {_SWEEP: str(sweep.absolute())}
         made = client.create_run(self._experiment_id(client), run_name=run.name, tags=tags).info.run_id
         params = [Param(key, str(value)[:_LONGEST]) for key, value in run.settings.items()]
@@ -60,16 +62,13 @@ class MLflow(Tracker):
 
     def prepare(self) -> None:
         """Makes the experiment, and the tables of a new database, which two runs cannot do at once."""
-        from mlflow import MlflowClient
-
-        self._experiment_id(MlflowClient())
+        self._experiment_id(_client())
 
     def group(self, sweep: Path) -> None:
         """Makes a run that is the parent of those of a multirun."""
-        from mlflow import MlflowClient
         from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-        client = MlflowClient()
+        client = _client()
         experiment, folder = self._experiment_id(client), str(sweep.absolute())
         children = [
             run
@@ -88,3 +87,12 @@ class MLflow(Tracker):
         if found is not None:
             return str(found.experiment_id)
         return str(client.create_experiment(self._experiment))  # type: ignore[attr-defined]
+
+
+def _client() -> MlflowClient:
+    from mlflow import MlflowClient
+
+    # Their packages say on stderr what tables they make, with -q too. Importing mlflow sets the level.
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return MlflowClient()

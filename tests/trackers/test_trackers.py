@@ -55,6 +55,8 @@ def test_tensorboard_reads_back_curve_picture_settings_and_verdict(lrfind):
     assert events.Images("range")[0].width > 500
     (verdict,) = events.Tensors("verdict/text_summary")
     assert verdict.tensor_proto.string_val[0].decode() == ran.record["verdict"]
+    (shape,) = events.Tensors("shape/text_summary")
+    assert shape.tensor_proto.string_val[0].decode() == ran.record["shape"]
     assert events.Scalars("steps")[0].value == 15
     assert "_hparams_/session_start_info" in events.summary_metadata
 
@@ -69,6 +71,7 @@ def test_mlflow_reads_back_params_metrics_tags_and_artifacts(lrfind, mlflow):
     assert run.data.params["range.num_steps"] == "15"
     assert run.data.params["model._target_"] == "lrfind.tasks.models.mlp"
     assert run.data.tags["verdict"] == ran.record["verdict"]
+    assert run.data.tags["shape"] == ran.record["shape"]
     assert run.data.metrics["steps"] == 15
     history = client.get_metric_history(run.info.run_id, "loss")
     assert sorted(metric.step for metric in history) == [round(-5000 + 6000 * i / 14) for i in range(15)]
@@ -128,6 +131,7 @@ def test_several_trackers_and_one_that_fails_lose_nothing(lrfind, mlflow):
 def test_the_number_alone_goes_to_stdout(lrfind, mlflow):
     ran = lrfind("-q", "hydra/callbacks=mlflow")
     assert ran.code == 0
+    assert "INFO" not in ran.err
     assert float(ran.out) == ran.record["suggestion"]["lr"]
 
 
