@@ -36,6 +36,7 @@ What is trained (KEY=VALUE)
                 model.freeze_backbone=true
   data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom lightning from_model
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
+                data.collate_fn=mymodule.pad   your function that puts samples together as a batch
   optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom from_model
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
   experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
@@ -46,6 +47,8 @@ What is trained (KEY=VALUE)
 How
   device=auto|cpu|cuda|cuda:N|mps   seed=0   precision=fp32|bf16|fp16   batch_size=64   num_workers=null
   accumulation_steps=1   clip_grad_norm=null   channels_last=false   compile=false   deterministic=false
+  ranks=N       so many processes of this machine, a GPU each (range, refine, verify)
+  distributed=auto|ddp|fsdp   with several ranks: each has the whole model, or a part of it
 
 The range test
   range.start_lr  range.end_lr  range.num_steps  range.spacing=geometric|linear   the ladder of rates
