@@ -41,7 +41,15 @@ _INFO = {"all", "config", "defaults", "defaults-tree", "plugins", "searchpath"}
 def after_flags(words: Sequence[str]) -> Iterator[tuple[str, bool]]:
     """Every word, and whether it is the value of one of Hydra's flags before it."""
     for before, word in zip(["", *words], words, strict=False):
-        yield word, before in _WITH_VALUE or (before in ("--info", "-i") and word in _INFO)
+        yield word, _takes_value(before) or (before in ("--info", "-i") and word in _INFO)
+
+
+def _takes_value(flag: str) -> bool:
+    """Whether a flag, or the beginning of one alone as argparse takes it, has a value behind it."""
+    if flag in _WITH_VALUE:
+        return True
+    begun = [each for each in HYDRA_FLAGS if flag.startswith("--") and each.startswith(flag)]
+    return len(begun) == 1 and begun[0] in _WITH_VALUE
 
 
 def ordered(arguments: Sequence[str]) -> list[str]:
