@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from lrfind.cli.run_directory import RunDirectory, remove_abandoned
 from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
 from lrfind.multirun.report import multirun_csv, multirun_lines
-from lrfind.multirun.results import MultirunJob, exit_code, forget_jobs, jobs_of, note_job
+from lrfind.multirun.results import ERROR_FILE, MultirunJob, exit_code, forget_jobs, jobs_of, note_job
 from lrfind.report import console
 from lrfind.report.files import write_whole
 from lrfind.report.output import Show, number_text
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from lrfind.report.output import Outcome
 
 SUMMARY, PICTURE = "multirun.csv", "multirun.png"
-ERROR_FILE = "error.txt"
-"""Left in a job's directory where the job could not be run."""
 
 DEFECT = "A defect of lrfind: "
 

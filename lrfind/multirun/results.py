@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 ENTRIES = ".lrfind-jobs"
 """Folder of the entries, while the multirun lasts."""
 
+ERROR_FILE = "error.txt"
+"""Left in a job's directory where the job could not be run."""
+
 FAILED = "failed"
 """Status of a job that could not be run, beside those of a record."""
 

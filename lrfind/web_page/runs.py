@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
+from lrfind.multirun.results import ERROR_FILE
 from lrfind.report.load import task_of
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 COMMANDS = ("range", "refine", "verify", "compare", "schedule")
 _NEEDED = {"command", "status", "suggestion", "verdict", "rules", "config"}
-ERROR_FILE = "error.txt"
-"""What a job of a multirun leaves that could not be run."""
-
 _MOST_POINTS = 2000
 """Points of a line; of more, every so many-th is drawn."""
 
