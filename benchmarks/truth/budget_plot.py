@@ -21,7 +21,7 @@ from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.searches import SEARCHES
-from benchmarks.truth.tasks import BLIND, BUDGET, NEW, OLD
+from benchmarks.truth.tasks import APART, BUDGET, NEW, OLD
 from benchmarks.truth.verified import VERIFIED
 from lrfind.plotting.axes import log_axis
 from lrfind.plotting.draw import draw, png
@@ -51,7 +51,7 @@ PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "regret.png"
 
 GROUPS = {
     "34 tasks that its numbers were chosen on": (*OLD, *NEW),
-    "14 tasks kept apart": tuple(BLIND),
+    "14 tasks kept apart": tuple(APART),
 }
 """What each panel shows."""
 

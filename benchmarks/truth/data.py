@@ -156,3 +156,71 @@ def digits_and_themselves() -> Data:
     images, _ = read_digits()
     x = images.float().view(-1, 64) / 8 - 1
     return Data(TensorDataset(x, x), "digits and themselves", (64,), num_outputs=64)
+
+
+def pieces_of_modules(length: int = 32) -> Data:
+    """Pieces of the `SOURCES`, shape (length,), int64, and which of them each is from."""
+    folder = Path(os.__file__).parent
+    inputs, labels = [], []
+    for label, name in enumerate(SOURCES):
+        if (folder / name).is_file():
+            codes = torch.frombuffer(bytearray((folder / name).read_bytes()), dtype=torch.uint8).long()
+            pieces = codes[: len(codes) // length * length].view(-1, length)
+            inputs.append(torch.where(pieces < ALPHABET, pieces, ord("?")))
+            labels.append(torch.full((len(pieces),), label))
+    y = torch.cat(labels)
+    return Data(TensorDataset(torch.cat(inputs), y), "modules", (length,), num_outputs=len(SOURCES), labels=y)
+
+
+def noised_mnist(root: str, num_samples: int = 10_000) -> Data:
+    """The first of MNIST's images of half the size with noise added, 196 numbers, and the same without it."""
+    from lrfind.tasks.data.readers import read_mnist
+
+    images, _ = read_mnist("MNIST", root, False)
+    clean = torch.nn.functional.avg_pool2d(images[:num_samples].float().view(-1, 1, 28, 28) / 255, 2).flatten(
+        1
+    )
+    noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
+    return Data(TensorDataset(clean + 0.3 * noise, clean), "noised MNIST", (196,), num_outputs=196)
+
+
+def spirals(num_samples: int = 1500) -> Data:
+    """Three arms of a spiral in the plane, with noise; made up."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(num_samples) % 3
+    along = torch.rand(num_samples, generator=generator)
+    angle = 4 * along + labels * (2 * torch.pi / 3)
+    x = torch.stack((angle.cos(), angle.sin()), 1) * (0.2 + along).unsqueeze(1)
+    x = 1.5 * (x + 0.05 * torch.randn(x.shape, generator=generator))
+    return Data(TensorDataset(x, labels), "spirals", (2,), num_outputs=3, labels=labels)
+
+
+def several_labels(num_samples: int = 2000) -> Data:
+    """Counts, standardised, and which of five labels each sample has, 0 or 1; made up by scikit-learn."""
+    from sklearn.datasets import make_multilabel_classification
+
+    inputs, target = make_multilabel_classification(num_samples, n_features=20, n_classes=5, random_state=0)
+    x, y = (torch.tensor(part, dtype=torch.float32) for part in (inputs, target))
+    return Data(TensorDataset((x - x.mean(0)) / x.std(0), y), "labels", (20,), num_outputs=5)
+
+
+def waves(num_samples: int = 2000, length: int = 32) -> Data:
+    """Noisy waves of shape (length, 1), sines, squares, triangles or sawteeth, and which it is; made up."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(num_samples) % 4
+    phase, cycles = torch.rand(2, num_samples, 1, generator=generator)
+    turns = (phase + (1 + 2 * cycles) * torch.arange(length) / length) % 1
+    sine = (2 * torch.pi * turns).sin()
+    kinds = torch.stack((sine, sine.sign(), 4 * (turns - 0.5).abs() - 1, 2 * turns - 1))
+    x = kinds[labels, torch.arange(num_samples)] + 0.3 * torch.randn(turns.shape, generator=generator)
+    return Data(TensorDataset(x.unsqueeze(2), labels), "waves", (length, 1), num_outputs=4, labels=labels)
+
+
+def marked_sums(num_samples: int = 3000, length: int = 12) -> Data:
+    """Numbers of which some are marked, shape (length, 2), and the sum of those, standardised; made up."""
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.randn(num_samples, length, generator=generator)
+    marks = (torch.rand(num_samples, length, generator=generator) < 0.3).float()
+    y = (numbers * marks).sum(1, keepdim=True)
+    x = torch.stack((numbers, marks), 2)
+    return Data(TensorDataset(x, (y - y.mean()) / y.std()), "marked sums", (length, 2), num_outputs=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ def dropout_mlp() -> nn.Module:
 
 
 def dense(
-    *, sizes: Sequence[int], norm: str | None = None, dropout: float = 0.0, leaky: bool = False
+    *, sizes: Sequence[int], norm: str | None = None, dropout: float = 0.0, activation: str = "relu"
 ) -> nn.Module:
     """A perceptron of these widths, inputs first, on whatever is flattened.
 
@@ -47,13 +48,16 @@ def dense(
         sizes: Widths.
         norm: `batch` or `layer`, before each activation.
         dropout: Share of the hidden units that is left out.
-        leaky: Whether what is below zero passes through a little.
+        activation: `relu`, `leaky`, which lets a little of what is below zero pass, `tanh` or `gelu`.
     """
     norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+    active = {"relu": nn.ReLU, "leaky": partial(nn.LeakyReLU, 0.1), "tanh": nn.Tanh, "gelu": nn.GELU}[
+        activation
+    ]
     layers: list[nn.Module] = [nn.Flatten()]
     for n, m in pairwise(sizes[:-1]):
         layers += [nn.Linear(n, m), *([norms[norm](m)] if norm else [])]
-        layers += [nn.LeakyReLU(0.1) if leaky else nn.ReLU(), *([nn.Dropout(dropout)] if dropout else [])]
+        layers += [active(), *([nn.Dropout(dropout)] if dropout else [])]
     return nn.Sequential(*layers, nn.Linear(sizes[-2], sizes[-1]))
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RUNS = Path(__file__).parent / "results" / "runs.jsonl"
 
 TOPS = {"sgd": 1e2, "momentum": 1e1, "nesterov": 1e1, "rmsprop": 1e0, "adam": 1e0}
-TOPS |= {"adamw": 1e0, "nadam": 1e0}
+TOPS |= {"adamw": 1e0, "nadam": 1e0, "adamax": 1e0, "radam": 1e0, "adagrad": 1e1}
 """The highest rate of the grid by optimizer; the grid goes down from it by 6 decades."""
 
 SEEDS, LONG_SEEDS, CYCLE_SEEDS = 8, 3, 3

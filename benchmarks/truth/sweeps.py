@@ -1,6 +1,6 @@
 """Sweeps of the tasks on the default ladder, recorded once, so that rules can be studied and tested on them.
 
-    python -m benchmarks.truth.sweeps             records those of all tasks but the blind ones anew
+    python -m benchmarks.truth.sweeps             records those of all tuning and report tasks anew
 
 They go to results/sweeps.npz: single precision, NaN after the end of a sweep.
 """
@@ -98,7 +98,9 @@ def main() -> None:
     parser.add_argument("--sweeps", type=Path, default=SWEEPS, help="where they are recorded")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    names = [name for name, task in TASKS.items() if task.role is not Role.BLIND and not task.lacks]
+    names = [
+        name for name, task in TASKS.items() if task.role in (Role.TUNING, Role.REPORT) and not task.lacks
+    ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         record(names, args.sweeps)

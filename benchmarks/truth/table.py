@@ -34,7 +34,11 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
         "`../README.md`. Regret: 0 is the best rate of the grid, 1 has learnt nothing.",
     ]
     for title, role in (
-        ("Blind tasks: frozen before anything was measured on them, and looked at once", Role.BLIND),
+        ("Blind tasks: drawn before anything was measured on them, and looked at once", Role.BLIND),
+        (
+            "Tasks apart: frozen likewise, and looked at once for each rule since; none was chosen on them",
+            Role.APART,
+        ),
         ("Report tasks: the numbers of lrfind's rule were not chosen on them", Role.REPORT),
         ("Tuning tasks: lrfind's rule was found on them", Role.TUNING),
         ("All tasks", None),

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.truth.drawn import SOURCES, draw
 from lrfind.config.validate import validated
 from lrfind.range_test.config import RangeConfig
 
@@ -80,7 +81,7 @@ BIASED = {
 
 Small tables with Adam and AdamW, where 300 steps are many epochs; NAdam and dropout."""
 
-BLIND = {
+APART = {
     "iris_mlp_adam": 50,
     "friedman_mlp_adamw": 200,
     "moons_mlp_sgd": 300,
@@ -96,7 +97,12 @@ BLIND = {
     "chars_gru_adamw": 2000,
     "chars_mlp_momentum": 2000,
 }
-"""Tasks that were written down before anything was measured on them, and were looked at once, at the end."""
+"""Tasks that were written down before anything was measured on them; looked at once for each rule since.
+
+Nothing was chosen on them, but they are blind no more."""
+
+BLIND = {task.name: SOURCES[task.source].held_out for task in draw()}
+"""Tasks that were drawn by chance before anything was measured on them, and that nothing was chosen on."""
 
 LARGE = {
     "large_mnist_mlp_sgd": 5000,
@@ -125,6 +131,10 @@ ONE_CYCLE = (
 """Tasks that are also trained with a one-cycle schedule."""
 
 
+_BY_SKLEARN = ("table", "friedman", "moons", "several_labels")
+"""Functions of `data` that need scikit-learn."""
+
+
 class Role(str, Enum):
     """What a task is for."""
 
@@ -132,8 +142,10 @@ class Role(str, Enum):
     """A rule may be chosen or tuned on it."""
     REPORT = "report"
     """No number was to be chosen on it, but some decisions were made with it in sight."""
+    APART = "apart"
+    """Nothing was measured on it before a rule stood, and rules since were looked at on it, none chosen."""
     BLIND = "blind"
-    """Nothing was measured on it before the rule stood."""
+    """Drawn by chance; nothing was measured on it before the rule stood."""
     LARGE = "large"
     """It is an order of magnitude larger, no number was chosen on it, and it is reported apart."""
 
@@ -167,7 +179,7 @@ class Task:
         for word, folder in folders.items():
             if word in text and not ("LRFIND_DATA" in os.environ and (root / folder).is_dir()):
                 return f"LRFIND_DATA names no folder with {folder}/ in it"
-        made_by_sklearn = any(f"data.{name}" in text for name in ("table", "friedman", "moons"))
+        made_by_sklearn = any(f"data.{name}" in text for name in _BY_SKLEARN)
         if made_by_sklearn and importlib.util.find_spec("sklearn") is None:
             return "scikit-learn is not installed"
         return None
@@ -175,7 +187,12 @@ class Task:
 
 TASKS = {
     name: Task(name, role, held_out)
-    for role, group in ((Role.TUNING, OLD | BIASED), (Role.REPORT, NEW), (Role.BLIND, BLIND))
+    for role, group in (
+        (Role.TUNING, OLD | BIASED),
+        (Role.REPORT, NEW),
+        (Role.APART, APART),
+        (Role.BLIND, BLIND),
+    )
     for name, held_out in group.items()
 }
 """All small tasks by name."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from benchmarks.truth.lines import append_line, read_lines, rounded, without
-from benchmarks.truth.tasks import BIASED, BLIND, BUDGET, CONFIGS, TASKS
+from benchmarks.truth.tasks import APART, BIASED, BUDGET, CONFIGS, TASKS
 from lrfind.config.validate import validated
 from lrfind.report.observers import Caller
 from lrfind.tasks.build import data_of
@@ -102,7 +102,7 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="drop what is recorded of them first")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    names = args.tasks.split(",") if args.tasks else [*BLIND, *BIASED]
+    names = args.tasks.split(",") if args.tasks else [*APART, *BIASED]
     names = [name for name in names if not TASKS[name].lacks]
     budgets = [int(each) for each in args.budgets.split(",")]
     if args.fresh:

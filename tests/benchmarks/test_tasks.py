@@ -5,9 +5,11 @@ import torch
 
 from benchmarks.truth import pretrained
 from benchmarks.truth.data import characters, digits_of
+from benchmarks.truth.drawn import config_text, draw
 from benchmarks.truth.models import CharTransformer, resnet18, zero_head_mlp
 from benchmarks.truth.oracle import TOPS
 from benchmarks.truth.tasks import (
+    BLIND,
     CONFIGS,
     LARGE_TASKS,
     LONG,
@@ -30,6 +32,14 @@ def test_there_are_tasks_of_both_roles_and_of_every_optimizer():
     assert {task.role for task in TASKS.values()} == set(Role) - {Role.LARGE}
     assert {task.role for task in LARGE_TASKS.values()} == {Role.LARGE}
     assert {optimizer_kind(config_of(name)) for name in TASKS} == set(TOPS)  # composed here, kept for below
+
+
+def test_the_blind_tasks_are_what_chance_drew_and_no_two_are_alike():
+    drawn = draw()
+    assert [task.name for task in drawn] == list(BLIND)
+    assert len(BLIND) == 14
+    for task in drawn:
+        assert TASKS[task.name].path.read_text() == config_text(task)
 
 
 @pytest.mark.parametrize("name", [*TASKS, *LARGE_TASKS])
