@@ -13,28 +13,28 @@ import numpy as np
 from lrfind.errors import ConfigError
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.config import Groups, Metric
+from lrfind.range_test.curve import Curve
 from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
-from lrfind.range_test.launched_sweeps import launched_sweeps
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.seed_jobs import codec_of, launch_seeds
 from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lrfind.range_test.config import RangeConfig, RangeSettings
-    from lrfind.range_test.curve import Curve
-    from lrfind.range_test.launched_sweeps import SweptSeed
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
+    from lrfind.tasks.seed_jobs import JobResult, SeedJob
     from lrfind.training.task import OpenTask, Task
 
 
@@ -128,7 +128,7 @@ def run_range_test(
     about: tuple[str, str, list[str]] | None = None
     groups: tuple[Group, ...] = ()
     horizon: tuple[int, float | None] | None = None
-    elsewhere: dict[int, SweptSeed] = {}
+    elsewhere: dict[int, JobResult[Curve]] = {}
     planned = settings.repeats if isinstance(settings.repeats, int) else 1
     length = steps_a_sweep or settings.num_steps
     while len(curves) < planned and not interrupted:
@@ -140,7 +140,7 @@ def run_range_test(
                     if i > 0 and measure is None and _goes_elsewhere(open_task):
                         if i not in elsewhere:
                             elsewhere = _launched(open_task, settings, range(i, planned), told)
-                        curve = elsewhere[i].curve
+                        curve = elsewhere[i].found
                         skipped |= dict.fromkeys(elsewhere[i].skipped)
                     else:
                         with open_task(i) as task:
@@ -204,21 +204,23 @@ def _goes_elsewhere(open_task: OpenTask) -> TypeGuard[ConfigTasks]:
 
 def _launched(
     open_task: ConfigTasks, settings: RangeSettings, seeds: Sequence[int], shown: OnStep
-) -> dict[int, SweptSeed]:
+) -> dict[int, JobResult[Curve]]:
     """The sweeps of these seeds, wherever the launcher of this run has them done."""
-    ended: list[SweptSeed] = []
+    swept: dict[int, JobResult[Curve]] = {}
 
-    def on_sweep(swept: SweptSeed) -> None:
-        ended.append(swept)
-        curve = swept.curve
+    def on_result(job: SeedJob, result: JobResult[Curve]) -> None:
+        swept[job[0]] = result
+        curve = result.found
         if len(curve):
             values = (float(each[-1]) for each in (curve.lrs, curve.losses, curve.smoothed))
-            shown(Step(len(ended) * settings.num_steps - 1, *values))
+            shown(Step(len(swept) * settings.num_steps - 1, *values))
 
-    return launched_sweeps(open_task, partial(_swept, settings), seeds, on_sweep)
+    jobs = [(seed, None) for seed in seeds]
+    launch_seeds(open_task, partial(_sweep_seed, settings), jobs, codec_of(Curve, status=Status), on_result)
+    return swept
 
 
-def _swept(settings: RangeSettings, task: Task, on_step: OnStep) -> Curve:
+def _sweep_seed(settings: RangeSettings, task: Task, job: SeedJob, on_step: OnStep) -> Curve:
     return sweep_task(task, settings, on_step)
 
 

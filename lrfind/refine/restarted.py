@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.refine.results import SeedResult
-from lrfind.tasks.seed_runs import TrainedSeed, same_threads
+from lrfind.tasks.seed_jobs import JobResult, same_threads
 from lrfind.tasks.threads import available
 from lrfind.training.halving import Halving
 from lrfind.training.runs import train_runs
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lrfind.execution.executors import Say
     from lrfind.refine.continued import Reading
     from lrfind.refine.seeds import Seeds
+    from lrfind.tasks.seed_jobs import SeedJob
     from lrfind.training.run_set import OnStep, RunSet
     from lrfind.training.task import Task
 
@@ -46,14 +47,14 @@ class SeedOfRound:
         self._asked = asked
         self._threads = available()
 
-    def __call__(self, job: tuple[int, Strategy], say: Say) -> TrainedSeed:
-        """A seed, counted from 0, and the form it is to be measured in."""
+    def __call__(self, job: SeedJob, say: Say) -> JobResult[RunSet]:
+        """A seed, and the form it is to be measured in."""
         same_threads(self._threads)
         if self._seeds is None:
             assert self._again is not None
             self._seeds = self._again()
         runs = self.train(self._seeds, *job, lambda count, step: say((count, step)))
-        return TrainedSeed(runs, self._seeds.skipped)
+        return JobResult(runs, self._seeds.skipped)
 
     def train(self, seeds: Seeds, seed: int, strategy: Strategy, on_step: OnStep) -> RunSet:
         """The runs of a seed."""

@@ -12,7 +12,7 @@ from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import Status
-from lrfind.tasks.seed_runs import SEED_CODEC
+from lrfind.tasks.seed_jobs import RUN_SET_CODEC
 from lrfind.training import state as checkpoint
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.stacking.strategy import Strategy
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lrfind.refine.results import RoundPlan
     from lrfind.refine.seeds import Seeds
     from lrfind.report.observers import Observer
-    from lrfind.tasks.seed_runs import TrainedSeed
+    from lrfind.tasks.seed_jobs import JobResult
     from lrfind.training.run_set import RunSet
 
 
@@ -117,17 +117,17 @@ class RestartedRounds:
         found: dict[int, RunSet] = {}
         work = SeedOfRound(self._seeds, lrs, iterations, halving=self._halving, asked=self._strategy)
 
-        def on_result(index: int, trained: TrainedSeed) -> None:
-            found[numbers[index]] = trained.runs
-            on_step(int(trained.runs.steps_taken.sum()), 0)
-            self._seeds.skipped += [path for path in trained.skipped if path not in self._seeds.skipped]
+        def on_result(index: int, result: JobResult[RunSet]) -> None:
+            found[numbers[index]] = result.found
+            on_step(int(result.found.steps_taken.sum()), 0)
+            self._seeds.skipped += [path for path in result.skipped if path not in self._seeds.skipped]
 
         try:
             work_through(
                 work,
                 [(seed, strategy) for seed in numbers],
                 processes=1,
-                codec=SEED_CODEC,
+                codec=RUN_SET_CODEC,
                 on_message=lambda index, message: None,
                 on_result=on_result,
             )

@@ -18,7 +18,7 @@ from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
-from lrfind.tasks.seed_runs import launched_seeds
+from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds
 from lrfind.training.optimizer import momentum_of
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
     from lrfind.tasks.data.dataset import Data
-    from lrfind.tasks.seed_runs import TrainedSeed
+    from lrfind.tasks.seed_jobs import JobResult, SeedJob
     from lrfind.training.run_set import OnStep
     from lrfind.training.task import OpenTask, Task
 
@@ -179,13 +179,14 @@ class Trial:
         try:
             with self._observer.steps(total, self._words(total)) as shown:
 
-                def on_seed(seed: int, trained: TrainedSeed) -> None:
-                    done[seed] = trained.runs
-                    self.skipped += [path for path in trained.skipped if path not in self.skipped]
+                def on_result(job: SeedJob, result: JobResult[RunSet]) -> None:
+                    done[job[0]] = result.found
+                    self.skipped += [path for path in result.skipped if path not in self.skipped]
                     steps = sum(int(runs.steps_taken.sum()) for runs in done.values())
-                    shown(TrialStep(steps - 1, seed, courses[-1].schedule.policy.value))
+                    shown(TrialStep(steps - 1, job[0], courses[-1].schedule.policy.value))
 
-                launched_seeds(self._open_task, train, range(self._seeds), on_seed)
+                jobs = [(seed, None) for seed in range(self._seeds)]
+                launch_seeds(self._open_task, train, jobs, RUN_SET_CODEC, on_result)
         except KeyboardInterrupt:
             pass  # the seeds that are missing say so
         return Tried(tuple(courses), self._read_at, tuple(done[seed] for seed in sorted(done)), self._seeds)
@@ -235,7 +236,7 @@ class Trial:
         try:
             return _train(
                 task,
-                seed,
+                (seed, None),
                 on_step,
                 courses=courses,
                 read_at=self._read_at,
@@ -269,7 +270,7 @@ class Trial:
 
 def _train(
     task: Task,
-    seed: int,
+    job: SeedJob,
     on_step: OnStep,
     *,
     courses: Sequence[ScheduleTable],
@@ -284,7 +285,7 @@ def _train(
         num_steps=read_at[-1],
         held_out=task.validation,
         read_at=read_at,
-        seed=first_seed + seed,
+        seed=first_seed + job[0],
         before_step=momentum_moved(task, courses),
         on_step=on_step,
     )

@@ -3,9 +3,8 @@
 import numpy as np
 
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.launched_sweeps import SweptSeed, _pack, _unpack
 from lrfind.suggestion import Status
-from lrfind.tasks.seed_runs import SEED_CODEC, TrainedSeed
+from lrfind.tasks.seed_jobs import RUN_SET_CODEC, JobResult, codec_of
 from lrfind.training.run_set import RunSet
 
 
@@ -16,13 +15,13 @@ def test_runs_come_back_bitwise():
     runs.losses[1, 2] = np.inf
     runs.readings[0] = rng.random(2)
     runs.steps_taken[:], runs.diverged[1], runs.finished[:] = [3, 2], True, True
-    found = SEED_CODEC.unpack(SEED_CODEC.pack(TrainedSeed(runs, ["a.png"])))
+    found = RUN_SET_CODEC.unpack(RUN_SET_CODEC.pack(JobResult(runs, ["a.png"])))
     assert found.skipped == ["a.png"]
     for name in ("seed", "read_at", "stacked", "reason"):
-        assert getattr(found.runs, name) == getattr(runs, name)
+        assert getattr(found.found, name) == getattr(runs, name)
     for name in ("lrs", "losses", "readings", "accuracies", "steps_taken", "diverged", "finished"):
-        np.testing.assert_array_equal(getattr(found.runs, name), getattr(runs, name))
-        assert getattr(found.runs, name).dtype == getattr(runs, name).dtype
+        np.testing.assert_array_equal(getattr(found.found, name), getattr(runs, name))
+        assert getattr(found.found, name).dtype == getattr(runs, name).dtype
 
 
 def test_a_curve_comes_back_bitwise_with_what_was_not_measured():
@@ -31,7 +30,8 @@ def test_a_curve_comes_back_bitwise_with_what_was_not_measured():
         lrs=lrs, losses=np.array([1 / 3, 0.2, 0.1, np.nan]), smoothed=lrs * 2, status=Status.NONFINITE,
         planned_steps=9, start_losses=lrs / 3, momentum=0.9, epoch_steps=28.078125, skip_end=2,
     )  # fmt: skip
-    found = _unpack(_pack(SweptSeed(curve, []))).curve
+    codec = codec_of(Curve, status=Status)
+    found = codec.unpack(codec.pack(JobResult(curve, []))).found
     for name in ("lrs", "losses", "smoothed", "start_losses"):
         np.testing.assert_array_equal(getattr(found, name), getattr(curve, name))
     for name in (

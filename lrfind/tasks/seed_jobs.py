@@ -1,0 +1,144 @@
+"""Jobs on the task of one seed after another, each wherever the launcher of this run has it done."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import torch
+
+from lrfind.execution.executors import work_through
+from lrfind.execution.launcher import Codec
+from lrfind.report.state_file import arrays_as_bytes, arrays_of
+from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.threads import available
+from lrfind.training.run_set import RunSet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lrfind.execution.executors import Say
+    from lrfind.training.task import OpenTask, Task
+
+Result = TypeVar("Result")
+
+SeedJob = tuple[int, Any]
+"""A seed, counted from 0, and what else says what is to be done."""
+
+Do = Callable[["Task", SeedJob, Callable[..., None]], Result]
+"""Does a job on the task of its seed, and calls the function at every step. It is pickled."""
+
+_ABOUT = "about"
+"""Name of the array that holds what is no array, as JSON."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class JobResult(Generic[Result]):
+    """What a job came to.
+
+    Attributes:
+        found: What was measured.
+        skipped: Pictures that could not be read.
+    """
+
+    found: Result
+    skipped: list[str]
+
+
+class SeedWork(Generic[Result]):
+    """Does jobs on the tasks of a config, in whichever process; the data are read once.
+
+    Args:
+        open_task: Opens the task of a seed.
+        do: Does a job on it.
+    """
+
+    def __init__(self, open_task: ConfigTasks, do: Do[Result]) -> None:
+        self._open_task = open_task.without_data()
+        self._do = do
+        self._threads = available()
+
+    def __call__(self, job: SeedJob, say: Say) -> JobResult[Result]:
+        """Does a job."""
+        same_threads(self._threads)
+        self._open_task.read_data()
+        with self._open_task(job[0]) as task:
+            return JobResult(self._do(task, job, lambda *step: say(step)), list(task.skipped))
+
+
+def launch_seeds(
+    open_task: OpenTask,
+    do: Do[Result],
+    jobs: Sequence[SeedJob],
+    codec: Codec,
+    on_result: Callable[[SeedJob, JobResult[Result]], None],
+) -> None:
+    """Has the launcher of this run do jobs; they end in any order.
+
+    Args:
+        open_task: Opens the task of a seed, from a config.
+        do: Does a job on it.
+        jobs: The jobs.
+        codec: How what they come to is written; see `codec_of`.
+        on_result: Told what a job came to.
+
+    Raises:
+        UserError: As a job raised it, or the launcher gave up.
+        KeyboardInterrupt: As it came; what had ended was told.
+    """
+    assert isinstance(open_task, ConfigTasks)
+    work_through(
+        SeedWork(open_task, do),
+        jobs,
+        processes=1,
+        codec=codec,
+        on_message=lambda index, message: None,
+        on_result=lambda index, result: on_result(jobs[index], result),
+    )
+
+
+def same_threads(count: int) -> None:
+    """In a process that has trained nothing yet: torch may use as many threads as where the run began.
+
+    Sums over other numbers of threads round otherwise, and the same seed is to give the same numbers.
+    """
+    if available.cache_info().currsize == 0:
+        torch.set_num_threads(count)
+        available()
+
+
+def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
+    """How a `JobResult` is written whose `found` is a dataclass of arrays and of plain values.
+
+    Args:
+        kind: The dataclass.
+        made_by: What makes the value of a field of what JSON has of it: an enum, a tuple.
+    """
+
+    def pack(result: JobResult[Any]) -> bytes:
+        values = {each.name: getattr(result.found, each.name) for each in dataclasses.fields(kind)}
+        arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+        plain = {name: _plain(value) for name, value in values.items() if name not in arrays}
+        about = json.dumps({"found": plain, "skipped": result.skipped}).encode()
+        return arrays_as_bytes({**arrays, _ABOUT: np.frombuffer(about, dtype=np.uint8)})
+
+    def unpack(content: bytes) -> JobResult[Any]:
+        arrays = arrays_of(content)
+        about = json.loads(arrays.pop(_ABOUT).tobytes())
+        plain = about["found"]
+        plain |= {name: make(plain[name]) for name, make in made_by.items()}
+        return JobResult(kind(**plain, **arrays), about["skipped"])
+
+    return Codec(pack, unpack)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
+
+
+RUN_SET_CODEC = codec_of(RunSet, read_at=tuple)
+"""How the runs of a seed are written."""
