@@ -78,7 +78,7 @@ class TrialResult(Result):
     def _page(self) -> Page:
         from lrfind.schedule.trial_plot import trial_page
 
-        return trial_page(self.tried, self.tried.courses[0].schedule.lr, self.title)
+        return trial_page(self.tried, self.title)
 
     def _panel(self) -> Panel:
         from lrfind.schedule.trial_plot import trial_panel
@@ -121,7 +121,7 @@ def try_policies(
         loader: Any iterable of batches: `(inputs, target, ...)` or a dict. It is started again for each
             policy, and its order begins again with it, so it may be no iterator.
         held_out: Fixed batches that are not trained on; loss and accuracy are read on them.
-        schedules: Two or more of different policies, with the same peak and the same number of steps:
+        schedules: Two or more of different policies, with the same number of steps:
             `[policies.schedule(name, lr=0.1, num_steps=300) for name in ("fixed", "cosine")]`.
         seeds: Repeat everything so many times, for the noise. Random streams and the loader's generators
             are seeded with 0, 1, ... and `initialise` is called; for 1, without `initialise`, nothing is.
@@ -207,9 +207,7 @@ def _num_steps(schedules: Sequence[Schedule]) -> int:
     names = [each.policy.value for each in schedules]
     if len(set(names)) < len(names):
         raise UserError(f"schedules must be of different policies, got {', '.join(names)}.")
-    if len({(each.lr, each.num_steps) for each in schedules}) > 1:
-        said = ", ".join(
-            f"{each.policy.value} lr={each.lr:g} num_steps={each.num_steps}" for each in schedules
-        )
-        raise UserError(f"schedules must have the same peak and the same number of steps, got {said}.")
+    if len({each.num_steps for each in schedules}) > 1:
+        said = ", ".join(f"{each.policy.value} num_steps={each.num_steps}" for each in schedules)
+        raise UserError(f"schedules must have the same number of steps, got {said}.")
     return schedules[0].num_steps

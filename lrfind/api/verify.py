@@ -10,6 +10,7 @@ from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.config.schema import Precision
 from lrfind.range_test.config import RangeSettings
+from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
@@ -21,7 +22,7 @@ from lrfind.verify.config import VerifySettings
 from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS
 from lrfind.verify.report import verify_csv, verify_record
 from lrfind.verify.run import Runs, verify_rate
-from lrfind.verify.target import Checked, announce_range_test, or_pinned, suggested
+from lrfind.verify.target import Checked, announce_range_test, for_schedule, or_pinned, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -189,6 +190,7 @@ def verify(
             range_steps=RangeSettings().most_steps if around is None else 0,
         )
         checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
+        checked = for_schedule(checked, schedule, observer)
         checked = or_pinned(checked, lr, observer, key="lr")
         found = verify_rate(runs, checked, settings)
     if found.interrupted:
@@ -238,4 +240,6 @@ def _suggested(
     found = around if isinstance(around, Suggestion) else around.suggestion
     verdict = "" if isinstance(around, Suggestion) else around.verdict
     lr = None if found is None else found.lr
-    return Checked(lr, Role.SUGGESTION, found, source="the suggestion given as around", verdict=verdict)
+    peaks = {} if isinstance(around, Suggestion) else named_peaks(around.content.get("peaks", []))
+    source = "the suggestion given as around"
+    return Checked(lr, Role.SUGGESTION, found, source=source, verdict=verdict, peaks=peaks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.compare.results import Edge
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import duration_text
+from lrfind.report.formatting import counted, duration_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
@@ -82,21 +82,17 @@ def announced(
         seconds: How long all of it is going to take.
         stacked: Share of the runs whose rates are trained side by side.
     """
-    factors = [_counted(rates, "rate")]
-    factors += [_counted(optimizers, "optimizer")] if optimizers > 1 else []
-    factors += [_counted(batch_sizes, "batch size"), _counted(seeds, "seed"), budget]
+    factors = [counted(rates, "rate")]
+    factors += [counted(optimizers, "optimizer")] if optimizers > 1 else []
+    factors += [counted(batch_sizes, "batch size"), counted(seeds, "seed"), budget]
     how = [f"{processes} at a time"] if processes > 1 else []
     if stacked:
         how.append("rates side by side" if stacked == 1 else "rates side by side where that is faster")
     told = f"{' x '.join(factors)}, about {duration_text(seconds)}"
     told += f" ({', '.join(how)})" if how else ""
     if taken_over:
-        told += f"; {_counted(taken_over, 'run')} taken over from before"
+        told += f"; {counted(taken_over, 'run')} taken over from before"
     return f"{told}."
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequence[Path]) -> Lines:

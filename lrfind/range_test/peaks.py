@@ -65,6 +65,11 @@ def peaks_record(suggestion: Suggestion | None, settings: Mapping[str, Any]) -> 
     ]
 
 
+def named_peaks(peaks: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """The rates of the record's `peaks`, by policy."""
+    return {peak["policy"]: peak["lr"] for peak in peaks}
+
+
 def peaks_line(peaks: Sequence[dict[str, Any]]) -> str:
     """The peaks in a sentence; there is one at least."""
     each = [f"{rate_text(peak['lr'])} for {peak['policy']}" for peak in peaks]

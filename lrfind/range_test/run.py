@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -16,17 +16,19 @@ from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
+from lrfind.range_test.peaks import named_peaks, peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
+from lrfind.report.record import plain
 from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds
 from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lrfind.range_test.config import RangeConfig, RangeSettings
     from lrfind.range_test.repeats import Repeats
@@ -56,6 +58,7 @@ class RangeTest:
         notes: What the user should know of the task.
         skipped: Pictures that could not be read.
         groups: The optimizer's groups with their rates; none where there is only one.
+        peaks: The peaks of schedules that were measured to go with the suggestion, by policy.
     """
 
     curve: Curve
@@ -67,6 +70,7 @@ class RangeTest:
     notes: list[str]
     skipped: list[str]
     groups: tuple[Group, ...] = ()
+    peaks: Mapping[str, float] = field(default_factory=dict)
 
 
 def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> RangeTest:
@@ -194,6 +198,7 @@ def run_range_test(
         notes=about[2],
         skipped=list(skipped),
         groups=tuple(group.following(reading.suggestion) for group in groups),
+        peaks=named_peaks(peaks_record(reading.suggestion, plain(settings))),
     )
 
 

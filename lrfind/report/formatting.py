@@ -1,10 +1,14 @@
-"""How durations and paths are spelled for a reader."""
+"""How durations, paths, numbers of things and lists of names are spelled for a reader."""
 
 from __future__ import annotations
 
 import math
 import os
 from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def duration_text(seconds: float) -> str:
@@ -29,3 +33,13 @@ def shortest(path: str | os.PathLike[str]) -> str:
     with suppress(ValueError):  # another drive
         return min(os.path.relpath(whole), whole, key=len)
     return whole
+
+
+def counted(count: int, what: str) -> str:
+    """Spells a number of things: `1 seed`, `1,200 seeds`."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
+
+
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Spells names: `a`, `a and b`, `a, b and c`; there is one at least."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"

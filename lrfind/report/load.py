@@ -33,6 +33,7 @@ class Earlier:
         rules: Every rule's own answer.
         verdict: What it showed.
         config: The whole composed config.
+        peaks: The peaks of schedules that it names, by policy.
     """
 
     command: str
@@ -41,6 +42,7 @@ class Earlier:
     rules: Mapping[str, float | None]
     verdict: str
     config: Mapping[str, Any]
+    peaks: Mapping[str, float]
 
     @property
     def task(self) -> str:
@@ -79,17 +81,18 @@ def earlier_run(given: str, key: str) -> Earlier:
         raise ConfigError(f"{key}: {path} is no JSON record of lrfind: {error}. {_REMEDY}") from error
     if not isinstance(record, dict) or not {"command", "suggestion", "verdict"} <= record.keys():
         raise ConfigError(f"{key}: {path} is no record of lrfind: it has no suggestion. {_REMEDY}")
-    found = record["suggestion"]
+    found = None if record["suggestion"] is None else _suggestion(record["suggestion"], key, path)
     rules, config = record.get("rules"), record.get("config")
     return Earlier(
         command=str(record["command"]),
         path=path,
-        suggestion=None if found is None else _suggestion(found, key, path),
+        suggestion=found,
         rules={name: lr for name, lr in rules.items() if lr is None or isinstance(lr, (int, float))}
         if isinstance(rules, dict)
         else {},
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
+        peaks=_peaks(record, found, key, path),
     )
 
 
@@ -128,6 +131,20 @@ def _suggestion(content: Any, key: str, path: Path) -> Suggestion:
     if low > high:
         raise ConfigError(f"{key}: the bracket in {path} is upside down. {_REMEDY}")
     return suggestion
+
+
+def _peaks(record: dict[str, Any], found: Suggestion | None, key: str, path: Path) -> dict[str, float]:
+    """The peaks that a range test names, or that of the schedule along which verify judged its suggestion."""
+    try:
+        peaks = {str(peak["policy"]): _number(peak["lr"]) for peak in record.get("peaks", [])}
+        along = (record.get("judged_after") or {}).get("schedule", "constant")
+        if found is not None and along != "constant":
+            peaks[str(along)] = found.lr
+    except (AttributeError, KeyError, TypeError, OverflowError) as error:
+        raise ConfigError(f"{key}: the peaks in {path} are none of lrfind's. {_REMEDY}") from error
+    if not all(0 < rate < math.inf for rate in peaks.values()):
+        raise ConfigError(f"{key}: the peaks in {path} must be greater than 0 and finite. {_REMEDY}")
+    return peaks
 
 
 def _number(value: Any) -> float:

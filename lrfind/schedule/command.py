@@ -60,8 +60,7 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
         lines=partial(
             schedule_lines,
             found.tables,
-            found.peak.suggestion,
-            found.peak.source,
+            found.peak,
             trial=[] if tried is None else tried_lines(tried),
         ),
         loss=None if tried is None or tried.best is None else tried.outcomes[tried.best].loss,
@@ -72,7 +71,7 @@ def _picture(found: Worked) -> bytes:
     from lrfind.plotting.draw import draw, png
     from lrfind.schedule.plot import schedule_page
 
-    return png(draw(schedule_page(found.tables, found.peak.suggestion.lr, found.peak.source)))
+    return png(draw(schedule_page(found.tables, found.peak)))
 
 
 def _range_page_trial(found: Worked) -> bytes:
@@ -81,4 +80,4 @@ def _range_page_trial(found: Worked) -> bytes:
 
     assert found.trial is not None
     assert found.tried is not None
-    return png(draw(trial_page(found.tried, found.peak.suggestion.lr, found.trial.title)))
+    return png(draw(trial_page(found.tried, found.trial.title)))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from lrfind.config.bounds import at_least, offers, samples_or_null
 from lrfind.range_test.config import RangeConfig
 from lrfind.schedules.policies import PARAMETERS, POLICIES, policy_of
 from lrfind.schedules.policy import Policy
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 ALL = "all"
 """What asks for every policy."""
@@ -100,7 +103,7 @@ class ScheduleSettings:
                 "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
             )
         elif self.lr is not None:
-            problems += rate_problems(self, policies)
+            problems += rate_problems(self, dict.fromkeys(policies, self.lr))
         return problems
 
 
@@ -157,14 +160,13 @@ def parameters_of(settings: ScheduleSettings) -> dict[str, Any]:
     return {field.name: getattr(settings, field.name) for field in fields(settings) if field.name in known}
 
 
-def rate_problems(settings: ScheduleSettings, policies: list[Policy]) -> list[str]:
-    """What is wrong with the numbers, once `lr` is known; each problem once."""
-    assert settings.lr is not None
+def rate_problems(settings: ScheduleSettings, lrs: Mapping[Policy, float]) -> list[str]:
+    """What is wrong with the numbers, once the peaks are known; each problem once."""
     found = [
         problem
-        for policy in policies
+        for policy, lr in lrs.items()
         for problem in POLICIES[policy].problems_of(
-            settings.lr, settings.num_steps, parameters_of(settings), prefix="schedule."
+            lr, settings.num_steps, parameters_of(settings), prefix="schedule."
         )
     ]
     return list(dict.fromkeys(found))

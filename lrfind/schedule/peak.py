@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lrfind.report.formatting import listed
+from lrfind.schedules.named_peak import as_peak
+from lrfind.schedules.policy import Policy
+from lrfind.suggestion import rate_text
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from lrfind.report.load import Earlier
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
+
+_RISING = (Policy.COSINE, Policy.ONE_CYCLE, Policy.WSD)
+"""The policies that rise to a peak; `cyclic` has a bracket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +34,46 @@ class Peak:
             it was given.
         steps: Training steps that it took here.
         skipped: Pictures that could not be read on the way.
+        named: The peaks that come from there for a policy of their own, by policy.
     """
 
     suggestion: Suggestion
     source: str = ""
     steps: int = 0
     skipped: tuple[str, ...] = ()
+    named: Mapping[str, float] = field(default_factory=dict)
+
+    def of(self, policy: Policy) -> Suggestion:
+        """The peak of a policy: the one that is named for it, else the suggestion."""
+        return as_peak(self.suggestion, policy.value, self.named)
+
+    def text(self, policies: Sequence[Policy]) -> str:
+        """The rates: `0.4`, or `0.4, 0.8 for cosine`."""
+        return peaks_text({policy: self.of(policy).lr for policy in policies})
+
+    def origin(self, policies: Sequence[Policy]) -> str:
+        """Where they come from, the bracket, and whether they are meant for these policies."""
+        if not self.source:
+            return ""
+        found = self.suggestion
+        bracket = f"bracket {rate_text(found.low)} to {rate_text(found.high)}"
+        if any(policy in self.named for policy in policies):
+            bracket = f"{rate_text(found.lr)} for a constant rate, {bracket}"
+        said = f"{self.source} ({bracket})"
+        unnamed = [policy.value for policy in policies if policy in _RISING and policy not in self.named]
+        if unnamed:
+            said += f"; no peak of {listed(unnamed, 'or')} was measured for it"
+        return said
+
+
+def peaks_text(peaks: Mapping[Policy, float]) -> str:
+    """Peaks by policy in words, each rate once, rising: `0.4`, or `0.4, 0.8 for cosine and one_cycle`."""
+    lowest, *others = sorted(set(peaks.values()))
+    said = [rate_text(lowest)]
+    for lr in others:
+        names = [policy.value for policy, other in peaks.items() if other == lr]
+        said.append(f"{rate_text(lr)} for {listed(names)}")
+    return ", ".join(said)
 
 
 def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Peak:
@@ -58,13 +102,13 @@ def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Pe
     return _of_range_test(config, data, observer)
 
 
-def with_rates(settings: ScheduleSettings, peak: Peak) -> ScheduleSettings:
-    """The settings with the peak, and with its bracket, where it has one, as the ends of `cyclic`.
+def with_bracket(settings: ScheduleSettings, peak: Peak) -> ScheduleSettings:
+    """The settings with the bracket of the peak, where it has one, as the ends of `cyclic`.
 
-    In a trial all policies have the same peak, so the upper end of the bracket is left out there.
+    In a trial it has the peak of the others, so the upper end of the bracket is left out there.
     """
     found = peak.suggestion
-    known = dataclasses.replace(settings, lr=found.lr)
+    known = dataclasses.replace(settings)
     highest = found.lr if settings.try_ else found.high
     if peak.source and found.low < highest:
         known.base_lr = found.low if settings.base_lr is None else settings.base_lr
@@ -83,14 +127,19 @@ def _of_earlier(earlier: Earlier) -> Peak:
         )
     trained = f" for {earlier.task}" if earlier.task else ""
     reason = f"Taken from {earlier.path}. {found.reason}"
-    return Peak(dataclasses.replace(found, reason=reason), f"suggested by lrfind {earlier.command}{trained}")
+    return Peak(
+        dataclasses.replace(found, reason=reason),
+        f"suggested by lrfind {earlier.command}{trained}",
+        named=earlier.peaks,
+    )
 
 
 def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Peak:
     """What `lrfind` would suggest for the task: on all the data, with the settings of `range`."""
     from lrfind.errors import ConfigError
     from lrfind.range_test.run import range_test_of
-    from lrfind.suggestion import Status, rate_text
+    from lrfind.schedule.config import tried_policies
+    from lrfind.suggestion import Status
 
     settings = config.range
     observer.note(
@@ -106,5 +155,12 @@ def _of_range_test(config: ScheduleConfig, data: Data, observer: Observer) -> Pe
             f"schedule.lr: the range test of this task suggests no peak. {found.reading.verdict} Or give a "
             "rate of your own, schedule.lr=LR."
         )
-    observer.note(f"the range test suggests {rate_text(suggestion.lr)}.")
-    return Peak(suggestion, f"suggested by a range test of {found.title}", found.steps, tuple(found.skipped))
+    peak = Peak(
+        suggestion,
+        f"suggested by a range test of {found.title}",
+        found.steps,
+        tuple(found.skipped),
+        found.peaks,
+    )
+    observer.note(f"the range test suggests {peak.text(tried_policies(config.schedule))}.")
+    return peak

@@ -23,6 +23,7 @@ from lrfind.plotting.panel import (
     Panel,
     above,
 )
+from lrfind.report.formatting import counted, listed
 from lrfind.schedules.policy import Policy
 from lrfind.suggestion import rate_text
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lrfind.schedule.peak import Peak
     from lrfind.schedules.schedule import Schedule, ScheduleTable
 
     Floats = NDArray[np.float64]
@@ -58,16 +60,15 @@ _FEW = 31
 """Up to so many steps each is a dot of its own."""
 
 
-def schedule_page(tables: Sequence[ScheduleTable], lr: float, source: str) -> Page:
+def schedule_page(tables: Sequence[ScheduleTable], peak: Peak) -> Page:
     """Works out the picture.
 
     Args:
         tables: The schedules, all of as many steps.
-        lr: The peak rate.
-        source: Where it comes from, for the title; may be empty.
+        peak: Where their rates come from, for the title.
     """
     make = _together if len(tables) <= TOGETHER else _apart
-    return Page(_title(tables, lr, source), make(tables), left=LEFT, right=RIGHT)
+    return Page(_title(tables, peak), make(tables), left=LEFT, right=RIGHT)
 
 
 def colour_of(index: int) -> str:
@@ -173,17 +174,18 @@ def _momentum_axis(tables: Sequence[ScheduleTable], intervals: int, label: str) 
     return linear_axis(float(values.min()), float(values.max()), label, intervals=intervals)
 
 
-def _title(tables: Sequence[ScheduleTable], lr: float, source: str) -> str:
+def _title(tables: Sequence[ScheduleTable], peak: Peak) -> str:
     names = [table.schedule.policy.value for table in tables]
     if len(names) > TOGETHER:
         title = f"{len(names)} learning-rate policies"
     elif len(names) == 1:
         title = f"Learning-rate policy {names[0]}"
     else:
-        title = f"Learning-rate policies {', '.join(names[:-1])} and {names[-1]}"
-    steps = tables[0].schedule.num_steps
-    title += f", {steps:,} {'step' if steps == 1 else 'steps'}, peak {rate_text(lr)}"
-    return f"{title}\nPeak {source}" if source else title
+        title = f"Learning-rate policies {listed(names)}"
+    title += f", {counted(tables[0].schedule.num_steps, 'step')}"
+    policies = [table.schedule.policy for table in tables]
+    title += f", peak {peak.text(policies)}"
+    return f"{title}\nPeak {peak.source}" if peak.source else title
 
 
 def _made_of(schedule: Schedule) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from lrfind.report.answer import file_lines
 from lrfind.report.files import csv_text
+from lrfind.report.formatting import counted
 from lrfind.report.paragraphs import Paragraph
 from lrfind.report.table import Column, Row, Table
 from lrfind.schedule.trial_report import tried_record
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
+    from lrfind.schedule.peak import Peak
     from lrfind.schedule.results import Tried
     from lrfind.schedules.schedule import ScheduleTable
-    from lrfind.suggestion import Suggestion
 
 _COLUMNS = 6
 """Intervals between the steps of the table on the screen."""
@@ -82,7 +83,7 @@ def policy_records(courses: Sequence[ScheduleTable]) -> list[dict[str, Any]]:
 def schedule_verdict(courses: Sequence[ScheduleTable]) -> str:
     """What the rates do, in a sentence."""
     steps = courses[0].schedule.num_steps
-    return f"Over {steps:,} {'step' if steps == 1 else 'steps'}: {'; '.join(map(_words, courses))}."
+    return f"Over {counted(steps, 'step')}: {'; '.join(map(_words, courses))}."
 
 
 def _words(course: ScheduleTable) -> str:
@@ -102,8 +103,7 @@ def _words(course: ScheduleTable) -> str:
 
 def schedule_lines(
     courses: Sequence[ScheduleTable],
-    suggestion: Suggestion,
-    source: str,
+    peak: Peak,
     files: Sequence[Path],
     *,
     trial: Sequence[Paragraph | Table] = (),
@@ -112,15 +112,18 @@ def schedule_lines(
 
     Args:
         courses: The schedules, all of as many steps.
-        suggestion: The peak rate.
-        source: Where it comes from; empty where it was given.
+        peak: Where their rates come from.
         files: Paths of the files.
         trial: What was measured under the policies, where they were tried.
     """
-    peak = f"Peak learning rate: {rate_text(suggestion.lr)}"
-    if source:
-        peak += f", {source} (bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)})"
-    lines: Lines = [Paragraph(peak, "bold green"), *trial, Paragraph(""), _rate_table(courses)]
+    policies = [course.schedule.policy for course in courses]
+    said = ", ".join(filter(None, (peak.text(policies), peak.origin(policies))))
+    lines: Lines = [
+        Paragraph(f"Peak learning rate: {said}", "bold green"),
+        *trial,
+        Paragraph(""),
+        _rate_table(courses),
+    ]
     for course in courses:
         # Not indented, so that it can be pasted.
         lines += [Paragraph(""), Paragraph(f"{course.schedule.policy.value} in PyTorch:", "bold")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.report.formatting import counted, listed
 from lrfind.statistics import paired_noise
 from lrfind.suggestion import Status
 
@@ -150,7 +151,7 @@ class Tried:
         count = len(self.finished)
         if self.interrupted:
             return (
-                f"The trial was interrupted after {count} of {_counted(self.planned, 'seed')}: too early to "
+                f"The trial was interrupted after {count} of {counted(self.planned, 'seed')}: too early to "
                 "say which policy ends lowest."
             )
         if self.best is None:
@@ -159,7 +160,7 @@ class Tried:
         clear = [self.policies[i] for i in others if self.clearly_worse(i)]
         close = [self.policies[i] for i in others if not self.clearly_worse(i)]
         said = (
-            f"After {_counted(self.read_at[-1], 'step')} {self.policies[self.best]} ended lowest, at a "
+            f"After {counted(self.read_at[-1], 'step')} {self.policies[self.best]} ended lowest, at a "
             f"held-out loss of {self.finals[:, self.best].mean():.3g}"
         )
         if not others:
@@ -170,8 +171,8 @@ class Tried:
             said += _compared(clear, close)
         gone = [each for each in self.outcomes if each.diverged]
         if gone:
-            told = [f"{each.policy} with {each.diverged} of {_counted(count, 'seed')}" for each in gone]
-            said += f" {_listed(told)} diverged."
+            told = [f"{each.policy} with {each.diverged} of {counted(count, 'seed')}" for each in gone]
+            said += f" {listed(told)} diverged."
         return said
 
 
@@ -190,22 +191,14 @@ def reading_steps(num_steps: int, readings: int) -> tuple[int, ...]:
 def _compared(clear: Sequence[str], close: Sequence[str]) -> str:
     """How the other policies stand to the best."""
     if not close:
-        return f": compared seed by seed, below {_listed(clear)} by more than chance."
+        return f": compared seed by seed, below {listed(clear)} by more than chance."
     verb = "is" if len(close) == 1 else "are"
     if not clear:
         return (
-            f", but compared seed by seed {_listed(close)} {verb} within the spread of the seeds: this trial "
+            f", but compared seed by seed {listed(close)} {verb} within the spread of the seeds: this trial "
             "does not tell them apart."
         )
     return (
-        f": compared seed by seed, below {_listed(clear)} by more than chance, but {_listed(close)} {verb} "
+        f": compared seed by seed, below {listed(clear)} by more than chance, but {listed(close)} {verb} "
         "within the spread of the seeds."
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"

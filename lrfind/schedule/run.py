@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.schedule.config import BASELINE, parameters_of, policies_of, rate_problems, tried_policies
-from lrfind.schedule.peak import peak_of, with_rates
+from lrfind.schedule.peak import peak_of, with_bracket
 from lrfind.schedule.report import schedule_verdict
 from lrfind.schedules.policies import PARAMETERS
 from lrfind.schedules.schedule import ScheduleTable, schedule
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lrfind.schedule.peak import Peak
     from lrfind.schedule.results import Tried
     from lrfind.schedule.trial import Trial
+    from lrfind.schedules.policy import Policy
     from lrfind.schedules.schedule import Schedule
     from lrfind.suggestion import Suggestion
 
@@ -29,7 +30,7 @@ class Worked:
 
     Attributes:
         tables: The rates of each, step by step.
-        peak: The rate they share.
+        peak: Where their rates come from.
         trial: What was trained under them; None where they were not to be tried.
         tried: What that showed.
     """
@@ -50,8 +51,16 @@ class Worked:
 
     @property
     def suggestion(self) -> Suggestion | None:
-        """The peak; None where every policy diverged with it."""
-        return None if self.status is Status.DIVERGED else self.peak.suggestion
+        """The peak of the policy that was best in a trial, else of the first; None where all diverged."""
+        if self.status is Status.DIVERGED:
+            return None
+        best = None if self.tried is None else self.tried.best
+        return self.peak.of(self.tables[best or 0].schedule.policy)
+
+    @property
+    def policies(self) -> list[Policy]:
+        """Their policies."""
+        return [table.schedule.policy for table in self.tables]
 
     @property
     def verdict(self) -> str:
@@ -82,7 +91,7 @@ def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
     """
     trial = _trial(config, observer) if config.schedule.try_ else None
     peak = peak_of(config, None if trial is None else trial.data, observer)
-    tables = [ScheduleTable.of(each) for each in _planned(with_rates(config.schedule, peak))]
+    tables = [ScheduleTable.of(each) for each in _planned(with_bracket(config.schedule, peak), peak)]
     return Worked(tables, peak, trial, None if trial is None else trial.run(tables))
 
 
@@ -99,24 +108,23 @@ def _trial(config: ScheduleConfig, observer: Observer) -> Trial:
     return Trial.of(config, observer)
 
 
-def _planned(settings: ScheduleSettings) -> list[Schedule]:
-    """The schedules of settings whose rate is known.
+def _planned(settings: ScheduleSettings, peak: Peak) -> list[Schedule]:
+    """The schedules with these peaks.
 
     Raises:
         ConfigError: The rate and the other numbers do not go together.
     """
-    policies = tried_policies(settings)
-    problems = rate_problems(settings, policies)
+    lrs = {policy: peak.of(policy).lr for policy in tried_policies(settings)}
+    problems = rate_problems(settings, lrs)
     if problems:
         raise ConfigError(*problems)
-    assert settings.lr is not None
     given = parameters_of(settings)
     return [
         schedule(
             policy,
-            lr=settings.lr,
+            lr=lr,
             num_steps=settings.num_steps,
             **{name: given[name] for name in PARAMETERS[policy]},
         )
-        for policy in policies
+        for policy, lr in lrs.items()
     ]

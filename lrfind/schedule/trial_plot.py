@@ -10,10 +10,10 @@ from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width
 from lrfind.plotting.panel import Band, Layer, Line, Panel
+from lrfind.schedule.peak import peaks_text
 from lrfind.schedule.plot import LEFT, RIGHT, TOGETHER, colour_of, dash_of
 from lrfind.schedule.trial_report import accuracy_text, loss_text
 from lrfind.statistics import known_mean
-from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,24 +34,27 @@ _DECADES = 100
 """From such a ratio of losses on, the axis is a log axis."""
 
 
-def trial_page(tried: Tried, lr: float, title: str) -> Page:
+def trial_page(tried: Tried, title: str) -> Page:
     """Works out the picture; runs that were cut off are shown as far as they came.
 
     Args:
         tried: What was measured.
-        lr: The peak rate.
         title: What was trained on what.
     """
     count = len(tried.seeds)
     over = "One seed" if count == 1 else f"Mean of {count} seeds"
     if len(tried.finished) > 1:
-        over += ", band: ± one standard deviation, compared seed by seed"
+        over += (
+            ". Band: ± one standard deviation of the distance to the mean of all policies on the same seed; "
+            "below, ± is that of the losses themselves"
+        )
     cut_off = " (cut off)" if tried.interrupted else ""
     kinds = ["loss", "accuracy"] if tried.measures_accuracy else ["loss"]
     width = column_width(len(kinds), _GAP, left=LEFT, right=RIGHT)
     row = Row(tuple(trial_panel(tried, kind, width) for kind in kinds), _ABOVE, _BELOW, gap=_GAP)
+    peaks = peaks_text({course.schedule.policy: course.schedule.lr for course in tried.courses})
     return Page(
-        f"{title}, policies with a peak of {rate_text(lr)}{cut_off}\n{over}",
+        f"{title}, policies with a peak of {peaks}{cut_off}\n{over}",
         (row, _key(tried)),
         left=LEFT,
         right=RIGHT,

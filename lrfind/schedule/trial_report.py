@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import duration_text
+from lrfind.report.formatting import counted, duration_text
 from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
@@ -77,8 +77,8 @@ def announced(policies: Sequence[str], *, seeds: int, num_steps: int, seconds: f
     """
     total = len(policies) * seeds * num_steps
     return (
-        f"{len(policies)} policies ({', '.join(policies)}) x {seeds} {'seed' if seeds == 1 else 'seeds'} x "
-        f"{num_steps:,} {'step' if num_steps == 1 else 'steps'} = {total:,}, about {duration_text(seconds)}; "
+        f"{len(policies)} policies ({', '.join(policies)}) x {counted(seeds, 'seed')} x "
+        f"{counted(num_steps, 'step')} = {total:,}, about {duration_text(seconds)}; "
         f"{held_out:,} samples held out."
     )
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
+from lrfind.report.formatting import counted
+from lrfind.schedules.policies import POLICIES, policy_of
 
 if TYPE_CHECKING:
     from lrfind.verify.config import VerifySettings
@@ -41,8 +43,7 @@ class Plan:
     @property
     def horizon(self) -> str:
         """For how long, and at what kind of rate: `300 steps at a constant rate`."""
-        steps = f"{self.num_steps:,} {'step' if self.num_steps == 1 else 'steps'}"
-        return f"{steps} {horizon_text(self.schedule)}"
+        return f"{counted(self.num_steps, 'step')} {horizon_text(self.schedule)}"
 
 
 def horizon_text(schedule: str) -> str:
@@ -65,7 +66,8 @@ def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | No
         per_epoch: Updates an epoch; None where that is not known.
 
     Raises:
-        ConfigError: Epochs are asked for where their length is not known, or the budget is too small.
+        ConfigError: Epochs are asked for where their length is not known, the policy needs more steps, or the
+            budget is too small.
     """
     steps = settings.steps if settings.num_steps is None else settings.num_steps
     if isinstance(steps, str):
@@ -77,6 +79,13 @@ def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | No
                 "steps, verify.steps=300."
             )
         steps = max(math.ceil(epochs * per_epoch), 1)
+    if settings.schedule != CONSTANT:
+        # The rate is the search's to choose; a policy may need more steps than there are.
+        problems = POLICIES[policy_of(settings.schedule)].problems_of(1.0, steps, {})
+        if problems:
+            raise ConfigError(
+                f"verify.schedule={settings.schedule} does not go with verify.steps={steps}: {problems[0]}"
+            )
     budget = settings.budget
     if budget is None:
         budget = range_steps + DEFAULT_RUNS * steps

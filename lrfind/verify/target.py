@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.run import range_test_of
 from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
-from lrfind.suggestion import Status
+from lrfind.schedules.named_peak import as_peak
+from lrfind.suggestion import Status, rate_text
 from lrfind.verify.candidates import Role
+from lrfind.verify.plan import CONSTANT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +43,7 @@ class Checked:
         title: What was trained, where something was.
         warnings: What a reader of the answer should know.
         skipped: Pictures that could not be read.
+        peaks: The peaks of schedules that come with the suggestion, by policy.
     """
 
     lr: float | None
@@ -54,6 +57,7 @@ class Checked:
     title: str = ""
     warnings: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    peaks: Mapping[str, float] = field(default_factory=dict)
 
 
 def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
@@ -74,7 +78,30 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
         # Exactly what `lrfind` would suggest: on all the data, with the settings of `range`.
         announce_range_test(config.range, observer)
         found = suggested(range_test_of(config, observer=observer, data=data))
+    found = for_schedule(found, settings.schedule, observer)
     return or_pinned(found, settings.lr, observer, key="verify.lr")
+
+
+def for_schedule(found: Checked, schedule: str, observer: Observer) -> Checked:
+    """What was found, as the peak of the schedule that is trained along: the one that was named for it.
+
+    Args:
+        found: What a range test or an earlier run suggests, for a constant rate.
+        schedule: What the rate does meanwhile.
+        observer: Told which rate is checked as a peak.
+    """
+    if schedule == CONSTANT or found.suggestion is None:
+        return found
+    peak = as_peak(found.suggestion, schedule, found.peaks)
+    constant = f"{rate_text(found.suggestion.lr)} for a constant rate ({found.source})"
+    if peak is found.suggestion:
+        observer.note(f"no peak of {schedule} was measured, so the search begins at {constant}.")
+        return found
+    observer.note(
+        f"the search begins at {rate_text(peak.lr)}, the peak of {schedule} that goes with {constant}."
+    )
+    source = f"{found.source}, as the peak of {schedule}"
+    return replace(found, lr=peak.lr, suggestion=peak, source=source)
 
 
 def or_pinned(found: Checked, lr: float | None, observer: Observer, *, key: str) -> Checked:
@@ -123,6 +150,7 @@ def suggested(found: RangeTest) -> Checked:
         found.title,
         tuple(found.notes),
         tuple(found.skipped),
+        found.peaks,
     )
 
 
@@ -149,6 +177,7 @@ def _of_record(config: VerifyConfig) -> Checked:
         str(earlier.path),
         earlier.verdict,
         warnings=tuple(warnings),
+        peaks=earlier.peaks,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.report.formatting import counted
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
 from lrfind.verify.judge import judge
@@ -257,7 +258,7 @@ class _Teller:
         when = "within" if judged.diverged[index] else "after"
         if count == 0:
             return ""
-        steps = f"{trials.num_steps:,} {'step' if trials.num_steps == 1 else 'steps'}"
         return (
-            f" {when} {steps} {horizon_text(trials.schedule)} ({seeds}; {judged.start:.3g} before training)"
+            f" {when} {counted(trials.num_steps, 'step')} {horizon_text(trials.schedule)} ({seeds}; "
+            f"{judged.start:.3g} before training)"
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 from lrfind.errors import UserError
 from lrfind.report import console
 from lrfind.report.files import write_whole
-from lrfind.report.formatting import shortest
+from lrfind.report.formatting import counted, shortest
 
 HELP = """\
 lrfind report [DIR ...] [--output FILE]
@@ -44,16 +44,12 @@ def run(words: list[str]) -> int:
     if not folders:
         folders = [newest_folder()]
     runs, failures = runs_in(folders), failures_in(folders)
-    failed = f" and {_counted(len(failures), 'failure')}" if failures else ""
+    failed = f" and {counted(len(failures), 'failure')}" if failures else ""
     path = output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
     write_whole(path, page(runs, failures))
-    console.note(f"{_counted(len(runs), 'run')}{failed} in a page to be opened in a browser.")
+    console.note(f"{counted(len(runs), 'run')}{failed} in a page to be opened in a browser.")
     console.write(f"{shortest(path)}\n")
     return 0
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _parsed(words: list[str]) -> tuple[list[Path], Path | None]:

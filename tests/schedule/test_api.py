@@ -94,7 +94,7 @@ def test_steps_are_told_and_an_interrupt_is_passed_on_with_all_put_back():
     [
         (planned("fixed"), {}, "two or more"),
         (planned("fixed", "fixed"), {}, "different policies, got fixed, fixed"),
-        ([*planned("fixed"), *planned("linear", lr=1.0)], {}, "the same peak"),
+        ([*planned("fixed"), *planned("linear", num_steps=7)], {}, "the same number of steps"),
         (planned("fixed", "linear"), {"seeds": 0}, "seeds must be a whole number of at least 1, got 0"),
         (planned("fixed", "linear"), {"readings": 21}, "readings must be at most the 20 steps"),
     ],

@@ -100,6 +100,32 @@ def test_a_run_gives_its_rate_and_its_bracket(lrfind, tmp_path, command):
     assert (record.folder / "schedule.csv").read_bytes() == (ran.folder / "schedule.csv").read_bytes()
 
 
+def test_a_policy_begins_with_the_peak_that_the_run_names_for_it(lrfind):
+    earlier = lrfind("-q", folder="earlier").record
+    found, peaks = earlier["suggestion"], {peak["policy"]: peak["lr"] for peak in earlier["peaks"]}
+    words = ("schedule", "schedule.num_steps=60", "schedule.from=earlier")
+    ran = lrfind(*words, "schedule.policy=[step,cosine,one_cycle]")
+    assert ran.code == 0, ran.err
+    assert {each["policy"]: each["lr"] for each in ran.record["policies"]} == {"step": found["lr"], **peaks}
+    assert max(rates(ran, "cosine")) == peaks["cosine"] == pytest.approx(2 * found["lr"], rel=0.01)
+    assert f"{found['lr']:g}, {peaks['cosine']:g} for cosine and one_cycle" in ran.out
+    assert ran.record["suggestion"]["lr"] == found["lr"]
+    alone = lrfind(*words, "schedule.policy=cosine", "-q", folder="alone")
+    assert alone.out == f"{peaks['cosine']!r}\n"
+    given = lrfind("schedule", "schedule.policy=cosine", f"schedule.lr={found['lr']}", "-q", folder="given")
+    assert max(rates(given, "cosine")) == found["lr"]
+    lrfind("-q", "range.horizon=3000", folder="longer")
+    longer = lrfind("schedule", "schedule.policy=cosine", "schedule.from=longer", folder="of_longer")
+    assert "no peak of cosine was measured for it" in " ".join(longer.out.split())
+    trial = lrfind("schedule", "--try", "schedule.policy=cosine", "schedule.num_steps=10", "schedule.seeds=1",
+                   folder="trial")  # fmt: skip
+    assert {each["policy"]: each["lr"] for each in trial.record["tried"]} == {
+        "fixed": found["lr"],
+        "cosine": pytest.approx(peaks["cosine"]),
+    }
+    assert f"suggests {found['lr']:g}, {peaks['cosine']:g} for cosine." in " ".join(trial.err.split())
+
+
 def test_a_schedule_is_repeated_from_its_folder(lrfind, tmp_path):
     ran = lrfind("schedule", *CHAPTER)
     again = lrfind("schedule", "--config-dir", str(ran.folder / ".hydra"), "--config-name", "config",

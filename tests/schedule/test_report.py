@@ -9,6 +9,7 @@ import pytest
 from lrfind.errors import ConfigError
 from lrfind.plotting.panel import Label, Line
 from lrfind.report.load import earlier_run
+from lrfind.schedule.peak import Peak
 from lrfind.schedule.plot import TOGETHER, schedule_page
 from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdict, table_steps
 from lrfind.schedules.policy import Policy
@@ -44,7 +45,7 @@ def test_csv_has_a_momentum_only_where_it_moves():
 
 
 def test_the_screen_shows_the_chapters_table_and_code_that_can_be_pasted():
-    text = [line.text for line in shown(schedule_lines(courses("step"), GIVEN, "", []))]
+    text = [line.text for line in shown(schedule_lines(courses("step"), Peak(GIVEN), []))]
     assert text[0] == "Peak learning rate: 0.1"
     assert text[2].split() == ["at", "step", "0", "50", "100", "150", "200", "250", "300"]
     assert text[3].split() == ["step", "0.1", "0.09", "0.081", "0.0729", "0.06561", "0.05905", "0.05314"]
@@ -54,11 +55,29 @@ def test_the_screen_shows_the_chapters_table_and_code_that_can_be_pasted():
 def test_the_screen_says_where_the_rate_comes_from_and_the_momentum():
     found = Suggestion(0.4, 0.06, 0.5, "gugger", "Because.")
     text = "\n".join(
-        line.text for line in shown(schedule_lines(courses("one_cycle"), found, "suggested by x", []))
+        line.text
+        for line in shown(schedule_lines(courses("step", "one_cycle"), Peak(found, "suggested by x"), []))
     )
     assert "Peak learning rate: 0.4, suggested by x (bracket 0.06 to 0.5)" in text
     assert "momentum" in text
     assert "0.95" in text
+
+
+def test_the_screen_names_each_peak_that_is_another_and_says_which_has_none():
+    found = Suggestion(0.4, 0.3, 0.5, "centre", "Because.")
+    named = Peak(found, "suggested by x", named={"cosine": 0.8, "one_cycle": 0.8})
+    policies = [Policy.FIXED, Policy.COSINE, Policy.ONE_CYCLE]
+    assert named.text(policies) == "0.4, 0.8 for cosine and one_cycle"
+    assert named.origin(policies) == "suggested by x (0.4 for a constant rate, bracket 0.3 to 0.5)"
+    assert named.text([Policy.COSINE]) == "0.8"
+    assert named.of(Policy.FIXED) == found
+    peak = named.of(Policy.COSINE)
+    assert (peak.lr, peak.low, peak.high) == (0.8, 0.6, 1.0)
+    assert peak.reason.startswith("2 times the suggestion of 0.4 for a constant rate")
+    assert Peak(found, "suggested by x").origin(policies) == (
+        "suggested by x (bracket 0.3 to 0.5); no peak of cosine or one_cycle was measured for it"
+    )
+    assert Peak(GIVEN).origin(policies) == ""
 
 
 @pytest.mark.parametrize(("num_steps", "wanted"), [(1, [0, 1]), (4, [0, 1, 2, 3, 4]), (6000, None)])
@@ -77,7 +96,7 @@ def test_the_verdict_says_what_each_rate_does():
 
 
 def test_a_few_policies_share_a_panel_and_a_key_says_what_they_are_made_of():
-    page = schedule_page(courses("step", "cosine"), 0.1, "suggested by lrfind range for mlp")
+    page = schedule_page(courses("step", "cosine"), Peak(GIVEN, "suggested by lrfind range for mlp"))
     (panel,) = page.panels
     step, cosine = of(panel, Line)
     assert cosine.x.tolist() == list(range(301))
@@ -94,7 +113,7 @@ def test_a_few_policies_share_a_panel_and_a_key_says_what_they_are_made_of():
 
 
 def test_a_rate_that_is_held_has_no_stub_at_the_last_step():
-    (panel,) = schedule_page(courses("step"), 0.1, "").panels
+    (panel,) = schedule_page(courses("step"), Peak(GIVEN)).panels
     (line,) = of(panel, Line)
     rates = ALL[1].rates
     assert rates[300] < rates[299]
@@ -103,7 +122,7 @@ def test_a_rate_that_is_held_has_no_stub_at_the_last_step():
 
 
 def test_the_momentum_has_a_panel_of_its_own_in_the_colour_of_its_policy():
-    rates, momenta = schedule_page(courses("step", "one_cycle"), 0.1, "").panels
+    rates, momenta = schedule_page(courses("step", "one_cycle"), Peak(GIVEN)).panels
     assert momenta.y.label == "momentum"
     (line,) = of(momenta, Line)
     assert line.colour == of(rates, Line)[1].colour
@@ -111,7 +130,7 @@ def test_the_momentum_has_a_panel_of_its_own_in_the_colour_of_its_policy():
 
 
 def test_among_many_panels_that_of_the_momentum_has_an_axis_and_ticks_of_its_own():
-    page = schedule_page(ALL, 0.1, "")
+    page = schedule_page(ALL, Peak(GIVEN))
     momentum, last = page.panels[-1], page.panels[-2]
     assert momentum.y.tick_labels == ("0.85", "0.90", "0.95")
     assert momentum.y.limits == pytest.approx((0.847, 0.953))
@@ -121,7 +140,7 @@ def test_among_many_panels_that_of_the_momentum_has_an_axis_and_ticks_of_its_own
 
 
 def test_many_policies_have_a_panel_each_on_the_same_axes():
-    page = schedule_page(ALL, 0.1, "")
+    page = schedule_page(ALL, Peak(GIVEN))
     written = [[label.text for label in of(panel, Label)] for panel in page.panels]
     assert [texts[0] for texts in written] == [*(p.value for p in Policy), "one_cycle: momentum"]
     assert page.title == "11 learning-rate policies, 300 steps, peak 0.1"
@@ -131,7 +150,7 @@ def test_many_policies_have_a_panel_each_on_the_same_axes():
 
 
 def test_a_factor_just_below_one_is_not_written_as_one():
-    page = schedule_page(courses("exp", num_steps=1_000_000), 0.1, "")
+    page = schedule_page(courses("exp", num_steps=1_000_000), Peak(GIVEN))
     assert page.entries[0].entry.text == f"exp: gamma {0.01**1e-6:.9g}"
 
 
@@ -139,7 +158,7 @@ def test_a_factor_just_below_one_is_not_written_as_one():
 @pytest.mark.parametrize("num_steps", [4, 300])
 def test_any_number_of_policies_can_be_drawn(count, num_steps, readable):
     names = [policy.value for policy in Policy][::-1][:count]
-    page = schedule_page(courses(*names, num_steps=num_steps), 0.1, "suggested by x")
+    page = schedule_page(courses(*names, num_steps=num_steps), Peak(GIVEN, "suggested by x"))
     readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
@@ -147,7 +166,7 @@ def test_any_number_of_policies_can_be_drawn(count, num_steps, readable):
 
 
 def test_of_very_many_steps_some_are_drawn_from_the_first_to_the_last():
-    (line,) = of(schedule_page(courses("poly", num_steps=50_000), 0.1, "").panels[0], Line)
+    (line,) = of(schedule_page(courses("poly", num_steps=50_000), Peak(GIVEN)).panels[0], Line)
     assert len(line.x) <= 3000
     assert (line.x[0], line.x[-1]) == (0, 50_000)
     assert np.all(np.diff(line.x) > 0)
@@ -177,6 +196,11 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
     found = earlier_run(str(folder), "schedule.from")
     assert found == earlier_run(str(folder / "range.json"), "schedule.from")
     assert found.suggestion == Suggestion(0.4, 0.06, 0.5, "gugger", "Because.")
+    assert found.peaks == {}
+    raised = left(tmp_path / "raised", peaks=[{"policy": "cosine", "lr": 0.8, "factor": 2.0}])
+    assert earlier_run(str(raised), "k").peaks == {"cosine": 0.8}
+    along = {"peaks": [], "judged_after": {"steps": 300, "schedule": "wsd"}}
+    assert earlier_run(str(left(tmp_path / "along", "verify.json", **along)), "k").peaks == {"wsd": 0.4}
     assert (found.command, found.task) == ("range", "resnet50 on digits, SGD, batch size 64")
     assert earlier_run(str(left(tmp_path / "other", "refine.json", config={})), "k").task == ""
 
@@ -186,6 +210,8 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
     [
         ({"suggestion": {"lr": 0.1}}, "is not one of lrfind's"),
         ({"suggestion": {**RECORD["suggestion"], "low": -1}}, "must be greater than 0 and finite"),
+        ({"peaks": [{"policy": "cosine"}]}, "the peaks in"),
+        ({"peaks": [{"policy": "cosine", "lr": -1}]}, "must be greater than 0 and finite"),
     ],
 )
 def test_a_record_without_a_usable_rate_is_refused(tmp_path, changes, said):

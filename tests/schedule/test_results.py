@@ -86,7 +86,7 @@ def test_the_csv_has_a_row_a_reading_with_the_rate_of_its_last_update():
 
 
 def test_the_band_leaves_out_what_a_seed_does_to_all_policies_alike():
-    page = trial_page(tried([1, 1.1, 1.2], [5, 5.1, 5.2]), 0.5, "net on data")
+    page = trial_page(tried([1, 1.1, 1.2], [5, 5.1, 5.2]), "net on data")
     (panel,) = page.panels
     bands = of(panel, Band)
     assert len(bands) == 3
@@ -94,7 +94,8 @@ def test_the_band_leaves_out_what_a_seed_does_to_all_policies_alike():
         np.testing.assert_allclose(band.high - band.low, 0, atol=1e-12)
     assert page.title.splitlines() == [
         "net on data, policies with a peak of 0.5",
-        "Mean of 2 seeds, band: ± one standard deviation, compared seed by seed",
+        "Mean of 2 seeds. Band: ± one standard deviation of the distance to the mean of all policies on the "
+        "same seed; below, ± is that of the losses themselves",
     ]
     # The best one is painted last and thickest.
     assert [(line.name, line.width > 1.5) for line in of(panel, Line)] == [
@@ -111,7 +112,7 @@ def test_the_band_leaves_out_what_a_seed_does_to_all_policies_alike():
 @pytest.mark.parametrize("last", [3.0, np.nan, 1e6, 0.0])
 def test_any_trial_can_be_drawn_and_told(accuracies, planned, last, readable):
     found = tried([1, 2, last], [1, 3, last], planned=planned, accuracies=accuracies)
-    page = trial_page(found, 0.5, "net on data")
+    page = trial_page(found, "net on data")
     assert len(page.panels) == (1 if accuracies is None else 2)
     readable(page)
     boxes = [box for _, box in page.frames]
@@ -124,7 +125,7 @@ def test_any_trial_can_be_drawn_and_told(accuracies, planned, last, readable):
 def test_many_policies_are_told_apart_by_colour_and_dash_with_the_band_of_the_best_alone():
     names = ["fixed", "step", "exp", "inv", "poly", "linear", "cosine"]
     found = tried(list(range(7)), list(range(7)), policies=names)
-    (panel,) = trial_page(found, 0.5, "net on data").panels
+    (panel,) = trial_page(found, "net on data").panels
     (band,) = of(panel, Band)
     lines = of(panel, Line)
     assert band.colour == lines[-1].colour

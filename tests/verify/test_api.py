@@ -119,3 +119,17 @@ def test_held_out_batches_are_needed():
     model = Bowl()
     with pytest.raises(UserError, match="held_out holds no batch"):
         verify(model, torch.optim.SGD(model.parameters(), lr=0.1), None, [(torch.zeros(1),)], [])
+
+
+def test_along_a_schedule_a_result_gives_the_peak_it_names_and_a_bare_suggestion_itself():
+    own = Built("verify", held_out=100, schema=VerifyConfig)
+    result = range_test(*own.arguments)
+    words = {"steps": 5, "seeds": 1, "budget": 5, "schedule": "one_cycle"}
+    of_result = verify(*own.arguments, own.held_out, around=result, **words)
+    (peak,) = [each["lr"] for each in result.content["peaks"] if each["policy"] == "one_cycle"]
+    assert of_result.content["checked"] == {
+        "lr": peak,
+        "source": "the suggestion given as around, as the peak of one_cycle",
+    }
+    bare = verify(*own.arguments, own.held_out, around=result.suggestion, **words)
+    assert bare.content["checked"]["lr"] == result.suggestion.lr

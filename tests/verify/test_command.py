@@ -227,6 +227,25 @@ def test_steps_may_be_epochs_and_the_rate_may_follow_a_schedule(lrfind):
     assert ran.record["budget"]["steps"] == 8 * 33
 
 
+@pytest.mark.parametrize("horizon", [None, 3000])
+def test_along_a_schedule_the_search_begins_at_the_peak_that_the_range_test_names(lrfind, horizon):
+    words = ("verify.schedule=cosine", "verify.steps=5", "verify.seeds=1")
+    words += () if horizon is None else (f"range.horizon={horizon}",)
+    ran = lrfind("verify", *words)
+    assert ran.code == 0, ran.err
+    found = lrfind("-q", *words[3:], folder="range").record
+    peaks = {peak["policy"]: peak["lr"] for peak in found.get("peaks", [])}
+    peak, said = ran.record["checked"]["lr"], " ".join(ran.err.split())
+    assert peak == peaks.get("cosine", found["suggestion"]["lr"])
+    if horizon is None:
+        assert peak == pytest.approx(2 * found["suggestion"]["lr"], rel=0.01)
+        assert f"begins at {peak:g}, the peak of cosine that goes with {found['suggestion']['lr']:g}" in said
+    else:
+        assert f"no peak of cosine was measured, so the search begins at {peak:g}" in said
+    again = lrfind("verify", *words, "verify.from=range", folder="again")
+    assert again.record["checked"]["lr"] == peak
+
+
 def test_the_former_name_of_the_steps_still_works(on_bowl):
     ran = on_bowl("1", "verify.num_steps=5")
     assert ran.record["judged_after"]["steps"] == 5
@@ -338,6 +357,10 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
             "and verify.lr takes another. Allow at least 600, with which one rate beside it comes to its end",
         ),
         (["verify.schedule=cosin"], "verify.schedule=cosin: cosin is no policy. Did you mean cosine?"),
+        (
+            ["0.1", "verify.schedule=one_cycle", "verify.steps=3"],
+            "verify.schedule=one_cycle does not go with verify.steps=3: pct_start must give the rise more",
+        ),
         (["verify.seeds=0"], "verify.seeds must be at least 1, got 0."),
         (["verify.held_out=1790"], "verify.held_out=1790 leaves less than one batch of batch_size=64"),
         (

@@ -62,14 +62,19 @@ def held_out_samples(
     count = len(data.dataset)
     most = count - batch_size
     size = f"{size_key}={batch_size}" if size_key == "batch_size" else f"{batch_size} (of {size_key})"
+    if asked is None:
+        samples = max(1, min(round(_SHARE * count), _MOST))
+    else:
+        samples = max(1, round(asked * count)) if asked < 1 else int(asked)
     if most < 1:
+        rest = max(count - samples, 1)
+        remedy = f"A batch size of {rest} or less leaves {count - rest}." if count > 1 else "Give more data."
         raise ConfigError(
-            f"{size} leaves none of the {count} samples of data={data.name} to read a "
-            f"held-out loss on. Choose a batch size of {max(count // 2, 1)} or less."
+            f"{size} leaves none of the {count} samples of data={data.name} to read a held-out loss on. "
+            f"{remedy}"
         )
     if asked is None:
-        return max(1, min(round(_SHARE * count), _MOST, most))
-    samples = max(1, round(asked * count)) if asked < 1 else int(asked)
+        return min(samples, most)
     if samples > most:
         raise ConfigError(
             f"{key}={asked:g} leaves less than one batch of {size} of the {count} samples of "

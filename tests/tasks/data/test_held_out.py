@@ -1,14 +1,15 @@
-"""Fixed batches to read a loss on, half the squared error, and batches that begin in the middle."""
+"""Samples set apart, fixed batches to read a loss on, and batches that begin in the middle."""
 
 import itertools
+import re
 
 import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
-from lrfind.errors import DataError
-from lrfind.tasks.data.dataset import curve, wrap
-from lrfind.tasks.data.held_out import fixed_batches
+from lrfind.errors import ConfigError, DataError
+from lrfind.tasks.data.dataset import Data, curve, wrap
+from lrfind.tasks.data.held_out import fixed_batches, held_out_samples
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
 
@@ -100,3 +101,35 @@ def test_an_epoch_has_as_many_whole_batches_as_fit():
         7,
         None,
     ]
+
+
+def set_apart(count, asked, batch_size):
+    data = Data(tensors(count), name="mine")
+    return held_out_samples(data, asked, batch_size=batch_size, key="verify.held_out")
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "wanted"), [(100, None, 20), (20_000, None, 2000), (100, 7, 7), (100, 0.3, 30)]
+)
+def test_a_fifth_or_what_is_asked_for_is_set_apart(count, asked, wanted):
+    assert set_apart(count, asked, batch_size=10) == wanted
+
+
+@pytest.mark.parametrize("asked", [None, 7, 0.3])
+def test_the_batch_size_that_a_refusal_names_leaves_what_it_says_and_a_larger_one_does_not(asked):
+    with pytest.raises(ConfigError, match="leaves none of the 100 samples of data=mine") as caught:
+        set_apart(100, asked, batch_size=100)
+    largest, left = map(
+        int, re.findall(r"A batch size of (\d+) or less leaves (\d+)\.", str(caught.value))[0]
+    )
+    assert set_apart(100, asked, batch_size=largest) == left == {None: 20, 7: 7, 0.3: 30}[asked]
+    if asked is None:
+        assert set_apart(100, asked, batch_size=largest + 1) == left - 1
+    else:
+        with pytest.raises(ConfigError, match=f"verify.held_out={asked:g} leaves less than one batch"):
+            set_apart(100, asked, batch_size=largest + 1)
+
+
+def test_of_one_sample_none_can_be_set_apart():
+    with pytest.raises(ConfigError, match=r"leaves none of the 1 samples .* Give more data\."):
+        set_apart(1, None, batch_size=1)
