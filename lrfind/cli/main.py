@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS, PAGE
+from lrfind.cli.exit import LastExit
 from lrfind.cli.flags import (
     DEBUG_FLAG,
     LONE_FLAGS,
@@ -22,6 +23,7 @@ from lrfind.cli.flags import (
 )
 from lrfind.cli.overrides import DEBUG
 from lrfind.cli.unknown import refuse_unknown
+from lrfind.collector import collector_off
 from lrfind.errors import UserError
 from lrfind.execution.launch import launched_ranks, silence
 
@@ -34,12 +36,15 @@ USAGE_ERROR = 2
 
 
 def entry_point() -> None:
-    """What the installed `lrfind` calls."""
+    """What the installed `lrfind` calls: the whole of a process, which ends with it."""
+    last_exit = LastExit()
+    collector_off()
     code = main(sys.argv[1:])
     if "lrfind.report.streams" in sys.modules:  # else nobody's code has run but ours
         from lrfind.report.streams import end_of_results
 
         end_of_results()
+        last_exit.code = code
     sys.exit(code)
 
 

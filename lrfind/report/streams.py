@@ -77,6 +77,18 @@ def end_of_results() -> None:
         _lead_to_stderr()
 
 
+def flush_all() -> bool:
+    """What Python and C still hold back goes where it was meant to go; False where it cannot."""
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except (OSError, ValueError):
+        return False
+    _flush(None)
+    return True
+
+
 def give_up(stream: TextIO) -> None:
     """Whoever read the stream has gone: what is left of it goes nowhere, and Python says nothing at exit."""
     with suppress(OSError, ValueError):

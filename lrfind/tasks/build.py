@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from lrfind.adapters.adapted import AdaptedModel
+from lrfind.collector import collector_is_off, collector_on
 from lrfind.config.schema import Distributed
 from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
@@ -79,6 +80,7 @@ def build(
     ranks = joined_ranks()
     with _notes() as notes:
         data = parts.data_of(config) if data is None else data
+        _end_of_loading()
         model = parts.model_of(config, data, device)
         if ranks is not None and config.distributed is Distributed.FSDP:
             sharded(model, device)
@@ -191,6 +193,14 @@ class ConfigTasks:
                 yield task
         finally:
             self.skipped += [path for path in task.skipped if path not in self.skipped]
+
+
+def _end_of_loading() -> None:
+    """From here on objects come and go."""
+    if collector_is_off():
+        # With the first optimizer of a process torch loads its compiler, a third of all that is loaded.
+        torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+        collector_on()
 
 
 def _clip_grad_norm(config: TaskConfig, model: nn.Module) -> float | None:

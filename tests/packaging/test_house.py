@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "lrfind"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
 ROOMS = ("refine", "verify", "compare", "schedule")
 ORDER = (
-    ("errors", "interrupts", "own_code", "suggestion", "statistics", "version"),
+    ("collector", "errors", "interrupts", "own_code", "suggestion", "statistics", "version"),
     ("training", "config", "report", "plotting", "execution", "adapters"),
     ("tasks", "schedules"),
     ("range_test",),

@@ -1,11 +1,13 @@
 """A task from a config: every key has the effect that it names."""
 
+import gc
 from contextlib import closing
 
 import pytest
 import torch
 from hydra import compose, initialize_config_module
 
+from lrfind.collector import collector_is_off, collector_off, collector_on
 from lrfind.config.validate import validated
 from lrfind.errors import DataError, ModelError
 from lrfind.range_test.config import RangeConfig
@@ -156,3 +158,15 @@ def test_labels_of_a_regression_by_counts_are_no_class_labels(tmp_path, monkeypa
     task = build(wrong)
     with pytest.raises(DataError, match="labels go up to 41, and the model has 1 outputs"):
         task.objective(next(task.batches))
+
+
+def test_garbage_is_collected_from_the_first_model_on():
+    collector_off()
+    try:
+        with closing(build(config())) as task:
+            assert gc.isenabled()
+            assert not collector_is_off()
+            assert any(each is task.model for each in gc.get_objects())
+    finally:
+        collector_on()
+        gc.unfreeze()
