@@ -74,7 +74,7 @@ def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     settings = job.record["config"]["range"]
     curves = [_saved_curve(each, job.record, settings) for each in by_seed.values()]
     line = smoothed_curve(median_curve(curves, beta=settings["beta"]))
-    return [JobCurve(job, line.lrs, line.values)] if len(line) else []
+    return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
 
 
 def _saved_curve(rows: Sequence[Row], record: dict[str, Any], settings: dict[str, Any]) -> Curve:

@@ -49,19 +49,27 @@ def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
 
 
 def less(smoothed: SmoothedCurve) -> float:
-    """What the middle of the valley is multiplied by, at most 1.
+    """What the middle of the valley is multiplied by, at most 1: for momentum and for short epochs."""
+    return less_for_momentum(smoothed) * less_for_epochs(smoothed)
 
-    For momentum sqrt(1 - momentum), and less of it where the whole fall is less than `SHALLOW` of the loss:
-    such a loss moves only at the last rates before it diverges, and those are the ones to train at.
+
+def less_for_momentum(smoothed: SmoothedCurve) -> float:
+    """The root of 1 - momentum, and less of it where the whole fall is less than `SHALLOW` of the loss.
+
+    Such a loss moves only at the last rates before it diverges, and those are the ones to train at.
+    """
+    return float((1 - smoothed.momentum) ** (0.5 * min(1.0, smoothed.share_lost / SHALLOW)))
+
+
+def less_for_epochs(smoothed: SmoothedCurve) -> float:
+    """The epoch's share of the ladder, to the power of `AGAIN` times the share of the loss that is lost.
 
     Where an epoch is shorter than the ladder the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
-    as there is anything that it learns. So the power of the epoch's share is `AGAIN` times the share of the
-    loss that is lost. No loss of the sweep itself shows that, not even one on held-out samples.
+    as there is anything that it learns. No loss of the sweep itself shows that, not even one on held-out
+    samples.
     """
-    lost = smoothed.share_lost
-    forgets = (1 - smoothed.momentum) ** (0.5 * min(1.0, lost / SHALLOW))
-    return float(forgets * max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * lost))
+    return float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.share_lost))
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:

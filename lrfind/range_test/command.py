@@ -52,7 +52,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
             "range.png": partial(_picture, found),
             "range.json": None,
         },
-        loss=float(reading.smoothed.values[reading.smoothed.lowest]) if reading.suggestion else None,
+        loss=float(reading.smoothed.drawn[reading.smoothed.lowest_drawn]) if reading.suggestion else None,
         lines=partial(
             range_lines,
             reading,

@@ -205,8 +205,8 @@ def _answer(suggestion: Suggestion | None, x: Axis, line_x: Floats, line_y: Floa
 
 
 def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
-    """The line that the rules read, all of it and no more. Errors are turned back into accuracies."""
-    return smoothed.lrs, 1 - smoothed.values if accuracy else smoothed.values
+    """The line through what the rules read, all of it and no more. Errors are turned back into accuracies."""
+    return smoothed.lrs, 1 - smoothed.drawn if accuracy else smoothed.drawn
 
 
 def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
@@ -215,7 +215,7 @@ def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tupl
     for curve in repeats.curves:
         own = smoothed_curve(curve)
         # Paired lines are told apart by what training did, not by the level their batches stand at.
-        values = own.values
+        values = own.drawn
         if own.start is not None and middle.start is not None:
             additive = min(own.raw.min(initial=0), middle.raw.min(initial=0)) < 0
             values = moved_to(values, own.start, middle.start, additive=additive)

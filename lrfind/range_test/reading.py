@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.centre import centre, less, middle_half, valley_sides
+from lrfind.range_test.centre import (
+    centre,
+    less_for_epochs,
+    less_for_momentum,
+    middle_half,
+    valley_sides,
+)
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.smoothed_curve import smoothed_curve
@@ -148,15 +155,24 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     assert sides is not None
     left, right = (rounded(side) for side in sides)
     said = (
-        f"From {rate_text(left)} to {rate_text(right)} the {what} is down by at least three "
-        f"quarters of its whole fall; {rate_text(lr)} "
-        "is the middle of that valley"
+        f"From {rate_text(left)} to {rate_text(right)} the {what}, averaged over the rates around "
+        "each, is down by at least three quarters of its fall"
     )
     causes = []
     if smoothed.momentum:
-        causes.append(f"a momentum of {smoothed.momentum:.2g}")
+        causes.append(
+            f"{less_for_momentum(smoothed):.2g} because an optimizer with a momentum of "
+            f"{smoothed.momentum:.2g} answers a rate late, when the test has gone on to higher ones"
+        )
     if smoothed.epoch_share < 1:
-        causes.append(f"batches that come again after {smoothed.epoch_share:.0%} of the ladder")
-    if causes:
-        said += f", times {less(smoothed):.2g} for {' and '.join(causes)}"
-    return f"{said}."
+        causes.append(
+            f"{less_for_epochs(smoothed):.2g} because an epoch is {smoothed.epoch_share:.0%} of the test, "
+            "and batches that come again are best learnt at lower rates"
+        )
+    if not causes:
+        return f"{said}; {rate_text(lr)} is the middle of that valley."
+    middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
+    return (
+        f"{said}. The middle of that valley is {middle}; {rate_text(lr)} is that times "
+        f"{', and times '.join(causes)}."
+    )

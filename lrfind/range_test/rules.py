@@ -22,8 +22,7 @@ def falling(smoothed: SmoothedCurve) -> tuple[float, float]:
     It begins to fall where it has lost a tenth of all that it will lose, for good; it turns at its lowest
     point.
     """
-    fall = smoothed.falls
-    return float(smoothed.lrs[fall.start]), float(smoothed.lrs[fall.stop - 1])
+    return float(smoothed.lrs[smoothed.falls.start]), float(smoothed.lrs[smoothed.lowest_drawn])
 
 
 def steepest(smoothed: SmoothedCurve) -> float | None:
@@ -42,8 +41,7 @@ def minimum(smoothed: SmoothedCurve) -> float | None:
 
     Source: Gugger, "How Do You Find A Good Learning Rate"; fastai calls it `minimum`.
     """
-    lowest = smoothed.lowest
-    return None if lowest < 1 else float(smoothed.lrs[lowest]) / 10
+    return None if smoothed.lowest < 1 else float(smoothed.lrs[smoothed.lowest_drawn]) / 10
 
 
 def gugger(smoothed: SmoothedCurve) -> float | None:

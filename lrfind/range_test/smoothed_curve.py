@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.range_test.drawn_line import drawn_line
 from lrfind.statistics import batch_noise, growing_deviation, starting_level
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import centred, exponential_average
@@ -45,7 +46,11 @@ STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SmoothedCurve:
-    """What the rules read.
+    """What the rules read, and what is drawn.
+
+    There are two lines. `values` is for the answer: at each rate the level of the rates around it, a cliff
+    among them, since a rate beside a cliff is no good one. `drawn` is for people: it goes through the
+    measurements.
 
     `values[j]` is the measurement that first shows the effect of `lrs[j]`, that is the one of the step after.
     Where accuracy was measured the values are the share of wrong answers, so that less is better throughout.
@@ -56,6 +61,7 @@ class SmoothedCurve:
         lrs: Rates, shape (points,), above 0 and rising.
         raw: Measurements, shape (points,), finite.
         values: `raw` smoothed without lag and with the cliff after a divergence cut off, shape (points,).
+        drawn: The line through `raw` that is drawn and spoken of, shape (points,); see `drawn_line`.
         averaged: The bias-corrected exponential average at the same points, shape (points,).
         noise: Standard deviation of the loss of one batch about its neighbours.
         smoothed_noise: Standard deviation of each smoothed value by noise, shape (points,); it is most at the
@@ -71,6 +77,7 @@ class SmoothedCurve:
     lrs: NDArray[np.float64]
     raw: NDArray[np.float64]
     values: NDArray[np.float64]
+    drawn: NDArray[np.float64]
     averaged: NDArray[np.float64]
     noise: float
     smoothed_noise: NDArray[np.float64]
@@ -109,6 +116,20 @@ class SmoothedCurve:
         end = int(risen[0]) if len(risen) else len(wide)
         bottom = np.flatnonzero(wide[:end] == wide[:end].min())
         return int(bottom[np.argmin(self.values[bottom])])
+
+    @property
+    def lowest_drawn(self) -> int:
+        """Index of the lowest point of the drawn line in the same valley.
+
+        That is where the drawn line is down by half of its fall without a break, about `lowest`.
+        """
+        lowest = self.lowest
+        half = (self.plateau + float(self.drawn[lowest])) / 2
+        up = np.flatnonzero(self.drawn > half)
+        first = int(up[up < lowest][-1]) + 1 if (up < lowest).any() else 0
+        last = int(up[up > lowest][0]) if (up > lowest).any() else len(self)
+        valley = self.drawn[first:last]
+        return first + int(np.argmin(valley)) if len(valley) else lowest
 
     @property
     def plateau(self) -> float:
@@ -197,17 +218,21 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     noise = np.full(len(raw), one_batch) if start is None else growing_deviation(raw, start)
     points = before_climb(raw, noise, start)
     turned = points < len(raw)
-    values, noise_left = raw, raw
+    values, noise_left, drawn = raw, raw, raw
     if points:
         # The cliff is not read, but it is seen: the line must rise towards it.
         width = max(1.0, _width(curve))
-        values, noise_left = centred(np.minimum(raw, cliff_level(raw[:points], start)), width)
+        capped = np.minimum(raw, cliff_level(raw[:points], start))
+        values, noise_left = centred(capped, width)
+        level = starting_level(raw[:points]) if start is None else start
+        drawn = drawn_line(capped, noise, level, width)[:points]
         raw, values, noise_left = raw[:points], values[:points], noise_left[:points]
     return SmoothedCurve(
         lrs=curve.lrs[first : first + points],
         raw=raw,
         # A straight line through a steep fall can undershoot what was measured.
         values=np.maximum(values, raw.min()) if points else values,
+        drawn=drawn,
         averaged=averaged[first + 1 : first + 1 + points],
         noise=one_batch,
         smoothed_noise=noise[:points] * noise_left,
@@ -274,7 +299,7 @@ def _width(curve: Curve) -> float:
 
 
 def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None) -> int:
-    """Number of points up to where the loss is clearly above the level that it started from.
+    """Number of points before the loss is clearly above the level that it started from.
 
     What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
     one would train with. A lone spike is none of it: three points in a row must agree, by their median.
@@ -298,8 +323,12 @@ def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: fl
     clear = np.minimum(0.1 * abs(level), 0.5 * np.where(fallen > 0.1 * deepest, fallen, deepest))
     if start is None:
         clear = np.where(fallen > 3 * noise, 0.1 * fallen, np.inf)
-    above = np.flatnonzero(medians > level + np.maximum(3 * noise, clear))
-    return int(above[0]) if len(above) and above[0] > 0 else len(raw)
+    bar = level + np.maximum(3 * noise, clear)
+    above = np.flatnonzero(medians > bar)
+    if len(above) == 0 or above[0] == 0:
+        return len(raw)
+    # Two of the three are above; what is before them belongs to the line.
+    return int(above[0]) + int(raw[above[0]] <= bar[above[0]])
 
 
 def filled(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:

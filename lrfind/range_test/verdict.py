@@ -164,7 +164,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
-        high, low = _levels(smoothed.plateau, float(smoothed.values[smoothed.lowest]))
+        high, low = _levels(smoothed.plateau, float(smoothed.drawn[smoothed.lowest_drawn]))
         what = "loss" if curve.accuracies is None else "share of wrong answers"
         return (
             f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
@@ -230,7 +230,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 
 
 def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
-    lowest = smoothed.lowest
+    lowest = smoothed.lowest_drawn
     fall, deviation = smoothed.fall
     end = {
         Status.DIVERGED: f"and diverged at {rate_text(curve.lrs[-1])}",
@@ -244,7 +244,7 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
             else f"and did not clearly rise after it, up to {rate_text(curve.lrs[-1])}"
         )
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
-    high, low = _levels(smoothed.plateau, float(smoothed.values[lowest]))
+    high, low = _levels(smoothed.plateau, float(smoothed.drawn[lowest]))
     said = (
         f"Healthy: {what.lower()} fell from {high} to {low}, lowest near "
         f"{rate_text(smoothed.lrs[lowest])}, {end}."

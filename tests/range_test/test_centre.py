@@ -23,7 +23,7 @@ def plain(values, *, momentum=0.0):
     """A line with those values, paired, that starts at 2."""
     values = np.asarray(values, dtype=np.float64)
     return SmoothedCurve(
-        LRS[: len(values)], values, values, values, 0.0, 0 * values, start=2.0, momentum=momentum
+        LRS[: len(values)], values, values, values, values, 0.0, 0 * values, start=2.0, momentum=momentum
     )
 
 
@@ -115,7 +115,7 @@ def test_with_noise_of_the_batch_larger_than_the_fall_the_answer_is_the_same():
 
 def test_the_reason_names_the_valley_and_the_momentum():
     suggestion = read(curve(VEE - 2, np.full(60, 4.0), momentum=0.9), rule=Rule.CENTRE).suggestion
-    assert "middle of that valley, times 0.32 for a momentum of 0.9" in suggestion.reason
+    assert "is that times 0.32 because an optimizer with a momentum of 0.9 answers" in suggestion.reason
     assert f"{suggestion.lr:g}" in suggestion.reason
     assert suggestion.low < suggestion.lr < suggestion.high
 

@@ -18,7 +18,9 @@ PER_STEP = 6 / (STEPS - 1)  # decades
 def plain(values, lrs=None):
     """A line with those values and no smoothing in between."""
     values = np.asarray(values, dtype=np.float64)
-    return SmoothedCurve(LRS[: len(values)] if lrs is None else lrs, values, values, values, 0.0, 0 * values)
+    return SmoothedCurve(
+        LRS[: len(values)] if lrs is None else lrs, values, values, values, values, 0.0, 0 * values
+    )
 
 
 def fall_and_cliff(log_lr, *, centre=-2.0, width=0.35, cliff=0.0):
