@@ -83,6 +83,7 @@ The short runs around a rate (the suggestion is that of the range test, with the
   verify.budget=N  verify.seeds=3              the most training steps in all, and the most seeds
   verify.held_out=N                            samples set apart, or a share below 1; null: a fifth
   verify.margin=0.1                            how much worse a rate may be, as a share of the drop in loss
+  verify.resume=RUN_DIR                        go on with a search on a launcher that was cut off
 
 The comparison
   compare.lrs=[0.1,0.3,1]                      the rates; auto: compare.num_lrs=5 of them, compare.factor=2

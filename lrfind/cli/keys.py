@@ -32,9 +32,7 @@ KEYS = {
     "paired=False does without": "range.paired=false does without",
     "the CPU names it": "device=cpu names it",
     "processes: one ended": "compare.processes: a process ended",
-    "try processes=1; what is finished is kept": (
-        "try compare.processes=1; what is finished is kept, and compare.resume goes on with it"
-    ),
+    "try processes=1": "try compare.processes=1",
 }
 """What a message says to a caller in Python, and what it says on the command line."""
 

@@ -76,7 +76,8 @@ def ordered(arguments: Sequence[str]) -> list[str]:
 
 
 _PATHS = {
-    *("data.root", "model.weights", "verify.from", "schedule.from", "refine.resume", "compare.resume"),
+    *("data.root", "model.weights", "verify.from", "schedule.from"),
+    *("refine.resume", "verify.resume", "compare.resume"),
     *("hydra.run.dir", "hydra.sweep.dir"),
 }
 """Keys whose value is a path, which may hold what Hydra would take for grammar."""

@@ -221,6 +221,7 @@ class Study:
                 on_message=on_message,
                 on_result=on_result,
                 on_loss=on_loss,
+                kept=self._kept,
             )
 
     def _take(self, cost: Cost, message: Any) -> None:
@@ -243,6 +244,12 @@ class Study:
         if self._file is not None:
             self._file.save(self._found, self._done)
 
+    def _kept(self) -> str:
+        """How to go on with the runs that are finished, for a message."""
+        if self._file is None or not self._done:
+            return ""
+        return f"What is finished is kept: compare.resume={self._file.directory} goes on with it."
+
     def _processes(self, costs: Sequence[Cost]) -> int:
         """How many runs go on at a time."""
         asked = self.setting.settings.processes
@@ -264,6 +271,7 @@ class StudyFile:
         observer: Told of a state that cannot be saved.
 
     Attributes:
+        directory: The run directory.
         found: What the plan has found out so far.
         done: The runs that are finished.
 
@@ -272,6 +280,7 @@ class StudyFile:
     """
 
     def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
+        self.directory = directory
         self.found: dict[str, Any] = {}
         self.done: dict[Key, RunSet] = {}
         self._file = StateFile(directory / compare_state.NAME, 0.0, observer.warn)

@@ -46,6 +46,7 @@ def work_through(
     on_message: Callable[[int, Any], None],
     on_result: Callable[[int, Any], None],
     on_loss: Callable[[int], None] = lambda index: None,
+    kept: Callable[[], str] = str,
 ) -> None:
     """Does all jobs: here, in processes of our own, or wherever the launcher of this run has them done.
 
@@ -61,6 +62,7 @@ def work_through(
         on_message: Told here of what job i says on its way.
         on_result: Told here of what job i came to.
         on_loss: Told here of job i when it is begun again.
+        kept: What to say of the results so far where the processes are lost: how one goes on with them.
 
     Raises:
         UserError: As a job raised it, or its process was ended from outside twice, or a launcher gave up.
@@ -69,7 +71,7 @@ def work_through(
     """
     launcher = chosen_launcher()
     if launcher is not None:
-        work_through_launcher(launcher, work, jobs, codec, on_result)
+        work_through_launcher(launcher, work, jobs, codec, on_result, kept)
         return
     if processes == 1 or len(jobs) <= 1:
         for i, job in enumerate(jobs):
@@ -87,7 +89,7 @@ def work_through(
 
     def begin_again(connection: Connection, index: int) -> None:
         if index in lost:
-            raise _lost(crew[connection][0])
+            raise _lost(crew[connection][0], kept())
         lost.add(index)
         del crew[connection]
         connection.close()
@@ -189,13 +191,13 @@ def _tell(connection: Connection, job: Any) -> None:
         connection.send(job)
 
 
-def _lost(process: SpawnProcess) -> UserError:
+def _lost(process: SpawnProcess, kept: str) -> UserError:
     process.join(_GRACE)
-    return UserError(
+    said = (
         f"processes: one ended with exit status {process.exitcode} before its run was finished, and so did "
-        "the one that began it again. If the machine ran out of memory, try processes=1; what is finished is "
-        "kept."
+        "the one that began it again. If the machine ran out of memory, try processes=1."
     )
+    return UserError(f"{said} {kept}".rstrip())
 
 
 def _dismissed(crew: dict[Any, tuple[SpawnProcess, int]]) -> None:

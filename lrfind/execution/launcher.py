@@ -89,7 +89,12 @@ def launched_by(launcher: Launcher | None) -> Iterator[None]:
 
 
 def work_through_launcher(
-    launcher: Launcher, work: Work, jobs: Sequence[Any], codec: Codec, on_result: Callable[[int, Any], None]
+    launcher: Launcher,
+    work: Work,
+    jobs: Sequence[Any],
+    codec: Codec,
+    on_result: Callable[[int, Any], None],
+    kept: Callable[[], str] = str,
 ) -> None:
     """Has a launcher do all jobs; one whose process is killed is begun once again.
 
@@ -99,6 +104,7 @@ def work_through_launcher(
         jobs: The jobs.
         codec: How their results are written.
         on_result: Told here, from a thread, of what job i came to, as soon as that is there.
+        kept: What to say of the results so far where the engine gives up.
 
     Raises:
         UserError: As a job raised it; or the engine gave up.
@@ -111,7 +117,7 @@ def work_through_launcher(
     cell = _Cell(work, jobs, codec.pack, folder)
     files = _Results(folder, codec.unpack, on_result, range(len(jobs)))
     error: Exception | None = None
-    with _stopped_at_the_end(folder):
+    with _removed_at_the_end(folder):
         tries = 0
         while files.missing and tries < _TRIES:
             tries, error = tries + 1, None
@@ -125,8 +131,8 @@ def work_through_launcher(
             if not any((folder / BEGUN.format(i)).exists() for i in files.missing):
                 break
         if files.missing:
-            raise _gave_up(launcher.name, len(files.missing), len(jobs), tries, error) from error
-    _remove(folder)
+            said = _gave_up(launcher.name, len(files.missing), len(jobs), tries, error)
+            raise UserError(f"{said} {kept()}".rstrip()) from error
 
 
 @dataclass
@@ -139,9 +145,15 @@ class _Cell:
     folder: Path
 
     def __call__(self, number: int) -> None:
-        path = self.folder / RESULT.format(number)
-        if path.exists() or _is_stopped(self.folder):
+        if (self.folder / RESULT.format(number)).exists() or _is_stopped(self.folder):
             return
+        try:
+            self._do(number)
+        except OSError:
+            if not _is_stopped(self.folder):  # else there is no folder any more, and nobody who waits
+                raise
+
+    def _do(self, number: int) -> None:
         (self.folder / BEGUN.format(number)).touch()
         try:
             result = _work_of(self)(self.jobs[number], _Stop(self.folder))
@@ -152,7 +164,7 @@ class _Cell:
         except Exception as error:
             failure = {"type": "", "paragraphs": ["".join(traceback.format_exception(error))]}
         else:
-            _write(path, self.pack(result))
+            _write(self.folder / RESULT.format(number), self.pack(result))
             return
         _write(self.folder / FAILED.format(number), json.dumps(failure).encode())
 
@@ -263,7 +275,7 @@ def _failure(said: dict[str, Any]) -> Exception:
     return kinds.get(said["type"], UserError)(*said["paragraphs"])
 
 
-def _gave_up(name: str, lost: int, of_all: int, tries: int, error: Exception | None) -> UserError:
+def _gave_up(name: str, lost: int, of_all: int, tries: int, error: Exception | None) -> str:
     said = f"{name} gave up; {lost} of {of_all} runs did not come to their end"
     said += f", though begun {tries} times" if tries > 1 else ""
     if error is not None:
@@ -272,7 +284,7 @@ def _gave_up(name: str, lost: int, of_all: int, tries: int, error: Exception | N
         said += (
             ". If their processes were killed, the machine may have run out of memory: run fewer at a time"
         )
-    return UserError(f"{said}. What is finished is kept.")
+    return f"{said}."
 
 
 def _new_folder(directory: Path) -> Path:
@@ -285,14 +297,24 @@ def _new_folder(directory: Path) -> Path:
 
 
 @contextlib.contextmanager
-def _stopped_at_the_end(folder: Path) -> Iterator[None]:
-    """However it ends, no job goes on alone."""
+def _removed_at_the_end(folder: Path) -> Iterator[None]:
+    """However it ends, nothing stays, and no job goes on alone: each looks whether the folder is there."""
     try:
         yield
-    except BaseException:
+    finally:
+        stopped = folder / STOPPED
         with contextlib.suppress(OSError):
-            (folder / STOPPED).touch()
-        raise
+            stopped.touch()
+            for path in folder.iterdir():
+                if path != stopped:
+                    path.unlink()
+            stopped.unlink()
+            try:
+                folder.rmdir()
+            except OSError:  # a job has just written something
+                stopped.touch()
+            else:
+                folder.parent.rmdir()  # where nothing else is in it, such as the logs of an engine
 
 
 def _is_stopped(folder: Path) -> bool:
@@ -304,11 +326,3 @@ def _write(path: Path, content: bytes) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.part")
     part.write_bytes(content)
     part.replace(path)
-
-
-def _remove(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        for path in folder.iterdir():
-            path.unlink()
-        folder.rmdir()
-        folder.parent.rmdir()  # where nothing else is in it, such as the logs of an engine

@@ -54,7 +54,7 @@ class SeedOfRound:
             assert self._again is not None
             self._seeds = self._again()
         runs = self.train(self._seeds, *job, lambda count, step: say((count, step)))
-        return JobResult(runs, self._seeds.skipped)
+        return JobResult(runs, self._seeds.skipped, self._seeds.notes)
 
     def train(self, seeds: Seeds, seed: int, strategy: Strategy, on_step: OnStep) -> RunSet:
         """The runs of a seed."""

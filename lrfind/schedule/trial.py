@@ -182,6 +182,7 @@ class Trial:
                 def on_result(job: SeedJob, result: JobResult[RunSet]) -> None:
                     done[job[0]] = result.found
                     self.skipped += [path for path in result.skipped if path not in self.skipped]
+                    self.notes += [note for note in result.notes if note not in self.notes]
                     steps = sum(int(runs.steps_taken.sum()) for runs in done.values())
                     shown(TrialStep(steps - 1, job[0], courses[-1].schedule.policy.value))
 

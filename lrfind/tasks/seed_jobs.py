@@ -43,10 +43,12 @@ class JobResult(Generic[Result]):
     Attributes:
         found: What was measured.
         skipped: Pictures that could not be read.
+        notes: What a reader of it should know.
     """
 
     found: Result
     skipped: list[str]
+    notes: list[str]
 
 
 class SeedWork(Generic[Result]):
@@ -67,7 +69,8 @@ class SeedWork(Generic[Result]):
         same_threads(self._threads)
         self._open_task.read_data()
         with self._open_task(job[0]) as task:
-            return JobResult(self._do(task, job, lambda *step: say(step)), list(task.skipped))
+            found = self._do(task, job, lambda *step: say(step))
+            return JobResult(found, list(task.skipped), list(task.notes))
 
 
 def launch_seeds(
@@ -76,6 +79,8 @@ def launch_seeds(
     jobs: Sequence[SeedJob],
     codec: Codec,
     on_result: Callable[[SeedJob, JobResult[Result]], None],
+    *,
+    kept: Callable[[], str] = str,
 ) -> None:
     """Has the launcher of this run do jobs; they end in any order.
 
@@ -85,6 +90,7 @@ def launch_seeds(
         jobs: The jobs.
         codec: How what they come to is written; see `codec_of`.
         on_result: Told what a job came to.
+        kept: As `work_through` has it.
 
     Raises:
         UserError: As a job raised it, or the launcher gave up.
@@ -98,6 +104,7 @@ def launch_seeds(
         codec=codec,
         on_message=lambda index, message: None,
         on_result=lambda index, result: on_result(jobs[index], result),
+        kept=kept,
     )
 
 
@@ -123,7 +130,7 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
         values = {each.name: getattr(result.found, each.name) for each in dataclasses.fields(kind)}
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
         plain = {name: _plain(value) for name, value in values.items() if name not in arrays}
-        about = json.dumps({"found": plain, "skipped": result.skipped}).encode()
+        about = json.dumps({"found": plain, "skipped": result.skipped, "notes": result.notes}).encode()
         return arrays_as_bytes({**arrays, _ABOUT: np.frombuffer(about, dtype=np.uint8)})
 
     def unpack(content: bytes) -> JobResult[Any]:
@@ -131,7 +138,7 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         plain = about["found"]
         plain |= {name: make(plain[name]) for name, make in made_by.items()}
-        return JobResult(kind(**plain, **arrays), about["skipped"])
+        return JobResult(kind(**plain, **arrays), about["skipped"], about["notes"])
 
     return Codec(pack, unpack)
 

@@ -31,13 +31,15 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     # torch is imported only for a config that can be run.
     from lrfind.tasks.build import data_of
     from lrfind.tasks.devices import name_of, resolve
+    from lrfind.verify.checkpoint import SavedRuns
     from lrfind.verify.report import verify_csv, verify_lines, verify_record
     from lrfind.verify.run import Runs, verify_rate
     from lrfind.verify.target import checked_rate
 
     device = resolve(config.device)  # what is wrong with it is said before data is read
+    saved = SavedRuns(config, directory, observer)
     data = data_of(config)
-    runs = Runs.of(config, data, observer)
+    runs = Runs.of(config, data, observer, saved)
     found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
     checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
     groups = tuple(group.following(conclusion.suggestion) for group in runs.groups)
@@ -72,6 +74,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         },
         lines=partial(verify_lines, trials, judgement, conclusion, groups=groups),
         refusal=conclusion.refusal,
+        close=None if found.interrupted else saved.remove,
         loss=_loss(trials, judgement),
     )
 

@@ -47,6 +47,8 @@ class VerifySettings:
     """Samples set apart, or a share below 1; None: a fifth, at most 2,000."""
     margin: Annotated[float, _MARGIN] = 0.1
     """How much worse a rate may be, as a share of the drop from the initial to the best final loss."""
+    resume: str | None = None
+    """Run directory of a search on a launcher that was cut off and is to go on."""
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""

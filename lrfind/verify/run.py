@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from lrfind.execution.launcher import chosen_launcher
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, is_counted
 from lrfind.training.groups import groups_of
+from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.start import from_one_start
 from lrfind.verify.candidates import Role, Trials, candidates, same
@@ -18,16 +22,17 @@ from lrfind.verify.plan import CONSTANT, plan_of
 from lrfind.verify.search import Search
 from lrfind.verify.seed_runs import SeedRuns
 from lrfind.verify.verdict import concluded
+from lrfind.verify.whole_runs import WholeRuns, as_left_at, whole_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from lrfind.range_test.config import RangeSettings
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
-    from lrfind.training.run_set import RunSet
     from lrfind.training.task import OpenTask, Task
+    from lrfind.verify.checkpoint import SavedRuns
     from lrfind.verify.config import VerifyConfig, VerifySettings
     from lrfind.verify.judge import Judgement
     from lrfind.verify.plan import Plan
@@ -67,6 +72,7 @@ class Runs:
         divergence: By which settings of a range test a rate is taken to have diverged: `beta`, `stop_factor`.
         range_steps: The most steps that a range test takes before the search; 0: there is none.
         first_seed: What the first seed is called.
+        saved: Where the whole runs of a launcher are saved; None: there is no launcher.
 
     Attributes:
         plan: How long a run is, and how many steps all may take.
@@ -92,6 +98,7 @@ class Runs:
         divergence: RangeSettings,
         range_steps: int,
         first_seed: int = 0,
+        saved: SavedRuns | None = None,
     ) -> None:
         self.interrupted = False
         self.title = ""
@@ -104,6 +111,7 @@ class Runs:
         self._observer = observer
         self._divergence = divergence
         self._first_seed = first_seed
+        self._saved = saved
         per_epoch = None
         if isinstance(settings.steps, str) and settings.num_steps is None:
             with open_task(0) as task:
@@ -115,7 +123,7 @@ class Runs:
             self.announce()
 
     @classmethod
-    def of(cls, config: VerifyConfig, data: Data, observer: Observer) -> Runs:
+    def of(cls, config: VerifyConfig, data: Data, observer: Observer, saved: SavedRuns | None = None) -> Runs:
         """The runs of a config.
 
         Raises:
@@ -133,6 +141,7 @@ class Runs:
             divergence=config.range,
             range_steps=0 if settings.around or settings.from_ else config.range.most_steps,
             first_seed=config.seed,
+            saved=saved,
         )
         if not is_counted(data):
             runs.notes.append(
@@ -189,18 +198,21 @@ class Runs:
             early=plan.schedule == CONSTANT,
         )
         made: list[Move] = []
-        trials: dict[int, RunSet] = {}
+        trials: dict[int, dict[float, RunSet]] = {}
+        elsewhere = chosen_launcher() is not None or self._settings.resume is not None
         try:
-            self._work_through(search, made, trials)
+            (self._launch if elsewhere else self._work_through)(search, made, trials)
         except KeyboardInterrupt:
             self.interrupted = True
+            if self._saved is not None and self._saved.runs:
+                self._observer.note(self._saved.kept())
         if not trials:
             return None
         tried = sorted({move.lr for move in made})
         return Trials(
             candidates(tried, search.start, checked.role, pinned),
             plan.num_steps,
-            tuple(_widened(runs, tried) for runs in trials.values()),
+            tuple(_joined(runs, tried) for runs in trials.values()),
             schedule=plan.schedule,
             moves=tuple(made),
             budget=plan.budget,
@@ -208,7 +220,7 @@ class Runs:
             cut_off=self.interrupted and bool(made),
         )
 
-    def _work_through(self, search: Search, made: list[Move], trials: dict[int, RunSet]) -> None:
+    def _work_through(self, search: Search, made: list[Move], trials: dict[int, dict[float, RunSet]]) -> None:
         """Makes the moves of a search one by one, and keeps what they came to."""
         total = search.left
         shown: Callable[[VerifyStep], None] | None = None
@@ -231,9 +243,49 @@ class Runs:
                                 search.tried.note(move, runs.start_loss, loss)
                                 move = next(moves, None)
                         finally:
-                            trials[seed] = runs.found(sorted({each.lr for each in made if each.seed == seed}))
-                self.notes += [note for note in task.notes if note not in self.notes]
-                self.skipped += [path for path in task.skipped if path not in self.skipped]
+                            trials[seed] = {
+                                each.lr: runs.found(each.lr) for each in made if each.seed == seed
+                            }
+                self._take_notes(task.notes, task.skipped)
+
+    def _launch(self, search: Search, made: list[Move], trials: dict[int, dict[float, RunSet]]) -> None:
+        """The same, with whole runs wherever the launcher of this run has them done."""
+        assert self._saved is not None
+        total = search.left
+        with self._open_task(0) as task:
+            self._begin(task, search)
+        self._take_notes(task.notes, task.skipped)
+        train = partial(
+            whole_run,
+            plan=self.plan,
+            stops=search.stops,
+            first_seed=self._first_seed,
+            divergence=self._divergence,
+        )
+        runs = WholeRuns(self._open_task, train, self._saved)
+        with self._observer.steps(total, runs.words) as shown:
+            runs.on_run = lambda seed, lr: shown(VerifyStep(min(runs.steps, total) - 1, seed, lr, total))
+            shown(VerifyStep(0, 0, search.start, total))
+            for move in search.moves():
+                made.append(move)
+                whole = runs.get(move, search.ahead(move))
+                run = as_left_at(whole.found, move.to)
+                of_seed = trials.setdefault(move.seed, {})
+                before = int(of_seed[move.lr].steps_taken[0]) if move.lr in of_seed else 0
+                of_seed[move.lr] = run
+                self._take_notes(whole.notes, whole.skipped)
+                search.spend(int(run.steps_taken[0]) - before)
+                loss = math.inf if run.diverged[0] else float(run.readings[0, run.read_at.index(move.to)])
+                search.tried.note(move, run.start, loss)
+        self._observer.note(
+            f"{runs.count} runs were trained to their end, {runs.steps:,} steps; the search asked for "
+            f"{total - search.left:,} of them, and counts no others."
+        )
+
+    def _take_notes(self, notes: Sequence[str], skipped: Sequence[str]) -> None:
+        """Keeps what a task tells, once."""
+        self.notes += [note for note in notes if note not in self.notes]
+        self.skipped += [path for path in skipped if path not in self.skipped]
 
     @contextmanager
     def _seed_runs(
@@ -276,13 +328,14 @@ class Runs:
         )
 
 
-def _widened(runs: RunSet, lrs: list[float]) -> RunSet:
-    """The runs of a seed with a row for each of these rates, empty where it was not trained on that seed."""
-    rows = [lrs.index(lr) for lr in runs.lrs.tolist()]
-    found = runs.untrained(lrs, read_at=runs.read_at, num_steps=runs.losses.shape[1], seed=runs.seed)
-    found.readings[:, 0] = runs.start
-    for name in ("losses", "readings", "steps_taken", "diverged", "finished"):
-        getattr(found, name)[rows] = getattr(runs, name)
+def _joined(runs: Mapping[float, RunSet], lrs: list[float]) -> RunSet:
+    """The runs of a seed as one set of these rates, empty where a rate was not trained on that seed."""
+    first = next(iter(runs.values()))
+    found = RunSet.untrained(lrs, read_at=first.read_at, num_steps=first.losses.shape[1], seed=first.seed)
+    found.readings[:, 0] = first.start
+    for lr, run in runs.items():
+        for name in ("losses", "readings", "steps_taken", "diverged", "finished"):
+            getattr(found, name)[lrs.index(lr)] = getattr(run, name)[0]
     return found
 
 

@@ -157,6 +157,21 @@ class Search:
         """Takes the steps that a move took: fewer than it was meant to where the run diverged."""
         self.left -= steps
 
+    def ahead(self, move: Move) -> list[tuple[int, float]]:
+        """Other runs, each a seed and a rate, that are likely to be wanted soon after a move.
+
+        For whoever can train several at a time. Beside a rate of the bracket these are its neighbours; beside
+        a run of another seed, all that contend, on all seeds that are left; no more than the budget allows.
+        """
+        if move.seed > 0:
+            runs = [(seed, lr) for seed in range(move.seed, self._seeds) for lr in self.contenders()]
+        elif not self.ranked():
+            runs = [(0, rounded(move.lr * FACTOR)), (0, rounded(move.lr / FACTOR))]
+        else:
+            return []
+        others = [run for run in runs if run != (move.seed, move.lr)]
+        return others[: max(self.left // self._num_steps - 1, 0)]
+
     def moves(self) -> Iterator[Move]:
         """The next run; what it came to is noted in `tried` before the next is asked for."""
         try:

@@ -116,17 +116,14 @@ class SeedRuns:
             on_step=lambda runs, step: self._on_step(lr),
         )
 
-    def found(self, lrs: Sequence[float]) -> RunSet:
-        """What is known of these rates; nothing of one that was never begun."""
+    def found(self, lr: float) -> RunSet:
+        """What is known of a rate; nothing where it was never begun."""
         stops = (0, *self._stops)
-        found = RunSet.untrained(lrs, read_at=stops, num_steps=self._plan.num_steps, seed=self._seed)
-        found.readings[:, 0] = self.start_loss
-        for i, lr in enumerate(lrs):
-            if lr not in self._runs:
-                continue
+        found = RunSet.untrained([lr], read_at=stops, num_steps=self._plan.num_steps, seed=self._seed)
+        found.readings[0, 0] = self.start_loss
+        if lr in self._runs:
             run = self._runs[lr].found
-            found.losses[i] = run.losses[0]
-            found.readings[i, 1:] = run.readings[0]
-            for name in ("steps_taken", "diverged", "finished"):
-                getattr(found, name)[i] = getattr(run, name)[0]
+            found.readings[0, 1:] = run.readings[0]
+            for name in ("losses", "steps_taken", "diverged", "finished"):
+                getattr(found, name)[0] = getattr(run, name)[0]
         return found

@@ -93,6 +93,7 @@ COMMANDS = {
         "refine.segments=[{start: 0.1, stop: 0.3, step: 0.1, iterations: 4}]",
     ],
     "range": ["range", "range.num_steps=30", "range.repeats=3"],
+    "verify": ["verify", "0.1", "verify.steps=20", "verify.seeds=2"],
 }
 """Commands with independent runs, by the name of their table."""
 
@@ -122,7 +123,9 @@ def here(tmp_path_factory):
             (LAUNCHERS[0], "schedule_try", False),
             (LAUNCHERS[0], "refine", False),
             (LAUNCHERS[0], "range", False),
+            (LAUNCHERS[0], "verify", False),
             (LAUNCHERS[1], "compare", False),
+            (LAUNCHERS[1], "verify", False),
         ]
     ],
 )

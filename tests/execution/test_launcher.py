@@ -6,7 +6,8 @@ import pytest
 
 from lrfind.errors import ConfigError, UserError
 from lrfind.execution.executors import work_through
-from lrfind.execution.launcher import CELLS, STOPPED, Codec, chosen_launcher, launched_by
+from lrfind.execution.launcher import CELLS, Codec, chosen_launcher, launched_by
+from tests.toy_launcher import Engine
 
 
 def packed(result):
@@ -14,31 +15,6 @@ def packed(result):
 
 
 CODEC = Codec(packed, int)
-
-
-class Engine:
-    """Calls the function with each number in this process; those that are to die are not called.
-
-    Attributes:
-        deaths: Numbers whose process dies, each so many times.
-    """
-
-    name = "engine"
-
-    def __init__(self, directory, **deaths):
-        self.directory = directory
-        self.deaths = {int(number[1:]): times for number, times in deaths.items()}
-        self.launched = []
-
-    def launch(self, function, numbers):
-        self.launched.append(list(numbers))
-        for number in numbers:
-            if self.deaths.get(number, 0) > 0:
-                self.deaths[number] -= 1
-                # As far as a job comes before its process is killed.
-                (next(self.directory.iterdir()) / f"{number}.begun").touch()
-                raise OSError("a worker was killed")
-            function(number)
 
 
 class Double:
@@ -85,14 +61,19 @@ def test_a_job_whose_process_is_killed_is_begun_once_again_and_no_other_is(direc
     assert sorted(work.asked) == [1, 2, 3]
 
 
-def test_one_that_is_killed_twice_is_told_and_what_is_finished_is_kept(directory):
-    with pytest.raises(
+def test_one_that_is_killed_twice_is_told_and_how_to_go_on_with_what_is_finished(directory):
+    results = {}
+    with launched_by(Engine(directory, _1=2)), pytest.raises(
         UserError,
-        match=r"^engine gave up; 1 of 2 runs .* though begun 2 times: OSError: a worker was killed\.",
-    ):
-        done(Engine(directory, _1=2), [1, 2])
-    assert (directory / "0" / "0.result").read_bytes() == b"2"
-    assert (directory / "0" / STOPPED).exists()
+        match=r"^engine gave up; 1 of 2 runs .* though begun 2 times: OSError: a worker was killed\."
+        r".* at a time\. 1 is kept\.$",
+    ):  # fmt: skip
+        work_through(
+            Double(), [1, 2], processes=1, codec=CODEC, on_message=lambda *_: None,
+            on_result=results.__setitem__, kept=lambda: f"{len(results)} is kept.",
+        )  # fmt: skip
+    assert results == {0: 2}
+    assert not directory.exists()
 
 
 def test_an_engine_that_cannot_be_reached_is_not_tried_twice(directory):

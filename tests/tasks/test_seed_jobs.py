@@ -15,8 +15,8 @@ def test_runs_come_back_bitwise():
     runs.losses[1, 2] = np.inf
     runs.readings[0] = rng.random(2)
     runs.steps_taken[:], runs.diverged[1], runs.finished[:] = [3, 2], True, True
-    found = RUN_SET_CODEC.unpack(RUN_SET_CODEC.pack(JobResult(runs, ["a.png"])))
-    assert found.skipped == ["a.png"]
+    found = RUN_SET_CODEC.unpack(RUN_SET_CODEC.pack(JobResult(runs, ["a.png"], ["a note"])))
+    assert (found.skipped, found.notes) == (["a.png"], ["a note"])
     for name in ("seed", "read_at", "stacked", "reason"):
         assert getattr(found.found, name) == getattr(runs, name)
     for name in ("lrs", "losses", "readings", "accuracies", "steps_taken", "diverged", "finished"):
@@ -31,7 +31,7 @@ def test_a_curve_comes_back_bitwise_with_what_was_not_measured():
         planned_steps=9, start_losses=lrs / 3, momentum=0.9, epoch_steps=28.078125, skip_end=2,
     )  # fmt: skip
     codec = codec_of(Curve, status=Status)
-    found = codec.unpack(codec.pack(JobResult(curve, []))).found
+    found = codec.unpack(codec.pack(JobResult(curve, [], []))).found
     for name in ("lrs", "losses", "smoothed", "start_losses"):
         np.testing.assert_array_equal(getattr(found, name), getattr(curve, name))
     for name in (
