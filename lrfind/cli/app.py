@@ -6,12 +6,12 @@ happen on the way into a message and the exit code of the contract.
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.job import guarded
+from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper
 from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.cli.signals import signals_as_interrupts
@@ -172,12 +172,11 @@ class _Calls:
         if about.mode == RunMode.MULTIRUN:
             from lrfind.cli.multirun import run_one
 
-            outcome = run_one(self._job, composed, directory, self._show, command=self._command)
-        else:
-            outcome = self._alone(composed, directory)
+            return run_one(self._job, composed, directory, self._show, command=self._command)
+        outcome = self._alone(composed, directory)
         if outcome is not None:
             self._code = outcome.code
-        return _given_to_a_sweeper(outcome, str(composed.get("objective")))
+        return given_to_a_sweeper(outcome, loss=asks_for_loss(composed, ()))
 
     def code(self) -> ExitCode:
         """The exit code of a single run.
@@ -208,19 +207,6 @@ class _Calls:
         except UserError as error:
             self._error = error  # raised by `code`: Hydra would print a line of its own first
             return None
-
-
-def _given_to_a_sweeper(outcome: Outcome | None, objective: str) -> float:
-    """The suggested rate, NaN where there is none; or the loss there, infinite where there is none.
-
-    Args:
-        outcome: How the job ended; None where it could not be run.
-        objective: Which of the two.
-    """
-    if objective == "loss":
-        loss = None if outcome is None else outcome.loss
-        return math.inf if loss is None or math.isnan(loss) else loss
-    return math.nan if outcome is None or outcome.lr is None else outcome.lr
 
 
 def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) -> None:

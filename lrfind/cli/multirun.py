@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from contextlib import suppress
 from dataclasses import replace
@@ -10,10 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
+from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper
 from lrfind.cli.run_directory import RunDirectory, remove_abandoned
 from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
 from lrfind.multirun.report import multirun_csv, multirun_lines
-from lrfind.multirun.results import ERROR_FILE, MultirunJob, exit_code, forget_jobs, jobs_of, note_job
+from lrfind.multirun.results import (
+    ERROR_FILE,
+    MultirunJob,
+    exit_code,
+    forget_jobs,
+    job_of,
+    jobs_of,
+    note_job,
+)
 from lrfind.report import console
 from lrfind.report.files import write_whole
 from lrfind.report.output import Show, number_text
@@ -25,7 +35,6 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from lrfind.cli.job import Job
-    from lrfind.report.output import Outcome
 
 SUMMARY, PICTURE = "multirun.csv", "multirun.png"
 
@@ -114,8 +123,8 @@ class MultirunSummary(Callback):
         return exit_code(jobs)
 
 
-def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, command: str) -> Outcome | None:
-    """Runs one job of a multirun, in whichever process; None where it could not be run.
+def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, command: str) -> float:
+    """Runs one job of a multirun, in whichever process; returns what a sweeper is given.
 
     Raises:
         OutputError: Nothing can be written into the sweep directory.
@@ -128,7 +137,10 @@ def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, comm
     noted = MultirunJob(
         hydra.job.num, os.path.relpath(directory, sweep), command, tuple(map(str, hydra.overrides.task))
     )
+    loss = asks_for_loss(composed, noted.overrides)
+    noted = replace(noted, loss=math.inf if loss else None)
     here = MultirunSummary.takes_turn(noted.number)
+    speaks = here and show is not Show.NUMBER  # else what it has found is told with its name
     with RunDirectory.of_job(directory, hydra.output_subdir):
         remove_abandoned(directory)
         (directory / ERROR_FILE).unlink(missing_ok=True)
@@ -141,19 +153,20 @@ def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, comm
                 raise ConfigError(composed[REFUSED])
             if not here:
                 _deal_device(composed, noted.number, str(hydra.launcher.get("_target_")))
-            outcome = job(composed, directory, show if here else Show.NOTHING)
+            outcome = job(composed, directory, show if speaks else Show.NOTHING)
             noted = replace(noted, code=int(outcome.code))
+            noted = replace(noted, loss=given_to_a_sweeper(outcome, loss=True) if loss else None)
         except Exception as error:  # the other jobs go on, whatever happened to this one
             noted = _failed(noted, error, debug=hydra.verbose is True)
             write_whole(directory / ERROR_FILE, "\n".join(noted.failure) + "\n")
-            if here:
-                _tell(noted, sweep, show)
         note_job(sweep, noted)
+        if here and (noted.failure or not speaks):
+            _tell(job_of(sweep, noted.number), sweep, show)
         if not here and show is not Show.NUMBER:  # a sign of life; what it found is told in the jobs' order
             console.note(f"{_title(noted)} has ended{' with an error' if noted.failure else ''}.")
     if outcome is not None and outcome.code is ExitCode.INTERRUPTED:
         raise KeyboardInterrupt
-    return outcome
+    return given_to_a_sweeper(outcome, loss=loss)
 
 
 def dealt_device(device: str, number: int, count: int) -> str:

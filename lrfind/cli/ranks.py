@@ -143,6 +143,12 @@ def _problems(command: str, config: Any) -> list[str]:
             f"{said} each rank takes a device of its own, and device={config.device} is one: use device=cuda "
             "for a GPU each (CUDA_VISIBLE_DEVICES chooses which), or device=cpu."
         )
+    settings = getattr(config, "range", None)
+    if settings is not None and settings.groups.value == "each":
+        problems.append(
+            f"{said} groups are swept one by one in one process so far: use range.groups=ratio, or leave "
+            "ranks out."
+        )
     refine = getattr(config, "refine", None)
     if refine is not None and refine.strategy.value == "stacked":
         problems.append(

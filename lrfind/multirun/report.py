@@ -25,10 +25,12 @@ def multirun_csv(jobs: Sequence[MultirunJob]) -> str:
     """Makes the text of `multirun.csv`: one row a job, and a column for each key that any of them was given.
 
     `status` is what the curve shows where there is one (`healthy`), else that of the record; `failed` where
-    the job could not be run, and `message` says why; `unfinished` where it did not come to its end.
+    the job could not be run, and `message` says why; `unfinished` where it did not come to its end. `loss`
+    is there with `objective=loss`: infinite where there is no answer.
     """
     keys = _keys(jobs)
-    header = ["job", *keys, "status", "lr", "low", "high", "message"]
+    loss = ["loss"] if _has_losses(jobs) else []
+    header = ["job", *keys, "status", "lr", "low", "high", *loss, "message"]
     rows = [
         [
             job.folder,
@@ -37,6 +39,7 @@ def multirun_csv(jobs: Sequence[MultirunJob]) -> str:
             job.lr,
             job.low,
             job.high,
+            *([job.loss] if loss else []),
             job.message,
         ]
         for job in jobs
@@ -67,14 +70,20 @@ def multirun_lines(jobs: Sequence[MultirunJob]) -> list[Paragraph]:
 
 def _cells(jobs: Sequence[MultirunJob], keys: Sequence[str], most: int) -> list[list[str]]:
     """The table with its header, no value of an override longer than that."""
-    cells = [["job", *_short(keys), "status", "lr", "bracket"]]
+    losses = _has_losses(jobs)
+    cells = [["job", *_short(keys), "status", *(["loss"] if losses else []), "lr", "bracket"]]
     for job in jobs:
         values = [_cut(job.values.get(key, ""), most) for key in keys]
         lr = "none" if job.lr is None else rate_text(job.lr)
         known = job.low is not None and job.high is not None
         bracket = f"{rate_text(job.low)} to {rate_text(job.high)}" if known else ""  # type: ignore[arg-type]
-        cells.append([str(job.number), *values, job.status, "" if _is_lost(job) else lr, bracket])
+        loss = [("" if job.loss is None else f"{job.loss:.4g}")] if losses else []
+        cells.append([str(job.number), *values, job.status, *loss, "" if _is_lost(job) else lr, bracket])
     return cells
+
+
+def _has_losses(jobs: Sequence[MultirunJob]) -> bool:
+    return any(job.loss is not None for job in jobs)
 
 
 def _is_lost(job: MultirunJob) -> bool:

@@ -41,6 +41,7 @@ class MultirunJob:
         failure: Why it could not be run, a paragraph each; empty where it was.
         frames: Where the user's own code raised.
         record: Its record; empty where there is none.
+        loss: What a sweeper that looks for a small loss is given; None: it is given the rate.
     """
 
     number: int
@@ -51,6 +52,7 @@ class MultirunJob:
     failure: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
     record: dict[str, Any] = field(default_factory=dict)
+    loss: float | None = None
 
     @property
     def status(self) -> str:
@@ -107,6 +109,7 @@ def note_job(sweep: Path, job: MultirunJob) -> None:
         "code": job.code,
         "failure": job.failure,
         "frames": [[frame.file, frame.line, frame.function] for frame in job.frames],
+        "loss": job.loss,
     }
     folder = sweep / ENTRIES
     folder.mkdir(exist_ok=True)
@@ -115,8 +118,29 @@ def note_job(sweep: Path, job: MultirunJob) -> None:
 
 def jobs_of(sweep: Path) -> list[MultirunJob]:
     """The jobs that were begun, in their order."""
-    entries = ((int(path.stem), path) for path in (sweep / ENTRIES).glob("[0-9]*.json"))
-    return [_job(sweep, number, path) for number, path in sorted(entries)]
+    numbers = (int(path.stem) for path in (sweep / ENTRIES).glob("[0-9]*.json"))
+    return [job_of(sweep, number) for number in sorted(numbers)]
+
+
+def job_of(sweep: Path, number: int) -> MultirunJob:
+    """A job that was begun, with its record where it has ended."""
+    entry = json.loads((sweep / ENTRIES / f"{number}.json").read_text(encoding="utf-8"))
+    record = {}
+    if entry["code"] is not None and not entry["failure"]:
+        with suppress(OSError, ValueError):
+            text = (sweep / entry["folder"] / f"{entry['command']}.json").read_text(encoding="utf-8")
+            record = json.loads(text)
+    return MultirunJob(
+        number=number,
+        folder=entry["folder"],
+        command=entry["command"],
+        overrides=tuple(entry["overrides"]),
+        code=entry["code"],
+        failure=tuple(entry["failure"]),
+        frames=tuple(Frame(*frame) for frame in entry["frames"]),
+        record=record,
+        loss=entry["loss"],
+    )
 
 
 def forget_jobs(sweep: Path) -> None:
@@ -135,22 +159,3 @@ def exit_code(jobs: list[MultirunJob]) -> ExitCode:
         if code in codes:
             return code
     return ExitCode.SUGGESTED
-
-
-def _job(sweep: Path, number: int, path: Path) -> MultirunJob:
-    entry = json.loads(path.read_text(encoding="utf-8"))
-    record = {}
-    if entry["code"] is not None and not entry["failure"]:
-        with suppress(OSError, ValueError):
-            text = (sweep / entry["folder"] / f"{entry['command']}.json").read_text(encoding="utf-8")
-            record = json.loads(text)
-    return MultirunJob(
-        number=number,
-        folder=entry["folder"],
-        command=entry["command"],
-        overrides=tuple(entry["overrides"]),
-        code=entry["code"],
-        failure=tuple(entry["failure"]),
-        frames=tuple(Frame(*frame) for frame in entry["frames"]),
-        record=record,
-    )

@@ -80,7 +80,9 @@ class WholeRuns:
 
     def words(self, step: VerifyStep) -> str:
         """How far they are, for the progress."""
-        return f"{self.count} of {self._wanted} runs done, the last at rate {rate_text(step.lr)}"
+        left = self._wanted - self.count
+        done = f"{self.count} {'run' if self.count == 1 else 'runs'} done"
+        return done + (f", {left} under way" if left else "") + f", the last at rate {rate_text(step.lr)}"
 
     def _take(self, job: SeedJob, result: JobResult[RunSet]) -> None:
         self._saved.runs[job] = result

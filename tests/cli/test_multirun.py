@@ -1,6 +1,8 @@
 """Multirun: each job stands for itself, and all are summed up."""
 
 import csv
+import math
+import re
 
 import pytest
 
@@ -34,6 +36,27 @@ def test_it_goes_on_after_a_failure_says_it_at_once_and_sums_up(multirun):
     assert [row["status"] == "failed" for row in rows] == [False, True, False]
     assert "batch_size=100000 is more than" in rows[1]["message"]
     assert [float(row["lr"]) for row in rows if row["lr"]] == [float(line) for line in out.splitlines()]
+
+
+def test_a_quiet_job_without_an_answer_is_told_with_its_name(multirun):
+    code, out, err, _ = multirun("-m", "-q", "range.end_lr=1e-4,10", "range.repeats=1")
+    assert code == 3
+    assert len(out.splitlines()) == 1
+    assert err.startswith("lrfind: error: job 0 (range.end_lr=0.0001")
+    assert err.count("no learning rate can be suggested") == 1
+
+
+def test_the_loss_that_a_sweeper_is_given_is_in_the_table_and_infinite_without_an_answer(multirun):
+    words = ["-m", "-q", "objective=loss", "range.end_lr=1e-4,10", "range.repeats=1"]
+    _, _, _, rows = multirun(*words, "batch_size=64,100000")
+    assert list(rows[0])[-3:] == ["high", "loss", "message"]
+    losses = [float(row["loss"]) for row in rows]
+    assert [math.isinf(loss) for loss in losses] == [True, True, False, True]
+    assert 0 < losses[2] < 2.4  # below the loss of ten classes by chance
+    code, out, _, _ = multirun("-m", "objective=loss", "seed=0,1")
+    assert code == 0
+    assert "status" in out
+    assert re.search(r"job +seed +status +loss +lr +bracket", out)
 
 
 def test_jobs_that_all_suggest_end_in_0_and_the_flag_may_stand_anywhere(multirun):

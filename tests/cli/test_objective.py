@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
-from lrfind.cli import app
 from lrfind.cli.main import main
+from lrfind.cli.objective import given_to_a_sweeper
 from lrfind.errors import ExitCode
 from lrfind.report.output import Outcome
 
@@ -29,20 +29,20 @@ SMALL = ["model=mlp", "model.hidden_sizes=[4]", "batch_size=256"]
     ],
 )
 def test_it_is_the_rate_or_the_loss_and_the_worst_where_there_is_no_answer(outcome, lr, loss):
-    assert app._given_to_a_sweeper(outcome, "lr") == pytest.approx(lr, nan_ok=True)
-    assert app._given_to_a_sweeper(outcome, "loss") == loss
+    assert given_to_a_sweeper(outcome, loss=False) == pytest.approx(lr, nan_ok=True)
+    assert given_to_a_sweeper(outcome, loss=True) == loss
 
 
 @pytest.fixture
 def given(monkeypatch, tmp_path, capfd):
     """Runs a command and returns what a sweeper would be given, and the rows of its table."""
-    real, values = app._given_to_a_sweeper, []
+    values = []
 
-    def noted(outcome, objective):
-        values.append(real(outcome, objective))
+    def noted(outcome, *, loss):
+        values.append(given_to_a_sweeper(outcome, loss=loss))
         return values[-1]
 
-    monkeypatch.setattr(app, "_given_to_a_sweeper", noted)
+    monkeypatch.setattr("lrfind.cli.app.given_to_a_sweeper", noted)
 
     def run(command, table, *words):
         code = main([command, "-q", "objective=loss", *SMALL, *words, f"hydra.run.dir={tmp_path / 'run'}"])

@@ -159,6 +159,7 @@ def test_parameters_that_take_no_part_are_told(lrfind, own):
         (["compare", "ranks=2"], "ranks=2: compare works in one process so far"),
         (["schedule", "schedule.lr=0.1", "ranks=2"], "ranks=2: schedule works in one process so far"),
         (["ranks=2", "compile=true"], "ranks=2: a compiled model works in one process"),
+        (["ranks=2", "range.groups=each"], "ranks=2: groups are swept one by one in one process so far"),
         (["ranks=2", "device=cuda:1"], "device=cuda:1 is one: use device=cuda"),
         (["ranks=2", "device=cpu", "distributed=fsdp", "precision=fp16"], "use precision=bf16 or"),
         (["ranks=2", "distributed=fsdp", "channels_last=true"], "use channels_last=false or distributed=ddp"),
