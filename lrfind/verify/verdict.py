@@ -41,7 +41,8 @@ def concluded(
 ) -> tuple[Judgement | None, VerifyVerdict]:
     """What the runs show; there is no judgement where there were none, or they were cut off."""
     if trials is None:
-        return None, VerifyVerdict(None, checked.verdict, None)
+        said = checked.verdict or ("Interrupted before a run had ended." if interrupted else "")
+        return None, VerifyVerdict(None, said, None)
     if interrupted:
         steps = trials.steps + checked.steps
         said = f"Interrupted after {steps:,} of at most {trials.budget:,} steps: too early to judge the rate."

@@ -48,6 +48,7 @@ class WholeRuns:
         self._train = train
         self._saved = saved
         self._wanted = len(saved.runs)
+        self._stopped: KeyboardInterrupt | None = None
 
     @property
     def count(self) -> int:
@@ -68,14 +69,21 @@ class WholeRuns:
 
         Raises:
             UserError: As a run raised it, or the launcher gave up.
-            KeyboardInterrupt: As it came; what had ended is saved.
+            KeyboardInterrupt: It came, and this run had not ended; what had is saved.
         """
         job, done = (move.seed, move.lr), self._saved.runs
-        if job not in done:
+        if job not in done and self._stopped is None:
             jobs = [job, *(ahead if chosen_launcher() is not None else ())]
             jobs = [each for each in jobs if each not in done]
             self._wanted = len(done) + len(jobs)
-            launch_seeds(self._open_task, self._train, jobs, RUN_SET_CODEC, self._take, kept=self._saved.kept)
+            try:
+                launch_seeds(
+                    self._open_task, self._train, jobs, RUN_SET_CODEC, self._take, kept=self._saved.kept
+                )
+            except KeyboardInterrupt as error:
+                self._stopped = error
+        if self._stopped is not None and job not in done:
+            raise self._stopped
         return done[job]
 
     def words(self, step: VerifyStep) -> str:
