@@ -62,7 +62,7 @@ def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Rep
         raise ConfigError(*problems)
     config = _simplified(config)
     backend = _backend(config)
-    from lrfind.execution.distributed import collective_timeout
+    from lrfind.execution.collective import collective_timeout
     from lrfind.execution.ranks import of_torchrun, started
 
     collective_timeout()  # what is wrong with it is said before anything is started

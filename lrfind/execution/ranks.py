@@ -20,8 +20,10 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError
-from lrfind.execution.distributed import collective_timeout, joined, tell, told_by
+from lrfind.execution.collective import collective_timeout
+from lrfind.execution.distributed import joined
 from lrfind.execution.launch import environment_of, silence
+from lrfind.execution.rank_failure import tell, told_by
 from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
     from torch._C._distributed_c10d import Store
 
-    from lrfind.execution.distributed import Ranks
+    from lrfind.execution.collective import Ranks
 
     Work = Callable[[], object]
     GiveUp = Callable[[str, bool], None]
