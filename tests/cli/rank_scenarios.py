@@ -1,13 +1,11 @@
 """What commands find on two ranks and in one process; `test_ranks.py` runs it and reads what each wrote.
 
-python rank_scenarios.py FOLDER
+python -m tests.cli.rank_scenarios FOLDER
 """
 
 import json
 import os
 import sys
-import traceback
-import warnings
 from importlib import import_module
 from pathlib import Path
 
@@ -18,8 +16,8 @@ from hydra import compose, initialize_config_module
 from lrfind.config.validate import validated
 from lrfind.execution.distributed import joined
 from lrfind.report.observers import Nobody
+from tests.two_ranks import RANKS, fork
 
-RANKS = 2
 FIVE = "refine.segments=[{start: 0.1, stop: 0.5, step: 0.1, iterations: 4}]"
 STREAM = [
     *("model=custom", "model._target_=own.Net", "data=custom", "data._target_=own.Stream", "trust=[own]"),
@@ -106,26 +104,10 @@ def in_one_process(folder):
     }
 
 
-def fork(folder):
-    """Becomes two ranks; torch, which takes longest, is imported once. Returns the exit code of rank 1."""
-    (folder / "own.py").write_text(OWN)
-    sys.path.insert(0, str(folder))
-    (folder / "alone.json").write_text(json.dumps(in_one_process(folder)))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads that wait for work are no matter here
-        child = os.fork()
-    if child:
-        on_ranks(0, folder)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        on_ranks(1, folder)
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
-
-
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sys.exit(fork(Path(sys.argv[1])))
+    given = Path(sys.argv[1])
+    (given / "own.py").write_text(OWN)
+    sys.path.insert(0, str(given))
+    (given / "alone.json").write_text(json.dumps(in_one_process(given)))
+    sys.exit(fork(on_ranks, given))

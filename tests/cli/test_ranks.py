@@ -12,12 +12,9 @@ from pathlib import Path
 import pytest
 from numpy.testing import assert_allclose
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
+from tests.two_ranks import ROOT, SECONDS, run_script
 
-SCENARIOS = Path(__file__).with_name("rank_scenarios.py")
-ROOT = Path(__file__).parents[2]
-SECONDS = 120
-"""Long past what two ranks need on a busy machine."""
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
 
 SHORT = ["ranks=2", "device=cpu", "range.repeats=1", "range.num_steps=12"]
 
@@ -50,20 +47,7 @@ class Net(torch.nn.Linear):
 def found(tmp_path_factory):
     """What two ranks, and one process, have found, by scenario."""
     folder = tmp_path_factory.mktemp("ranks")
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", SCENARIOS, folder],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "LRFIND_RANKS_TIMEOUT": "60"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said = process.communicate(timeout=SECONDS)[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    run_script("tests.cli.rank_scenarios", folder)
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in ("0", "1", "alone")}
 
 

@@ -1,0 +1,61 @@
+"""Two ranks of a process group on this machine: how a script becomes them, and how a test runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+import traceback
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RANKS = 2
+SECONDS = 120
+"""Long past what two ranks need on a busy machine."""
+
+
+def run_script(module, folder):
+    """Runs a script in a process of its own, and whatever it leaves running no longer than that.
+
+    Args:
+        module: Its dotted name; it ends with what `fork` returns.
+        folder: Its argument, where each rank writes what it saw.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", module, folder],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "LRFIND_RANKS_TIMEOUT": "60"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        said = process.communicate(timeout=SECONDS)[0]
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, said
+
+
+def fork(main, folder):
+    """Becomes two ranks; torch, which takes longest, is imported once. Returns the exit code of rank 1.
+
+    Args:
+        main: Called with the rank and the folder.
+        folder: Where each rank writes what it saw.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # threads that wait for work are no matter here
+        child = os.fork()
+    if child:
+        main(0, folder)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    try:
+        main(1, folder)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(1)
+    os._exit(0)
