@@ -10,6 +10,7 @@ from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
+from lrfind.execution.distributed import all_ranks
 from lrfind.refine.config import Iteration, Read, RefineSettings, Restart
 from lrfind.refine.continued import Reading
 from lrfind.refine.report import refine_csv
@@ -110,7 +111,7 @@ def refine(
     """Runs the coarse-to-fine sweep on objects of your own and puts everything back.
 
     Every round begins with the model as it was given. What is put back is listed at `range_test`; as there,
-    it is put back also after an exception or an interrupt.
+    it is put back also after an exception or an interrupt. On several ranks it is called as `range_test` is.
 
     A sweep that is cut off cannot be resumed here, as one of `lrfind refine` can: where the loader is, and
     what its samples and their order depend on, is the caller's, and could not be put back in another process.
@@ -160,42 +161,44 @@ def refine(
     for name, value in counts.items():
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1, got {value}.")
-    task = own_task(
-        model,
-        optimizer,
-        criterion,
-        loader,
-        precision=precision,
-        scaler=scaler,
-        forward=forward,
-        accumulation_steps=accumulation_steps,
-        clip_grad_norm=clip_grad_norm,
-    )
-    began = time.perf_counter()
-    reading = Reading(steps_per_iteration, fixed(read, task.device, "read"))
-    settings = RefineSettings(
-        segments=[],
-        around=around_lr,
-        rounds=rounds,
-        iterations=iterations,
-        iteration=Iteration.BATCH,
-        read=Read.BATCH,
-        subset=0,
-        restart=Restart.TRUE if restart else Restart.FALSE,
-        halving=halving,
-        seeds=seeds,
-        strategy=Strategy.AUTO,
-        save_every=None,
-        resume=None,
-    )
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
-        tasks = SeededTask(task, loader, start, seeds=seeds, initialise=initialise)
-        sweep = Sweep(
-            Seeds(tasks, seeds, reading), settings, plans, Caller(on_step, progress=progress), timed=False
+    with all_ranks(arguments | {"plans": repr(plans)}) as ranks:
+        task = own_task(
+            model,
+            optimizer,
+            criterion,
+            loader,
+            precision=precision,
+            scaler=scaler,
+            forward=forward,
+            accumulation_steps=accumulation_steps,
+            clip_grad_norm=clip_grad_norm,
+            peers=ranks,
         )
-        sweep.run()
-    if sweep.interrupted:
-        raise KeyboardInterrupt
+        began = time.perf_counter()
+        reading = Reading(steps_per_iteration, fixed(read, task.device, "read"))
+        settings = RefineSettings(
+            segments=[],
+            around=around_lr,
+            rounds=rounds,
+            iterations=iterations,
+            iteration=Iteration.BATCH,
+            read=Read.BATCH,
+            subset=0,
+            restart=Restart.TRUE if restart else Restart.FALSE,
+            halving=halving,
+            seeds=seeds,
+            strategy=Strategy.AUTO,
+            save_every=None,
+            resume=None,
+        )
+        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+            tasks = SeededTask(task, loader, start, seeds=seeds, initialise=initialise)
+            sweep = Sweep(
+                Seeds(tasks, seeds, reading), settings, plans, Caller(on_step, progress=progress), timed=False
+            )
+            sweep.run()
+        if sweep.interrupted:
+            raise KeyboardInterrupt
     found = sweep.rounds
     answer = conclude(found)
     answer = replace(answer, verdict=in_arguments(answer.verdict))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.api.arguments import for_python, in_arguments
 from lrfind.api.result import Result, content_of, refuse_problems
 from lrfind.config.schema import Precision
+from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
@@ -122,7 +123,7 @@ def verify(
     """Searches around a learning rate, and says whether it holds, or which one does.
 
     Within a seed all rates share initial weights, batches and random numbers. Everything is put back, as
-    `range_test` says.
+    `range_test` says; on several ranks it is called as that is, and the held-out loss is the mean over them.
 
     Args:
         model: On the device it is to be trained on; batches are moved there.
@@ -163,38 +164,40 @@ def verify(
         lr=lr, around=given, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
     )
     refuse_problems(settings)
-    task = own_task(
-        model,
-        optimizer,
-        criterion,
-        loader,
-        precision=precision,
-        scaler=scaler,
-        forward=forward,
-        accumulation_steps=accumulation_steps,
-        clip_grad_norm=clip_grad_norm,
-        validation=held_out,
-        validation_name="held_out",
-    )
-    assert task.validation is not None
-    samples = sum(map(num_samples, task.validation))
-    observer = Caller(on_step, progress=progress)
-    began = time.perf_counter()
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
-        runs = Runs(
-            SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
-            settings,
-            observer,
-            held_out=samples,
-            divergence=RangeSettings(),
-            range_steps=RangeSettings().most_steps if around is None else 0,
+    with all_ranks(arguments | {"around": repr(around)}) as ranks:
+        task = own_task(
+            model,
+            optimizer,
+            criterion,
+            loader,
+            precision=precision,
+            scaler=scaler,
+            forward=forward,
+            accumulation_steps=accumulation_steps,
+            clip_grad_norm=clip_grad_norm,
+            validation=held_out,
+            validation_name="held_out",
+            peers=ranks,
         )
-        checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
-        checked = for_schedule(checked, schedule, observer)
-        checked = or_pinned(checked, lr, observer, key="lr")
-        found = verify_rate(runs, checked, settings)
-    if found.interrupted:
-        raise KeyboardInterrupt
+        assert task.validation is not None
+        samples = sum(map(num_samples, task.validation))
+        observer = Caller(on_step, progress=progress)
+        began = time.perf_counter()
+        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+            runs = Runs(
+                SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
+                settings,
+                observer,
+                held_out=samples,
+                divergence=RangeSettings(),
+                range_steps=RangeSettings().most_steps if around is None else 0,
+            )
+            checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
+            checked = for_schedule(checked, schedule, observer)
+            checked = or_pinned(checked, lr, observer, key="lr")
+            found = verify_rate(runs, checked, settings)
+        if found.interrupted:
+            raise KeyboardInterrupt
     conclusion = replace(found.conclusion, verdict=in_arguments(found.conclusion.verdict))
     found = replace(found, conclusion=conclusion)
     content = content_of(

@@ -65,8 +65,9 @@ def own_task(
     """
     if peers is None and num_ranks() > 1:
         raise UserError(
-            f"of lrfind's functions range_test alone works on several ranks yet; there are {num_ranks()}: "
-            "call this one before torch.distributed.init_process_group, or in a process of its own."
+            "range_test, refine and verify work on several ranks; this function works in one process, and "
+            f"there are {num_ranks()}: call it before torch.distributed.init_process_group, or in a process "
+            "of its own."
         )
     precision = one_of(Precision, precision)
     check_trainable(model, optimizer)

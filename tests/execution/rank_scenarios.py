@@ -1,15 +1,12 @@
 """What two ranks do and see; `test_distributed.py` runs it and reads what each wrote into the folder.
 
-python rank_scenarios.py FOLDER
+python -m tests.execution.rank_scenarios FOLDER
 """
 
 import json
-import os
 import signal
 import sys
 import time
-import traceback
-import warnings
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,9 +16,10 @@ from torch import nn
 from torch.distributed.fsdp import fully_shard
 from torch.nn.parallel import DistributedDataParallel
 
-from lrfind import range_test, refine
+from lrfind import compare, range_test, refine, verify
+from tests.two_ranks import RANKS, fork
 
-RANKS, BATCH, BATCHES, STEPS = 2, 8, 12, 30
+BATCH, BATCHES, STEPS = 8, 12, 30
 OPTIMIZERS = {
     "sgd": lambda p: torch.optim.SGD(p, lr=0.1),
     "momentum": lambda p: torch.optim.SGD(p, lr=0.1, momentum=0.9),
@@ -55,7 +53,8 @@ def train(model, optimizer, loader):
 def local_state(model, optimizer):
     """Every bit of what this rank has of parameters, gradients and the optimizer's state."""
     states = [value for state in optimizer.state.values() for value in state.values()]
-    tensors = [*model.parameters(), *(p.grad for p in model.parameters()), *states]
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    tensors = [*model.parameters(), *gradients, *states]
     local = [each.to_local() if hasattr(each, "to_local") else each for each in tensors]
     return [each.detach().numpy().tobytes().hex() for each in local]
 
@@ -82,6 +81,40 @@ def run(model, loader, *, optimizer="sgd", made=None, criterion=None, **options)
         "lr": None if found.suggestion is None else found.suggestion.lr,
         "verdict": found.verdict,
     }
+
+
+SEGMENTS = [{"start": 0.1, "stop": 0.5, "step": 0.1, "iterations": 4}]
+REFINED = {
+    "refine": {"seeds": 2, "segments": SEGMENTS},
+    "refine read": {"read": True, "steps_per_iteration": 2, "segments": SEGMENTS},
+    "refine restart": {"restart": True, "halving": True, "segments": SEGMENTS},
+}
+VERIFIED = {
+    "verify": {"around": 0.3, "steps": 20, "seeds": 2},
+    "verify epochs": {"steps": "2 epochs", "schedule": "cosine", "seeds": 1},
+}
+
+
+def plain(found):
+    """What refine or verify found, as plain values: the last column of its table, beside its answer."""
+    columns, *rows = (line.split(",") for line in found._csv().splitlines())
+    lr = None if found.suggestion is None else found.suggestion.lr
+    return {"columns": columns, "rows": rows, "lr": lr, "verdict": found.verdict}
+
+
+def refined(model, loader, *, made=None, criterion=None, read=False, **options):
+    """What a sweep of one round found."""
+    made = made or OPTIMIZERS["momentum"](model.parameters())
+    on = loader[:2] if read else None
+    return plain(
+        refine(model, made, criterion or nn.CrossEntropyLoss(), loader, rounds=1, read=on, **options)
+    )
+
+
+def verified(model, loader, *, made=None, criterion=None, **options):
+    """What a search found."""
+    made = made or OPTIMIZERS["momentum"](model.parameters())
+    return plain(verify(model, made, criterion or nn.CrossEntropyLoss(), loader[2:], loader[:2], **options))
 
 
 def ended(call):
@@ -176,6 +209,17 @@ def main(rank, folder):
             model, own, made=made, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
         )
         report[f"restored {name}"] = local_state(model, made) == before
+    for name, work, options in [
+        *((name, refined, options) for name, options in REFINED.items()),
+        *((name, verified, options) for name, options in VERIFIED.items()),
+    ]:
+        report[name] = work(DistributedDataParallel(network()), own, **options)
+        model = network()
+        fully_shard(model, reshard_after_forward=True)
+        made = OPTIMIZERS["momentum"](model.parameters())
+        before = local_state(model, made)
+        report[f"sharded {name}"] = work(model, own, made=made, **options)
+        report[f"restored {name}"] = local_state(model, made) == before
     report["accumulated"] = run(DistributedDataParallel(network()), own, accumulation_steps=2)
     report["repeats"] = run(DistributedDataParallel(network()), own, repeats=2)
     report["plain"] = run(network(), own, metric="accuracy")
@@ -195,8 +239,18 @@ def main(rank, folder):
         report[f"loss {guilty}"] = normed(criterion=Faulty(8 if here else 0, fail))
         report[f"interrupt {guilty}"] = normed(criterion=Faulty(8 if here else 0, interrupt))
     report["arguments"] = normed(num_steps=STEPS + rank)
-    report["refine"] = ended(
-        lambda: refine(line(), OPTIMIZERS["sgd"](line().parameters()), nn.MSELoss(), steep(rank))
+    for name, work in (("refine", refined), ("verify", verified)):
+        for guilty in range(RANKS):
+            for what, act in (("loss", fail), ("interrupt", interrupt)):
+                faulty = Faulty(8 if rank == guilty else 0, act)
+                report[f"{name} {what} {guilty}"] = ended(
+                    lambda work=work, faulty=faulty: work(
+                        DistributedDataParallel(network()), own, criterion=faulty
+                    )
+                )
+        report[f"{name} arguments"] = ended(lambda work=work: work(network(), own, seeds=1 + rank))
+    report["compare"] = ended(
+        lambda: compare(line(), OPTIMIZERS["sgd"](line().parameters()), nn.MSELoss(), own, own, samples=64)
     )
     report["again"] = run(
         DistributedDataParallel(network()), own, metric="accuracy", validation=own[:2], clip_grad_norm=0.5
@@ -207,23 +261,6 @@ def main(rank, folder):
     (folder / f"{rank}.json").write_text(json.dumps(report))
 
 
-def fork(folder):
-    """Becomes two ranks; torch, which takes longest, is imported once. Returns the exit code of rank 1."""
-    run(network(), batches(), num_steps=2)  # imports what is left
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # threads that wait for work are no matter here
-        child = os.fork()
-    if child:
-        main(0, folder)
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    try:
-        main(1, folder)
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)
-
-
 if __name__ == "__main__":
-    sys.exit(fork(Path(sys.argv[1])))
+    run(network(), batches(), num_steps=2)  # imports what is left
+    sys.exit(fork(main, Path(sys.argv[1])))

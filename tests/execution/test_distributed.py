@@ -1,56 +1,32 @@
-"""`range_test` on two ranks: the same answer on both, that of one process, and one end for both."""
+"""The Python functions on two ranks: the same answer on both, that of one process, and one end for both."""
 
-import importlib.util
 import json
 import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from numpy.testing import assert_allclose
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
+from tests.execution import rank_scenarios as scenarios
+from tests.two_ranks import run_script
 
-SCENARIOS = Path(__file__).with_name("rank_scenarios.py")
-SECONDS = 120
-"""Long past what two ranks need on a busy machine."""
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
 
 
 @pytest.fixture(scope="module")
 def ranks(tmp_path_factory):
     """What each of two ranks has seen, by scenario."""
     folder = tmp_path_factory.mktemp("ranks")
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-W", "error", SCENARIOS, folder],
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
-    try:
-        said = process.communicate(timeout=SECONDS)[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    run_script(scenarios.__name__, folder)
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
 
 
-@pytest.fixture(scope="module")
-def scenarios():
-    spec = importlib.util.spec_from_file_location("rank_scenarios", SCENARIOS)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def numbers(table, column):
+    """A column of a table; NaN where it is empty."""
+    return [float(row[table["columns"].index(column)] or "nan") for row in table["rows"]]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
-def test_a_wrapped_model_gives_the_curve_and_the_answer_of_one_process(ranks, scenarios, optimizer):
+def test_a_wrapped_model_gives_the_curve_and_the_answer_of_one_process(ranks, optimizer):
     both = scenarios.batches()
     one = scenarios.run(
         scenarios.network(),
@@ -69,7 +45,7 @@ def test_a_wrapped_model_gives_the_curve_and_the_answer_of_one_process(ranks, sc
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])
-def test_a_sharded_model_gives_the_curve_of_one_process_and_gets_every_bit_back(ranks, scenarios, optimizer):
+def test_a_sharded_model_gives_the_curve_of_one_process_and_gets_every_bit_back(ranks, optimizer):
     model = scenarios.network()
     made = scenarios.OPTIMIZERS[optimizer](model.parameters())
     both = scenarios.batches()
@@ -83,7 +59,7 @@ def test_a_sharded_model_gives_the_curve_of_one_process_and_gets_every_bit_back(
     assert [each[f"restored {optimizer}"] for each in ranks] == [True, True]
 
 
-def test_accumulated_batches_give_the_curve_of_one_process(ranks, scenarios):
+def test_accumulated_batches_give_the_curve_of_one_process(ranks):
     one = scenarios.run(scenarios.network(), scenarios.batches(), accumulation_steps=2)
     assert ranks[0]["accumulated"] == ranks[1]["accumulated"]
     assert_allclose(ranks[0]["accumulated"]["losses"], one["losses"], rtol=1e-9)
@@ -161,10 +137,39 @@ def test_ranks_with_other_arguments_are_told_so(ranks):
         assert "the same on every rank" in each["arguments"]["message"]
 
 
+@pytest.mark.parametrize("how", ["", "sharded "])
+@pytest.mark.parametrize("name", [*scenarios.REFINED, *scenarios.VERIFIED])
+def test_refine_and_verify_find_on_two_ranks_what_one_process_finds(ranks, name, how):
+    find = scenarios.refined if name in scenarios.REFINED else scenarios.verified
+    options = {**scenarios.REFINED, **scenarios.VERIFIED}[name]
+    one = find(scenarios.network(), scenarios.batches(), **options)
+    first, second = (each[how + name] for each in ranks)
+    assert first == second
+    assert (first["lr"], first["verdict"]) == (one["lr"], one["verdict"])
+    assert first["columns"] == one["columns"]
+    for column in {"lr", "loss", "held_out_loss"}.intersection(one["columns"]):
+        assert_allclose(numbers(first, column), numbers(one, column), rtol=1e-9)
+    if how:
+        assert [each[f"restored {name}"] for each in ranks] == [True, True]
+
+
+@pytest.mark.parametrize("name", ["refine", "verify"])
+def test_refine_and_verify_end_on_all_ranks_together(ranks, name):
+    for guilty in range(2):
+        here, there = (ranks[rank][f"{name} loss {guilty}"] for rank in (guilty, 1 - guilty))
+        assert (here["error"], there["error"]) == ("ValueError", "RankError")
+        assert f"rank {guilty} failed" in there["message"]
+        here, there = (ranks[rank][f"{name} interrupt {guilty}"] for rank in (guilty, 1 - guilty))
+        assert here["error"] == there["error"] == "KeyboardInterrupt"
+        assert there["message"] == f"rank {guilty} was interrupted, so all ranks end here."
+    for each in ranks:
+        assert "the same on every rank" in each[f"{name} arguments"]["message"]
+
+
 def test_what_does_not_work_on_ranks_says_so(ranks):
     for each in ranks:
-        assert each["refine"]["error"] == "UserError"
-        assert "range_test alone works on several ranks" in each["refine"]["message"]
+        assert each["compare"]["error"] == "UserError"
+        assert "this function works in one process, and there are 2" in each["compare"]["message"]
 
 
 def test_the_process_group_serves_on_after_all_that(ranks):
