@@ -46,7 +46,8 @@ class Group:
     """A group of an optimizer's parameters, and its rate.
 
     Attributes:
-        name: Its `name` where the optimizer has one, else `group 0`, `group 1`, ...
+        name: Its `name` where the optimizer has one, else `group 0`, `group 1`, ...; of groups that share a
+            prefix what tells them apart: `weight decay 0.01`, `no weight decay`, `biases and norms`.
         parameters: How many numbers of it are trained.
         prefix: What the names of its parameters begin with, up to a dot; None where they share nothing.
         ratio: Of its rate to that of the fastest group: as the optimizer was given, or, of groups that were

@@ -38,6 +38,46 @@ def test_what_shares_no_part_of_its_name_has_no_prefix_and_a_name_of_spaces_is_n
     assert [group.prefix for group in found] == [None, "0", "2"]
 
 
+def split(**others):
+    """The groups of a Trainer: what is multiplied, and what is added."""
+    weights = [each for each in MODEL.parameters() if each.ndim > 1]
+    rest = [each for each in MODEL.parameters() if each.ndim < 2]
+    return groups({"params": weights, **others}, {"params": rest, "weight_decay": 0.0})
+
+
+def test_groups_that_no_prefix_tells_apart_are_named_by_their_weight_decay():
+    found = split(weight_decay=0.01)
+    assert [(group.name, group.prefix) for group in found] == [
+        ("weight decay 0.01", None),
+        ("no weight decay", None),
+    ]
+
+
+def test_or_by_what_their_parameters_are():
+    assert [group.name for group in split()] == ["weights", "biases and norms"]
+
+
+def test_groups_of_a_block_are_named_with_the_block():
+    blocks = nn.ModuleList(nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3)) for _ in range(2))
+    given = [
+        {"params": [each for each in block.parameters() if (each.ndim > 1) is decays], "weight_decay": decay}
+        for block in blocks
+        for decays, decay in ((True, 0.1), (False, 0.0))
+    ]
+    found = groups_of(blocks, torch.optim.AdamW(given))
+    assert [(group.name, group.prefix) for group in found] == [
+        ("0, weight decay 0.1", "0"),
+        ("0, no weight decay", "0"),
+        ("1, weight decay 0.1", "1"),
+        ("1, no weight decay", "1"),
+    ]
+
+
+def test_groups_that_nothing_tells_apart_keep_their_number():
+    found = groups({"params": [BODY["body"].weight, HEAD.bias]}, {"params": [BODY["body"].bias, HEAD.weight]})
+    assert [group.name for group in found] == ["group 0", "group 1"]
+
+
 def test_what_is_frozen_is_not_counted():
     frozen = nn.Linear(2, 2).requires_grad_(False)
     model = nn.Sequential(frozen, nn.Linear(2, 1))
