@@ -103,6 +103,7 @@ def _work(room: str, config: Any) -> None:
     from lrfind.report.observers import Nobody
 
     _backend(config)  # and with it the GPU of this rank
+    config = _without_saving(config)
     with tempfile.TemporaryDirectory(prefix="lrfind-") as folder:
         report: Report = import_module(f"lrfind.{room}.command").run(config, Path(folder), Nobody())
     ranks = joined_ranks()
@@ -154,9 +155,10 @@ def _problems(command: str, config: Any) -> list[str]:
         problems.append(
             f"{said} seeds and rates are not trained side by side on ranks: use refine.strategy=auto."
         )
-    if refine is not None and refine.resume is not None:
+    if refine is not None and refine.resume is not None and config.distributed is Distributed.FSDP:
         problems.append(
-            f"{said} a sweep on several ranks is not saved, and cannot be taken up: leave refine.resume out."
+            "distributed=fsdp: each rank has a part of the model alone, so a sweep is not saved and cannot be "
+            "taken up: use distributed=ddp, or leave refine.resume out."
         )
     return problems
 
@@ -168,8 +170,17 @@ def _simplified(config: Any) -> Any:
     refine = getattr(config, "refine", None)
     if refine is None:
         return config
-    strategy = type(refine.strategy)("sequential")
-    return dataclasses.replace(config, refine=dataclasses.replace(refine, strategy=strategy, save_every=None))
+    refine = dataclasses.replace(refine, strategy=type(refine.strategy)("sequential"))
+    config = dataclasses.replace(config, refine=refine)
+    return _without_saving(config) if config.distributed is Distributed.FSDP else config
+
+
+def _without_saving(config: Any) -> Any:
+    """The config with which a sweep leaves no state: that of rank 0 serves all, where each has the model."""
+    refine = getattr(config, "refine", None)
+    if refine is None:
+        return config
+    return dataclasses.replace(config, refine=dataclasses.replace(refine, save_every=None))
 
 
 def _backend(config: TaskConfig) -> str:

@@ -15,6 +15,7 @@ from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
 from lrfind.suggestion import Status, rate_text
 from lrfind.training import state as checkpoint
+from lrfind.training.peers import mean_of
 from lrfind.training.stacking.autotune import Form, form_of_seeds
 from lrfind.training.stacking.seeds import StackedSeeds
 from lrfind.training.stacking.strategy import Strategy
@@ -142,9 +143,13 @@ class ContinuedRounds:
 
             def on_iteration(point: Point, catch_up: Callable[[], None]) -> None:
                 shown(self._step(point, seed, seed * planned + point.index + 1, planned))
-                if not ledger.due:
+                # The clock of one rank, that which saves, is that of all: they catch up together.
+                (due,) = mean_of(task.peers, (float(ledger.due),))
+                if not due:
                     return
                 catch_up()
+                if not ledger.due:
+                    return
                 taken = tape.iterations * steps
                 batches = taken * task.options.accumulation_steps
                 ledger.save(

@@ -236,6 +236,10 @@ CUT = {
         "refine.strategy=stacked",
     ),
     "both": (*WORDS, *SLOWLY, "refine.seeds=2", "refine.restart=both"),
+    "on ranks": (
+        *WORDS, *SLOWLY[:3], "+model.dropout=0.3", "+model.seconds=0.01", "refine.seeds=2", "ranks=2",
+        "device=cpu", "refine.restart=both",
+    ),
 }  # fmt: skip
 
 
@@ -265,6 +269,7 @@ def started_and_stopped(folder, words, number, *, after):
         ("side by side, recorded", signal.SIGKILL, 0.5),
         ("restarted", signal.SIGKILL, 0.3),
         ("both", signal.SIGKILL, 0.2),
+        ("on ranks", signal.SIGKILL, 0.4),
         # Each is three processes of seconds.
         pytest.param("one after another", signal.SIGTERM, 0.7, marks=pytest.mark.slow),
         pytest.param("one after another", signal.SIGINT, 0.7, marks=pytest.mark.slow),
@@ -273,6 +278,7 @@ def started_and_stopped(folder, words, number, *, after):
         pytest.param("restarted", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
         pytest.param("restarted, rates side by side", signal.SIGKILL, 0.1, marks=pytest.mark.slow),
         pytest.param("both", signal.SIGKILL, 1.4, marks=pytest.mark.slow),
+        pytest.param("on ranks", signal.SIGINT, 1.0, marks=pytest.mark.slow),
     ],
 )
 def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(
