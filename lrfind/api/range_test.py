@@ -24,7 +24,7 @@ from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.run import run_range_test
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
-from lrfind.tasks.own import RepeatedTask, SeededTask, one_of, own_task, plain_arguments
+from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, one_of, own_task, plain_arguments
 from lrfind.training.optimizer import as_one, set_rate
 from lrfind.training.snapshot import preserved
 
@@ -168,6 +168,7 @@ def range_test(
     single_batch: bool = False,
     validation: Iterable[Any] | None = None,
     validation_every: int = 10,
+    batch_size: int | None = None,
     accumulation_steps: int = 1,
     clip_grad_norm: float | None = None,
     precision: Precision | str = Precision.FP32,
@@ -221,6 +222,8 @@ def range_test(
         single_batch: Train on the first batch at every step.
         validation: Fixed batches whose loss is measured every `validation_every` steps.
         validation_every: Steps from one such measurement to the next.
+        batch_size: Samples a batch in place of the loader's own, which must then be a `DataLoader` of torch's
+            own class, without a sampler of batches; None: as the loader has them.
         accumulation_steps: Batches a step.
         clip_grad_norm: Largest norm of the gradient; None: no limit.
         precision: `fp32`, `bf16` or `fp16`, by autocast.
@@ -249,6 +252,7 @@ def range_test(
     given = dict(locals())
     arguments = plain_arguments(given)
     optimizer = _one_optimizer(optimizer, step)
+    loader = in_batches(loader, batch_size)
     spacing, metric, rule = one_of(Spacing, spacing), one_of(Metric, metric), one_of(Rule, rule)
     groups = one_of(Groups, groups)
     try:

@@ -20,7 +20,7 @@ from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
 from lrfind.report.observers import Caller
-from lrfind.tasks.own import SeededTask, fixed, own_task, plain_arguments
+from lrfind.tasks.own import SeededTask, fixed, in_batches, own_task, plain_arguments
 from lrfind.training.snapshot import preserved
 from lrfind.training.stacking.strategy import Strategy
 
@@ -100,6 +100,7 @@ def refine(
     halving: bool = False,
     seeds: int = 1,
     initialise: Callable[[nn.Module], None] | None = None,
+    batch_size: int | None = None,
     accumulation_steps: int = 1,
     clip_grad_norm: float | None = None,
     precision: Precision | str = Precision.FP32,
@@ -138,6 +139,8 @@ def refine(
         initialise: Draws initial weights, as `lambda model: model.apply(reset)`; None: every seed begins with
             the weights of the model as it was given, and only the order of the batches and what the
             model draws differ.
+        batch_size: Samples a batch in place of the loader's own, which must then be a `DataLoader` of torch's
+            own class, without a sampler of batches; None: as the loader has them.
         accumulation_steps: Batches a step.
         clip_grad_norm: Largest norm of the gradient; None: no limit.
         precision: `fp32`, `bf16` or `fp16`, by autocast.
@@ -156,6 +159,7 @@ def refine(
     Source: ai-edu, chapter 12.3.2.
     """
     arguments = plain_arguments(locals())
+    loader = in_batches(loader, batch_size)
     plans = _plans(segments, around_lr, iterations)
     counts = {"rounds": rounds, "steps_per_iteration": steps_per_iteration, "seeds": seeds}
     for name, value in counts.items():

@@ -15,7 +15,7 @@ from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
-from lrfind.tasks.own import RepeatedTask, SeededTask, own_task, plain_arguments
+from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, own_task, plain_arguments
 from lrfind.training.batch import num_samples
 from lrfind.training.snapshot import preserved
 from lrfind.verify.candidates import Role
@@ -112,6 +112,7 @@ def verify(
     seeds: int = 3,
     margin: float = 0.1,
     initialise: Callable[[nn.Module], None] | None = None,
+    batch_size: int | None = None,
     accumulation_steps: int = 1,
     clip_grad_norm: float | None = None,
     precision: Precision | str = Precision.FP32,
@@ -143,6 +144,8 @@ def verify(
             are seeded with 0, 1, ... and `initialise` is called; for 1, without `initialise`, nothing is.
         margin: How much worse a rate may be, as a share of the drop from the initial to the best final loss.
         initialise: Draws initial weights; None: every seed begins with the weights that are given.
+        batch_size: Samples a batch in place of the loader's own, which must then be a `DataLoader` of torch's
+            own class, without a sampler of batches; None: as the loader has them.
         accumulation_steps: Batches a step.
         clip_grad_norm: Largest norm of the gradient; None: no limit.
         precision: `fp32`, `bf16` or `fp16`, by autocast.
@@ -159,6 +162,7 @@ def verify(
         KeyboardInterrupt: It was interrupted.
     """
     arguments = plain_arguments(locals())
+    loader = in_batches(loader, batch_size)
     given = around if isinstance(around, (int, float)) and not isinstance(around, bool) else None
     settings = VerifySettings(
         lr=lr, around=given, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin

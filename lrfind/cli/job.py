@@ -76,7 +76,8 @@ def _told(error: Exception, composed: DictConfig) -> UserError | None:
     if dead is not None:
         return dead
     if out_of_memory(error):
-        told: UserError = no_memory_left(error, f"with batch_size={composed.get('batch_size')}")
+        size = composed.get("batch_size")
+        told: UserError = no_memory_left(error, f"with batch_size={size}" if size else "with such batches")
         spell_in_keys(told)
         return told
     if not ends_in_own_code(error):

@@ -157,8 +157,8 @@ def _problems(command: str, config: Any) -> list[str]:
         )
     if refine is not None and refine.resume is not None and config.distributed is Distributed.FSDP:
         problems.append(
-            "distributed=fsdp: each rank has a part of the model alone, so a sweep is not saved and cannot be "
-            "taken up: use distributed=ddp, or leave refine.resume out."
+            "distributed=fsdp: each rank has a part of the model alone, so a sweep is not saved and cannot "
+            "be taken up: use distributed=ddp, or leave refine.resume out."
         )
     return problems
 

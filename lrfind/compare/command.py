@@ -38,7 +38,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     study.run()
     setting, comparison = study.setting, study.comparison
     trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)
-    advice = conclude(comparison, config.batch_size, starts_finite=trained or study.starts_finite())
+    advice = conclude(comparison, config.samples_a_batch, starts_finite=trained or study.starts_finite())
     files: dict[str, Content | None] = {
         "compare.csv": partial(
             compare_csv,

@@ -192,8 +192,8 @@ def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
                 "behind it, or leave compare.batch_sizes at null."
             )
         own = getattr(data.dataset, "batch_size", None)
-        return [own if isinstance(own, int) and own > 0 else config.batch_size]
-    return [config.batch_size] if sizes is None else sorted(sizes)
+        return [own if isinstance(own, int) and own > 0 else config.samples_a_batch]
+    return [config.samples_a_batch] if sizes is None else sorted(sizes)
 
 
 def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int, int | None]:

@@ -14,6 +14,11 @@ from typing import Annotated, Any
 from lrfind.config.bounds import Bound, at_least, offers
 
 AUTO = "auto"
+
+FROM_MODEL = "lrfind.tasks.data.from_model"
+"""What a config of `data=from_model` names."""
+
+_BATCH_SIZE = 64
 _SEEDS = 2**32
 _SEED = Bound("must be below 2^32, which is what NumPy takes, got {}.", lambda seed: seed < _SEEDS)
 _CLIP_GRAD_NORM = Bound("must be greater than 0, or null, got {}.", lambda norm: 0 < norm < math.inf)
@@ -80,8 +85,8 @@ class TaskConfig:
     """Memory format of pictures and convolutions."""
     compile: bool
     """torch.compile the model."""
-    batch_size: Annotated[int, at_least(1)]
-    """Samples a batch, on each rank."""
+    batch_size: Annotated[int | None, at_least(1)]
+    """Samples a batch, on each rank; None: 64, or what a `DataLoader` of the user's has."""
     num_workers: Annotated[int | None, at_least(0)]
     """Processes that load data; None: chosen by data and device."""
     threads: Annotated[int | str, _THREADS] = AUTO
@@ -101,10 +106,21 @@ class TaskConfig:
     trust: list[str] = field(default_factory=list)
     """Packages that `_target_` may name beside the known ones."""
 
+    def __post_init__(self) -> None:
+        """Says how large batches are, but for data that may come in batches of their own."""
+        target = str(self.data.get("_target_", ""))
+        if self.batch_size is None and target.startswith("lrfind.") and target != FROM_MODEL:
+            self.batch_size = _BATCH_SIZE
+
+    @property
+    def samples_a_batch(self) -> int:
+        """Samples a batch, where the data do not come in batches of their own."""
+        return self.batch_size or _BATCH_SIZE
+
     @property
     def global_batch_size(self) -> int:
         """Samples a batch, those of all ranks together."""
-        return self.batch_size * self.ranks
+        return self.samples_a_batch * self.ranks
 
     def seed_problems(self, key: str, seeds: int | None) -> list[str]:
         """What is wrong with a number of seeds that are counted on from `seed`."""

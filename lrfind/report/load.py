@@ -160,6 +160,7 @@ def task_of(config: Mapping[str, Any]) -> str:
             str(config[group].get("name") or config[group]["_target_"]).rsplit(".", 1)[-1]
             for group in ("model", "data", "optimizer")
         ]
-        return f"{names[0]} on {names[1]}, {names[2]}, batch size {config['batch_size']}"
+        size = f", batch size {config['batch_size']}" if config["batch_size"] else ""
+        return f"{names[0]} on {names[1]}, {names[2]}{size}"
     except (AttributeError, KeyError, TypeError):
         return ""

@@ -116,7 +116,7 @@ class Trial:
         device = devices.resolve(config.device)  # what is wrong with it is said before data is read
         data = data_of(config)
         held_out = held_out_samples(
-            data, settings.held_out, batch_size=config.batch_size, key="schedule.held_out"
+            data, settings.held_out, batch_size=config.samples_a_batch, key="schedule.held_out"
         )
         accuracy = not config.criterion.get("from_model")
         trial = cls(

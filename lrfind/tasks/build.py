@@ -135,7 +135,7 @@ def fixed_batches_of(
     config: TaskConfig, data: Data, device: torch.device, *, samples: int | None
 ) -> Iterable[Any]:
     """The same samples again and again, on the device; see `fixed_batches`."""
-    found = fixed_batches(data, samples, batch_size=config.batch_size, seed=config.seed, device=device)
+    found = fixed_batches(data, samples, batch_size=config.samples_a_batch, seed=config.seed, device=device)
     if not config.channels_last:
         return found
     return [channels_last(batch) for batch in found] if isinstance(found, list) else Mapped(found)
@@ -187,7 +187,9 @@ class ConfigTasks:
         task = self._build(config, data=self.data, skip=skip)
         self.data = task.data
         if task.device.type == "cpu":
-            torch.set_num_threads(threads_of(config.threads, whole(task.model), task.data, config.batch_size))
+            torch.set_num_threads(
+                threads_of(config.threads, whole(task.model), task.data, config.samples_a_batch)
+            )
         try:
             with closing(task):
                 yield task
@@ -224,7 +226,7 @@ def _loaders(
 ) -> Loaders:
     return make_batches(
         data,
-        batch_size=config.batch_size,
+        batch_size=config.samples_a_batch,
         seed=config.seed,
         device=device,
         num_workers=config.num_workers,

@@ -13,13 +13,15 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.tasks.data.collate import COLLATE, collate_of
 from lrfind.tasks.data.dataset import Data, wrap
 from lrfind.tasks.data.hugging_face import require_tensors
+from lrfind.tasks.data.own_loader import in_batches_of
 from lrfind.tasks.data.sources import Source, source_of
-from lrfind.tasks.frameworks import FROM_MODEL, adapted_model, data_of_framework
+from lrfind.tasks.frameworks import adapted_model, data_of_framework
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.models import timm
 from lrfind.tasks.title import node_name
@@ -74,9 +76,10 @@ def data_of(config: TaskConfig) -> Data:
             f"data.{COLLATE} puts samples together to batches, and {node['_target_']} gives "
             f"{source_of(data.dataset).value}: leave it out."
         )
-    return dataclasses.replace(
+    data = dataclasses.replace(
         data, timeout=timeout, normalisation=_normalisation(data, made_for), collate=collate
     )
+    return data if config.batch_size is None else in_batches_of(config.batch_size, data)
 
 
 def _normalisation(data: Data, made_for: timm.DataConfig | None) -> Normalisation | None:

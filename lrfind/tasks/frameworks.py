@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
+from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError
 from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.instantiate import callable_of, called, made
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 
 ADAPTER = "adapter"
 """Key of a model or data group that says which framework the class is of."""
-
-FROM_MODEL = "lrfind.tasks.data.from_model"
-"""What a config of `data=from_model` names."""
 
 
 def framework_of(node: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:

@@ -16,6 +16,7 @@ import torch
 from lrfind.config.schema import Precision
 from lrfind.errors import ModelError, OptimizerError, UserError
 from lrfind.execution.distributed import num_ranks
+from lrfind.tasks.data.own_loader import rebatched
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
@@ -199,6 +200,25 @@ class SeededTask:
             generator.manual_seed(seed)
         if self._initialise is not None:
             self._initialise(self._task.model)
+
+
+def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:
+    """A loader in batches of a size; None leaves it as it is.
+
+    Raises:
+        UserError: They cannot be made otherwise than they are.
+    """
+    if size is None:
+        return loader
+    if not isinstance(size, int) or size < 1:
+        raise UserError(f"batch_size must be a whole number of at least 1, or None, got {size!r}.")
+    try:
+        return rebatched(loader, size)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise UserError(
+            f"batch_size={size} cannot be had: the loader {error}. Give one of that size, or leave "
+            "batch_size out."
+        ) from error
 
 
 def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> list[Any] | None:

@@ -23,7 +23,7 @@ def title_of(config: TaskConfig, data: Data) -> str:
     if settings:
         parts[-1] += f" ({', '.join(settings)})"
     # A loader has made its batches already, and an iterable of batches does not say how large they are.
-    size = config.batch_size
+    size = config.samples_a_batch
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
         size = getattr(data.dataset, "batch_size", None) or 0
     times = f" x {config.accumulation_steps}" if config.accumulation_steps > 1 else ""

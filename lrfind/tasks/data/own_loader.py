@@ -1,4 +1,4 @@
-"""The samples behind a DataLoader of the user's, for batches of other sizes than its own."""
+"""A DataLoader of the user's in batches of another size than its own, and the samples behind it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,57 @@ from torch.utils.data import (
     default_collate,
 )
 
+from lrfind.errors import ConfigError
 from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data
+
+
+_KEPT = (
+    *("sampler", "num_workers", "collate_fn", "pin_memory", "drop_last", "timeout", "worker_init_fn"),
+    *("multiprocessing_context", "generator", "prefetch_factor", "persistent_workers"),
+)
+"""What a loader of another batch size has as the first one has it."""
+
+
+def in_batches_of(size: int, data: Data) -> Data:
+    """The data of a config in batches of a size; what comes as samples is put together elsewhere.
+
+    Raises:
+        ConfigError: They come in batches of another size, which cannot be made otherwise.
+    """
+    if source_of(data.dataset) not in (Source.LOADER, Source.BATCHES):
+        return data
+    try:
+        return dataclasses.replace(data, dataset=rebatched(data.dataset, size))
+    except ValueError as error:
+        raise ConfigError(
+            f"batch_size={size} cannot be had: data={data.name} {error}. Give the data set behind it, or "
+            "leave batch_size out."
+        ) from error
+
+
+def rebatched(loader: Any, size: int) -> Any:
+    """A DataLoader that puts the samples of another together to batches of a size, in the order of its own.
+
+    A loader of anything, with batches of that size, is returned as it is.
+
+    Raises:
+        ValueError: It cannot be rebuilt; the message says what it is.
+    """
+    if getattr(loader, "batch_size", None) == size:
+        return loader
+    if not isinstance(loader, DataLoader):
+        raise ValueError("gives batches as they are, and is no DataLoader of torch")
+    if type(loader) is not DataLoader:
+        raise ValueError(f"is a DataLoader of a class of its own ({type(loader).__name__})")
+    if type(loader.batch_sampler) is not BatchSampler:
+        raise ValueError("is a DataLoader whose batches a sampler of its own, or its data set, puts together")
+    kept = {name: getattr(loader, name) for name in _KEPT}
+    if isinstance(loader.dataset, IterableDataset):
+        del kept["sampler"]
+    return DataLoader(loader.dataset, batch_size=size, **kept)
 
 
 def samples_behind(data: Data) -> Data | None:
