@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
+    import torch
     from torch.optim import Optimizer
 
 FRAMEWORKS = ("lightning", "transformers")
@@ -47,8 +48,13 @@ class AdaptedModel(nn.Module):
         return self._optimizer()
 
 
-def adapted(framework: str, made: object) -> AdaptedModel:
+def adapted(framework: str, made: object, hooks: Collection[str] = ()) -> AdaptedModel:
     """The model of what a user's class or function has made.
+
+    Args:
+        framework: One of `FRAMEWORKS`.
+        made: What was made.
+        hooks: Of Lightning, those of the batch that the data have called already.
 
     Raises:
         UserError: It is not what the framework has, or cannot be trained so.
@@ -56,22 +62,27 @@ def adapted(framework: str, made: object) -> AdaptedModel:
     if framework == "lightning":
         from lrfind.adapters.lightning import adapted_module
 
-        return adapted_module(made)
+        return adapted_module(made, hooks)
     from lrfind.adapters.transformers import adapted_trainer
 
     return adapted_trainer(made)
 
 
-def loader_of(framework: str, made: object) -> Iterable[Any]:
+def loader_of(framework: str, made: object, device: torch.device) -> Iterable[Any]:
     """The batches that it is trained on: of a Lightning module or data module, or of a Trainer.
+
+    Args:
+        framework: One of `FRAMEWORKS`.
+        made: What was made.
+        device: Where a data module's hooks move them to.
 
     Raises:
         UserError: It brings none.
     """
     if framework == "lightning":
-        from lrfind.adapters.lightning import train_loader
+        from lrfind.adapters.lightning import hooked_loader
 
-        return train_loader(made)
+        return hooked_loader(made, device)
     from lrfind.adapters.transformers import train_batches
 
     return train_batches(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
@@ -13,8 +13,9 @@ from lrfind.adapters.adapted import AdaptedModel
 from lrfind.errors import DataError, ModelError, OptimizerError, extra_missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
+    import torch
     from torch import nn
 
 _OF_THE_BATCH = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
@@ -69,13 +70,67 @@ def from_module(module: Any, datamodule: Any = None) -> dict[str, Any]:
     }
 
 
-def adapted_module(made: Any) -> AdaptedModel:
-    """A module for the command line."""
+def adapted_module(made: Any, hooks: Collection[str] = ()) -> AdaptedModel:
+    """A module for the command line.
+
+    Args:
+        made: The module.
+        hooks: Those of the batch that the data have called already: the module's own are then not.
+    """
     _require(made)
     with _in_training(made):
         made.configure_model()
         made.setup("fit")
-    return AdaptedModel(made, _forward(made, None), lambda: _optimizer(made), {})
+    return AdaptedModel(made, _forward(made, None, hooks), lambda: _optimizer(made), {})
+
+
+class HookedBatches:
+    """The batches of a data module with its hooks of the batch called, for a model that does not know it.
+
+    Args:
+        loader: Where they come from.
+        datamodule: Whose hooks are called.
+        device: Where they are moved to.
+
+    Attributes:
+        loader: Where they come from.
+        hooks: Those that the data module has.
+        batch_size: Samples a batch, where the loader says it.
+    """
+
+    def __init__(self, loader: Iterable[Any], datamodule: Any, device: torch.device) -> None:
+        self.hooks = [hook for hook in _OF_THE_BATCH if _overrides(datamodule, hook)]
+        self.batch_size = getattr(loader, "batch_size", None)
+        self.loader = loader
+        self._datamodule = datamodule
+        self._device = device
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self.loader:
+            yield self._hooked(batch)
+
+    def __len__(self) -> int:
+        return len(self.loader)  # type: ignore[arg-type]
+
+    def of(self, loader: Iterable[Any]) -> HookedBatches:
+        """Those of another loader, with the same hooks."""
+        return HookedBatches(loader, self._datamodule, self._device)
+
+    def _hooked(self, batch: Any) -> Any:
+        own = self._datamodule
+        with _stand_in_of(own):
+            batch = own.on_before_batch_transfer(batch, 0)
+            batch = own.transfer_batch_to_device(batch, self._device, 0)
+            return own.on_after_batch_transfer(batch, 0)
+
+
+def hooked_loader(made: Any, device: torch.device) -> Iterable[Any]:
+    """The same as `train_loader`, with the hooks of the batch that a data module has."""
+    loader = train_loader(made)
+    if not isinstance(made, _lightning().LightningDataModule):
+        return loader  # the module calls its own
+    batches = HookedBatches(loader, made, device)
+    return batches if batches.hooks else loader
 
 
 def train_loader(made: Any) -> Iterable[Any]:
@@ -93,13 +148,10 @@ def train_loader(made: Any) -> Iterable[Any]:
         )
     if not _overrides(made, "train_dataloader"):
         raise DataError(f"data: {name} has no train_dataloader: give it one, or give the data by themselves.")
-    before, made.trainer = getattr(made, "_trainer", None) or vars(made).get("trainer"), StandInTrainer()
-    try:
+    with _stand_in_of(made):
         made.prepare_data()
         made.setup("fit")
         return _one_loader(made.train_dataloader(), name)
-    finally:
-        made.trainer = before
 
 
 class StandInTrainer:
@@ -137,6 +189,16 @@ class _NotThereError(ModelError, AttributeError):
     """Also an AttributeError, so that `hasattr` and `getattr` with a default work."""
 
 
+@contextmanager
+def _stand_in_of(owner: Any) -> Iterator[None]:
+    """A data module, or a module, with a trainer to ask."""
+    before, owner.trainer = getattr(owner, "_trainer", None) or vars(owner).get("trainer"), StandInTrainer()
+    try:
+        yield
+    finally:
+        owner.trainer = before
+
+
 def _lightning() -> Any:
     try:
         import lightning
@@ -172,10 +234,17 @@ def _overrides(owner: Any, name: str) -> bool:
     return getattr(type(owner), name) is not getattr(base, name)
 
 
-def _forward(module: Any, datamodule: Any) -> Callable[[nn.Module, Any], Any]:
-    """The training step as the call of a model; hooks of the batch are those of the data module, if any."""
+def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Callable[[nn.Module, Any], Any]:
+    """The training step as the call of a model; hooks of the batch are those of the data module, if any.
+
+    Args:
+        module: The module.
+        datamodule: Its data module, or None.
+        called: Hooks that were called before.
+    """
+    given = [each for each in (datamodule, module) if each is not None]
     owners = [
-        next((each for each in (datamodule, module) if each is not None and _overrides(each, hook)), None)
+        None if hook in called else next((each for each in given if _overrides(each, hook)), None)
         for hook in _OF_THE_BATCH
     ]
     names = list(inspect.signature(module.training_step).parameters)
@@ -187,7 +256,7 @@ def _forward(module: Any, datamodule: Any) -> Callable[[nn.Module, Any], Any]:
     index = (_BATCH,) * (len(names) - 1)
 
     def forward(model: nn.Module, batch: Any) -> Any:
-        with _in_training(module):
+        with _in_training(module), nullcontext() if datamodule is None else _stand_in_of(datamodule):
             for hook, owner in zip(_OF_THE_BATCH, owners, strict=True):
                 if owner is not None:
                     more = (module.device,) if hook == "transfer_batch_to_device" else ()

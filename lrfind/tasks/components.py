@@ -128,7 +128,7 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
         ModelError: It is none, trains nothing or cannot be moved there.
     """
     about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
-    model = adapted_model(config)
+    model = adapted_model(config, data.dataset)
     if model is None:
         model = made("model", config.model, config.trust, error=ModelError, **about_data)
     if not isinstance(model, nn.Module):

@@ -12,6 +12,7 @@ from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError
 from lrfind.execution.distributed import num_ranks
+from lrfind.tasks.devices import resolve
 from lrfind.tasks.instantiate import callable_of, called, made
 from lrfind.training.rng import StreamState
 
@@ -37,8 +38,12 @@ def framework_of(node: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     return named, {key: value for key, value in node.items() if key != ADAPTER}
 
 
-def adapted_model(config: TaskConfig) -> AdaptedModel | None:
+def adapted_model(config: TaskConfig, batches: Any) -> AdaptedModel | None:
     """The model where it is one of a framework, else None.
+
+    Args:
+        config: Names it.
+        batches: What it is trained on: data of a framework may have called hooks of their own.
 
     Raises:
         UserError: It cannot be trained as the config says.
@@ -58,7 +63,7 @@ def adapted_model(config: TaskConfig) -> AdaptedModel | None:
     own = made("model", node, config.trust, error=ModelError)
     if framework == "transformers":
         _seed(config.seed)  # a Trainer has set the random streams to its own
-    model = adapted(framework, own)
+    model = adapted(framework, own, getattr(batches, "hooks", ()))
     for key in ("accumulation_steps", "precision"):
         asked, has = getattr(config, key), model.settings.get(key)
         if has is not None and has != getattr(asked, "value", asked):
@@ -83,7 +88,7 @@ def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
     framework, node = framework_of(config.data)
     if framework is not None:
         make = callable_of("data", node, config.trust)
-        return loader_of(framework, called("data", node, make, error=DataError))
+        return loader_of(framework, called("data", node, make, error=DataError), resolve(config.device))
     if config.data["_target_"] != FROM_MODEL:
         return None
     framework, node = framework_of(config.model)
@@ -92,7 +97,9 @@ def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
     # The model itself is drawn after the data, as it would be with data of another make.
     streams = StreamState(set())
     try:
-        return loader_of(framework, made("model", node, config.trust, error=ModelError))
+        return loader_of(
+            framework, made("model", node, config.trust, error=ModelError), resolve(config.device)
+        )
     finally:
         streams.restore()
 

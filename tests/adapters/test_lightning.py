@@ -143,6 +143,7 @@ def test_a_trainer_that_steps_otherwise_is_refused(options, message):
 def test_hooks_of_the_batch_are_called():
     class Scaled(Data):
         def on_after_batch_transfer(self, batch, dataloader_idx):
+            assert self.trainer.training
             return batch[0] * 0, batch[1]
 
     module = Net()
@@ -246,6 +247,26 @@ class Data(lightning.LightningDataModule):
 class Whole(Net):
     def train_dataloader(self):
         return Data().train_dataloader()
+
+class Zeros(Data):
+    # Batches whose inputs are 0 at the end, if its hooks are called one after another.
+    def on_before_batch_transfer(self, batch, dataloader_idx):
+        return {"batch": batch}
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        return [each.to(device) for each in batch["batch"]]
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        return (batch[0] * 0, batch[1]) if self.trainer.training else batch
+
+class Linear(Net):
+    # Whose own hook stands behind that of a data module, as Lightning has it.
+    def __init__(self, width):
+        super().__init__()
+        self.net = nn.Linear(4, 2, bias=False)
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        raise RuntimeError("called all the same")
+
+def linear(width):
+    return nn.Linear(4, 2, bias=False)
 """
 
 WORDS = ("model=lightning", "model._target_=pl_own.Net", "+model.width=16", "trust=[pl_own]")
@@ -275,6 +296,26 @@ def test_on_the_command_line(lrfind, own, words):
     assert ran.code in (0, 3, 4), ran.err
     assert ran.record["config"]["model"]["adapter"] == "lightning"
     assert ran.record["config"]["optimizer"]["_target_"] == "lrfind.tasks.optimizers.from_model"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        ("model._target_=pl_own.Linear",),
+        ("model=custom", "model._target_=pl_own.linear", "optimizer=sgd", "criterion=cross_entropy"),
+    ],
+    ids=["a module", "another model"],
+)
+def test_hooks_of_a_data_module_are_called_on_the_command_line(lrfind, own, model):
+    own("pl_own", MODULE)
+    words = (*WORDS, *model, "data=lightning", "data._target_=pl_own.Zeros", "range.num_steps=8")
+    ran = lrfind(*words, "range.repeats=1", "range.paired=false")
+    assert ran.code == 3, ran.err
+    losses = [float(row["loss"]) for row in ran.rows]
+    assert losses == pytest.approx([0.6931472] * 8)  # log 2, as nothing is left of the inputs
+    ran = lrfind(*words, "range.repeats=1", "batch_size=40")
+    assert ran.record["config"]["batch_size"] == 40
+    assert [float(row["start_loss"]) for row in ran.rows] == pytest.approx([0.6931472] * 8)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from torch.utils.data import (
     default_collate,
 )
 
+from lrfind.adapters.lightning import HookedBatches
 from lrfind.errors import ConfigError
 from lrfind.tasks.data.sources import Source, source_of
 
@@ -56,6 +57,8 @@ def rebatched(loader: Any, size: int) -> Any:
     """
     if getattr(loader, "batch_size", None) == size:
         return loader
+    if isinstance(loader, HookedBatches):
+        return loader.of(rebatched(loader.loader, size))
     if not isinstance(loader, DataLoader):
         raise ValueError("gives batches as they are, and is no DataLoader of torch")
     if type(loader) is not DataLoader:
