@@ -90,6 +90,24 @@ def lrfind(capfd, tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def on_engine(monkeypatch):
+    """Has the runs of the next commands done by an engine (`tests.toy_launcher`), made of their folder."""
+    from lrfind.execution.launcher import CELLS
+
+    def use(make):
+        made = []
+
+        def engine(directory):
+            made.append(make(directory / CELLS))
+            return made[-1]
+
+        monkeypatch.setattr("lrfind.cli.launcher.launcher_of", engine)
+        return made
+
+    return use
+
+
+@pytest.fixture
 def readable():
     """Draws a page and checks that no text in it touches another or leaves it."""
 

@@ -16,6 +16,7 @@ import traceback
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from uuid import uuid4
 
 from lrfind.errors import UserError
 
@@ -143,6 +144,7 @@ class _Cell:
     jobs: Sequence[Any]
     pack: Callable[[Any], bytes]
     folder: Path
+    key: str = field(default_factory=lambda: uuid4().hex)
 
     def __call__(self, number: int) -> None:
         if (self.folder / RESULT.format(number)).exists() or _is_stopped(self.folder):
@@ -170,15 +172,14 @@ class _Cell:
 
 
 _kept: dict[str, Work] = {}
-"""The work of this process, by the folder of its jobs: with the data that the first of them has read."""
+"""The work of this process, by the key of its jobs: with the data that the first of them has read."""
 
 
 def _work_of(cell: _Cell) -> Work:
-    key = str(cell.folder)
-    if key not in _kept:
-        _kept.clear()  # of an earlier set of jobs: its data are read no more
-        _kept[key] = cell.work
-    return _kept[key]
+    if cell.key not in _kept:
+        _kept.clear()  # of earlier jobs, maybe in a folder of the same name: their data are read no more
+        _kept[cell.key] = cell.work
+    return _kept[cell.key]
 
 
 class _StoppedError(Exception):

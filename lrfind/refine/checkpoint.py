@@ -83,6 +83,11 @@ class Ledger:
         return ledger
 
     @property
+    def path(self) -> Path | None:
+        """Where it is saved; None where it is not."""
+        return None if self._file is None else self._file.path
+
+    @property
     def due(self) -> bool:
         """Whether it is time to save."""
         return self._file is not None and self._file.due

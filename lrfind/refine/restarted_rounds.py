@@ -113,30 +113,40 @@ class RestartedRounds:
         tracks: list[SeedResult],
         on_step: Callable[[int, int], None],
     ) -> Strategy:
-        """Seeds wherever the launcher of this run has them done; what ended is added in their order."""
+        """Seeds wherever the launcher of this run has them done; added, and saved, in their order."""
         found: dict[int, RunSet] = {}
+        before = len(tracks)
         work = SeedOfRound(self._seeds, lrs, iterations, halving=self._halving, asked=self._strategy)
 
         def on_result(index: int, result: JobResult[RunSet]) -> None:
             found[numbers[index]] = result.found
             on_step(int(result.found.steps_taken.sum()), 0)
             self._seeds.skipped += [path for path in result.skipped if path not in self._seeds.skipped]
-
-        try:
-            work_through(
-                work,
-                [(seed, strategy) for seed in numbers],
-                processes=1,
-                codec=RUN_SET_CODEC,
-                on_message=lambda index, message: None,
-                on_result=on_result,
-            )
-        finally:
-            for seed in numbers:
+            for seed in numbers[len(tracks) - before :]:
                 if seed not in found:
                     break
-                strategy = self._take(found[seed], tracks)
-        return strategy
+                forms.append(self._take(found[seed], tracks))
+                if self._ledger.path is not None:
+                    self._save(tracks, forms[-1])
+
+        forms = [strategy]
+        work_through(
+            work,
+            [(seed, strategy) for seed in numbers],
+            processes=1,
+            codec=RUN_SET_CODEC,
+            on_message=lambda index, message: None,
+            on_result=on_result,
+            kept=self._kept,
+        )
+        return forms[-1]
+
+    def _kept(self) -> str:
+        """How to go on with the seeds that are saved, for a message."""
+        path = self._ledger.path
+        if path is None or not path.exists():
+            return ""
+        return f"What is finished is kept: refine.resume={path.parent} goes on with it."
 
     def _take(self, runs: RunSet, tracks: list[SeedResult]) -> Strategy:
         """Notes what a seed came to; the form it was measured in."""

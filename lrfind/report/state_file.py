@@ -68,6 +68,11 @@ class StateFile:
         self._due = np.inf if every is None else perf_counter() + every
 
     @property
+    def path(self) -> Path | None:
+        """The file; None where nothing is ever saved."""
+        return None if self._every is None else self._path
+
+    @property
     def due(self) -> bool:
         """Whether it is time."""
         return perf_counter() >= self._due

@@ -126,6 +126,12 @@ class Counting:
         return Counting.made
 
 
+def test_a_process_that_lives_on_does_the_next_set_of_jobs_by_its_own_work(directory):
+    first, second = Double(), Double()
+    assert done(Engine(directory), [1], first) == done(Engine(directory), [1], second) == {0: 2}
+    assert (first.asked, second.asked) == ([1], [1])
+
+
 def test_an_interrupt_stops_the_jobs_that_still_run(directory):
     running, ended = threading.Event(), []
 

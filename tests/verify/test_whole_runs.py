@@ -29,23 +29,6 @@ ON_DIGITS = ("model=custom", "model._target_=net.net", "trust=[net]", "optimizer
 ON_SEARCH = (*ON_BOWL, "verify.steps=10", "verify.seeds=3", "verify.budget=400")
 
 
-@pytest.fixture
-def on_engine(monkeypatch):
-    """Has the runs of the next commands done by an engine, which is made of the run directory."""
-
-    def use(make=Engine):
-        made = []
-
-        def engine(directory):
-            made.append(make(directory / CELLS))
-            return made[-1]
-
-        monkeypatch.setattr("lrfind.cli.launcher.launcher_of", engine)
-        return made
-
-    return use
-
-
 def told(ran):
     """All of a run but for what hangs on the clock and on the folder."""
     record = {key: value for key, value in ran.record.items() if key not in ("seconds", "files", "created")}
@@ -66,7 +49,7 @@ def told(ran):
 def test_a_search_on_the_bowl_is_the_same_run_by_run_and_on_whole_runs(words, lrfind, own, on_engine):
     own("bowl", BOWL)
     here = lrfind("verify", *ON_SEARCH, *words, folder="here")
-    engines = on_engine()
+    engines = on_engine(Engine)
     there = lrfind("verify", *ON_SEARCH, *words, folder="there")
     assert told(there) == told(here), there.err
     assert engines[0].launched
@@ -78,7 +61,7 @@ def test_it_is_bitwise_the_same_with_dropout_running_means_and_momentum(lrfind, 
     own("net", NET)
     words = ("verify", *ON_DIGITS, "verify.seeds=2", "verify.budget=600")
     here = lrfind(*words, folder="here")
-    engines = on_engine()
+    engines = on_engine(Engine)
     there = lrfind(*words, folder="there")
     assert told(there) == told(here), there.err
     (engine,) = engines
@@ -102,7 +85,7 @@ def test_a_run_that_is_killed_once_is_trained_again_and_twice_is_told(lrfind, ow
     assert "What is finished is kept: verify.resume=" in said
     assert not (lost.folder / CELLS).exists()
     # What was finished is not trained again.
-    engines = on_engine()
+    engines = on_engine(Engine)
     resumed = lrfind(*words, f"verify.resume={lost.folder}", folder="resumed")
     assert told(resumed)[:2] == told(here)[:2]
     assert len(engines[0].launched[0]) == 2
@@ -126,7 +109,7 @@ def test_an_interrupt_leaves_what_was_measured_and_what_to_go_on_with(lrfind, ow
     assert 1 < len((stopped.folder / "verify.csv").read_text().splitlines()) < len(rows)
     assert "verify.resume=" in stopped.err
     assert not (stopped.folder / CELLS).exists()
-    on_engine()
+    on_engine(Engine)
     resumed = lrfind(*words, f"verify.resume={stopped.folder}", folder="resumed")
     assert told(resumed)[:2] == told(here)[:2]
     # Also where there is no launcher any more, and then it is one run after another.
