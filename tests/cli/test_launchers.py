@@ -89,7 +89,7 @@ COMMANDS = {
         *("schedule.policy=[step,one_cycle]", "optimizer=momentum"),
     ],
     "refine": [
-        *("refine", "refine.restart=true", "refine.rounds=1", "refine.seeds=3", "refine.strategy=sequential"),
+        *("refine", "refine.restart=true", "refine.rounds=2", "refine.seeds=3", "refine.strategy=sequential"),
         "refine.segments=[{start: 0.1, stop: 0.3, step: 0.1, iterations: 4}]",
     ],
     "range": ["range", "range.num_steps=30", "range.repeats=3"],
