@@ -1,9 +1,11 @@
 """Where to look for the best learning rate: which run is trained next, and how far, within a budget of steps.
 
-The first seed brackets. The rate to check and three times of it are trained for a third of the steps that
-count, and as long as an end is the lowest, the next rate beyond it. The lowest goes on to its last step, then
-its neighbours, as far as they can still win; so does one in between, where a parabola through the three has
-its lowest point. Whenever another is the best now, the same is done around that.
+The first seed brackets. The rate to check is trained, then twice of it, and as long as an end is the lowest,
+the next rate beyond it. When both sides are known, one in between is tried, where a parabola through the
+three has its lowest point. Whenever another is the best now, the same is done around that. Every run goes to
+its last step, for what is low after a few steps is often not at the end. Only a budget of less than two runs
+is spent otherwise: there each rate is first trained for a third of the steps, and what is far behind then
+goes no further.
 
 The other seeds tell chance from merit: those that cannot be told from the best are trained again, each
 from other weights on other batches, the same for all.
@@ -24,10 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FACTOR = 3.0
-"""From one rate of the bracket to the next: half a decade, as well as a range test can be read."""
+"""From one rate of the bracket to the next."""
+
+NEAR = 2.0
+"""From the rate to check to its first neighbours: so well a range test can be read where it says anything."""
+
+WHOLE = 2
+"""With a budget of so many runs or more each is trained to its last step."""
 
 RUNG = 3
-"""A run is first trained for so many-th of its steps: what cannot win then goes no further."""
+"""Otherwise a run is first trained for so many-th of its steps: what cannot win then goes no further."""
 
 CANNOT_WIN = HANDICAP
 """A run that is worse than the best by more than this share of the drop cannot win any more."""
@@ -144,7 +152,8 @@ class Search:
         self.start = lr
         self.is_spent = False
         self._num_steps = num_steps
-        self._rung = max(num_steps // RUNG, 1) if early else num_steps
+        is_short = early and budget < WHOLE * num_steps
+        self._rung = max(num_steps // RUNG, 1) if is_short else num_steps
         self._seeds = seeds
         self._pinned = pinned
 
@@ -166,7 +175,8 @@ class Search:
         if move.seed > 0:
             runs = [(seed, lr) for seed in range(move.seed, self._seeds) for lr in self.contenders()]
         elif not self.ranked():
-            runs = [(0, rounded(move.lr * FACTOR)), (0, rounded(move.lr / FACTOR))]
+            factor = NEAR if move.lr == self.start else FACTOR
+            runs = [(0, rounded(move.lr * factor)), (0, rounded(move.lr / factor))]
         else:
             return []
         others = [run for run in runs if run != (move.seed, move.lr)]
@@ -197,33 +207,38 @@ class Search:
         yield Move(seed, lr, to)
 
     def _bracket(self) -> Iterator[Move]:
-        """Rates `FACTOR` apart up to the first rung, until the lowest lies inside."""
+        """Rates beside one another up to the first rung, until the lowest lies inside."""
         # What it takes to bring one of them to its end is kept: only such a rate can be recommended.
         keep = self._num_steps - self._rung
+        lrs: list[float] = []
         try:
             lr: float | None = self.start
             while lr is not None:
                 yield from self._train(0, lr, self._rung, keep=keep)
-                lr = self._beyond() if math.isfinite(self.tried.starts[0]) else None
+                lrs = sorted([*lrs, lr])
+                lr = self._beyond(lrs) if math.isfinite(self.tried.starts[0]) else None
         except _SpentError:
             if not self.tried.losses:
                 raise
 
-    def _beyond(self) -> float | None:
-        """The next rate outside those that were read at the first rung; None where the best lies inside.
+    def _beyond(self, lrs: list[float]) -> float | None:
+        """The next rate outside those of the bracket so far, rising; None where the best lies inside.
 
         Upwards first: what is too high is often seen after a few steps.
         """
-        lrs = [lr for lr in self.tried.lrs(0, self._rung) if lr == self.start or lr != self._pinned]
-        higher, lower = rounded(lrs[-1] * FACTOR), rounded(lrs[0] / FACTOR)
-        gone = [self.tried.has_diverged(0, lr) for lr in lrs]
-        if self._has_moved(self._rung):
+        moved = self._has_moved(self._rung)
+        higher, lower = (
+            rounded(end * (NEAR if moved and end == self.start else FACTOR) ** power)
+            for end, power in ((lrs[-1], 1), (lrs[0], -1))
+        )
+        if moved:
             best = self.best(self._rung)
             lr = higher if best == lrs[-1] else lower if best == lrs[0] else None
-        elif all(gone):
-            lr = lower
-        else:  # a loss that stands still is that of a rate that is too low
-            lr = None if gone[-1] else higher
+        else:  # a loss that stands still is that of a rate far too low, or too high: in turns
+            below = lrs.index(self.start)
+            above = len(lrs) - 1 - below
+            too_far = self.tried.has_diverged(0, lrs[-1]) or above > below
+            lr = lower if too_far else higher
         farthest = FACTOR**_FARTHEST * 1.1
         return lr if lr is not None and 1 / farthest < lr / self.start < farthest else None
 
@@ -317,6 +332,8 @@ class Search:
     def _can_win(self, lr: float) -> bool:
         """Whether a run was not far behind the best when both were read first."""
         start = self.tried.starts[0]
+        if self.tried.has_diverged(0, self.best(self._num_steps)):
+            return not self.tried.has_diverged(0, lr)
         loss, best = self._loss(lr, self._rung), self._loss(self.best(self._num_steps), self._rung)
         lowest = min(self._loss(each, self._rung) for each in self.tried.lrs(0, self._rung))
         if not self._has_moved(self._rung):
