@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,9 +20,9 @@ from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
-from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
 from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.run import run_range_test
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
 from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, one_of, own_task, plain_arguments
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.group_sweeps import EachGroup
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
-    from lrfind.range_test.sweep import OnStep
+    from lrfind.range_test.sweep import OnStep, Step
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
     from lrfind.training.step import OwnStep
@@ -208,8 +209,8 @@ def range_test(
             most 5.
         repeats: Sweeps, each from the same start; what the loader and the model draw at random differs from
             one to the next. Their median curve is read, and `result.repeats` has what each alone answers.
-            `auto`: one, or three where the first alone is weak, and `result.repeats.reason` says why. Where
-            the second one meets the same batches again and measures the same, or where the loader is an
+            `auto`: one, and where its answer is weak a slower one along the rates that moved something, at
+            most twice; the last answer counts, and `result.repeats.reason` says why. Where the loader is an
             iterator that cannot begin again, it is left at one.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
@@ -316,15 +317,13 @@ def range_test(
             times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
             tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
             again = SeededTask(task, loader, start, seeds=times)
-            observer = Caller(_index_a_sweep(on_step, num_steps), progress=progress)
+            observer = Caller(_index_a_sweep(on_step), progress=progress)
             try:
                 if groups is Groups.EACH:
                     each = run_each_group(tasks, again, settings, observer)
                     found = each.together
                 elif measure is not None:
-                    found = run_range_test(
-                        again, settings, observer, measure=measure, steps_a_sweep=2 * num_steps
-                    )
+                    found = run_range_test(again, settings, observer, measure=measure, steps_a_rate=2)
                 else:
                     found = run_range_test(tasks, settings, observer)
             except DataError as error:
@@ -382,8 +381,18 @@ def _refuse_for_each(settings: RangeSettings, loader: Iterable[Any]) -> None:
         raise UserError("\n".join(in_arguments(problem) for problem in problems))
 
 
-def _index_a_sweep(on_step: OnStep | None, num_steps: int) -> OnStep | None:
+def _index_a_sweep(on_step: OnStep | None) -> OnStep | None:
     """Counts the steps that a caller is told of from 0 in every sweep, where a bar counts on."""
     if on_step is None:
         return None
-    return lambda step: on_step(replace(step, index=step.index % num_steps))
+    first, last = 0, math.inf
+
+    def told(step: Step) -> None:
+        nonlocal first, last
+        # A sweep begins where the rate falls, or where it rises from the 0 at which a control stood.
+        if step.lr < last or (last == 0 < step.lr and step.index - first > 1):
+            first = step.index
+        last = step.lr
+        on_step(replace(step, index=step.index - first))
+
+    return told

@@ -13,6 +13,7 @@ from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
+from lrfind.range_test.slower_sweep import AUTO_SWEEPS
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
 from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, own_task, plain_arguments
@@ -242,8 +243,8 @@ def _suggested(
     if around is None:
         settings = RangeSettings()
         announce_range_test(settings, observer)
-        sweep = RepeatedTask(task, loader, start, times=1, single_batch=False)
-        return suggested(run_range_test(sweep, settings, observer))
+        sweep = RepeatedTask(task, loader, start, times=AUTO_SWEEPS, single_batch=False)
+        return suggested(run_range_test(sweep, settings, observer, most_steps=settings.most_steps))
     found = around if isinstance(around, Suggestion) else around.suggestion
     verdict = "" if isinstance(around, Suggestion) else around.verdict
     lr = None if found is None else found.lr

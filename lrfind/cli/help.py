@@ -55,7 +55,7 @@ The range test
   range.metric=loss|accuracy                   what the suggestion is read from
   range.rule=centre|steepest|minimum|valley|slide|gugger   how it is read
   range.groups=ratio|each                      groups of parameters keep their ratio; each is swept alone
-  range.repeats=auto|K                         K seeds, their median; auto: 1, or 3 where it is weak
+  range.repeats=auto|K                         K seeds, their median; auto: slower where it is weak
   range.horizon=STEPS|"5 epochs"               how long you will train: the rate is extrapolated
   range.paired=false                           leave out the untrained model on the same batches
   range.stop_factor=4.0                        stop at that many times the lowest smoothed loss; null: never

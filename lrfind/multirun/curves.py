@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status
@@ -73,7 +74,13 @@ def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
         by_seed[row.get("seed", "")].append(row)
     settings = job.record["config"]["range"]
     curves = [_saved_curve(each, job.record, settings) for each in by_seed.values()]
-    line = smoothed_curve(median_curve(curves, beta=settings["beta"]))
+    repeats = job.record.get("repeats")
+    if repeats and repeats["reason"]:
+        # Each slower than the one before: the last with an answer was read.
+        answers = [curve for curve, lr in zip(curves, repeats["lrs"], strict=True) if lr is not None]
+        line = smoothed_curve((answers or curves)[-1])
+    else:
+        line = smoothed_curve(median_curve(curves, beta=settings["beta"]))
     return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
 
 
@@ -90,9 +97,18 @@ def _saved_curve(rows: Sequence[Row], record: dict[str, Any], settings: dict[str
         losses=losses,
         smoothed=smoothed,
         status=Status(record["status"]),
-        planned_steps=settings["num_steps"],
+        planned_steps=_planned_steps(lrs, settings),
         start_losses=column("start_loss"),
     )
+
+
+def _planned_steps(lrs: Floats, settings: dict[str, Any]) -> int:
+    """Steps of the whole ladder that these rates began, to the end that was set."""
+    if len(lrs) < 2:
+        return int(settings["num_steps"])
+    scale = np.log if settings["spacing"] == Spacing.GEOMETRIC.value else np.asarray
+    first, second, end = (float(scale(lr)) for lr in (lrs[0], lrs[1], settings["end_lr"]))
+    return round((end - first) / (second - first)) + 1
 
 
 _PARTS = ("optimizer", "batch_size")

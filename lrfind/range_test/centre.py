@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from lrfind.range_test.smoothed_curve import SmoothedCurve
 
 LEAST_SHARE = 1 / 6
-"""Share of the ladder that an epoch counts for at least; of still smaller ones nothing was measured."""
+"""Share of `EPOCH_STEPS` that an epoch counts for at least; of still smaller ones nothing was measured."""
 
 DEEP = 0.75
 """Share of the fall from which on the valley is."""
 
 SHALLOW = 0.2
-"""Share of the loss that a fall must be for momentum to count in full."""
+"""Share of the loss that a fall must be for momentum to count in full, on a ladder of ten steps a decade, and
+in proportion less on slower ones."""
 
 AGAIN = 2.0
-"""Power of the epoch's share of the ladder for a loss that is lost altogether."""
+"""Power of the epoch's share for a loss that is lost altogether."""
 
 
 def centre(smoothed: SmoothedCurve) -> float | None:
@@ -58,13 +59,14 @@ def less_for_momentum(smoothed: SmoothedCurve) -> float:
 
     Such a loss moves only at the last rates before it diverges, and those are the ones to train at.
     """
-    return float((1 - smoothed.momentum) ** (0.5 * min(1.0, smoothed.share_lost / SHALLOW)))
+    lost = smoothed.share_lost / (SHALLOW * smoothed.haste)
+    return float((1 - smoothed.momentum) ** (0.5 * min(1.0, lost)))
 
 
 def less_for_epochs(smoothed: SmoothedCurve) -> float:
-    """The epoch's share of the ladder, to the power of `AGAIN` times the share of the loss that is lost.
+    """The epoch's share of 60 steps, to the power of `AGAIN` times the share of the loss that is lost.
 
-    Where an epoch is shorter than the ladder the batches come again, and in a training run many more times:
+    Where an epoch is shorter than 60 steps the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
     as there is anything that it learns. No loss of the sweep itself shows that, not even one on held-out
     samples.

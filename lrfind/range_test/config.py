@@ -12,7 +12,7 @@ from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
-from lrfind.range_test.repeat_reason import AUTO, AUTO_SWEEPS
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
 from lrfind.suggestion import rate_text
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
@@ -83,8 +83,8 @@ class RangeSettings:
     validation: ValidationSettings = field(default_factory=ValidationSettings)
     """A held-out loss beside the training loss."""
     repeats: Annotated[int | str, _REPEATS, offers(AUTO)] = AUTO
-    """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, or three where
-    the first alone is weak."""
+    """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, and where its
+    answer is weak a slower one, at most twice; the last answer counts."""
     rule: Rule = DEFAULT_RULE
     """The rule that makes the suggestion."""
     horizon: Annotated[int | str | None, _HORIZON] = None
@@ -95,7 +95,7 @@ class RangeSettings:
 
     @property
     def most_steps(self) -> int:
-        """The most training steps that it takes."""
+        """The most training steps that it may take where a budget is shared with others."""
         return self.num_steps * (AUTO_SWEEPS if isinstance(self.repeats, str) else self.repeats)
 
     def problems(self) -> list[str]:

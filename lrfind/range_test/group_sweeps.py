@@ -189,7 +189,8 @@ def run_each_group(
                 observer,
                 first_seed=first_seed,
                 measure=measure,
-                steps_a_sweep=2 * settings.num_steps,
+                steps_a_rate=2,
+                most_steps=settings.most_steps,
             )
         except KeyboardInterrupt:
             interrupted = True

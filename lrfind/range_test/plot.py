@@ -65,11 +65,16 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         curve: What the sweep measured, or the median of several; any length, zero included.
         reading: What was read from it; where accuracies were measured, they are what is read and drawn.
         title: What was trained on what.
-        repeats: The several sweeps, between whose smoothed lines a band is drawn.
+        repeats: The several sweeps; between the smoothed lines of those along one ladder a band is drawn.
     """
     curve_panel = range_panel(curve, reading, repeats)
     if repeats is not None:
-        title = f"{title}, median of {len(repeats.curves)} sweeps"
+        count = len(repeats.curves)
+        if repeats.reason is None:
+            title += f", median of {count} sweeps"
+        else:
+            read = [i for i, each in enumerate(repeats.curves, 1) if each.lrs is curve.lrs]
+            title += f", sweep {read[-1] if read else count} of {count}"
     if purpose := purpose_of(reading):
         title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
@@ -84,7 +89,9 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
         curve,
         reading.suggestion,
         line=_drawn(reading.smoothed, accuracy=accuracy),
-        sweeps=None if repeats is None else _between(reading.smoothed, repeats, accuracy=accuracy),
+        sweeps=None
+        if repeats is None or repeats.reason
+        else _between(reading.smoothed, repeats, accuracy=accuracy),
     )
     horizon = reading.horizon
     if horizon is None or horizon.read is None or not horizon.extrapolated:

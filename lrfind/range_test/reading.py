@@ -16,7 +16,7 @@ from lrfind.range_test.centre import (
 )
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
-from lrfind.range_test.smoothed_curve import smoothed_curve
+from lrfind.range_test.smoothed_curve import EPOCH_STEPS, smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
@@ -166,8 +166,8 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
         )
     if smoothed.epoch_share < 1:
         causes.append(
-            f"{less_for_epochs(smoothed):.2g} because an epoch is {smoothed.epoch_share:.0%} of the test, "
-            "and batches that come again are best learnt at lower rates"
+            f"{less_for_epochs(smoothed):.2g} because an epoch is {EPOCH_STEPS * smoothed.epoch_share:.0f} "
+            "steps, and batches that come again are best learnt at lower rates"
         )
     if not causes:
         return f"{said}; {rate_text(lr)} is the middle of that valley."

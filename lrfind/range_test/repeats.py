@@ -28,7 +28,8 @@ class Repeats:
         seeds: The seed of each.
         curves: What each measured.
         lrs: What each suggests, three significant digits, or None.
-        reason: Why there is more than one; None where so many were asked for.
+        reason: Why there is more than one, each slower than the one before, of which the last with an answer
+            is read; None where so many were asked for along one ladder, whose median is read.
     """
 
     seeds: tuple[int, ...]
@@ -38,8 +39,8 @@ class Repeats:
 
     @property
     def factor(self) -> float | None:
-        """The spread of the answers as a factor; see `spread`."""
-        return spread([lr for lr in self.lrs if lr is not None])
+        """The spread of the answers as a factor, see `spread`; None of sweeps along several ladders."""
+        return None if self.reason else spread([lr for lr in self.lrs if lr is not None])
 
 
 def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:

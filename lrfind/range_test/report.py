@@ -146,8 +146,11 @@ def repeats_line(repeats: Repeats | None) -> str:
     """Why there are several sweeps, and how far their answers lie apart, in a sentence; empty for one."""
     if repeats is None:
         return ""
-    why = "" if repeats.reason is None else f"Repeated, for {repeats.reason}: "
-    return why + _spread_in_words(repeats)
+    if repeats.reason is None:
+        return _spread_in_words(repeats)
+    alone = " and ".join("nothing" if lr is None else rate_text(lr) for lr in repeats.lrs)
+    count = len(repeats.lrs)
+    return f"{count} sweeps, each slower than the one before, for {repeats.reason}. They answer {alone}."
 
 
 def _spread_in_words(repeats: Repeats) -> str:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
-import numpy as np
-
 from lrfind.errors import ConfigError
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.config import Groups, Metric
@@ -18,11 +16,11 @@ from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.peaks import named_peaks, peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
-from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
 from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, reason_for_slower, slower
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.report.record import plain
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds
 from lrfind.training.groups import groups_of
@@ -73,13 +71,16 @@ class RangeTest:
     peaks: Mapping[str, float] = field(default_factory=dict)
 
 
-def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> RangeTest:
+def range_test_of(
+    config: RangeConfig, *, observer: Observer, data: Data | None = None, most_steps: int | None = None
+) -> RangeTest:
     """The range test of a config, on the task that it names.
 
     Args:
         config: Validated.
         observer: Told of every step.
         data: The data, where it has been read already.
+        most_steps: As in `run_range_test`.
 
     Raises:
         UserError: Something cannot be used as given.
@@ -97,7 +98,7 @@ def range_test_of(config: RangeConfig, *, observer: Observer, data: Data | None 
         single_batch=settings.single_batch,
         data=data,
     )
-    return run_range_test(tasks, settings, observer, first_seed=config.seed)
+    return run_range_test(tasks, settings, observer, first_seed=config.seed, most_steps=most_steps)
 
 
 def run_range_test(
@@ -107,7 +108,8 @@ def run_range_test(
     *,
     first_seed: int = 0,
     measure: Measure | None = None,
-    steps_a_sweep: int | None = None,
+    steps_a_rate: int = 1,
+    most_steps: int | None = None,
 ) -> RangeTest:
     """Sweeps a task, as often as `repeats` says, and reads the curve.
 
@@ -117,7 +119,8 @@ def run_range_test(
         observer: Told of every step.
         first_seed: What the first sweep's seed is called.
         measure: Makes the curve of a sweep; None: `sweep_task`.
-        steps_a_sweep: Steps that it tells of; None: those of the ladder.
+        steps_a_rate: Steps that it tells of for each rate of the ladder.
+        most_steps: Steps that slower sweeps may not exceed, all together; None: no limit.
 
     Returns:
         What was measured; interrupted, what was measured until then.
@@ -126,80 +129,137 @@ def run_range_test(
         UserError: Something cannot be used as given.
         KeyboardInterrupt: Before anything was measured.
     """
-    curves: list[Curve] = []
-    skipped: dict[str, None] = {}
-    interrupted, reason, steps = False, None, 0
-    about: tuple[str, str, list[str]] | None = None
-    groups: tuple[Group, ...] = ()
-    horizon: tuple[int, float | None] | None = None
-    elsewhere: dict[int, JobResult[Curve]] = {}
-    planned = settings.repeats if isinstance(settings.repeats, int) else 1
-    length = steps_a_sweep or settings.num_steps
-    while len(curves) < planned and not interrupted:
-        begun = len(curves)
-        with observer.steps((planned - begun) * length) as shown:
-            for i in range(begun, planned):
-                told = partial(shown_later, shown, (i - begun) * length) if i > begun else shown
-                try:
-                    if i > 0 and measure is None and _goes_elsewhere(open_task):
-                        if i not in elsewhere:
-                            elsewhere = _launched(open_task, settings, range(i, planned), told)
-                        curve = elsewhere[i].found
-                        skipped |= dict.fromkeys(elsewhere[i].skipped)
-                    else:
-                        with open_task(i) as task:
-                            if about is None:
-                                about = (task.title, str(task.device), task.notes)
-                                groups = groups_of(task.model, task.optimizer)
-                                if settings.horizon is not None:
-                                    epoch = task.epoch_steps
-                                    horizon = horizon_steps(settings.horizon, epoch), epoch
-                                paired = measure is None and settings.paired
-                                if paired and (said := said_of_control(task)) is not None:
-                                    observer.note(said)
-                            curve = (measure or sweep_task)(task, settings, told)
-                            skipped |= dict.fromkeys(task.skipped)
-                        del task  # of several, one model at a time
-                except KeyboardInterrupt:
-                    if not curves:
-                        raise
-                    interrupted = True
-                    break
-                interrupted = curve.status is Status.INTERRUPTED
-                steps += len(curve)
-                if reason is not None and i == 1 and np.array_equal(curve.losses, curves[0].losses):
-                    # The same start and the same batches again: more sweeps tell nothing new.
-                    planned, reason = 1, None
-                    break
-                if len(curve) or not curves:
-                    curves.append(curve)
-                if interrupted:
-                    break
-        if begun == 0 and settings.repeats == AUTO and not interrupted:
-            planned, reason = sweeps_in_all(curves[0], AUTO, rule=settings.rule)
-            if reason is not None:
-                observer.note(f"{reason}; {planned - 1} more sweeps.")
-    assert about is not None
-    curve = median_curve(curves, beta=settings.beta)
-    if interrupted:
+    sweeps = _Sweeps(open_task, settings, observer, measure, steps_a_rate)
+    reasons: list[str] = []
+    if settings.repeats != AUTO:
+        assert isinstance(settings.repeats, int)
+        sweeps.make(settings, settings.repeats)
+        curve = median_curve(sweeps.curves, beta=settings.beta)
+        reading = read(curve, rule=settings.rule)
+    else:
+        ladder_of, found = settings, []
+        while True:
+            sweeps.make(ladder_of, 1)
+            found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
+            reason = reason_for_slower(*found[-1])
+            if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+                break
+            ladder_of = slower(ladder_of, found[-1][1])
+            if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
+                break
+            reasons.append(reason)
+            count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
+            observer.note(f"{reason}; a slower sweep, {count:,} steps from {start}.")
+        answers = [each for each in found if each[1].suggestion is not None]
+        curve, reading = (answers or found)[-1]
+    if sweeps.interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
-    seeds = range(first_seed, first_seed + planned)
-    several = repeats_of(curves, seeds, rule=settings.rule, reason=reason) if planned > 1 else None
-    reading = read(curve, rule=settings.rule)
-    if horizon is not None:
-        reading = at_horizon(reading, *horizon)
+        reading = read(curve, rule=settings.rule)
+    several = None
+    if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
+        seeds = range(first_seed, first_seed + len(sweeps.curves))
+        several = repeats_of(sweeps.curves, seeds, rule=settings.rule, reason="; ".join(reasons) or None)
+    if sweeps.horizon is not None:
+        reading = at_horizon(reading, *sweeps.horizon)
+    title, device, notes = sweeps.about
     return RangeTest(
         curve=curve,
         reading=reading,
         repeats=several,
-        steps=steps,
-        title=about[0],
-        device=about[1],
-        notes=about[2],
-        skipped=list(skipped),
-        groups=tuple(group.following(reading.suggestion) for group in groups),
+        steps=sweeps.steps,
+        title=title,
+        device=device,
+        notes=notes,
+        skipped=list(sweeps.skipped),
+        groups=tuple(group.following(reading.suggestion) for group in sweeps.groups),
         peaks=named_peaks(peaks_record(reading.suggestion, plain(settings))),
     )
+
+
+class _Sweeps:
+    """Makes the sweeps of a test, one after another, each with the next seed.
+
+    Attributes:
+        curves: What they measured.
+        steps: Training steps taken.
+        interrupted: Whether the user stopped one.
+        about: Title, device and notes of the task.
+        groups: Its groups of parameters.
+        horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
+        skipped: Pictures that could not be read.
+    """
+
+    about: tuple[str, str, list[str]]
+
+    def __init__(
+        self,
+        open_task: OpenTask,
+        settings: RangeSettings,
+        observer: Observer,
+        measure: Measure | None,
+        steps_a_rate: int,
+    ) -> None:
+        self.curves: list[Curve] = []
+        self.steps = 0
+        self.interrupted = False
+        self.groups: tuple[Group, ...] = ()
+        self.horizon: tuple[int, float | None] | None = None
+        self.skipped: dict[str, None] = {}
+        self._open_task = open_task
+        self._asked = settings.horizon
+        self._observer = observer
+        self._measure = measure
+        self._steps_a_rate = steps_a_rate
+        self._made = 0
+
+    def make(self, settings: RangeSettings, count: int) -> None:
+        """Makes so many sweeps along one ladder, or as many as there are until the user stops it.
+
+        Raises:
+            UserError: Something cannot be used as given.
+            KeyboardInterrupt: Before anything was measured.
+        """
+        length = self._steps_a_rate * settings.num_steps
+        elsewhere: dict[int, JobResult[Curve]] = {}
+        first = self._made
+        with self._observer.steps(count * length) as shown:
+            for i in range(first, first + count):
+                told = partial(shown_later, shown, (i - first) * length) if i > first else shown
+                self._made += 1
+                try:
+                    if i > 0 and self._measure is None and _goes_elsewhere(self._open_task):
+                        if i not in elsewhere:
+                            elsewhere = _launched(self._open_task, settings, range(i, first + count), told)
+                        curve = elsewhere[i].found
+                        self.skipped |= dict.fromkeys(elsewhere[i].skipped)
+                    else:
+                        curve = self._swept(i, settings, told)
+                except KeyboardInterrupt:
+                    if not self.curves:
+                        raise
+                    self.interrupted = True
+                    break
+                self.interrupted = curve.status is Status.INTERRUPTED
+                self.steps += len(curve)
+                if len(curve) or not self.curves:
+                    self.curves.append(curve)
+                if self.interrupted:
+                    break
+
+    def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
+        """The sweep of a seed, here."""
+        with self._open_task(i) as task:
+            if i == 0:
+                self.about = (task.title, str(task.device), task.notes)
+                self.groups = groups_of(task.model, task.optimizer)
+                if self._asked is not None:
+                    self.horizon = horizon_steps(self._asked, task.epoch_steps), task.epoch_steps
+                paired = self._measure is None and settings.paired
+                if paired and (said := said_of_control(task)) is not None:
+                    self._observer.note(said)
+            curve = (self._measure or sweep_task)(task, settings, told)
+            self.skipped |= dict.fromkeys(task.skipped)
+            return curve
 
 
 def _goes_elsewhere(open_task: OpenTask) -> TypeGuard[ConfigTasks]:

@@ -28,6 +28,12 @@ from the start, and the wider kernel reads the better rate (docs/method.md)."""
 PAIRED_DECADES = 0.2
 """The most that may be, in decades of learning rate."""
 
+USUAL_STEPS = 10.0
+"""Steps a decade of the ladder on which the rule was found."""
+
+EPOCH_STEPS = 60
+"""Steps from which on an epoch is long: a fifth of the 300 that the rule was measured for."""
+
 EVIDENCE_SHARE = 0.4
 """Share of the ladder, up to the lowest point, on which it is decided whether paired losses fell."""
 
@@ -69,7 +75,9 @@ class SmoothedCurve:
         turned: Whether the line ends because the loss was clearly above where it had started.
         start: Mean loss of the model as it was at the start, where the losses are paired, else None.
         momentum: Of the optimizer, in [0, 1).
-        epoch_share: Share of the ladder's steps that an epoch is, at most 1; 1 where it is not known.
+        epoch_share: Steps of an epoch as a share of `EPOCH_STEPS`, at most 1; 1 where they are not known.
+        haste: How fast the rates rise against `USUAL_STEPS` a decade, at most 1: 1/3 where they take three
+            times as many steps.
         reach: Points that `evidence` looks at.
         noise_grows: Whether the noise of paired measurements grows with the rate, as that of losses does.
     """
@@ -85,6 +93,7 @@ class SmoothedCurve:
     start: float | None = None
     momentum: float = 0.0
     epoch_share: float = 1.0
+    haste: float = 1.0
     reach: int = 1
     noise_grows: bool = True
 
@@ -239,7 +248,8 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         turned=turned,
         start=start,
         momentum=curve.momentum,
-        epoch_share=min(1.0, (curve.epoch_steps or math.inf) / max(curve.planned_steps, 1)),
+        epoch_share=min(1.0, (curve.epoch_steps or math.inf) / EPOCH_STEPS),
+        haste=min(1.0, USUAL_STEPS / (steps_a_decade(curve.lrs) or USUAL_STEPS)),
         noise_grows=curve.accuracies is None,
         reach=max(8, round(curve.planned_steps * EVIDENCE_SHARE)),
     )
@@ -292,10 +302,15 @@ def _width(curve: Curve) -> float:
     if not curve.paired:
         return steps * SMOOTHING_SHARE
     width = steps * PAIRED_SHARE
-    lrs = curve.lrs
-    if len(lrs) > 2 and lrs[0] > 0 and np.isclose(lrs[1] / lrs[0], lrs[2] / lrs[1]):
-        width = min(width, PAIRED_DECADES / float(np.log10(lrs[1] / lrs[0])))
-    return width
+    density = steps_a_decade(curve.lrs)
+    return width if density is None else min(width, PAIRED_DECADES * density)
+
+
+def steps_a_decade(lrs: NDArray[np.float64]) -> float | None:
+    """Steps a decade of a geometric ladder; None of another ladder, or of too few rates to tell."""
+    if len(lrs) < 3 or lrs[0] <= 0 or not np.isclose(lrs[1] / lrs[0], lrs[2] / lrs[1]):
+        return None
+    return 1 / float(np.log10(lrs[1] / lrs[0]))
 
 
 def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None) -> int:

@@ -75,9 +75,10 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
     if settings.from_ is not None:
         found = _of_record(config)
     else:
-        # Exactly what `lrfind` would suggest: on all the data, with the settings of `range`.
+        # What `lrfind` would suggest, on all the data and with the settings of `range`, within the budget.
         announce_range_test(config.range, observer)
-        found = suggested(range_test_of(config, observer=observer, data=data))
+        most = config.range.most_steps
+        found = suggested(range_test_of(config, observer=observer, data=data, most_steps=most))
     found = for_schedule(found, settings.schedule, observer)
     return or_pinned(found, settings.lr, observer, key="verify.lr")
 

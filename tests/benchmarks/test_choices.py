@@ -1,13 +1,12 @@
-"""What choosing is worth: the rule's numbers and when to repeat, scored as the rule itself answers."""
+"""What choosing is worth: the rule's numbers, and when a slower sweep follows, scored as the rule answers."""
 
 import numpy as np
 import pytest
 
-from benchmarks.truth import choice, repeat
-from benchmarks.truth.oracles import Oracle
+from benchmarks.truth import choice, slower
 from benchmarks.truth.sweeps import recorded
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.repeat_reason import AUTO, sweeps_in_all
+from lrfind.range_test.slower_sweep import FAINT
 
 SWEEPS = recorded()
 
@@ -23,31 +22,36 @@ def test_the_shipped_numbers_answer_what_the_rule_answers(task):
 
 def test_the_shipped_numbers_are_among_those_that_are_scored():
     assert choice.SHIPPED in choice.CHOICES
-    assert repeat.SHIPPED in repeat.CRITERIA
+    assert FAINT in slower.CRITERIA
 
 
-FLAT = Oracle(np.array([1e-6, 10.0]), np.array([0.5, 0.5]), best=10.0, initial=1.0, final=0.0, seeds=1)
+def sweep(lr, *, lost, haste=1.0, undecided=False):
+    return {"lr": lr, "steps": 60, "lost": lost, "haste": haste, "undecided": undecided}
 
 
 @pytest.mark.parametrize(
-    "task", ["digits_deep_momentum", "diabetes_momentum", "digits_mlp_sgd", "wine_raw_rmsprop"]
+    ("test", "ends"),
+    [
+        ([sweep(0.1, lost=0.5)], (0.1, 60)),
+        ([sweep(0.1, lost=0.05), sweep(0.2, lost=0.05, haste=1 / 3)], (0.2, 120)),
+        ([sweep(0.1, lost=0.05), sweep(None, lost=0.0)], (0.1, 120)),
+        ([sweep(None, lost=0.0, undecided=True), sweep(0.2, lost=0.1)], (0.2, 120)),
+        ([sweep(None, lost=0.0), sweep(0.2, lost=0.1)], (None, 60)),
+        # The wider criterion made the second sweep, the shipped one does not.
+        ([sweep(0.1, lost=0.12), sweep(0.2, lost=0.2)], (0.1, 60)),
+    ],
 )
-def test_the_shipped_criterion_repeats_what_the_command_repeats(task):
-    curves = SWEEPS[task]
-    for curve, trial in zip(curves, repeat.trials(curves, FLAT), strict=True):
-        assert trial.repeated(repeat.SHIPPED) == (sweeps_in_all(curve, AUTO, rule=Rule.CENTRE)[0] > 1)
-        assert trial.alone == (0.5 if trial.answers else 1.0)
+def test_a_test_ends_with_the_last_answer_under_a_criterion(test, ends):
+    assert slower.ended(test, FAINT) == ends
 
 
-def test_a_criterion_is_chosen_by_regret_among_those_that_make_few_sweeps():
+def test_the_criterion_that_is_scored_is_put_back():
+    with slower.criterion(0.5):
+        assert slower.slower_sweep.FAINT == 0.5
+    assert slower.slower_sweep.FAINT == FAINT
+
+
+def test_a_criterion_is_chosen_by_regret_among_those_that_take_few_steps():
     regrets = np.array([[0.3, 0.3], [0.2, 0.2], [0.1, 0.1]])
-    sweeps = np.array([[1.0, 1.0], [1.0, 1.5], [3.0, 3.0]])
-    assert repeat.chosen(regrets, sweeps) == 1
-
-
-def test_never_and_always_are_what_they_are_called():
-    weak = repeat.Trial(0.4, 0.1, evidence=2.5, width=1.2, undecided=False, answers=True)
-    assert repeat.scored([weak], repeat.NEVER) == (0.4, 1.0)
-    assert repeat.scored([weak], repeat.ALWAYS) == (0.1, 3.0)
-    assert repeat.scored([weak, weak], repeat.SHIPPED) == (0.1, 3.0)
-    assert repeat.scored([weak], repeat.NO_ANSWER) == (0.4, 1.0)
+    steps = np.array([[60.0, 60.0], [60.0, 90.0], [180.0, 180.0]])
+    assert slower.chosen(regrets, steps) == 1

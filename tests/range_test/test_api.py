@@ -195,24 +195,21 @@ def nothing_to_unlearn():
     return model
 
 
-def test_a_weak_sweep_is_repeated_where_another_one_meets_other_batches():
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_weak_sweep_is_followed_by_slower_ones(shuffle):
     model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loader = DataLoader(noise(), batch_size=4, shuffle=True)
-    result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
-    assert len(result.repeats.curves) == 3
+    loader = DataLoader(noise(), batch_size=4, shuffle=shuffle)
+    told = []
+    result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1, on_step=told.append)
+    first, second, third = result.repeats.curves
+    assert len(first) == 60 < len(second) < len(third)
+    assert first.lrs[1] / first.lrs[0] == pytest.approx((second.lrs[1] / second.lrs[0]) ** 3, rel=0.05)
     assert result.repeats.reason
     assert result.content["repeats"]["reason"] == result.repeats.reason
+    assert result.content["repeats"]["factor"] is None
     assert result.content["steps"] == sum(len(curve) for curve in result.repeats.curves)
-
-
-def test_a_weak_sweep_is_not_repeated_on_the_same_batches():
-    model = nothing_to_unlearn()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    loader = DataLoader(noise(), batch_size=4)
-    result = range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1)
-    assert result.repeats is None
-    assert result.content["steps"] == 2 * len(result.curve)  # the second one was made, to see that
+    assert [step.index for step in told] == [*range(60), *range(len(second)), *range(len(third))]
 
 
 def test_an_iterator_is_swept_once():

@@ -110,16 +110,18 @@ def test_a_firm_first_sweep_is_not_repeated(lrfind):
     assert ran.record["steps"] == len(ran.rows) <= 60
 
 
-def test_a_weak_first_sweep_is_repeated_and_record_and_screen_say_why(lrfind):
+def test_a_weak_first_sweep_is_followed_by_a_slower_one_and_record_and_screen_say_why(lrfind):
     # Two samples a batch and few steps: far too noisy for one sweep.
     ran = lrfind("batch_size=2", "range.num_steps=24", "optimizer=adam", "range.paired=false")
     found = ran.record["repeats"]
-    assert found["seeds"] == [0, 1, 2]
+    assert found["seeds"] == list(range(len(found["seeds"])))
     assert ran.record["steps"] == len(ran.rows) > 24
-    assert found["reason"]
-    assert f"lrfind: {found['reason']}; 2 more sweeps." in ran.err
+    first, *others = (part for part in found["reason"].split("; "))
+    assert f"lrfind: {first}; a slower sweep, " in ran.err
+    assert len(others) == len(found["seeds"]) - 2
     if ran.code == 0:
-        assert f"Repeated, for {found['reason']}: " in ran.out
+        assert f"each slower than the one before, for {found['reason']}. They answer " in ran.out
+        assert [lr for lr in found["lrs"] if lr][-1] == ran.record["suggestion"]["lr"]
 
 
 def test_a_number_of_repeats_is_kept_to(lrfind):

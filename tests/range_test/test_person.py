@@ -15,8 +15,8 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.plot import range_panel
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.repeat_reason import reason_to_repeat
 from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.slower_sweep import reason_for_slower
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -193,7 +193,7 @@ def test_recorded_sweeps_cut_off_anywhere_have_answers_that_no_person_disputes(t
     for steps in range(8, min(map(len, curves)), 4):
         cut = [cut_off(curve, steps) for curve in curves]
         for curve in cut:
-            if reason_to_repeat(read(curve, rule=Rule.CENTRE)) is None:
+            if reason_for_slower(curve, read(curve, rule=Rule.CENTRE)) is None:
                 undisputed(curve)
         undisputed(median_curve(cut, beta=0.98))
 

@@ -1,0 +1,73 @@
+"""Whether one sweep is enough, and the slower one that follows if not: what `range.repeats=auto` decides."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lrfind.range_test.ladder import Spacing
+from lrfind.range_test.verdict import Shape
+from lrfind.suggestion import Status
+
+if TYPE_CHECKING:
+    from lrfind.range_test.config import RangeSettings
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.reading import Reading
+
+AUTO: Final = "auto"
+"""The word for as many sweeps as the ones before ask for."""
+
+AUTO_SWEEPS = 3
+"""Sweeps in all at most."""
+
+SLOWER = 3
+"""Times as many steps a decade as the sweep before."""
+
+FAINT = 0.08
+"""Share of the loss that it must fall by for its valley to be one of learning, on a ladder of ten steps a
+decade, and in proportion less on slower ones. Where it falls by less the ladder was over before training had
+begun, and what ends the valley is only the rate at which a model that has learnt nothing breaks down."""
+
+BELOW = 10.0
+"""The slower ladder begins at that part of the rate at which the loss began to fall."""
+
+UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
+"""Shapes without an answer that a slower sweep may have another one of. A loss that falls to the end of the
+ladder is none: a slower ladder to the same end does not show what lies beyond it."""
+
+
+def reason_for_slower(curve: Curve, reading: Reading) -> str | None:
+    """Why a slower sweep is to follow; None where the answer is firm, or where it would say the same.
+
+    Args:
+        curve: What the sweep measured.
+        reading: What was read from it.
+    """
+    smoothed = reading.smoothed
+    if reading.suggestion is None:
+        # A loss that rose from the start but never far is not lost.
+        risen = reading.shape is Shape.DIVERGES_AT_ONCE and curve.status is Status.COMPLETED
+        moved = len(smoothed) > 0 and bool(np.any(smoothed.raw != smoothed.plateau))
+        if not moved or not (risen or reading.shape in UNDECIDED):
+            return None
+        return f"{len(curve)} steps show no answer ({reading.shape.value})"
+    if smoothed.share_lost >= FAINT * smoothed.haste:
+        return None
+    what = "loss" if curve.accuracies is None else "share of wrong answers"
+    return f"in {len(curve)} steps the {what} fell by {smoothed.share_lost:.1%} only before it turned"
+
+
+def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
+    """The settings of a slower sweep to the same end, which leaves out the rates that moved nothing."""
+    start, end = settings.start_lr, settings.end_lr
+    smoothed = reading.smoothed
+    if len(smoothed):
+        start = max(start, float(smoothed.lrs[smoothed.falls.start]) / BELOW)
+    left = end - start, end - settings.start_lr
+    if settings.spacing is Spacing.GEOMETRIC:
+        left = math.log(end / start), math.log(end / settings.start_lr)
+    steps = SLOWER * (settings.num_steps - 1) * left[0] / left[1]
+    return dataclasses.replace(settings, start_lr=start, num_steps=math.ceil(round(steps, 6)) + 1)

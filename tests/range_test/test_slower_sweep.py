@@ -1,0 +1,103 @@
+"""When one sweep is enough, what is said where it is not, and along which rates the slower one goes."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from lrfind.range_test.config import RangeSettings
+from lrfind.range_test.curve import Curve
+from lrfind.range_test.ladder import Spacing, geometric
+from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, reason_for_slower, slower
+from lrfind.suggestion import Status
+from lrfind.training.smoothing import exponential_average
+
+LRS = geometric(1e-5, 10.0, 60)
+
+
+def fall_to(level, lrs=LRS):
+    """A loss of 2 that falls from 1e-3 on to a level at 0.1, and then rises."""
+    return np.interp(np.log10(lrs), [-5, -3, -1, 1], [2.0, 2.0, level, 3.0])
+
+
+def curve(losses, *, status=Status.COMPLETED, paired=True, lrs=LRS):
+    losses = np.asarray(losses, dtype=np.float64)
+    start = np.full(len(losses), losses[0]) if paired else None
+    steps = len(lrs)
+    lrs = lrs[: len(losses)]
+    return Curve(lrs, losses, exponential_average(losses, 0.9), status, steps, start_losses=start)
+
+
+def reason_of(measured):
+    return reason_for_slower(measured, read(measured, rule=Rule.CENTRE))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_valley_is_enough_where_the_loss_fell_by_more_than_a_faint_share(paired):
+    assert reason_of(curve(fall_to(2 * (1 - 1.5 * FAINT)), paired=paired)) is None
+    reason = reason_of(curve(fall_to(2 * (1 - 0.5 * FAINT)), paired=paired))
+    assert reason.startswith("in 60 steps the loss fell by ")
+
+
+def test_on_a_ladder_three_times_as_slow_a_third_of_the_fall_is_enough():
+    lrs = geometric(1e-5, 10.0, 178)
+    assert reason_of(curve(fall_to(2 * (1 - 0.5 * FAINT), lrs), lrs=lrs)) is None
+    assert reason_of(curve(fall_to(2 * (1 - 0.2 * FAINT), lrs), lrs=lrs)) is not None
+
+
+def test_wandering_is_followed_and_says_that_there_is_no_answer():
+    reasons = []
+    for seed in range(20):
+        wandering = 5 + np.random.default_rng(seed).normal(0, 1, 60) * np.concatenate([[0], LRS[:-1]])
+        reasons.append(reason_of(curve(wandering)))
+    assert sum(reason is not None and "show no answer" in reason for reason in reasons) >= 15
+
+
+def test_a_loss_that_rises_from_the_start_is_followed_only_where_it_never_exploded():
+    risen = np.interp(np.log10(LRS), [-5, -4.5, 1], [2.0, 2.5, 3.0])
+    assert "diverges at once" in reason_of(curve(risen))
+    assert reason_of(curve(2.0 * 1.5 ** np.arange(12), status=Status.DIVERGED)) is None
+
+
+@pytest.mark.parametrize(
+    "measured",
+    [
+        curve(np.full(60, 2.0)),
+        curve(np.full(3, 2.0)),
+        curve([2.0, np.nan], status=Status.NONFINITE),
+        curve(fall_to(1.0)[:30], status=Status.INTERRUPTED),
+        curve(2 - LRS / 10),
+    ],
+    ids=["never moved", "too short", "never finite", "interrupted", "falls to the end"],
+)
+def test_what_a_slower_sweep_would_not_change_is_not_followed(measured):
+    assert reason_of(measured) is None
+
+
+def test_the_slower_ladder_begins_a_decade_below_the_fall_and_is_three_times_as_dense():
+    settings = RangeSettings()
+    reading = read(curve(fall_to(1.95)), rule=Rule.CENTRE)
+    found = slower(settings, reading)
+    begins = reading.smoothed.lrs[reading.smoothed.falls.start]
+    assert 1e-3 < begins < 1e-2
+    assert found.start_lr == pytest.approx(begins / BELOW)
+    assert found.end_lr == settings.end_lr
+    rates = geometric(found.start_lr, found.end_lr, found.num_steps)
+    factor = LRS[1] / LRS[0]
+    assert rates[1] / rates[0] == pytest.approx(factor ** (1 / SLOWER), rel=0.01)
+    # All of it where the loss falls from the first rates on, and no lower.
+    whole = slower(
+        settings, read(curve(np.interp(np.log10(LRS), [-5, -1, 1], [2, 1.95, 3])), rule=Rule.CENTRE)
+    )
+    assert (whole.start_lr, whole.num_steps) == (settings.start_lr, SLOWER * 59 + 1)
+
+
+def test_a_linear_ladder_keeps_its_spacing():
+    settings = RangeSettings(start_lr=0.0, end_lr=1.0, num_steps=41, spacing=Spacing.LINEAR)
+    lrs = np.linspace(0, 1, 41)
+    reading = read(curve(np.interp(lrs, [0, 0.2, 0.6, 1], [2.0, 2.0, 1.95, 3.0]), lrs=lrs), rule=Rule.CENTRE)
+    found = slower(settings, reading)
+    assert 0.02 <= found.start_lr < 0.03
+    assert found == dataclasses.replace(settings, start_lr=found.start_lr, num_steps=found.num_steps)
+    assert (1 - found.start_lr) / (found.num_steps - 1) == pytest.approx(0.025 / SLOWER, rel=0.02)
