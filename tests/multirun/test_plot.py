@@ -35,7 +35,7 @@ def test_a_range_test_is_drawn_with_the_line_that_was_read(tmp_path, monkeypatch
     note_job(tmp_path, MultirunJob(0, "0", "range", (), code=0))
     (curve,) = curves_of(jobs_of(tmp_path), tmp_path)
     np.testing.assert_array_equal(curve.lrs, seen[-1].smoothed.lrs)
-    np.testing.assert_allclose(curve.losses, seen[-1].smoothed.values, rtol=1e-12)
+    np.testing.assert_allclose(curve.losses, seen[-1].smoothed.drawn, rtol=1e-12)
 
 
 def test_short_runs_are_drawn_as_the_mean_of_the_seeds_at_each_rates_end(tmp_path):
