@@ -80,6 +80,8 @@ class RestartedRounds:
 
         def words(step: RefineStep) -> str:
             seed = f", seed {step.seed + 1} of {count}" if count > 1 else ""
+            if chosen_launcher() is not None:
+                seed = f", {step.seed} of {count} seeds done"
             return f"round {number}{seed}, every rate from the same start"
 
         with self._observer.steps(most * count, words) as shown:
@@ -120,7 +122,6 @@ class RestartedRounds:
 
         def on_result(index: int, result: JobResult[RunSet]) -> None:
             found[numbers[index]] = result.found
-            on_step(int(result.found.steps_taken.sum()), 0)
             self._seeds.skipped += [path for path in result.skipped if path not in self._seeds.skipped]
             for seed in numbers[len(tracks) - before :]:
                 if seed not in found:
@@ -128,6 +129,7 @@ class RestartedRounds:
                 forms.append(self._take(found[seed], tracks))
                 if self._ledger.path is not None:
                     self._save(tracks, forms[-1])
+            on_step(int(result.found.steps_taken.sum()), 0)
 
         forms = [strategy]
         work_through(

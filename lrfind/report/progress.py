@@ -111,10 +111,10 @@ class Progress:
 
     def _left(self, step: Any) -> str:
         taken = step.index - (self._first or 0)
-        # With one step alone there is no other measure than its own time from the start.
+        # With the first that is told alone there is no other measure than the time from the start.
         seconds = perf_counter() - (self._first_at if taken else self._started)
         left = max(self._num_steps - step.index - 1, 0)
-        return duration_text(seconds / max(taken, 1) * left)
+        return duration_text(seconds / (taken or step.index + 1) * left)
 
 
 class LineProgress(Progress):

@@ -177,7 +177,8 @@ class Trial:
         with self._open(0) as task:
             self._begin(task, courses)
         try:
-            with self._observer.steps(total, self._words(total)) as shown:
+            words = self._words(total, lambda: f"{len(done)} of {self._seeds} seeds done")
+            with self._observer.steps(total, words) as shown:
 
                 def on_result(job: SeedJob, result: JobResult[RunSet]) -> None:
                     done[job[0]] = result.found
@@ -261,9 +262,11 @@ class Trial:
             )
         )
 
-    def _words(self, total: int) -> Callable[[TrialStep], str]:
+    def _words(self, total: int, said: Callable[[], str] | None = None) -> Callable[[TrialStep], str]:
+        """What is said of a step: where it is, or else what a function says."""
+
         def words(shown: TrialStep) -> str:
-            where = f"seed {shown.seed + 1} of {self._seeds}, {shown.policy}"
+            where = f"seed {shown.seed + 1} of {self._seeds}, {shown.policy}" if said is None else said()
             return f"{where}, step {shown.index + 1:,} of {total:,}"
 
         return words

@@ -41,7 +41,7 @@ def concluded(
 ) -> tuple[Judgement | None, VerifyVerdict]:
     """What the runs show; there is no judgement where there were none, or they were cut off."""
     if trials is None:
-        said = checked.verdict or ("Interrupted before a run had ended." if interrupted else "")
+        said = checked.verdict or ("Interrupted: too early to judge the rate." if interrupted else "")
         return None, VerifyVerdict(None, said, None)
     if interrupted:
         steps = trials.steps + checked.steps
