@@ -162,15 +162,18 @@ def sweep(
     columns: list[str] = []
     readback: Readback | None = None
     status = Status.COMPLETED
-    seen = RecentBatches(task.device)
+    seen = RecentBatches(task.device, 1 if steps.own_step is not None else steps.accumulation_steps)
+    if not options.paired:
+        batches = seen.passing(batches)
     if not model.training:  # and not otherwise: what its owner put in eval mode inside it stays there
         model.train()
     try:
         start = InitialModel(objective, optimizer) if options.paired else None
         for i, lr in enumerate(lrs.tolist()):
             measured: dict[str, Tensor | None] = {}
-            if validation is not None and i % options.validation_every == 0:
-                measured["validation_losses"] = evaluate(objective, validation)[0]
+            if validation is not None:
+                due = i % options.validation_every == 0
+                measured["validation_losses"] = evaluate(objective, validation)[0] if due else None
             source = batches
             if start is not None or peers is not None:
                 drawn = [next(batches) for _ in range(steps.accumulation_steps)]
@@ -181,17 +184,15 @@ def sweep(
                     measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
                     if peers is not None:
                         peers.agree()
-            if start is None:
-                source = seen.of_step(source)
             set_lr(lr)
             loss, measured["accuracies"] = train_step(objective, optimizer, source, steps)
+            if validation is not None and not due:
+                measured["validation_losses"] = loss.new_full((), math.nan)
             if readback is None:
                 columns = [name for name, value in measured.items() if value is not None]
                 width = 1 + len(columns)
                 readback = Readback(task.device, len(lrs), width, fixed_lag=peers is not None)
-            rest = [measured.get(name) for name in columns]
-            nan = loss.new_full((), float("nan")) if any(value is None for value in rest) else loss
-            readback.push(loss, *(nan if value is None else value for value in rest))
+            readback.push(loss, *[value for value in measured.values() if value is not None])
             if any(record.take(values) for values in readback.ready()):
                 break
         else:

@@ -67,6 +67,8 @@ def own_batch(batch: Any, *, clone: bool) -> Any:
     """
     if isinstance(batch, Tensor):
         return batch.clone() if clone else batch
+    if not clone and type(batch) is tuple and all(isinstance(item, Tensor) for item in batch):
+        return batch  # which cannot be taken apart
     return _rebuilt(batch, lambda item: own_batch(item, clone=clone))
 
 

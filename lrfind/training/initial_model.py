@@ -7,7 +7,6 @@ training, what the batch does to both cancels, and what training did is left.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +16,7 @@ from lrfind.training.batch import own_batch, tensors_in
 from lrfind.training.rng import RandomStreams
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from torch.optim import Optimizer
 
@@ -80,17 +79,11 @@ class InitialModel:
         Raises:
             UserError: Model or loss cannot take a batch.
         """
-        versions = None if self._still is None else [_version(p) for p in self._still]
         own = [own_batch(batch, clone=self._clones) for batch in batches]
-        tensors = [] if versions is None else tensors_in(own)
-        before = [_version(tensor) for tensor in tensors]
-        with self._streams.kept(), self._swapped_in():
-            measured = [self._objective(batch) for batch in own]
-        if versions is not None and self._still is not None:
-            # After the first pass it is known what a forward pass writes to.
-            written = [p for p, v in zip(self._still, versions, strict=True) if _version(p) != v]
-            self._parameters += [(p, _copy(p, self._storages)) for p in written]
-            self._clones = [_version(tensor) for tensor in tensors] != before
+        if self._still is None:
+            measured = self._measured(own)
+        else:
+            measured = self._measured_first(own, self._still)
             self._still = None
         if len(measured) == 1:  # the usual case, where a mean would cost as much as a layer
             return measured[0]
@@ -98,29 +91,51 @@ class InitialModel:
         rights = [right for _, right in measured if right is not None]
         return losses.mean(), torch.stack(rights).mean() if rights else None
 
-    @contextmanager
-    def _swapped_in(self) -> Iterator[None]:
+    def _measured_first(self, own: list[Any], still: list[Tensor]) -> list[tuple[Tensor, Tensor | None]]:
+        """The same as `_measured`; after it is known what a forward pass writes to."""
+        tensors = tensors_in(own)
+        before = [_version(tensor) for tensor in tensors]
+        versions = [_version(p) for p in still]
+        measured = self._measured(own)
+        written = [p for p, v in zip(still, versions, strict=True) if _version(p) != v]
+        self._parameters += [(p, _copy(p, self._storages)) for p in written]
+        self._clones = [_version(tensor) for tensor in tensors] != before
+        return measured
+
+    def _measured(self, own: list[Any]) -> list[tuple[Tensor, Tensor | None]]:
+        """Loss and accuracy of each batch with the copy swapped in.
+
+        It runs between any two training steps, so it is written out: context managers would take a third of
+        what a small network's forward pass does.
+        """
+        streams = self._streams.now()
         under_training = [p.data for p, _ in self._parameters]
-        live = [(module._buffers, name, _buffer(module, name)) for module, name, _ in self._buffers]
+        live = [_buffer(module, name) for module, name, _ in self._buffers]
         try:
             self._exchange_shards()
             for p, copy in self._parameters:
                 p.data = copy
             for module, name, copy in self._buffers:
                 module._buffers[name] = copy
-            yield
+            return [self._objective(batch) for batch in own]
         finally:
             # What the pass has put in their place, a running mean for one, is the start model's own.
             self._parameters = [(p, p.data) for p, _ in self._parameters]
-            self._buffers = [
-                (module, name, now if (now := _buffer(module, name)) is not None else copy)
-                for module, name, copy in self._buffers
-            ]
             for (p, _), data in zip(self._parameters, under_training, strict=True):
                 p.data = data
-            for buffers, name, buffer in live:
-                buffers[name] = buffer
+            if live:
+                self._put_back(live)
             self._exchange_shards()
+            self._streams.put_back(streams)
+
+    def _put_back(self, live: list[Tensor | None]) -> None:
+        """The buffers of the model under training, in the place of those that the pass has left."""
+        self._buffers = [
+            (module, name, copy if (now := _buffer(module, name)) is None else now)
+            for module, name, copy in self._buffers
+        ]
+        for (module, name, _), buffer in zip(self._buffers, live, strict=True):
+            module._buffers[name] = buffer
 
     def _exchange_shards(self) -> None:
         for shard, other in self._shards:

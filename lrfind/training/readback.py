@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from torch import Tensor
 
@@ -37,7 +37,7 @@ class Readback:
         self._fixed_lag = fixed_lag
         self._pushed = 0
         self._behind = device.type == "cuda"
-        self._here: deque[tuple[float, ...]] = deque()
+        self._here: list[tuple[float, ...]] = []
         if self._behind:
             self._host = pinned_rows(num_steps, width)
             self._events: deque[tuple[int, torch.cuda.Event]] = deque()
@@ -45,7 +45,7 @@ class Readback:
     def push(self, *values: Tensor) -> None:
         """Takes the values of the next step, each a tensor without axes on the device."""
         if not self._behind:
-            self._here.append(tuple(value.item() for value in values))
+            self._here.append(tuple([value.item() for value in values]))
             return
         row = torch.stack([value.detach().double() for value in values])
         self._host[self._pushed].copy_(row, non_blocking=True)
@@ -53,16 +53,18 @@ class Readback:
         self._events.append((self._pushed, mark(row.device if row.is_cuda else self._device)))
         self._pushed += 1
 
-    def ready(self, *, all_of_them: bool = False) -> Iterator[tuple[float, ...]]:
+    def ready(self, *, all_of_them: bool = False) -> Iterable[tuple[float, ...]]:
         """The values of the steps that have arrived since the last call, oldest first.
 
         Args:
             all_of_them: Wait for every step pushed so far.
         """
-        while self._here:
-            yield self._here.popleft()
-        if not self._behind:
-            return
+        if self._behind:
+            return self._arrived(all_of_them=all_of_them)
+        here, self._here = self._here, []
+        return here
+
+    def _arrived(self, *, all_of_them: bool) -> Iterator[tuple[float, ...]]:
         while self._events:
             step, event = self._events[0]
             if all_of_them or len(self._events) > _MOST_PENDING:

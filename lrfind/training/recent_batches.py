@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,36 +27,29 @@ class RecentBatches:
 
     Args:
         device: Where the batches lie.
+        per_step: Batches of a step.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, per_step: int) -> None:
         self._keeps = device.type == "cpu"
-        self._step = -1
-        self._batches: list[Any] = []
-        self._finite: dict[int, list[Tensor]] = {}
+        self._per_step = per_step
+        self._count = 0
+        self._last: deque[Any] = deque(maxlen=per_step * (1 if self._keeps else _KEPT))
 
-    def of_step(self, batches: Iterator[Any]) -> Iterator[Any]:
-        """The same batches, remembered as those of the next step."""
-        self._step += 1
-        self._batches = []
-        self._finite.pop(self._step - _KEPT, None)
-        return self._remembered(batches)
+    def passing(self, batches: Iterator[Any]) -> Iterator[Any]:
+        """The same batches, remembered as they pass."""
+        for batch in batches:
+            self._count += 1
+            self._last.append(batch if self._keeps else _checks(batch))
+            yield batch
 
     def is_finite(self, step: int) -> bool:
         """Whether the batches of a step held numbers alone; True where they are no longer remembered."""
-        if self._keeps:
-            checks = _checks(self._batches) if step == self._step else []
-        else:
-            checks = self._finite.get(step, [])
-        return all(bool(check) for check in checks)
-
-    def _remembered(self, batches: Iterator[Any]) -> Iterator[Any]:
-        for batch in batches:
-            if self._keeps:
-                self._batches.append(batch)
-            else:
-                self._finite.setdefault(self._step, []).extend(_checks(batch))
-            yield batch
+        oldest = self._count - len(self._last)
+        numbers = range(step * self._per_step, (step + 1) * self._per_step)
+        found = [self._last[number - oldest] for number in numbers if oldest <= number < self._count]
+        checks = [_checks(batch) for batch in found] if self._keeps else found
+        return all(bool(check) for each in checks for check in each)
 
 
 def _checks(batch: Any) -> list[Tensor]:

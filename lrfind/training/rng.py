@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection
 
 
 class StreamState:
@@ -58,18 +57,17 @@ class RandomStreams:
     """
 
     def __init__(self, devices: Collection[torch.device]) -> None:
-        self._devices = devices
+        self._devices = [device for device in devices if device.type != "cpu"]
         self._others = True
 
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        """Whatever is drawn inside is drawn again afterwards."""
-        before = StreamState(self._devices, others=self._others)
-        try:
-            yield
-        finally:
-            self._others = before.others_moved
-            before.restore()
+    def now(self) -> StreamState:
+        """Where they are."""
+        return StreamState(self._devices, others=self._others)
+
+    def put_back(self, before: StreamState) -> None:
+        """What was drawn since then is drawn again."""
+        self._others = before.others_moved
+        before.restore()
 
 
 def _told(state: Any) -> tuple[Any, ...]:
