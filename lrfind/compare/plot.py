@@ -1,4 +1,7 @@
-"""The learning curves of a comparison: one line a rate, one panel a batch size, as in the book."""
+"""The learning curves of a comparison: one line a rate, one panel a batch size, as in the book.
+
+Of what was read only once there is no curve: then it is drawn over the learning rate.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.axes import Axis, linear_axis
+from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
-from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, above, shade
+from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, Points, above, shade
 from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
@@ -74,6 +77,21 @@ def shades(count: int) -> list[str]:
     return [shade(i / max(count - 1, 1)) for i in range(count)]
 
 
+def ends_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside: float = OUTSIDE) -> Axis:
+    """The axis of what rates came to, their means and spreads: some of the worst may be left out."""
+    kind = "held-out accuracy" if accuracy else "held-out loss"
+    values = np.concatenate([means for means, _ in shown])
+    spread = np.concatenate([spread for _, spread in shown])
+    if len(values) == 0:
+        return linear_axis(0.0, 1.0, kind, percent=accuracy)
+    low, high = float((values - spread).min()), float((values + spread).max())
+    if accuracy:
+        low = max(float(np.quantile(values, outside)) if outside else low, 0.0)
+        return linear_axis(min(low, high - 0.002), min(high, 1.0), kind, percent=True)
+    high = float(np.quantile(values, 1 - outside)) if outside else high
+    return linear_axis(low, max(high, low * 1.02 + 1e-12), kind)
+
+
 def _blocks(comparison: Comparison) -> list[list[Cell]]:
     """The cells that were read at all, an optimizer a block, at most so many side by side."""
     blocks = []
@@ -90,7 +108,8 @@ def _rows(
     """A row a kind: same axes, labelled once, and above the first row what is to be said of each panel."""
     width = column_width(len(block), _GAP, right=_RIGHT)
     curves = [[_means(cell, kind) for cell in block] for kind in kinds]
-    ys = [_value_axis(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
+    axis_of = _once_axis if comparison.budget.readings == 1 else _value_axis
+    ys = [axis_of(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
     notes = [
         wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), _letters(width))
         for j, cell in enumerate(block)
@@ -99,10 +118,11 @@ def _rows(
     rows = []
     for i, kind in enumerate(kinds):
         last = i == len(kinds) - 1
-        x = _time_axis(comparison, intervals=5 if len(block) < 4 else 4)
+        x = _x_axis(comparison, rates, intervals=5 if len(block) < 4 else 4)
         panels = []
         for j, cell in enumerate(block):
-            layers = _lines(cell, comparison, kind, rates)
+            drawn = _ends if comparison.budget.readings == 1 else _lines
+            layers = drawn(cell, comparison, kind, rates)
             if i == 0:
                 layers.append(above(_heading(cell), row=most, colour=BLACK))
                 layers += [
@@ -133,6 +153,22 @@ def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float
         line = Line(x, y, colour, rate_text(lr), width=2.0 if i == best else 0.9, dots=dots)
         lines.append(line)
     return [*bands, *sorted(lines, key=lambda line: line.width)]
+
+
+def _ends(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float]) -> list[Layer]:
+    """The only reading of each rate, the mean over the seeds with a bar of a standard deviation."""
+    colours = dict(zip(rates, shades(len(rates)), strict=True))
+    means = _means(cell, kind)
+    layers: list[Layer] = [Line(np.array(cell.lrs), np.concatenate(means), MIDDLE, width=0.9)]
+    for i, (lr, mean) in enumerate(zip(cell.lrs, means, strict=True)):
+        if not np.isfinite(mean).all():
+            continue
+        spread = _spread(_values(cell, kind, i), mean)
+        low, high = (None, None) if spread is None else (mean - spread, mean + spread)
+        size = 6.0 if i == _best(cell) else 3.4
+        at = np.array([lr])
+        layers.append(Points(at, mean, colours[lr], rate_text(lr), size=size, low=low, high=high))
+    return layers
 
 
 def _values(cell: Cell, kind: Kind, index: int) -> Floats:
@@ -167,6 +203,18 @@ def _value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: 
     return linear_axis(low, high, f"held-out {kind}", intervals=5, percent=rising)
 
 
+def _once_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: Kind) -> Axis:
+    """As `_value_axis`, of a single reading and its spread."""
+    shown = []
+    for cell, panel in zip(block, means, strict=True):
+        for i, mean in enumerate(panel):
+            spread = _spread(_values(cell, kind, i), mean)
+            if np.isfinite(mean).all():
+                shown.append((mean, np.zeros(1) if spread is None else spread))
+    outside = OUTSIDE if len(shown) > len(block) else 0.0
+    return ends_axis(shown or [(np.empty(0), np.empty(0))], accuracy=kind == "accuracy", outside=outside)
+
+
 def _best(cell: Cell) -> int | None:
     """The rate that came out best; None where all diverged or a run is not finished."""
     best = cell.best if all(run.whole for run in cell.runs) else None
@@ -195,8 +243,10 @@ def _letters(width: float) -> int:
     return int(width / text_width("0", FONT_SIZE - 0.5))
 
 
-def _time_axis(comparison: Comparison, *, intervals: int) -> Axis:
-    """From the first reading to the last."""
+def _x_axis(comparison: Comparison, rates: Sequence[float], *, intervals: int) -> Axis:
+    """From the first reading to the last; of a single one, the rates."""
+    if comparison.budget.readings == 1:
+        return log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
     start, end = (_time(comparison, j) for j in (0, comparison.budget.readings - 1))
     label = "epoch" if comparison.budget.pool is not None else "thousands of samples"
     whole = math.floor(end) > math.ceil(start)
@@ -224,4 +274,8 @@ def _over(comparison: Comparison) -> str:
     seeds = len({run.seed for cell in comparison.measured for run in cell.runs})
     if not seeds:
         return "cut off before anything was read"
-    return "one seed" if seeds == 1 else f"mean of {seeds} seeds, band: ± one standard deviation"
+    once = comparison.budget.readings == 1
+    over = f"after {comparison.budget.words}, " if once else ""
+    if seeds == 1:
+        return f"{over}one seed"
+    return f"{over}mean of {seeds} seeds, {'bar' if once else 'band'}: ± one standard deviation"

@@ -58,6 +58,29 @@ class Exponent:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """By which powers of the batch size the best rate may have moved from the anchor to a larger one.
+
+    Attributes:
+        batch_size: The larger one.
+        low: Lower end of nine tenths of the resampled moves.
+        high: Upper end.
+        open_below: Whether the best may lie beyond what was tried, so that no lower power is excluded.
+        open_above: The same upwards.
+    """
+
+    batch_size: int
+    low: float
+    high: float
+    open_below: bool
+    open_above: bool
+
+    def excludes(self, power: float) -> bool:
+        """Whether the best rate did not move by this power."""
+        return (power < self.low and not self.open_below) or (power > self.high and not self.open_above)
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule held against what was measured.
 
@@ -91,10 +114,12 @@ class Scaling:
     Attributes:
         exponent: Fitted, or None where fewer than two batch sizes have their best inside what was tried.
         rules: The linear and the square-root one; empty where there is nothing to hold them against.
+        moves: What they are held against, a batch size each.
     """
 
     exponent: Exponent | None
     rules: tuple[Rule, ...]
+    moves: tuple[Move, ...] = ()
 
 
 def scaling_of(cells: Sequence[Cell]) -> Scaling:
@@ -102,13 +127,18 @@ def scaling_of(cells: Sequence[Cell]) -> Scaling:
     known = [(cell, cell.best) for cell in cells if len(cell.lrs) >= FEWEST_RATES]
     inside = [cell for cell, best in known if best is not None and best.edge is Edge.NONE]
     exponent = _exponent(inside) if len(inside) >= 2 else None
-    rules: tuple[Rule, ...] = ()
-    if inside:
-        anchor = inside[0]
-        others = [cell for cell, best in known if best is not None and cell.batch_size > anchor.batch_size]
-        if others:
-            rules = (_rule("linear", 1.0, anchor, others), _rule("square-root", 0.5, anchor, others))
-    return Scaling(exponent, rules)
+    if not inside:
+        return Scaling(exponent, ())
+    anchor = inside[0]
+    moves = tuple(
+        _move(anchor, cell)
+        for cell, best in known
+        if best is not None and cell.batch_size > anchor.batch_size
+    )
+    if not moves:
+        return Scaling(exponent, ())
+    rules = (_rule("linear", 1.0, anchor, moves), _rule("square-root", 0.5, anchor, moves))
+    return Scaling(exponent, rules, moves)
 
 
 def _exponent(cells: Sequence[Cell]) -> Exponent:
@@ -138,28 +168,30 @@ def _slope(cells: Sequence[Cell], rates: NDArray[np.float64]) -> NDArray[np.floa
     return slopes
 
 
-def _rule(name: str, power: float, anchor: Cell, others: Sequence[Cell]) -> Rule:
+def _rule(name: str, power: float, anchor: Cell, moves: Sequence[Move]) -> Rule:
     """A rule fails from where on every batch size contradicts it; one alone may be an accident."""
     assert anchor.best is not None
-    against = [_contradicts(cell, power, anchor) for cell in others]
-    first = next((i for i in range(len(others)) if all(against[i:])), len(others))
-    holds = tuple(cell.batch_size for cell in others[:first])
+    against = [move.excludes(power) for move in moves]
+    first = next((i for i in range(len(moves)) if all(against[i:])), len(moves))
+    holds = tuple(move.batch_size for move in moves[:first])
     lr = anchor.best.lr
-    if first == len(others):
+    if first == len(moves):
         return Rule(name, power, anchor.batch_size, lr, holds, None, math.nan)
-    fails_at = others[first].batch_size
+    fails_at = moves[first].batch_size
     predicted = lr * (fails_at / anchor.batch_size) ** power
     return Rule(name, power, anchor.batch_size, lr, holds, fails_at, predicted)
 
 
-def _contradicts(cell: Cell, power: float, anchor: Cell) -> bool:
-    """Whether a power lies outside nine tenths of the resampled moves from the anchor to a batch size."""
+def _move(anchor: Cell, cell: Cell) -> Move:
     start, best = anchor.best, cell.best
     assert start is not None
     assert best is not None
     moves = _slope([anchor, cell], np.array([_resampled(anchor), _resampled(cell)]))
     low, high = np.quantile(moves, [_TAIL, 1 - _TAIL])
-    # Beyond what was tried a best rate may lie anywhere.
-    above = power > high and not (start.open_below or best.open_above)
-    below = power < low and not (start.open_above or best.open_below)
-    return bool(above or below)
+    return Move(
+        cell.batch_size,
+        float(low),
+        float(high),
+        open_below=start.open_above or best.open_below,
+        open_above=start.open_below or best.open_above,
+    )

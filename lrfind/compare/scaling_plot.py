@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.plot import OUTSIDE, key_of_shades, shades
+from lrfind.compare.plot import ends_axis, key_of_shades, shades
 from lrfind.compare.results import Edge, Judge
-from lrfind.plotting.axes import Axis, linear_axis, log_axis
+from lrfind.plotting.axes import Axis, log_axis
 from lrfind.plotting.page import Key, Page, Row, column_width, key_of
 from lrfind.plotting.panel import (
     BLUE,
@@ -95,7 +95,7 @@ def rates_panel(cells: Sequence[Cell], comparison: Comparison, width: float) -> 
             layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
     rates = [lr for cell in cells for lr in cell.lrs]
     x_axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
-    return Panel(x_axis, _value_axis(shown, accuracy=accuracy), tuple(layers), width, _PANEL, grid="y")
+    return Panel(x_axis, ends_axis(shown, accuracy=accuracy), tuple(layers), width, _PANEL, grid="y")
 
 
 def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> Panel:
@@ -119,7 +119,7 @@ def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> 
         above(f"{heading}{text}"),
     ]
     x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates)
-    y_axis = _value_axis([(y, spread)], accuracy=accuracy, outside=0.0)
+    y_axis = ends_axis([(y, spread)], accuracy=accuracy, outside=0.0)
     return Panel(x_axis, y_axis, tuple(layers), column_width(1, 0.0, left=_LEFT), _PANEL, grid="y")
 
 
@@ -132,12 +132,12 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     for rule in scaling.rules:
         layers += _rule(rule, np.geomspace(sizes[0], sizes[-1], 33))
     layers += _fit(known, scaling)
-    low, high = np.array([b.low for b in best]), np.array([b.high for b in best])
+    bars = _moves(scaling) if scaling.moves else _brackets(known)
     rates = np.array([b.lr for b in best])
-    layers.append(Points(sizes, rates, VERMILLION, "best of those tried", size=4.5, low=low, high=high))
-    layers += _open_ends(known)
+    layers += [*bars, Points(sizes, rates, VERMILLION, "best of those tried", size=4.5)]
     # The rules may leave the frame; what was measured may not.
-    y = log_axis(low.min() / 1.3, high.max() * 1.3, "best learning rate (log axis)")
+    shown = np.concatenate([rates, *(bar.y for bar in bars)])
+    y = log_axis(shown.min() / 1.3, shown.max() * 1.3, "best learning rate (log axis)")
     x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known})
     width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP)
     return Panel(x, y, tuple(layers), width, _PANEL)
@@ -151,31 +151,37 @@ def _ends(cell: Cell, comparison: Comparison) -> tuple[Floats, Floats]:
     return values.mean(axis=0), spread
 
 
-def _value_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside: float = OUTSIDE) -> Axis:
-    """With all of the best and its spread; of the worst rates some may be left out."""
-    kind = "held-out accuracy" if accuracy else "held-out loss"
-    values = np.concatenate([means for means, _ in shown])
-    spread = np.concatenate([spread for _, spread in shown])
-    if len(values) == 0:
-        return linear_axis(0.0, 1.0, kind, percent=accuracy)
-    low, high = float((values - spread).min()), float((values + spread).max())
-    if accuracy:
-        low = max(float(np.quantile(values, outside)) if outside else low, 0.0)
-        return linear_axis(min(low, high - 0.002), min(high, 1.0), kind, percent=True)
-    high = float(np.quantile(values, 1 - outside)) if outside else high
-    return linear_axis(low, max(high, low * 1.02 + 1e-12), kind)
+def _moves(scaling: Scaling) -> list[Line | Points]:
+    """At each larger batch size the rates to which the best one of the anchor may have moved.
+
+    A rule that is drawn from there and passes through a bar is not contradicted by it.
+    """
+    rule = scaling.rules[0]
+    name = f"nine in ten resamples, from {rate_text(rule.lr)} at {rule.anchor} on"
+    bars: list[Line | Points] = []
+    for i, move in enumerate(scaling.moves):
+        low, high = (rule.lr * (move.batch_size / rule.anchor) ** power for power in (move.low, move.high))
+        bars += _bar(move.batch_size, low, high, "" if i else name, down=move.open_below, up=move.open_above)
+    return bars
 
 
-def _open_ends(known: Sequence[tuple[int, Best]]) -> list[Layer]:
-    """An arrow where nothing is known beyond what was tried."""
-    ends: list[Layer] = []
-    for size, best in known:
-        if best.edge is not Edge.NONE:
-            up = best.edge is Edge.HIGH
-            rate = best.high * 1.12 if up else best.low / 1.12
-            shape = Shape.UP if up else Shape.DOWN
-            ends.append(Points(np.array([float(size)]), np.array([rate]), VERMILLION, shape=shape, size=5.5))
-    return ends
+def _brackets(known: Sequence[tuple[int, Best]]) -> list[Line | Points]:
+    """At each batch size the rates between which the best one may lie."""
+    bars: list[Line | Points] = []
+    for i, (size, best) in enumerate(known):
+        down, up = best.edge is Edge.LOW, best.edge is Edge.HIGH
+        bars += _bar(size, best.low, best.high, "" if i else "nine in ten resamples", down=down, up=up)
+    return bars
+
+
+def _bar(size: int, low: float, high: float, name: str, *, down: bool, up: bool) -> list[Line | Points]:
+    """A bar, with an arrow where nothing is known beyond what was tried."""
+    x = float(size)
+    bar: list[Line | Points] = [Line(np.array([x, x]), np.array([low, high]), VERMILLION, name, width=2.4)]
+    for is_open, rate, shape in ((down, low / 1.12, Shape.DOWN), (up, high * 1.12, Shape.UP)):
+        if is_open:
+            bar.append(Points(np.array([x]), np.array([rate]), VERMILLION, shape=shape, size=5.5))
+    return bar
 
 
 def _rule(rule: Rule, x: Floats) -> list[Layer]:

@@ -194,7 +194,7 @@ def _scaling_words(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list
         if left_out:
             sizes = " and ".join(str(size) for size in left_out)
             sentences.append(f"(Batch size {sizes} is left out of that: its best is the last rate tried.)")
-    sentences += [prefix + _rule_words(rule) for rule in scaling.rules]
+    sentences += [prefix + _rule_words(rule, scaling.exponent) for rule in scaling.rules]
     return sentences
 
 
@@ -216,8 +216,14 @@ def _exponent_words(exponent: Exponent) -> list[str]:
     ]
 
 
-def _rule_words(rule: Rule) -> str:
+def _rule_words(rule: Rule, exponent: Exponent | None) -> str:
+    """Whether a rule fails: against each larger batch size, or against the power through all of them."""
     start = f"The {rule.name} rule, drawn from {rate_text(rule.lr)} at batch size {rule.anchor},"
+    if rule.fails_at is None and exponent is not None and not exponent.low <= rule.exponent <= exponent.high:
+        return (
+            f"{start} is contradicted by no batch size alone, but by all together: its power, "
+            f"{rule.exponent:g}, lies outside {exponent.words[1]}."
+        )
     if rule.fails_at is None:
         return f"{start} is not contradicted up to batch size {rule.holds[-1]}, as far as was measured."
     upto = f"may hold up to {rule.holds[-1]} and" if rule.holds else "already"

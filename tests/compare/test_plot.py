@@ -144,20 +144,49 @@ def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart(r
     readable(scaling_page(comparison, conclude(comparison, 10), "what is trained"))
 
 
+def test_what_was_read_once_is_drawn_over_the_rates(readable):
+    budget = Budget(100, 1, 100)
+    runs = []
+    for size in (10, 20):
+        for seed in (0, 2):
+            losses, right = [[3.0], [1.0 + 0.1 * seed], [np.nan]], [[0.1], [0.5 + 0.1 * seed], [np.nan]]
+            diverged = [False, False, True]
+            runs.append((size, runs_of(seed, LRS, budget.steps(size), losses, right, diverged=diverged)))
+    comparison = Comparison(cells_of([("SGD", *run) for run in runs], Judge.LOSS), budget, Judge.LOSS, 4)
+    page = curves_page(comparison, "what is trained")
+    assert page.title == "what is trained; after 1 epoch, mean of 2 seeds, bar: ± one standard deviation"
+    panel = page.panels[2]
+    assert (panel.x.scale, panel.x.label) == ("log", "learning rate (log axis, base 10)")
+    low, best = of(panel, Points)  # of the one that diverged there is none
+    assert (low.x, low.y, low.name) == ([0.1], [3.0], "0.1")
+    assert (best.x, best.y, best.size > low.size) == ([0.2], pytest.approx([1.1]), True)
+    assert best.high - best.y == pytest.approx([math.sqrt(0.02)])
+    readable(page)
+
+
 def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
     runs = [run_of(size=size, best=best, seed=s) for size, best in ((5, 0.2), (50, 0.2)) for s in (0, 1)]
     comparison = measured(*runs)
-    page = scaling_page(comparison, conclude(comparison, 5), "what is trained")
+    advice = conclude(comparison, 5)
+    comparison_scaling = advice.scalings["SGD"]
+    page = scaling_page(comparison, advice, "what is trained")
     rates, panel = page.panels
     points = layer(panel, "best of those tried")
     assert points.x.tolist() == [5.0, 50.0]
     assert points.y.tolist() == [0.2, 0.2]
-    linear, root, _ = of(panel, Line)
+    linear, root, _, bar = of(panel, Line)
     assert linear.y[[0, -1]] == pytest.approx([0.2, 2.0])
     assert root.y[[0, -1]] == pytest.approx([0.2, 0.2 * math.sqrt(10)])
     fails = next(each for each in of(panel, Points) if each.shape is Shape.CROSS)
     assert (fails.x.tolist(), fails.y) == ([50.0], pytest.approx([2.0]))
     assert "linear, lr ~ B: fails at 50" in [placed.entry.text for placed in page.entries]
+    (move,) = comparison_scaling.moves
+    assert bar.x.tolist() == [50.0, 50.0]
+    assert bar.y == pytest.approx([0.2 * 10**move.low, 0.2 * 10**move.high])
+    # A rule fails where it misses the bar.
+    for rule, line in zip(comparison_scaling.rules, (linear, root), strict=True):
+        assert (rule.fails_at is None) == (bar.y[0] <= line.y[-1] <= bar.y[1])
+    assert bar.name == "nine in ten resamples, from 0.2 at 5 on"
     assert texts(panel)[0].startswith("best rate ~ B^0.00")
     ring = next(each for each in of(rates, Points) if each.shape is Shape.RING)
     assert (ring.x.tolist(), ring.y) == ([0.2], pytest.approx([0.895]))

@@ -140,6 +140,23 @@ def test_one_accident_on_the_way_does_not_end_a_rule():
     assert (linear.holds, linear.fails_at) == ((), 16)
 
 
+def test_a_rule_that_no_batch_size_contradicts_but_all_together_do_is_said_to_be_contradicted():
+    lrs = tuple(0.01 * 2**k for k in range(10))
+    runs = [bowl(0.04 * 2**k, size=4 * 2**i, lrs=lrs) for i, k in enumerate((0, 1, 1, 1, 1, 2, 3))]
+    measured = comparison(*runs)
+    scaling = scaling_of(measured.of("SGD"))
+    assert scaling.exponent.high < 0.5
+    assert scaling.rules[1].fails_at is None
+    assert not scaling.moves[-1].excludes(0.5)
+    power, spread = scaling.exponent.words
+    said = conclude(measured, 4).verdict
+    assert power == "B^0.39"
+    assert (
+        "The square-root rule, drawn from 0.04 at batch size 4, is contradicted by no batch size alone, but "
+        f"by all together: its power, 0.5, lies outside {spread}."
+    ) in said
+
+
 def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
     runs = [bowl(0.2, size=4), bowl(0.4, size=8), bowl(9.0, size=64)]
     measured = comparison(*runs)
