@@ -132,6 +132,8 @@ def with_rate_to_check(words: list[str]) -> list[str]:
             "Overrides are written KEY=VALUE; a rate that a project has pinned is given as --lr LR."
         )
     if not is_number(plain[0]):
+        if is_number(pointed := plain[0].replace(",", ".")):
+            raise UsageError(f"{plain[0]} has a comma: write the rate with a point, lrfind verify {pointed}.")
         raise UsageError(
             f"{plain[0]!r} is neither a learning rate nor an override: lrfind verify 0.1 checks a rate, and "
             "overrides are written KEY=VALUE, such as model=cnn. See lrfind verify --help."

@@ -6,6 +6,7 @@ import re
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lrfind.cli.flags import is_number
 from lrfind.cli.overrides import ordered
 from lrfind.cli.unknown import nearest_keys, owners_of
 from lrfind.config.validate import nearest
@@ -94,7 +95,9 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
-        return ConfigError(_unreadable(str(error.override)))
+        return ConfigError(_unreadable(str(error.override), command))
+    if several := re.match(r"Ambiguous value for argument '(.*)'\n", str(error)):
+        return ConfigError(_several(several[1]))
     if isinstance(error, MissingConfigException):
         return _missing(error)
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^']+)'", str(error))
@@ -116,13 +119,14 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
     return ConfigError(_one_line(error))
 
 
-def _unreadable(word: str) -> str:
+def _unreadable(word: str, command: str) -> str:
     """What to type in place of a word that Hydra's grammar does not take."""
     key, equals, value = word.partition("=")
     if not equals:
+        meant = f" To search about a rate: lrfind refine --around {word}." if command == "refine" else ""
         return (
             f"{word!r} is no override: write KEY=VALUE, such as batch_size=32, without spaces around the "
-            "equals sign."
+            f"equals sign.{meant if is_number(word) else ''}"
         )
     if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
         return f"{word!r} is no override: {key!r} is no key. Write KEY=VALUE, such as batch_size=32."
@@ -140,6 +144,18 @@ def _unreadable(word: str) -> str:
     return (
         f"{word!r} cannot be read: a text with commas, brackets, quotes or letters beyond a to z stands in "
         f"quotes of its own, within those for the shell: '{key}=\"{value}\"'."
+    )
+
+
+def _several(word: str) -> str:
+    """What to type in place of a value with a comma."""
+    key, _, value = word.partition("=")
+    decimal = ""
+    if re.fullmatch(r"\d+,\d+(e[+-]?\d+)?", value):
+        decimal = f" a number has a point, {key}={value.replace(',', '.')};"
+    return (
+        f"{word} has a comma:{decimal} a list stands in brackets and quotes, '{key}=[{value}]'; and -m "
+        "makes a run for each value."
     )
 
 

@@ -70,7 +70,7 @@ def _told(error: Exception, composed: DictConfig) -> UserError | None:
     """What the user can mend of an exception that nobody expected; None where it is a defect."""
     from lrfind.cli.keys import spell_in_keys
     from lrfind.own_code import ends_in_own_code, own_frames, place_text, raised_text
-    from lrfind.training.objective import dead_worker, no_memory_left, out_of_memory
+    from lrfind.training.step_errors import dead_worker, no_memory_left, out_of_memory
 
     dead = dead_worker(error)
     if dead is not None:

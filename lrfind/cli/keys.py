@@ -18,6 +18,9 @@ KEYS = {
     "criterion=None": "criterion=from_model",
     "such as reduction='mean'": "such as criterion.reduction=mean",
     "Use torch.nn.CrossEntropyLoss": "Use criterion=cross_entropy",
+    "Use torch.nn.MSELoss for numbers, torch.nn.BCEWithLogitsLoss": (
+        "Use criterion=mse for numbers, criterion=bce_with_logits"
+    ),
     " outputs, or labels that start at 0": " outputs (model.num_outputs), or labels that start at 0",
     "deterministic algorithms cannot be kept to": "deterministic=true cannot be kept to",
     "Use torch.use_deterministic_algorithms(False)": "Use deterministic=false",

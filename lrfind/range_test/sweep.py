@@ -19,12 +19,12 @@ from lrfind.range_test.curve import Curve
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel, initial_model_nbytes
-from lrfind.training.objective import no_memory_left, out_of_memory
 from lrfind.training.optimizer import LearningRate, momentum_of
 from lrfind.training.readback import Readback
 from lrfind.training.recent_batches import RecentBatches
 from lrfind.training.smoothing import ExponentialAverage
 from lrfind.training.step import evaluate, train_step
+from lrfind.training.step_errors import no_memory_left, out_of_memory
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,7 +14,7 @@ from lrfind.plotting.page import Page, Row, column_width
 from lrfind.plotting.panel import (
     BLACK,
     BLUE,
-    GREEN_TEXT,
+    MIDDLE,
     PURPLE,
     PURPLE_DARK,
     SKY,
@@ -70,7 +70,9 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
     columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
     width = column_width(columns, _GAP, left=_LEFT)
     suggestion = answer.suggestion
-    said = "no learning rate suggested" if suggestion is None else f"suggested {rate_text(suggestion.lr)}"
+    said = "no learning rate suggested"
+    if suggestion is not None:
+        said = f"suggested {rate_text(suggestion.lr)}, bracket {_bracket_text(suggestion)}"
     groups = _round_panels(rounds, suggestion, width, name="Round", said=said)
     panels = [panel for group in groups for panel in group]
     rows = groups if side_by_side else _in_rows(panels, columns)
@@ -97,10 +99,15 @@ def repeats_page(
         groups = _round_panels(rounds, answer.suggestion, width, name=f"Seed {seed}, round", said=said)
         rows += _in_rows([panel for group in groups for panel in group], columns)
     together = answer.suggestion
-    line = (
-        "" if together is None else f"The line is what the sweeps suggest together: {rate_text(together.lr)}."
-    )
+    line = ""
+    if together is not None:
+        line = f"The line is what the sweeps suggest together, {rate_text(together.lr)}; its bracket, "
+        line += f"{_bracket_text(together)}, is green in the last rounds."
     return _page(rows, answer, title, line)
+
+
+def _bracket_text(suggestion: Suggestion) -> str:
+    return f"{rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
 
 
 def _measured(rounds: Sequence[Sequence[RoundResult]]) -> list[Sequence[RoundResult]]:
@@ -186,6 +193,8 @@ def round_panel(
     ]
     if following is not None:
         layers += _next_round(following, x)
+    if suggestion is not None and said is not None:
+        layers += _bracket(suggestion, x)
     if suggestion is not None and span[0] <= suggestion.lr <= span[1]:
         layers.append(Marker("x", math.log10(suggestion.lr)))
     opacity = 0.2 if len(each_x) > _MANY else 0.5
@@ -211,13 +220,20 @@ def round_panel(
     return Panel(x, y, tuple(layers), width, _PANEL)
 
 
+def _bracket(suggestion: Suggestion, x: Axis) -> list[Layer]:
+    """As much of the bracket as lies in the last round; of several sweeps it may lie elsewhere."""
+    low = max(math.log10(suggestion.low), x.limits[0])
+    high = min(math.log10(suggestion.high), x.limits[1])
+    return [Span("x", low, high)] if low < high else []
+
+
 def _next_round(following: tuple[float, float], x: Axis) -> list[Layer]:
     """Its rates in words, and shaded where this round has them too."""
     low, high = (math.log10(lr) for lr in following)
     text = f"next, {rate_text(following[0])} to {rate_text(following[1])}"
     if min(high, x.limits[1]) - max(low, x.limits[0]) < _OVERLAP * (high - low):
-        return [above(text, colour=GREEN_TEXT)]
-    return [Span("x", low, high, opacity=0.16), above(f"shaded: {text}", colour=GREEN_TEXT)]
+        return [above(text, colour=MIDDLE)]
+    return [Span("x", low, high, MIDDLE, opacity=0.16), above(f"grey: {text}", colour=MIDDLE)]
 
 
 def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
@@ -235,10 +251,10 @@ def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
 
 
 def _rate_axis(low: float, high: float) -> Axis:
-    """log10 of the rate, and under each tick the rate itself."""
-    axis = linear_axis(math.log10(low), math.log10(high), "log₁₀ of the learning rate", intervals=4)
+    """The rate, and under it its log10, in which the axis is."""
+    axis = linear_axis(math.log10(low), math.log10(high), "learning rate, below it its log₁₀", intervals=4)
     labels = tuple(
-        f"{label}\n{rate_text(10**tick, 2)}" for label, tick in zip(axis.tick_labels, axis.ticks, strict=True)
+        f"{rate_text(10**tick, 2)}\n{label}" for label, tick in zip(axis.tick_labels, axis.ticks, strict=True)
     )
     return replace(axis, tick_labels=labels)
 

@@ -22,6 +22,9 @@ _LINE_SECONDS = 10.0
 _CELL_SECONDS = 0.5
 _CELL_BAR = 30
 
+_FEWEST = 3
+"""Steps after the first, which is slower than all others, before the time that is left is told."""
+
 
 class RateStep(Protocol):
     """A step of which there is nothing else to say: the range test's."""
@@ -110,11 +113,16 @@ class Progress:
         )
 
     def _left(self, step: Any) -> str:
+        """`, 12 s left`; nothing before some steps have shown how long one takes."""
         taken = step.index - (self._first or 0)
-        # With the first that is told alone there is no other measure than the time from the start.
-        seconds = perf_counter() - (self._first_at if taken else self._started)
+        seconds = perf_counter() - self._first_at
+        if taken == 0 and step.index >= _FEWEST:
+            # The first that is told is many at once, as a launcher tells of whole seeds.
+            taken, seconds = step.index + 1, perf_counter() - self._started
+        if taken < _FEWEST:
+            return ""
         left = max(self._num_steps - step.index - 1, 0)
-        return duration_text(seconds / (taken or step.index + 1) * left)
+        return f", {duration_text(seconds / taken * left)} left"
 
 
 class LineProgress(Progress):
@@ -131,7 +139,7 @@ class LineProgress(Progress):
         self._say = say
 
     def _refresh(self, step: Any) -> None:
-        self._say(f"{self._state(step)}, {self._left(step)} left")
+        self._say(f"{self._state(step)}{self._left(step)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -168,7 +176,7 @@ class BarProgress(Progress):
         self._task = self._bar.add_task("starting", total=num_steps)
 
     def _refresh(self, step: Any) -> None:
-        words = f"{self._state(step)}, {self._left(step)} left"
+        words = f"{self._state(step)}{self._left(step)}"
         with suppress(OSError):  # the terminal has gone, and the sweep need not go with it
             self._bar.update(self._task, completed=step.index + 1, description=words, refresh=True)
 
@@ -201,7 +209,7 @@ class CellProgress(Progress):
     def _refresh(self, step: Any) -> None:
         done = min(_CELL_BAR, _CELL_BAR * (step.index + 1) // max(self._num_steps, 1))
         bar = "\N{FULL BLOCK}" * done + "\N{LIGHT SHADE}" * (_CELL_BAR - done)
-        self._display(f"{bar} {self._state(step)}, {self._left(step)} left")
+        self._display(f"{bar} {self._state(step)}{self._left(step)}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -25,7 +25,7 @@ from lrfind.tasks.frameworks import adapted_model, data_of_framework
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.models import timm
 from lrfind.tasks.title import node_name
-from lrfind.training.objective import out_of_memory
+from lrfind.training.step_errors import out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,13 +1,13 @@
-"""Batches of any make: again and again, on the device, and how many samples they hold."""
+"""Batches of any make: again and again, on the device, their parts, and how many samples they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from lrfind.errors import DataError
+from lrfind.errors import BatchError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
@@ -109,3 +109,44 @@ def _first_length(batch: Any) -> int | None:
         lengths = (_first_length(item) for item in batch)
         return next((length for length in lengths if length is not None), None)
     return None
+
+
+def inputs_of(batch: Any) -> Any:
+    """What the model takes of a batch that is no mapping.
+
+    Raises:
+        BatchError: The batch is no tuple or list.
+    """
+    # What batches are made of stands first: an abstract class takes ten times as long to tell.
+    if isinstance(batch, (tuple, list, Sequence)) and not isinstance(batch, (str, bytes)) and batch:
+        return batch[0]
+    raise BatchError(
+        f"data: a batch must be a tuple (inputs, target, ...) or a dict, and is {described(batch)}."
+    )
+
+
+def target_of(batch: Any) -> Any:
+    """What the criterion takes of a batch; of a mapping all of it.
+
+    Raises:
+        BatchError: The batch holds none.
+    """
+    if isinstance(batch, Mapping):
+        return batch
+    if isinstance(batch, (tuple, list, Sequence)) and len(batch) > 1:
+        return batch[1]
+    raise BatchError(
+        f"data: a batch holds no target for the criterion: it is {described(batch)}, and (inputs, target) "
+        "was expected. A model that returns its own loss needs criterion=None."
+    )
+
+
+def described(value: Any) -> str:
+    """Shapes and types, for a message."""
+    if isinstance(value, Tensor):
+        return f"shape {tuple(value.shape)} ({str(value.dtype).removeprefix('torch.')})"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {described(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "(" + ", ".join(described(item) for item in value[:6]) + ")"
+    return type(value).__name__

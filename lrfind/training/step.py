@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from lrfind.errors import BatchError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.training.batch import num_samples
-from lrfind.training.objective import dead_worker, explained, out_of_memory
+from lrfind.training.step_errors import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

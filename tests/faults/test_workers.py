@@ -12,8 +12,9 @@ from lrfind.tasks.data import waiting
 from lrfind.tasks.data.dataset import Data
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.data.machine import require_room
-from lrfind.training.objective import Objective, dead_worker, explained
+from lrfind.training.objective import Objective
 from lrfind.training.step import StepOptions, train_step
+from lrfind.training.step_errors import dead_worker, explained
 
 CPU = torch.device("cpu")
 

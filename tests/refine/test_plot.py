@@ -38,8 +38,8 @@ def test_a_panel_a_round_in_log10_of_the_rate():
     assert line.x == pytest.approx(np.log10([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]))
     assert line.y == pytest.approx(ROUNDS[0].losses)
     assert len(layer(first, "iterations").x) == 27
-    assert "log₁₀" in first.x.label
-    assert "−1.0\n0.1" in first.x.tick_labels
+    assert first.x.label == "learning rate, below it its log₁₀"
+    assert "0.1\n−1.0" in first.x.tick_labels
     assert (texts(first)[0], texts(second)[0]) == ("Round 1: 0.1 to 0.9", "Round 2: 0.6 to 0.8")
 
 
@@ -47,11 +47,14 @@ def test_the_next_span_is_shaded_and_the_chosen_rate_marked():
     first, second = rounds_page([[each] for each in ROUNDS], ANSWER, "").panels
     (span,) = of(first, Span)
     assert [10**span.low, 10**span.high] == pytest.approx([0.6, 0.8])
-    assert texts(first)[1] == "shaded: next, 0.6 to 0.8"
-    assert of(second, Span) == []
+    assert texts(first)[1] == "grey: next, 0.6 to 0.8"
+    (bracket,) = of(second, Span)
+    low, high = ANSWER.suggestion.low, ANSWER.suggestion.high
+    assert [10**bracket.low, 10**bracket.high] == pytest.approx([low, high])
+    assert bracket.colour != span.colour
     (one,), (other,) = of(first, Marker), of(second, Marker)
     assert one.at == other.at == math.log10(ANSWER.suggestion.lr)
-    assert texts(second)[1] == f"suggested {ANSWER.suggestion.lr:g}"
+    assert texts(second)[1] == f"suggested {ANSWER.suggestion.lr:g}, bracket {low:g} to {high:g}"
 
 
 def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
@@ -169,7 +172,10 @@ def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers(r
     assert texts(second)[1] == f"alone: {ANSWER.suggestion.lr:g}"
     assert texts(alone) == ["Seed 5, round 1: 0.1 to 0.9", "alone: no answer"]
     assert all(of(panel, Marker) for panel in page.panels)
-    assert page.note == f"The line is what the sweeps suggest together: {ANSWER.suggestion.lr:g}."
+    assert page.note == (
+        "The line is what the sweeps suggest together, 0.74; its bracket, 0.74 to 0.76, is green in the last "
+        "rounds."
+    )
 
 
 def test_the_table_of_several_sweeps_has_the_rounds_of_all():

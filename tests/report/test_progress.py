@@ -29,11 +29,19 @@ def shown(clock, times, *, first=0, num_steps=100):
 
 def test_the_time_that_is_left_counts_from_the_first_step(clock):
     # 30 s until the first step, of data and first kernels; then 1 s a step.
-    assert shown(clock, [30, 31, 32, 33, 41]) == ["step 1, 49 min 30 s left", "step 5, 4 min 21 s left"]
+    assert shown(clock, [30, 31, 32, 33, 41]) == ["step 1", "step 5, 4 min 21 s left"]
+
+
+def test_of_a_few_slow_steps_no_time_that_is_left_is_told(clock):
+    assert shown(clock, [20, 40, 60, 80, 100]) == [
+        *("step 1", "step 2", "step 3"),
+        "step 4, 32 min 00 s left",
+        "step 5, 31 min 40 s left",
+    ]
 
 
 def test_a_sweep_that_goes_on_counts_its_own_steps_alone(clock):
-    assert shown(clock, [1, 6, 11], first=50) == ["step 53, 3 min 55 s left"]
+    assert shown(clock, [1, 6, 9, 11], first=50) == ["step 54, 2 min 33 s left"]
 
 
 class Notebook:
@@ -69,7 +77,8 @@ def test_a_notebook_has_a_bar_below_the_cell_that_ends_in_the_time_it_took(noteb
             clock.seconds = index
             bar(SimpleNamespace(index=index))
         clock.seconds = 10
-    assert notebook.shown[0] == "██████░░░░░░░░░░░░░░░░░░░░░░░░ step 2, 8 s left"
+    assert notebook.shown[0] == "██████░░░░░░░░░░░░░░░░░░░░░░░░ step 2"
+    assert notebook.shown[2] == "████████████░░░░░░░░░░░░░░░░░░ step 4, 6 s left"
     assert notebook.shown[-1] == "step 10, in 10 s"
     assert len(notebook.shown) == 10
 

@@ -148,7 +148,10 @@ def test_a_schedule_is_repeated_from_its_folder(lrfind, tmp_path):
         (["schedule.lr=1", "schedule.policy=stpe"], ["stpe is no policy. Did you mean step?"]),
         (["schedule.lr=1", "schedule.policy=[]"], ["schedule.policy=[]: name a policy"]),
         (["schedule.lr=1", "schedule.policy=[exp,exp]"], ["exp is named twice"]),
-        (["schedule.lr=1", "schedule.policy=exp,inv"], ["schedule.policy=exp,inv", "[value1,value2]"]),
+        (
+            ["schedule.lr=1", "schedule.policy=exp,inv"],
+            ["schedule.policy=exp,inv has a comma", "'schedule.policy=[exp,inv]'", "lrfind -m"],
+        ),
         (["schedule.lr=1", "schedule.polic=exp"], ["schedule.polic is no key", "schedule.policy"]),
         (
             ["schedule.lr=1", "schedule.policy=multistep", "schedule.milestones=[100,50]"],

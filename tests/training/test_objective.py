@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from lrfind.errors import BatchError, ConfigError, DataError, DeviceError
-from lrfind.training.objective import Objective, explained, out_of_memory
+from lrfind.training.objective import Objective
+from lrfind.training.step_errors import explained, out_of_memory
 
 X = torch.arange(12.0).reshape(4, 3) / 10
 Y = torch.tensor([0, 1, 1, 0])
@@ -196,10 +197,36 @@ def test_a_batch_that_cannot_be_taken_is_explained_with_its_shapes(model, criter
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")  # torch's own, before it fails
-def test_a_regression_of_the_wrong_width_is_explained():
-    with pytest.raises(BatchError, match=r"outputs of shape \(4, 2\) .* target of shape \(4, 3\)"):
-        Objective(linear(), nn.MSELoss())((X, X))
+@pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.L1Loss(), nn.HuberLoss(), nn.functional.mse_loss])
+def test_a_regression_of_the_wrong_width_is_explained(criterion):
+    with pytest.raises(
+        BatchError, match=r"outputs of shape \(4, 2\) .* target of shape \(4, 3\).* as many outputs"
+    ):
+        Objective(linear(), criterion)((X, X))
+
+
+@pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.SmoothL1Loss(), nn.BCEWithLogitsLoss()])
+def test_class_labels_where_numbers_are_compared_are_called_so(criterion):
+    said = (
+        r"of shape \(4, 2\) .* \(4,\) \(int64\).* class labels: Use torch\.nn\.CrossEntropyLoss for them\.$"
+    )
+    with pytest.raises(BatchError, match=said):
+        Objective(linear(), criterion)((X, Y))
+
+
+def test_numbers_that_torch_would_repeat_to_the_same_shape_are_refused():
+    # (4, 1) against (4,) would be sixteen differences, with no error.
+    with pytest.raises(BatchError, match=r"shapes are not the same\. Give the model as many outputs"):
+        Objective(linear(1), nn.MSELoss())((X, torch.zeros(4)))
+    loss, _ = Objective(linear(1), nn.MSELoss())((X, torch.zeros(4, 1)))
+    assert torch.isfinite(loss)
+
+
+def test_cross_entropy_of_one_output_is_refused():
+    with pytest.raises(
+        BatchError, match=r"the model has one output, with which it is always 0\. Use torch\.nn\.MSE"
+    ):
+        Objective(linear(1), nn.CrossEntropyLoss())((X, torch.zeros(4, 1)))
 
 
 def test_a_label_outside_the_outputs_is_refused_before_the_loss_is_computed():

@@ -22,7 +22,7 @@ from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
 from lrfind.tasks.data.waiting import next_batch
 from lrfind.training.batch import endless
-from lrfind.training.objective import dead_worker
+from lrfind.training.step_errors import dead_worker
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

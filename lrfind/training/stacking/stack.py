@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from lrfind.training.batch import num_samples
-from lrfind.training.objective import explained
 from lrfind.training.optimizer import LearningRate
 from lrfind.training.stacking.tracing import recorded
 from lrfind.training.stacking.updates import adam, clipped, sgd, stacked_state
+from lrfind.training.step_errors import explained
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence

@@ -1,0 +1,130 @@
+"""Whether a criterion suits the outputs and the target that it first meets, said before it is computed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor, nn
+
+from lrfind.errors import BatchError, DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FirstLoss:
+    """Holds outputs and target against the criterion.
+
+    On a GPU a label outside the outputs is a crash without a message.
+
+    Args:
+        criterion: The loss function; other than those of torch for class labels all pass.
+        highest_label: The highest class label of the data, where known.
+        num_classes: The number of classes of the data, where known.
+        on_note: Told where the model has another number of outputs.
+    """
+
+    def __init__(
+        self,
+        criterion: Any,
+        *,
+        highest_label: int | None,
+        num_classes: int | None,
+        on_note: Callable[[str], None] | None,
+    ) -> None:
+        self._criterion = criterion
+        self._highest_label = -1 if highest_label is None else highest_label
+        self._num_classes = num_classes
+        self._on_note = on_note
+
+    def check(self, outputs: Any, target: Any) -> None:
+        """Says what is wrong.
+
+        Raises:
+            BatchError: The criterion is for other outputs.
+            DataError: A label lies outside the outputs.
+        """
+        if not _takes_labels(self._criterion):
+            return
+        _check_labels(self._highest_label, outputs, target, _ignored(self._criterion))
+        self._hold_against_classes(outputs, target)
+        _check_log_probabilities(self._criterion, outputs)
+        _check_several_outputs(self._criterion, outputs)
+
+    def _hold_against_classes(self, outputs: Any, target: Any) -> None:
+        if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):
+            return
+        count = outputs.shape[1]
+        if count > self._num_classes:
+            self._on_note(
+                f"the model has {count} outputs, and the data {self._num_classes} classes: it first learns "
+                f"that {count - self._num_classes} of them never come, and that fall is measured, too. Give "
+                f"the model {self._num_classes} outputs, unless more are meant."
+            )
+        elif count < self._num_classes:
+            self._on_note(
+                f"the model has {count} outputs, and the data say that they have {self._num_classes} "
+                f"classes: a label above {count - 1} would end the run. Give the model {self._num_classes} "
+                "outputs."
+            )
+
+
+def _takes_labels(criterion: Any) -> bool:
+    """Whether a criterion is one of torch's that take one class label a sample."""
+    functions = (nn.functional.cross_entropy, nn.functional.nll_loss)
+    return (
+        isinstance(criterion, (nn.CrossEntropyLoss, nn.NLLLoss, nn.MultiMarginLoss))
+        or getattr(criterion, "func", criterion) in functions
+    )
+
+
+def _ignored(criterion: Any) -> int:
+    given = getattr(criterion, "keywords", {}).get("ignore_index", -100)
+    return int(getattr(criterion, "ignore_index", given))
+
+
+def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None:
+    if not _one_score_a_class(outputs, target):
+        return
+    count = outputs.shape[1]
+    seen = target[target != ignored]
+    lowest = int(seen.min()) if len(seen) else 0
+    highest = max(highest if highest != ignored else -1, int(seen.max()) if len(seen) else -1)
+    if highest >= count:
+        raise DataError(
+            f"data: the labels go up to {highest}, and the model has {count} outputs, for labels 0 to "
+            f"{count - 1}. Give the model at least {highest + 1} outputs, or labels that start at 0."
+        )
+    if lowest < 0:
+        raise DataError(
+            f"data: there is a label {lowest}; labels must lie in 0 to {count - 1}. If it stands "
+            f"for none, give the criterion ignore_index={lowest}."
+        )
+
+
+def _one_score_a_class(outputs: Any, target: Any) -> bool:
+    labels = isinstance(target, Tensor) and not target.is_floating_point() and target.ndim == 1
+    return labels and isinstance(outputs, Tensor) and outputs.ndim == 2
+
+
+def _check_log_probabilities(criterion: Any, outputs: Any) -> None:
+    takes_them = isinstance(criterion, nn.NLLLoss)
+    takes_them = takes_them or getattr(criterion, "func", criterion) is nn.functional.nll_loss
+    if takes_them and isinstance(outputs, Tensor) and (highest := float(outputs.detach().max())) > 1e-3:
+        raise BatchError(
+            f"criterion: nll takes log-probabilities, which are at most 0, and the model gives up to "
+            f"{highest:.3g}: the loss would fall without end. Use torch.nn.CrossEntropyLoss, or end the "
+            "model with a log-softmax."
+        )
+
+
+def _check_several_outputs(criterion: Any, outputs: Any) -> None:
+    """One class is always the right one: the loss would be 0 whatever the model learns."""
+    takes_scores = isinstance(criterion, nn.CrossEntropyLoss)
+    takes_scores = takes_scores or getattr(criterion, "func", criterion) is nn.functional.cross_entropy
+    if takes_scores and isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1] == 1:
+        raise BatchError(
+            "criterion: cross entropy is of several classes, and the model has one output, with which it is "
+            "always 0. Use torch.nn.MSELoss for numbers, torch.nn.BCEWithLogitsLoss for two classes, or give "
+            "the model an output a class."
+        )
