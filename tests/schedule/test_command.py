@@ -150,7 +150,7 @@ def test_a_schedule_is_repeated_from_its_folder(lrfind, tmp_path):
         (["schedule.lr=1", "schedule.policy=[exp,exp]"], ["exp is named twice"]),
         (
             ["schedule.lr=1", "schedule.policy=exp,inv"],
-            ["schedule.policy=exp,inv has a comma", "'schedule.policy=[exp,inv]'", "lrfind -m"],
+            ["schedule.policy=exp,inv has a comma", "'schedule.policy=[exp,inv]'", "-m makes a run"],
         ),
         (["schedule.lr=1", "schedule.polic=exp"], ["schedule.polic is no key", "schedule.policy"]),
         (
