@@ -13,7 +13,7 @@ import numpy as np
 
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing
-from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.repeats import median_curve, smoothed_median
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status
 
@@ -68,7 +68,7 @@ def curves_of(jobs: Iterable[MultirunJob], sweep: Path) -> list[JobCurve]:
 
 
 def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
-    """The line that the rules read, as in the job's own picture."""
+    """The line that is drawn, as in the job's own picture."""
     by_seed: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_seed[row.get("seed", "")].append(row)
@@ -80,7 +80,7 @@ def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
         answers = [curve for curve, lr in zip(curves, repeats["lrs"], strict=True) if lr is not None]
         line = smoothed_curve((answers or curves)[-1])
     else:
-        line = smoothed_curve(median_curve(curves, beta=settings["beta"]))
+        line = smoothed_median(median_curve(curves, beta=settings["beta"]), curves)
     return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
 
 

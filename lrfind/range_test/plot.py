@@ -33,8 +33,7 @@ from lrfind.plotting.panel import (
     above,
 )
 from lrfind.range_test.horizon import purpose_of
-from lrfind.range_test.repeats import moved_to
-from lrfind.range_test.smoothed_curve import smoothed_curve
+from lrfind.range_test.repeats import sweep_lines
 from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ def curve_panel(
         best = float(np.max(values[finite], initial=0.05))
         y = linear_axis(0.0, min(1.0, 1.1 * best), "training accuracy", percent=True)
     else:
-        y = linear_axis(*loss_limits(values, line_y, check_y), "training loss")
+        low = np.empty(0) if sweeps is None else sweeps[1]
+        y = linear_axis(*loss_limits(values, line_y, np.concatenate([check_y, low])), "training loss")
     bottom, top = y.limits
     # A loss of 1e30 would be drawn as a jump of 1e30 inches, or overflow.
     line_y = np.where(np.isnan(line_y), np.nan, np.clip(line_y, None, top + 20 * (top - bottom)))
@@ -218,20 +218,9 @@ def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
 
 def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:
     """The lowest and the highest of the sweeps' own lines, as far as the median's line goes."""
-    low, high = np.full(len(middle), np.inf), np.full(len(middle), -np.inf)
-    for curve in repeats.curves:
-        own = smoothed_curve(curve)
-        # Paired lines are told apart by what training did, not by the level their batches stand at.
-        values = own.drawn
-        if own.start is not None and middle.start is not None:
-            additive = min(own.raw.min(initial=0), middle.raw.min(initial=0)) < 0
-            values = moved_to(values, own.start, middle.start, additive=additive)
-        n = min(len(own), len(middle))
-        low[:n] = np.minimum(low[:n], values[:n])
-        high[:n] = np.maximum(high[:n], values[:n])
-    known = np.isfinite(low)
-    ends = (1 - high[known], 1 - low[known]) if accuracy else (low[known], high[known])
-    return middle.lrs[known], *ends
+    lines = sweep_lines(middle, repeats.curves)
+    low, high = lines.min(axis=0), lines.max(axis=0)
+    return (middle.lrs, 1 - high, 1 - low) if accuracy else (middle.lrs, low, high)
 
 
 def _unread(curve: Curve) -> NDArray[np.bool_]:

@@ -14,9 +14,9 @@ from lrfind.range_test.centre import (
     middle_half,
     valley_sides,
 )
-from lrfind.range_test.repeats import Repeats
+from lrfind.range_test.repeats import Repeats, smoothed_median
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
-from lrfind.range_test.smoothed_curve import EPOCH_STEPS, smoothed_curve
+from lrfind.range_test.smoothed_curve import EPOCH_STEPS
 from lrfind.range_test.verdict import Shape, shape_of, verdict
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
@@ -53,6 +53,7 @@ class Reading:
         verdict: What the curve shows and what to do about it, in plain language.
         smoothed: What the rules read.
         horizon: The length of the training that the suggestion is for, where one was asked for.
+        metric: What is read, in words.
     """
 
     suggestion: Suggestion | None
@@ -61,18 +62,25 @@ class Reading:
     verdict: str
     smoothed: SmoothedCurve
     horizon: Horizon | None = None
+    metric: str = "loss"
 
 
-def read(curve: Curve, *, rule: Rule) -> Reading:
-    """Reads a curve with every rule; `rule` makes the suggestion."""
-    smoothed = smoothed_curve(curve)
+def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
+    """Reads a curve with every rule; `rule` makes the suggestion.
+
+    Args:
+        curve: What a sweep measured, or the median of several.
+        rule: The rule that makes the suggestion.
+        sweeps: The several.
+    """
+    smoothed = smoothed_median(curve, sweeps)
     shape = shape_of(curve, smoothed)
     rules: dict[str, float | None] = {each.value: None for each in Rule}
     suggestion = None
+    what = "loss" if curve.accuracies is None else "share of wrong answers"
     if shape.answers:
         answers = {each: RULES[each](smoothed) for each in Rule}
         rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
-        what = "loss" if curve.accuracies is None else "share of wrong answers"
         first, last = float(curve.lrs[0]), float(curve.lrs[-1])
         answer = answers[rule]
         if answer is not None and answer < first:
@@ -80,7 +88,7 @@ def read(curve: Curve, *, rule: Rule) -> Reading:
             shape = Shape.BELOW_LADDER
         else:
             suggestion = _suggestion(smoothed, rule, answer, what, (first, last))
-    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed)
+    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed, metric=what)
 
 
 RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {

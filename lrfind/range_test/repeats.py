@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.smoothed_curve import without_batches
+from lrfind.range_test.smoothed_curve import (
+    STOPPED_EARLY,
+    SmoothedCurve,
+    cliff_level,
+    smoothed_curve,
+    without_batches,
+)
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -88,6 +94,40 @@ def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
     )
 
 
+def smoothed_median(curve: Curve, curves: Sequence[Curve]) -> SmoothedCurve:
+    """What the rules read of the median of sweeps; what is drawn is the median of the sweeps' own lines.
+
+    Args:
+        curve: The median of the sweeps, or the only one.
+        curves: The sweeps.
+    """
+    smoothed = smoothed_curve(curve)
+    if len(curves) < 2 or len(smoothed) == 0:
+        return smoothed
+    return replace(smoothed, drawn=np.median(sweep_lines(smoothed, curves), axis=0))
+
+
+def sweep_lines(middle: SmoothedCurve, curves: Sequence[Curve]) -> NDArray[np.float64]:
+    """The drawn lines of sweeps as far as that of their median goes, shape (sweeps, points).
+
+    A sweep whose loss has climbed for good, or that has stopped, stays at the height of its cliff; one that
+    was interrupted goes on as the median does.
+    """
+    lines = np.empty((len(curves), len(middle)))
+    for line, curve in zip(lines, curves, strict=True):
+        own = smoothed_curve(curve)
+        steps = min(len(own), len(middle))
+        climbed = own.turned or curve.status in STOPPED_EARLY
+        line[:] = cliff_level(own.raw if steps else middle.raw, own.start) if climbed else middle.drawn
+        line[:steps] = own.drawn[:steps]
+        if own.start is not None and middle.start is not None:
+            # Paired lines are told apart by what training did, not by the level their batches stand at.
+            additive = min(own.raw.min(initial=0), middle.raw.min(initial=0)) < 0
+            moved = slice(0, None if climbed else steps)
+            line[moved] = moved_to(line[moved], own.start, middle.start, additive=additive)
+    return lines
+
+
 def spread(lrs: Sequence[float]) -> float | None:
     """The geometric standard deviation of rates, a factor of at least 1; None of fewer than two.
 
@@ -133,7 +173,9 @@ def _median(
         steps_read = len(column) if finite.all() else int(np.argmin(finite))
         did = column[:steps_read]
         if starts is not None:
-            own, did = without_batches(curve, column if worst > 0 else 1 - column, slice(0, steps_read))
+            # Losses lose those of their own start, also where accuracies are read.
+            paired = replace(curve, accuracies=None) if worst > 0 else curve
+            own, did = without_batches(paired, column if worst > 0 else 1 - column, slice(0, steps_read))
             did = moved_to(did, own or 0.0, float(starts[0]), additive=additive) - float(starts[0])
             did = did * (1 if worst > 0 else -1)
         row[:steps_read] = did

@@ -114,7 +114,7 @@ def range_lines(
     suggestion = reading.suggestion
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
-    meanings = {rule.value: words for rule, words in LOOKS_AT.items()}
+    meanings = {rule.value: words.replace("loss", reading.metric) for rule, words in LOOKS_AT.items()}
     rules = Table(
         [Column("rule", words=True), Column("lr"), Column("looks at", words=True)],
         [

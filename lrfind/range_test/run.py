@@ -131,11 +131,12 @@ def run_range_test(
     """
     sweeps = _Sweeps(open_task, settings, observer, measure, steps_a_rate)
     reasons: list[str] = []
+    together: list[Curve] = []
     if settings.repeats != AUTO:
         assert isinstance(settings.repeats, int)
         sweeps.make(settings, settings.repeats)
-        curve = median_curve(sweeps.curves, beta=settings.beta)
-        reading = read(curve, rule=settings.rule)
+        curve, together = median_curve(sweeps.curves, beta=settings.beta), sweeps.curves
+        reading = read(curve, rule=settings.rule, sweeps=together)
     else:
         ladder_of, found = settings, []
         while True:
@@ -154,7 +155,7 @@ def run_range_test(
         curve, reading = (answers or found)[-1]
     if sweeps.interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
-        reading = read(curve, rule=settings.rule)
+        reading = read(curve, rule=settings.rule, sweeps=together)
     several = None
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))

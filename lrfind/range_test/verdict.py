@@ -40,6 +40,10 @@ NOISY = 0.075
 """Standard deviation of one batch's loss, as a share of the level, from which noise may be hiding a fall."""
 
 
+VISIBLE = 0.01
+"""Share of the level from which on a fall of the drawn line is spoken of, also where it may be chance."""
+
+
 class Shape(str, Enum):
     """What a curve shows."""
 
@@ -161,11 +165,11 @@ def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     steps = len(curve)
     last_lr = rate_text(curve.lrs[-1]) if steps else "none"
+    what = "loss" if curve.accuracies is None else "share of wrong answers"
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
         high, low = _levels(smoothed.plateau, float(smoothed.drawn[smoothed.lowest_drawn]))
-        what = "loss" if curve.accuracies is None else "share of wrong answers"
         return (
             f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
             "the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it turns."
@@ -187,8 +191,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         )
     if shape is Shape.NEVER_FALLS:
         return (
-            f"The loss never fell by more than its noise ({_share(smoothed.noise, smoothed.plateau)} of its "
-            f"value from batch to batch): it stayed near {smoothed.plateau:.3g}, and then rose. Give it more "
+            f"{_no_fall(smoothed, what)}, and then rose. Give it more "
             "range.num_steps (100 or more) or a larger batch_size to show a fall, or lower range.start_lr "
             "where the first rates are too high already; a model that is trained already has nowhere to fall."
         )
@@ -258,6 +261,28 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
             "batch_size or more range.num_steps would steady it."
         )
     return said
+
+
+def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
+    """Where the drawn line went that shows no fall, and why it shows none."""
+    lowest, (fall, deviation) = smoothed.lowest_drawn, smoothed.fall
+    high, low = _levels(smoothed.plateau, float(smoothed.drawn[lowest]))
+    if smoothed.plateau - float(smoothed.drawn[lowest]) <= VISIBLE * abs(smoothed.plateau):
+        return (
+            f"The {what} never fell by more than its noise ({_share(smoothed.noise, smoothed.plateau)} of "
+            f"its value from batch to batch): it stayed near {smoothed.plateau:.3g}"
+        )
+    chance = ""
+    if smoothed.start is not None:
+        chance = f" (evidence {smoothed.evidence:.1f}, where a fall takes {EVIDENT:g})"
+    elif deviation > 0:
+        chance = (
+            f" ({max(fall, 0.0) / deviation:.1f} deviations of its noise, where a fall takes {SIGNIFICANT:g})"
+        )
+    return (
+        f"The {what} went from {high} to {low}, lowest near {rate_text(smoothed.lrs[lowest])}, but no more "
+        f"steadily than by chance{chance}"
+    )
 
 
 def _shot_up(curve: Curve) -> bool:

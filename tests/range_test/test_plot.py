@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from benchmarks.truth.sweeps import recorded
 from lrfind.plotting.page import text_width
 from lrfind.plotting.panel import Band, Label, Marker, Span
 from lrfind.range_test.curve import Curve
@@ -275,6 +276,25 @@ def pictures():
 def test_no_text_touches_another_or_leaves_the_picture(name, readable):
     curve, suggestion, title = pictures()[name]
     readable(range_page(curve, replace(reading_of(curve), suggestion=suggestion), title))
+
+
+@pytest.mark.parametrize(
+    "task", ["digits_mlp_sgd", "dogs_cnn_adam", "mnist_mlp_batch4_momentum", "curve_adam"]
+)
+def test_the_line_of_several_sweeps_lies_within_their_band_and_the_band_within_the_frame(task):
+    every = recorded()[task]
+    for i in range(0, 12, 3):
+        curves = every[i : i + 3]
+        curve = median_curve(curves, beta=0.98)
+        reading = read(curve, rule=Rule.CENTRE, sweeps=curves)
+        panel = range_panel(curve, reading, repeats_of(curves, range(3), rule=Rule.CENTRE))
+        (band,) = of(panel, Band)
+        drawn = reading.smoothed.drawn
+        assert ((band.low <= drawn) & (drawn <= band.high)).all()
+        assert len(band.x) == len(reading.smoothed)
+        # What is told is the line's.
+        if reading.suggestion is not None:
+            assert f"{drawn[reading.smoothed.lowest_drawn]:.3g}," in reading.verdict
 
 
 def test_a_band_holds_every_sweeps_own_line():

@@ -90,3 +90,13 @@ def test_of_fewer_than_two_answers_there_is_no_spread():
     assert spread([0.1]) is None
     assert Repeats((0, 1, 2), (), (0.1, None, None)).factor is None
     assert Repeats((0, 1, 2), (), (0.1, None, 0.1)).factor == pytest.approx(1.0)
+
+
+def test_where_accuracies_are_read_losses_are_still_paired_with_the_losses_of_their_own_start():
+    start, losses = np.full(3, 2.0), [2.0, 1.5, 1.0]
+    known = {"accuracies": np.array([0.1, 0.3, 0.6]), "start_accuracies": np.full(3, 0.1)}
+    curves = [curve(losses, start=start, **known) for _ in range(3)]
+    found = median_curve(curves, beta=0.9)
+    assert found.losses.tolist() == pytest.approx(losses)
+    assert found.accuracies.tolist() == pytest.approx([0.1, 0.3, 0.6])
+    assert found.paired

@@ -8,6 +8,7 @@ import pytest
 
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
+from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
 from lrfind.suggestion import Status
@@ -260,3 +261,21 @@ def test_a_start_that_is_far_too_high_is_told_before_all_else():
     assert verdict(curve, line, shape).startswith(
         "The loss rose from the start and never fell: even the first"
     )
+
+
+def test_a_dip_that_may_be_chance_is_told_where_the_line_shows_it():
+    rng = np.random.default_rng(2)
+    dip = 0.5 * rng.normal(0, 1, 60) * np.geomspace(1e-3, 1, 60)
+    dip[50:] = 9.0
+    start = np.full(60, 2.5)
+    losses = start + np.concatenate([[0.0], dip])[:60]
+    made = Curve(geometric(1e-5, 10.0, 60), losses, losses, Status.DIVERGED, 60, start_losses=start)
+    reading = read(made, rule=Rule.CENTRE)
+    line = reading.smoothed
+    low, where = line.drawn[line.lowest_drawn], line.lrs[line.lowest_drawn]
+    assert reading.shape is Shape.NEVER_FALLS
+    assert (
+        f"The loss went from 2.5 to {low:.3g}, lowest near {where:.3g}, but no more steadily"
+        in reading.verdict
+    )
+    assert f"(evidence {line.evidence:.1f}, where a fall takes 2.4), and then rose." in reading.verdict
