@@ -68,8 +68,10 @@ class Horizon:
     @property
     def suggestion(self) -> Suggestion | None:
         """The suggestion for so many steps; its bracket is wider by the spread."""
-        if self.read is None or not self.extrapolated:
-            return self.read
+        if self.read is None:
+            return None
+        if not self.extrapolated:
+            return dataclasses.replace(self.read, reason=self.reason)
         lr, apart = self.read.lr * self.factor, math.log(self.spread)
         below, above = (math.log(self.read.lr / self.read.low), math.log(self.read.high / self.read.lr))
         low, high = lr * math.exp(-math.hypot(below, apart)), lr * math.exp(math.hypot(above, apart))
@@ -79,6 +81,12 @@ class Horizon:
     def reason(self) -> str:
         """How the rate for so many steps comes from that of the curve, and how sure that is."""
         assert self.read is not None
+        if not self.extrapolated:
+            return (
+                f"A training of {self.steps:,} steps is no longer than the {STEPS} that suggestions are "
+                "measured for, and shorter ones want no higher rate, so it stays as the curve shows it. "
+                f"{self.read.reason}"
+            )
         said = (
             f"For {self.steps:,} steps {self.factor:.2g} times the {rate_text(self.read.lr)} that the curve "
             f"shows for {STEPS}: extrapolated as the best rate fell on {TASKS} tasks, give or take a factor "

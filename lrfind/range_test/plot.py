@@ -32,7 +32,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
-from lrfind.range_test.horizon import purpose_of
+from lrfind.range_test.horizon import STEPS, purpose_of
 from lrfind.range_test.repeats import sweep_lines
 from lrfind.suggestion import Status, rate_text
 
@@ -95,7 +95,9 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
     horizon = reading.horizon
     if horizon is None or horizon.read is None or not horizon.extrapolated:
         return panel
-    shown = Marker("x", horizon.read.lr, DARK, width=0.8, dash=(3, 2))
+    lr = horizon.read.lr
+    name = f"{rate_text(lr)}, for {STEPS} steps"
+    shown = Line(np.array([lr, lr]), np.array(panel.y.limits), DARK, name, width=0.8, dash=(3, 2))
     return replace(panel, layers=(*panel.layers, shown))
 
 

@@ -21,13 +21,13 @@ def written(folder, command, text):
     (folder / f"{command}.csv").write_text(text)
 
 
-def test_a_range_test_is_drawn_with_the_line_that_was_read(tmp_path, monkeypatch, capfd):
+def test_a_range_test_is_drawn_with_the_line_of_its_own_picture(tmp_path, monkeypatch, capfd):
     from lrfind.range_test import run as range_test_run
 
     read, seen = range_test_run.read, []
 
-    def kept(curve, *, rule):
-        seen.append(read(curve, rule=rule))
+    def kept(curve, **others):
+        seen.append(read(curve, **others))
         return seen[-1]
 
     monkeypatch.setattr(range_test_run, "read", kept)

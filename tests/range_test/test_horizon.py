@@ -10,6 +10,7 @@ from torch import nn
 
 from lrfind import range_test
 from lrfind.errors import DataError, UserError
+from lrfind.plotting.page import key_of
 from lrfind.range_test.horizon import (
     EXPONENT,
     LAST,
@@ -23,6 +24,7 @@ from lrfind.range_test.horizon import (
     is_horizon,
     purpose_of,
 )
+from lrfind.range_test.plot import range_panel
 from lrfind.range_test.reading import Rule, read
 from lrfind.suggestion import Suggestion
 from tests.range_test.test_report import a_curve
@@ -34,7 +36,10 @@ def test_up_to_the_length_that_was_measured_nothing_changes():
     for steps in (1, 60, STEPS):
         horizon = Horizon(steps, 10.0, READ)
         assert (horizon.factor, horizon.spread) == (1.0, 1.0)
-        assert horizon.suggestion is READ
+        kept = horizon.suggestion
+        assert (kept.lr, kept.low, kept.high) == (READ.lr, READ.low, READ.high)
+        assert kept.reason.startswith(f"A training of {steps} steps is no longer than the 300")
+        assert kept.reason.endswith(READ.reason)
         assert not horizon.extrapolated
 
 
@@ -95,6 +100,19 @@ def test_epochs_are_counted_in_steps_where_their_length_is_known():
     assert horizon_steps(7, None) == 7
     with pytest.raises(DataError, match=r"range\.horizon=5 epochs: how many steps .* is not known"):
         horizon_steps("5 epochs", None)
+
+
+def test_the_rate_of_the_curve_is_named_in_the_picture_where_another_is_suggested():
+    curve = a_curve(np.concatenate([np.full(40, 2.3), np.linspace(2.3, 0.3, 30), np.linspace(0.3, 9, 30)]))
+    reading = read(curve, rule=Rule.CENTRE)
+    name = f"{reading.suggestion.lr:.3g}, for 300 steps"
+    for steps, named in ((3000, True), (50, False)):
+        panel = range_panel(curve, at_horizon(reading, steps, None))
+        (found, *_) = [*(each for each in panel.named if each.name == name), None]
+        assert (found is not None) == named
+        if named:
+            assert found.x.tolist() == [reading.suggestion.lr] * 2
+            assert key_of([panel])
 
 
 def test_a_reading_without_a_rate_has_none_at_any_horizon_either():
