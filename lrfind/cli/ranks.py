@@ -150,6 +150,11 @@ def _problems(command: str, config: Any) -> list[str]:
             f"{said} groups are swept one by one in one process so far: use range.groups=ratio, or leave "
             "ranks out."
         )
+    verify = getattr(config, "verify", None)
+    if verify is not None and verify.resume is not None:
+        problems.append(
+            f"{said} verify.resume goes on with the runs of a launcher, each in one process: leave ranks out."
+        )
     refine = getattr(config, "refine", None)
     if refine is not None and refine.strategy.value == "stacked":
         problems.append(

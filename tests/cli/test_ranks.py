@@ -141,6 +141,7 @@ def test_parameters_that_take_no_part_are_told(lrfind, own):
         (["refine", "ranks=2", "refine.strategy=stacked"], "use refine.strategy=auto"),
         (["refine", "ranks=2", "distributed=fsdp", "refine.resume=there"], "leave refine.resume out"),
         (["refine", "ranks=2", "device=cpu", "refine.resume=there"], "refine.resume=there is no directory"),
+        (["verify", "ranks=2", "verify.resume=there"], "ranks=2: verify.resume goes on with the runs of"),
         (["compare", "ranks=2"], "ranks=2: compare works in one process so far"),
         (["schedule", "schedule.lr=0.1", "ranks=2"], "ranks=2: schedule works in one process so far"),
         (["ranks=2", "compile=true"], "ranks=2: a compiled model works in one process"),
