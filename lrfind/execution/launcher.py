@@ -306,10 +306,11 @@ def _removed_at_the_end(folder: Path) -> Iterator[None]:
         stopped = folder / STOPPED
         with contextlib.suppress(OSError):
             stopped.touch()
+        with contextlib.suppress(OSError):
             for path in folder.iterdir():
                 if path != stopped:
                     path.unlink()
-            stopped.unlink()
+            stopped.unlink(missing_ok=True)
             try:
                 folder.rmdir()
             except OSError:  # a job has just written something
