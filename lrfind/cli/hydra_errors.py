@@ -10,7 +10,7 @@ from lrfind.cli.flags import is_number
 from lrfind.cli.overrides import ordered
 from lrfind.cli.unknown import nearest_keys, owners_of
 from lrfind.config.validate import nearest
-from lrfind.errors import ConfigError, OutputError
+from lrfind.errors import ConfigError, OutputError, extra_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,10 +159,17 @@ def _several(word: str) -> str:
     )
 
 
+_EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}
+"""The extra that brings each launcher."""
+
+
 def _missing(error: Any) -> ConfigError:
     """A group option, or a config file, that does not exist."""
     group, _, option = (error.missing_cfg_file or "").rpartition("/")
     options = error.options
+    if group == "hydra/launcher" and option in _EXTRAS:
+        package = f"no hydra-{_EXTRAS[option]}-launcher"
+        return ConfigError(extra_missing(f"{group}={option}", _EXTRAS[option], package))
     if group and options:
         return ConfigError(
             f"{group}={option} is not known.{nearest(option, options)} {group} is one of "

@@ -34,3 +34,20 @@ def test_a_folder_that_cannot_be_made_is_still_told_as_one():
 def test_without_another_engine_an_error_is_not_the_launchers():
     assert launcher_error(RuntimeError(), "basic") is None
     assert launcher_error(RuntimeError(), None) is None
+
+
+@pytest.mark.parametrize(
+    ("option", "extra"), [("joblib", "joblib"), ("submitit_slurm", "submitit"), ("ray", "ray")]
+)
+def test_a_launcher_that_is_not_installed_is_told_with_what_brings_it(option, extra):
+    from hydra.errors import MissingConfigException
+
+    error = MissingConfigException("not found", f"hydra/launcher/{option}", ["basic"])
+    said = str(explained(error, "compare", [f"hydra/launcher={option}"]))
+    assert said == (
+        f"hydra/launcher={option} needs a package that is not installed (no hydra-{extra}-launcher): "
+        f"pip install 'lrfind[{extra}]'."
+    )
+    other = MissingConfigException("not found", "hydra/launcher/slurm", ["basic", "joblib"])
+    said = str(explained(other, "compare", ["hydra/launcher=slurm"]))
+    assert said == "hydra/launcher=slurm is not known. hydra/launcher is one of basic, joblib."
