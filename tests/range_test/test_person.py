@@ -23,6 +23,8 @@ from lrfind.training.smoothing import exponential_average
 LRS = geometric(1e-5, 10.0, 60)
 DISPUTED = 5.0
 SWEEPS = recorded()
+NO_ANSWER = ("wine_raw_rmsprop",)
+"""Recorded tasks of which no sweep has an answer."""
 
 
 def dots(curve):
@@ -189,22 +191,22 @@ def cut_off(curve, steps):
 
 @pytest.mark.parametrize("task", SWEEPS)
 def test_recorded_sweeps_cut_off_anywhere_have_answers_that_no_person_disputes(task):
-    curves = SWEEPS[task][:3]
+    curves, answers = SWEEPS[task][:3], []
     for steps in range(8, min(map(len, curves)), 4):
         cut = [cut_off(curve, steps) for curve in curves]
         for curve in cut:
             if reason_for_slower(curve, read(curve, rule=Rule.CENTRE)) is None:
-                undisputed(curve)
-        undisputed(median_curve(cut, beta=0.98))
+                answers.append(undisputed(curve))
+        answers.append(undisputed(median_curve(cut, beta=0.98)))
+    assert any(answers) or task in (*NO_ANSWER, "digits_deep_momentum")
 
 
 @pytest.mark.parametrize("task", SWEEPS)
 def test_recorded_sweeps_have_answers_that_no_person_disputes(task):
     curves = SWEEPS[task]
-    for curve in curves:
-        undisputed(curve)
-    for i in range(0, len(curves), 3):
-        undisputed(median_curve(curves[i : i + 3], beta=0.98))
+    alone = [undisputed(curve) for curve in curves]
+    together = [undisputed(median_curve(curves[i : i + 3], beta=0.98)) for i in range(0, len(curves), 3)]
+    assert (any(alone), any(together)) == ((task not in NO_ANSWER,) * 2)
 
 
 def test_low_batches_beyond_the_cliff_are_no_valley():

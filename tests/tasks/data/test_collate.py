@@ -185,7 +185,11 @@ def test_with_format_it_trains_and_accuracy_is_read_from_its_logits(lrfind, hugg
 def test_columns_of_plain_numbers_need_no_format(hugging_face):
     import datasets
 
+    from lrfind.errors import DataError
     from lrfind.tasks.data.hugging_face import require_tensors
 
-    require_tensors(datasets.Dataset.from_dict({"x": [0.5], "text": ["a"], "label": [0]}))
+    columns = {"x": [0.5], "text": ["a"], "label": [0]}
+    require_tensors(datasets.Dataset.from_dict(columns))
     require_tensors(torch.utils.data.TensorDataset(torch.zeros(1)))
+    with pytest.raises(DataError, match="gives column pixels as Python lists"):
+        require_tensors(datasets.Dataset.from_dict(columns | {"pixels": [[0.5, 1.0]]}))
