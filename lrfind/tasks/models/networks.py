@@ -1,32 +1,19 @@
-"""Models by name; each factory reads the widths of its input and output off the data."""
+"""The networks of the package; each factory reads the widths of its input and output off the data."""
 
 from __future__ import annotations
 
-import logging
 import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from lrfind.errors import ModelError
-from lrfind.tasks.models import heads
-from lrfind.tasks.models.timm import data_config, made_model
-from lrfind.tasks.models.torchvision import (
-    arguments_of_family,
-    picture_size,
-    registered_name,
-    require_three_channels,
-)
-from lrfind.tasks.models.weights import download_state_dict, find_weights, load_weights, read_state_dict
+from lrfind.tasks.models.widths import output_width, positive, sizes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from lrfind.tasks.data.dataset import Data
-
-_logger = logging.getLogger(__name__)
 
 _ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -63,7 +50,7 @@ def mlp(
     Raises:
         ModelError: A size is not positive, the activation is unknown, or the data does not say a width.
     """
-    sizes = _sizes("model.hidden_sizes", hidden_sizes)
+    sizes = sizes_of("model.hidden_sizes", hidden_sizes)
     names = [activation] * len(sizes) if isinstance(activation, str) else list(activation)
     for name in [activation] if isinstance(activation, str) else names:
         if name not in _ACTIVATIONS:
@@ -82,12 +69,12 @@ def mlp(
             f"model.input_size is null, and {data.name} does not say how large an input is; type "
             "model.input_size=N, the count of numbers in one input."
         )
-    width = _positive("model.input_size", input_size)
+    width = positive("model.input_size", input_size)
     layers: list[nn.Module] = [nn.Flatten()]
     for hidden, name in zip(sizes, names, strict=True):
         layers += [nn.Linear(width, hidden), _ACTIVATIONS[name]()]
         width = hidden
-    layers.append(nn.Linear(width, _output_width(num_outputs, data)))
+    layers.append(nn.Linear(width, output_width(num_outputs, data)))
     model = nn.Sequential(*layers)
     if init == "xavier":
         _xavier(model)
@@ -106,7 +93,7 @@ def mnist_mlp(*, data: Data) -> nn.Module:
     Raises:
         ModelError: The data has other sizes.
     """
-    _require_sizes("mnist_mlp", data, num_inputs=784, num_outputs=10, name_outputs="10 classes")
+    _requiresizes_of("mnist_mlp", data, num_inputs=784, num_outputs=10, name_outputs="10 classes")
     return nn.Sequential(
         nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10), nn.LogSoftmax(dim=1)
     )
@@ -124,7 +111,7 @@ def curve_mlp(*, data: Data) -> nn.Module:
     Raises:
         ModelError: The data has other sizes.
     """
-    _require_sizes("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
+    _requiresizes_of("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 4), nn.Sigmoid(), nn.Linear(4, 1))
     _xavier(model)
     return model
@@ -164,9 +151,9 @@ def cnn(
             f"model.in_channels is null, and {data.name} does not say how many channels a picture has; type "
             "model.in_channels=N."
         )
-    width = _positive("model.in_channels", in_channels)
+    width = positive("model.in_channels", in_channels)
     layers: list[nn.Module] = []
-    for block in _sizes("model.channels", channels):
+    for block in sizes_of("model.channels", channels):
         layers += [
             # Batch norm has a bias of its own.
             nn.Conv2d(width, block, kernel_size=3, padding=1, bias=False),
@@ -178,115 +165,7 @@ def cnn(
     if layers:
         layers.pop()  # nothing to pool before the average
     return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, _output_width(num_outputs, data))
-    )
-
-
-def torchvision_model(
-    *,
-    name: str,
-    weights: str | None = None,
-    freeze_backbone: bool = False,
-    num_outputs: int | None = None,
-    data: Data,
-) -> nn.Module:
-    """Makes any classification model of torchvision, `(batch, 3, H, W)` to logits `(batch, num_outputs)`.
-
-    The head gets the width that the data asks for. Pretrained weights keep their own head only where it has
-    that width already. googlenet and inception_v3 come without their auxiliary heads, so that they return
-    plain logits in training, too. Vision transformers and maxvit, which are made for one size of pictures,
-    are made for the data's, except with torchvision's own weights.
-
-    Args:
-        name: A name that `torchvision.models.list_models` knows, of a classifier.
-        weights: None for random weights, the name of torchvision's (`DEFAULT`, `IMAGENET1K_V2`), or the path
-            of a state dict.
-        freeze_backbone: Train the head alone; see `lrfind.tasks.models.heads.freeze_backbone` for batch norm.
-        num_outputs: Width of the output; None takes it from the data.
-        data: What the model will meet.
-
-    Raises:
-        ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
-    """
-    from torchvision.models import get_model
-
-    name = registered_name(name)
-    require_three_channels(name, data)
-    width = _output_width(num_outputs, data)
-    source = find_weights(name, weights)
-    # What can be refused is refused before anything large is read or downloaded.
-    arguments = {"num_classes": width, **arguments_of_family(name, source, data)}
-    if source is None:
-        state = None
-    else:
-        state = read_state_dict(source) if isinstance(source, Path) else download_state_dict(source)
-    try:
-        model = get_model(name, weights=None, **arguments)
-    except (AssertionError, ValueError) as error:
-        raise ModelError(
-            f"model.name={name} cannot be built for the pictures of {data.name}, {picture_size(data)}: "
-            f"{str(error).splitlines()[0].rstrip('. ')}; give it the size that it was made for, such as "
-            "data.image_size=224."
-        ) from error
-    assert isinstance(model, nn.Module)
-    if state is not None:
-        head, _ = heads.find_head(model)
-        load_weights(model, state, heads=(head,), what=f"model.weights={weights} for model.name={name}")
-    if freeze_backbone:
-        if state is None:
-            _logger.warning(
-                "model.freeze_backbone=true with model.weights=null trains a head on random features; "
-                "model.weights=DEFAULT gives torchvision's pretrained ones"
-            )
-        heads.freeze_backbone(model)
-    return model
-
-
-def timm_model(
-    *,
-    name: str,
-    weights: str | None = None,
-    freeze_backbone: bool = False,
-    num_outputs: int | None = None,
-    in_channels: int | None = None,
-    data: Data,
-    **arguments: Any,
-) -> nn.Module:
-    """Makes any model of timm, `(batch, C, H, W)` to logits `(batch, num_outputs)`.
-
-    Head and first layer get the widths of the data. Models that are made for one size of pictures are made
-    for the data's; pretrained weights are resampled where timm can do it.
-
-    Args:
-        name: A name that `timm.list_models` knows, with the tag of its weights or without.
-        weights: None for random weights, `DEFAULT` or a tag of timm's (`a1_in1k`), or the path of a state
-            dict.
-        freeze_backbone: Train the head alone, batch norm below it as it is.
-        num_outputs: Width of the output; None takes it from the data.
-        in_channels: Channels of a picture; None takes them from the data, or those the model was made for.
-        data: What the model will meet.
-        arguments: More of what the model's class in timm takes, such as `drop_path_rate`.
-
-    Raises:
-        ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
-    """
-    shape = data.input_shape
-    made_for = data_config(name)
-    if shape is not None and len(shape) != 3:
-        raise ModelError(
-            f"model.name={name} takes pictures of shape (channels, height, width), and an input of "
-            f"{data.name} has the shape {shape}; type model=mlp."
-        )
-    if in_channels is None:
-        in_channels = made_for.channels if shape is None else shape[0]
-    return made_model(
-        name,
-        weights=weights,
-        freeze_backbone=freeze_backbone,
-        num_outputs=_output_width(num_outputs, data),
-        in_channels=_positive("model.in_channels", in_channels),
-        data=data,
-        **arguments,
+        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, output_width(num_outputs, data))
     )
 
 
@@ -297,7 +176,7 @@ def _xavier(model: nn.Sequential) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _require_sizes(model: str, data: Data, *, num_inputs: int, num_outputs: int, name_outputs: str) -> None:
+def _requiresizes_of(model: str, data: Data, *, num_inputs: int, num_outputs: int, name_outputs: str) -> None:
     """Refuses data of other sizes than a network of fixed sizes has; unknown sizes pass."""
     got_inputs = num_inputs if data.input_shape is None else math.prod(data.input_shape)
     got_outputs = num_outputs if data.num_outputs is None else data.num_outputs
@@ -306,27 +185,3 @@ def _require_sizes(model: str, data: Data, *, num_inputs: int, num_outputs: int,
             f"model={model} takes {num_inputs} numbers an input and {name_outputs}, and {data.name} has "
             f"{got_inputs} and {got_outputs}; type model=mlp, which takes its sizes from the data."
         )
-
-
-def _output_width(num_outputs: int | None, data: Data) -> int:
-    """The width of the output: what the config says, else what the data says."""
-    width = data.num_outputs if num_outputs is None else num_outputs
-    if width is None:
-        raise ModelError(
-            f"model.num_outputs is null, and {data.name} does not say how many classes it has; type "
-            "model.num_outputs=N (classes, or width of the target)."
-        )
-    return _positive("model.num_outputs", width)
-
-
-def _sizes(key: str, sizes: object) -> list[int]:
-    # A string is a sequence, too: model.channels=abc.
-    if not isinstance(sizes, Sequence) or isinstance(sizes, str):
-        raise ModelError(f"{key} must be a list of sizes, got {sizes!r}; type {key}=[64,64].")
-    return [_positive(f"{key}[{index}]", size) for index, size in enumerate(sizes)]
-
-
-def _positive(key: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ModelError(f"{key} must be a whole number of at least 1, got {value!r}.")
-    return value

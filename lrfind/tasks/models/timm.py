@@ -1,4 +1,4 @@
-"""What timm's models are called, what pictures they were made for, and where their weights come from."""
+"""timm's models by name, what pictures they were made for, and where their weights come from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from lrfind.errors import ModelError, extra_missing
 from lrfind.tasks.data.dataset import Normalisation
 from lrfind.tasks.models.heads import freeze_all_but
 from lrfind.tasks.models.weights import load_weights, read_state_dict
+from lrfind.tasks.models.widths import output_width, positive
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,21 +78,45 @@ def data_config(name: str) -> DataConfig:
     )
 
 
-def made_model(
-    name: str,
+def timm_model(
     *,
-    weights: str | None,
-    freeze_backbone: bool,
-    num_outputs: int,
-    in_channels: int,
+    name: str,
+    weights: str | None = None,
+    freeze_backbone: bool = False,
+    num_outputs: int | None = None,
+    in_channels: int | None = None,
     data: Data,
     **arguments: Any,
 ) -> nn.Module:
-    """Makes a model of timm; see `lrfind.tasks.models.timm_model`.
+    """Makes any model of timm, `(batch, C, H, W)` to logits `(batch, num_outputs)`.
+
+    Head and first layer get the widths of the data. Models that are made for one size of pictures are made
+    for the data's; pretrained weights are resampled where timm can do it.
+
+    Args:
+        name: A name that `timm.list_models` knows, with the tag of its weights or without.
+        weights: None for random weights, `DEFAULT` or a tag of timm's (`a1_in1k`), or the path of a state
+            dict.
+        freeze_backbone: Train the head alone, batch norm below it as it is.
+        num_outputs: Width of the output; None takes it from the data.
+        in_channels: Channels of a picture; None takes them from the data, or those the model was made for.
+        data: What the model will meet.
+        arguments: More of what the model's class in timm takes, such as `drop_path_rate`.
 
     Raises:
-        ModelError: It cannot be made so, or its weights cannot be had.
+        ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
     """
+    shape = data.input_shape
+    made_for = data_config(name)
+    if shape is not None and len(shape) != 3:
+        raise ModelError(
+            f"model.name={name} takes pictures of shape (channels, height, width), and an input of "
+            f"{data.name} has the shape {shape}; type model=mlp."
+        )
+    if in_channels is None:
+        in_channels = made_for.channels if shape is None else shape[0]
+    num_outputs = output_width(num_outputs, data)
+    in_channels = positive("model.in_channels", in_channels)
     loading = sorted(key for key in arguments if key.startswith(_LOADED_BY_US))
     if loading:
         raise ModelError(

@@ -1,20 +1,88 @@
-"""What torchvision's classification models are called, and what they must be told to be built."""
+"""torchvision's classification models by name, and what they must be told to be built."""
 
 from __future__ import annotations
 
 import difflib
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from lrfind.errors import ModelError
+from lrfind.tasks.models import heads
+from lrfind.tasks.models.weights import download_state_dict, find_weights, load_weights, read_state_dict
+from lrfind.tasks.models.widths import output_width
 
 if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data
 
+_logger = logging.getLogger(__name__)
+
 _LIST_MODELS = 'python -c "import torchvision.models as m; print(*m.list_models(m))"'
 
 
-def registered_name(name: str) -> str:
+def torchvision_model(
+    *,
+    name: str,
+    weights: str | None = None,
+    freeze_backbone: bool = False,
+    num_outputs: int | None = None,
+    data: Data,
+) -> nn.Module:
+    """Makes any classification model of torchvision, `(batch, 3, H, W)` to logits `(batch, num_outputs)`.
+
+    The head gets the width that the data asks for. Pretrained weights keep their own head only where it has
+    that width already. googlenet and inception_v3 come without their auxiliary heads, so that they return
+    plain logits in training, too. Vision transformers and maxvit, which are made for one size of pictures,
+    are made for the data's, except with torchvision's own weights.
+
+    Args:
+        name: A name that `torchvision.models.list_models` knows, of a classifier.
+        weights: None for random weights, the name of torchvision's (`DEFAULT`, `IMAGENET1K_V2`), or the path
+            of a state dict.
+        freeze_backbone: Train the head alone; see `lrfind.tasks.models.heads.freeze_backbone` for batch norm.
+        num_outputs: Width of the output; None takes it from the data.
+        data: What the model will meet.
+
+    Raises:
+        ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
+    """
+    from torchvision.models import get_model
+
+    name = _registered_name(name)
+    _require_three_channels(name, data)
+    width = output_width(num_outputs, data)
+    source = find_weights(name, weights)
+    # What can be refused is refused before anything large is read or downloaded.
+    arguments = {"num_classes": width, **_arguments_of_family(name, source, data)}
+    if source is None:
+        state = None
+    else:
+        state = read_state_dict(source) if isinstance(source, Path) else download_state_dict(source)
+    try:
+        model = get_model(name, weights=None, **arguments)
+    except (AssertionError, ValueError) as error:
+        raise ModelError(
+            f"model.name={name} cannot be built for the pictures of {data.name}, {_picture_size(data)}: "
+            f"{str(error).splitlines()[0].rstrip('. ')}; give it the size that it was made for, such as "
+            "data.image_size=224."
+        ) from error
+    assert isinstance(model, nn.Module)
+    if state is not None:
+        head, _ = heads.find_head(model)
+        load_weights(model, state, heads=(head,), what=f"model.weights={weights} for model.name={name}")
+    if freeze_backbone:
+        if state is None:
+            _logger.warning(
+                "model.freeze_backbone=true with model.weights=null trains a head on random features; "
+                "model.weights=DEFAULT gives torchvision's pretrained ones"
+            )
+        heads.freeze_backbone(model)
+    return model
+
+
+def _registered_name(name: str) -> str:
     """Checks that torchvision has a classification model of this name, and spells it as torchvision does.
 
     Raises:
@@ -42,7 +110,7 @@ def registered_name(name: str) -> str:
     )
 
 
-def arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
+def _arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
     """Finds what a few families must be told when they are built.
 
     Args:
@@ -67,7 +135,7 @@ def arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
             height, width = made_for
             raise ModelError(
                 f"model.weights={source.name} of model.name={name} takes pictures of {height}x{width}, and "
-                f"those of {data.name} are {picture_size(data)}; type data.image_size={height}."
+                f"those of {data.name} are {_picture_size(data)}; type data.image_size={height}."
             )
         size = made_for
     if size is None:
@@ -76,13 +144,13 @@ def arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
         return {"input_size": size}
     if size[0] != size[1]:
         raise ModelError(
-            f"model.name={name} takes square pictures, and those of {data.name} are {picture_size(data)}; "
+            f"model.name={name} takes square pictures, and those of {data.name} are {_picture_size(data)}; "
             "type data.image_size=224."
         )
     return {"image_size": size[0]}
 
 
-def require_three_channels(name: str, data: Data) -> None:
+def _require_three_channels(name: str, data: Data) -> None:
     """Refuses data that torchvision's models, all made for RGB, cannot take.
 
     Raises:
@@ -103,6 +171,6 @@ def require_three_channels(name: str, data: Data) -> None:
         )
 
 
-def picture_size(data: Data) -> str:
+def _picture_size(data: Data) -> str:
     """Words a picture's height and width for a message."""
     return "unknown" if data.input_shape is None else "x".join(str(side) for side in data.input_shape[1:])

@@ -20,7 +20,8 @@ from torchvision.models import regnet
 from lrfind.errors import ModelError
 from lrfind.tasks.data.dataset import Data
 from lrfind.tasks.models.heads import find_head
-from lrfind.tasks.models.networks import cnn, curve_mlp, mlp, mnist_mlp, torchvision_model
+from lrfind.tasks.models.networks import cnn, curve_mlp, mlp, mnist_mlp
+from lrfind.tasks.models.torchvision import torchvision_model
 
 CLASSIFIERS = torchvision.models.list_models(torchvision.models)
 
