@@ -214,8 +214,13 @@ def _answer(suggestion: Suggestion | None, x: Axis, line_x: Floats, line_y: Floa
 
 
 def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
-    """The line through what the rules read, all of it and no more. Errors are turned back into accuracies."""
-    return smoothed.lrs, 1 - smoothed.drawn if accuracy else smoothed.drawn
+    """The line through what the rules read and on to the first loss of the climb that ended it.
+
+    Errors are turned back into accuracies.
+    """
+    lr, level = ([value] for value in smoothed.climb) if smoothed.climb else ([], [])
+    values = np.concatenate([smoothed.drawn, level])
+    return np.concatenate([smoothed.lrs, lr]), 1 - values if accuracy else values
 
 
 def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:

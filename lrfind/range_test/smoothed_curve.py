@@ -73,6 +73,7 @@ class SmoothedCurve:
         smoothed_noise: Standard deviation of each smoothed value by noise, shape (points,); it is most at the
             ends, and where the losses are paired, at the right.
         turned: Whether the line ends because the loss was clearly above where it had started.
+        climb: The rate at which it was so first, and the loss, cut off at the height of a cliff; else None.
         start: Mean loss of the model as it was at the start, where the losses are paired, else None.
         momentum: Of the optimizer, in [0, 1).
         epoch_share: Steps of an epoch as a share of `EPOCH_STEPS`, at most 1; 1 where they are not known.
@@ -90,6 +91,7 @@ class SmoothedCurve:
     noise: float
     smoothed_noise: NDArray[np.float64]
     turned: bool = False
+    climb: tuple[float, float] | None = None
     start: float | None = None
     momentum: float = 0.0
     epoch_share: float = 1.0
@@ -227,7 +229,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     noise = np.full(len(raw), one_batch) if start is None else growing_deviation(raw, start)
     points = before_climb(raw, noise, start)
     turned = points < len(raw)
-    values, noise_left, drawn = raw, raw, raw
+    values, noise_left, drawn, climb = raw, raw, raw, None
     if points:
         # The cliff is not read, but it is seen: the line must rise towards it.
         width = max(1.0, _width(curve))
@@ -235,6 +237,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         values, noise_left = centred(capped, width)
         level = starting_level(raw[:points]) if start is None else start
         drawn = drawn_line(capped, noise, level, width)[:points]
+        climb = (float(curve.lrs[first + points]), float(capped[points])) if turned else None
         raw, values, noise_left = raw[:points], values[:points], noise_left[:points]
     return SmoothedCurve(
         lrs=curve.lrs[first : first + points],
@@ -246,6 +249,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         noise=one_batch,
         smoothed_noise=noise[:points] * noise_left,
         turned=turned,
+        climb=climb,
         start=start,
         momentum=curve.momentum,
         epoch_share=min(1.0, (curve.epoch_steps or math.inf) / EPOCH_STEPS),

@@ -10,6 +10,7 @@ from benchmarks.truth.sweeps import recorded
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.drawn_line import NEIGHBOURS, drawn_line
 from lrfind.range_test.ladder import geometric
+from lrfind.range_test.plot import range_panel
 from lrfind.range_test.reading import Rule, read
 from lrfind.suggestion import Status
 
@@ -79,7 +80,13 @@ def test_the_lowest_loss_that_is_told_is_that_of_the_dots():
         geometric(1e-5, 10.0, 60), losses, losses, Status.DIVERGED, 60, start_losses=np.full(60, 2.3)
     )
     assert above_the_dots(curve) < 0.05
-    assert "lowest near 0.602," in read(curve, rule=Rule.CENTRE).verdict
+    reading = read(curve, rule=Rule.CENTRE)
+    assert "lowest near 0.602," in reading.verdict
+    # In the picture it goes on to the first loss of the cliff, cut off as high above the start as it fell.
+    line = next(each for each in range_panel(curve, reading).named if each.name.startswith("smoothed"))
+    start, bottom = 2.3, FALL[47]
+    assert line.x[-2:].tolist() == curve.lrs[47:49].tolist()
+    assert line.y[-1] == pytest.approx(2 * start - bottom)
 
 
 def test_on_recorded_sweeps_the_lowest_loss_that_is_told_is_hardly_ever_above_the_dots():

@@ -209,10 +209,13 @@ def test_a_reading_is_drawn_by_its_own_line_up_to_the_cliff():
     curve = a_curve(losses, status=Status.DIVERGED, skip_start=5)
     reading = read(curve, rule=Rule.STEEPEST)
     line = layer(range_panel(curve, reading), "smoothed")
-    shown = len(line.x)
-    assert 80 <= shown <= len(reading.smoothed)
-    assert np.array_equal(line.x, reading.smoothed.lrs[:shown])
-    assert curve.losses[curve.skip_start + 2 + shown] >= 100.0
+    # Its last point is the first loss of the cliff, at the rate of the step before.
+    shown = len(line.x) - 1
+    assert 80 <= shown == len(reading.smoothed)
+    assert np.array_equal(line.x, curve.lrs[curve.skip_start :][: shown + 1])
+    cliff = curve.losses >= 100.0
+    assert cliff[curve.skip_start + 1 + shown]
+    assert not cliff[: curve.skip_start + 1 + shown].any()
     assert line.y[np.searchsorted(line.x, 0.01)] == pytest.approx(1.3, abs=0.3)
 
 
