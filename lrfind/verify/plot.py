@@ -33,9 +33,11 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
+from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.training.smoothing import centred
 from lrfind.verify.candidates import Role
+from lrfind.verify.plan import CONSTANT, horizon_text
 from lrfind.verify.report import roles_text
 from lrfind.verify.search_plot import search_panel
 
@@ -82,6 +84,8 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
         colours = dict(zip(trials.lrs.tolist(), _colours(trials), strict=True))
         wide = search_panel(trials, colours, width=_TRAINING + _GAP + _ENDS, height=_SEARCH)
         rows.append(Row((wide,), 0.38, 0.48))
+    if trials is not None and trials.schedule != CONSTANT:
+        title += f", {counted(trials.num_steps, 'step')} {horizon_text(trials.schedule)}"
     return Page(title, (*rows, _key(trials, judgement)), left=0.62)
 
 

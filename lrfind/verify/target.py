@@ -132,7 +132,8 @@ def or_pinned(found: Checked, lr: float | None, observer: Observer, *, key: str)
 def announce_range_test(settings: RangeSettings, observer: Observer) -> None:
     """Says that a range test comes first."""
     observer.note(
-        f"range test: {settings.num_steps:,} steps from {settings.start_lr:g} to {settings.end_lr:g}."
+        f"range test: {settings.num_steps:,} steps from {rate_text(settings.start_lr)} to "
+        f"{rate_text(settings.end_lr)}."
     )
 
 

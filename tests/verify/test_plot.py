@@ -78,6 +78,9 @@ THREE = trials([[1.5, 0.5, 0.2, INF], [1.4, 0.6, 0.3, 0.4]])
 
 def test_each_rate_has_its_curves_its_ends_and_its_key():
     page = verify_page(THREE, judged(THREE), "what is trained")
+    assert page.title == "what is trained"
+    along = verify_page(dataclasses.replace(THREE, schedule="cosine"), judged(THREE), "what is trained").title
+    assert along == f"what is trained, {STEPS} steps of cosine with the rate as its peak"
     training, ends = page.panels
     assert [placed.entry.text for placed in page.entries] == [
         "0.01, searched: ends at 1.45",
