@@ -169,14 +169,15 @@ class Search:
     def ahead(self, move: Move) -> list[tuple[int, float]]:
         """Other runs, each a seed and a rate, that are likely to be wanted soon after a move.
 
-        For whoever can train several at a time. Beside a rate of the bracket these are its neighbours; beside
-        a run of another seed, all that contend, on all seeds that are left; no more than the budget allows.
+        For whoever can train several at a time. At first these are the rate to check and its neighbours, and
+        beside a run of another seed all that contend, on all seeds that are left; no more than the budget
+        allows.
         """
         if move.seed > 0:
             runs = [(seed, lr) for seed in range(move.seed, self._seeds) for lr in self.contenders()]
         elif not self.ranked():
-            factor = NEAR if move.lr == self.start else FACTOR
-            runs = [(0, rounded(move.lr * factor)), (0, rounded(move.lr / factor))]
+            near = (self.start, rounded(self.start * NEAR), rounded(self.start / NEAR))
+            runs = [(0, lr) for lr in near]
         else:
             return []
         others = [run for run in runs if run != (move.seed, move.lr)]

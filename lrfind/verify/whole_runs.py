@@ -1,9 +1,9 @@
 """Whole runs of a search, for a launcher: several at a time, and the search takes of each what it asks for.
 
-A search wants one run after another, each as far as the others say. A launcher pays where several are trained
-at a time, and its processes keep nothing of a run that waits. So a run goes to its end there, beside those
-that are likely to be wanted next, and the search is given of it as much as it has asked for: what it finds,
-and what it counts, is the same as where it trains run by run.
+A search wants one run after another. A launcher pays where several are trained at a time, so a run is trained
+there beside those that are likely to be wanted next. On a small budget a run may be wanted for a third of its
+steps first, and its processes keep nothing of one that waits: it goes to its end, and the search is given of
+it as much as it has asked for. What it finds, and what it counts, is the same as where it trains run by run.
 """
 
 from __future__ import annotations

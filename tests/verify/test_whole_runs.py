@@ -166,6 +166,9 @@ def test_what_is_trained_ahead_are_the_neighbours_and_those_that_contend_within_
     assert search.ahead(first) == [(0, 0.06), (0, 0.015)]
     assert Search(0.03, num_steps=300, seeds=3, budget=700).ahead(first) == [(0, 0.06)]
     assert Search(0.03, num_steps=300, seeds=3, budget=300).ahead(first) == []
+    # A pinned rate comes first, and what is searched is about the other.
+    beside = Search(0.03, num_steps=300, seeds=3, budget=10_000, pinned=0.5)
+    assert beside.ahead(next(beside.moves())) == [(0, 0.03), (0, 0.06), (0, 0.015)]
     for move in search.moves():
         away = math.log10(move.lr / 0.03)
         search.spend(move.to - search.tried.at(move.seed, move.lr))
