@@ -11,7 +11,7 @@ import os
 import time
 import zlib
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -41,6 +41,12 @@ _HEADER = 3
 
 _VALUES = 5
 """Places behind it. Every message is as long, so that a rank that ends can answer whichever comes next."""
+
+
+_OF_ITS_OWN = {"progress"}
+"""Arguments that each rank may have otherwise."""
+
+Given = TypeVar("Given")
 
 
 class Ranks:
@@ -106,9 +112,13 @@ class Ranks:
 
     def union(self, words: Sequence[str]) -> list[str]:
         """All that the ranks give, each once; every rank must call it."""
-        of_each: list[list[str]] = [[] for _ in range(self.size)]
-        dist.all_gather_object(of_each, list(words), group=self._group)
-        return list(dict.fromkeys(word for each in of_each for word in each))
+        return list(dict.fromkeys(word for each in self._of_each(list(words)) for word in each))
+
+    def _of_each(self, value: Given) -> list[Given]:
+        """What each rank gives, in their order."""
+        found = [value] * self.size
+        dist.all_gather_object(found, value, group=self._group)
+        return found
 
     def check_same(self, arguments: Mapping[str, Any]) -> None:
         """Checks that every rank was called with the same arguments.
@@ -116,14 +126,19 @@ class Ranks:
         Raises:
             UserError: They differ.
         """
-        own = float(zlib.crc32(repr(sorted(arguments.items())).encode()))
+        given = {name: repr(value) for name, value in arguments.items() if name not in _OF_ITS_OWN}
+        own = float(zlib.crc32(repr(sorted(given.items())).encode()))
         low, high = divmod(own, 2.0**16)  # of which every sum is exact
         # Mean and mean square are those of one rank only where all are the same: every rank sees it.
         if self.mean((low, high, low * low, high * high)) != (low, high, low * low, high * high):
+            of_each = self._of_each(given)
+            names = dict.fromkeys(name for each in of_each for name in each)
+            differing = [name for name in names if len({each.get(name) for each in of_each}) > 1]
             self._others_ended = True
             raise UserError(
-                "the arguments must be the same on every rank (rates, steps, what is measured, how often): "
-                "they differ."
+                "the arguments must be the same on every rank, and some are not: "
+                + ", ".join(differing)
+                + "."
             )
 
     def end(self, error: BaseException) -> None:

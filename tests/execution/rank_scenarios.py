@@ -220,7 +220,8 @@ def main(rank, folder):
         before = local_state(model, made)
         report[f"sharded {name}"] = work(model, own, made=made, **options)
         report[f"restored {name}"] = local_state(model, made) == before
-    report["accumulated"] = run(DistributedDataParallel(network()), own, accumulation_steps=2)
+    one_tells = {"accumulation_steps": 2, "progress": rank == 0}
+    report["accumulated"] = run(DistributedDataParallel(network()), own, **one_tells)
     report["repeats"] = run(DistributedDataParallel(network()), own, repeats=2)
     report["plain"] = run(network(), own, metric="accuracy")
     report["steep"] = run(line(), steep(rank), **stop)

@@ -134,7 +134,7 @@ def test_a_rank_that_fails_inside_the_models_own_collective_ends_the_others_with
 def test_ranks_with_other_arguments_are_told_so(ranks):
     for each in ranks:
         assert each["arguments"]["error"] == "UserError"
-        assert "the same on every rank" in each["arguments"]["message"]
+        assert each["arguments"]["message"].endswith("the same on every rank, and some are not: num_steps.")
 
 
 @pytest.mark.parametrize("how", ["", "sharded "])
@@ -163,7 +163,7 @@ def test_refine_and_verify_end_on_all_ranks_together(ranks, name):
         assert here["error"] == there["error"] == "KeyboardInterrupt"
         assert there["message"] == f"rank {guilty} was interrupted, so all ranks end here."
     for each in ranks:
-        assert "the same on every rank" in each[f"{name} arguments"]["message"]
+        assert "the same on every rank, and some are not: seeds." in each[f"{name} arguments"]["message"]
 
 
 def test_what_does_not_work_on_ranks_says_so(ranks):
