@@ -86,14 +86,14 @@ def train_batches(made: Any) -> Iterable[Any]:
         several, items = made.get_batch_samples(batches, steps, made.args.device)
         return several, items
 
-    return _CountedBatches(loader, steps, of_one_step)
+    return CountedBatches(loader, steps, of_one_step)
 
 
-class _CountedBatches:
+class CountedBatches:
     """The batches of a loader, each with the number of items in all batches of its step.
 
     Args:
-        loader: Where from.
+        loader: Where they come from.
         steps: Batches a step; what is left over at the end of an epoch is left out.
         of_one_step: Takes so many batches and counts the items in them.
     """
@@ -117,6 +117,10 @@ class _CountedBatches:
 
     def __len__(self) -> int:
         return len(self.loader) // self._steps * self._steps
+
+    def of(self, loader: Any) -> CountedBatches:
+        """Those of another loader, counted in the same way."""
+        return CountedBatches(loader, self._steps, self._of_one_step)
 
 
 def _require(trainer: Any) -> None:

@@ -115,6 +115,8 @@ def _problems(command: str, config: Any) -> list[str]:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from lrfind.tasks.frameworks import framework_of
+
     said = f"ranks={config.ranks}:"
     problems = []
     if command not in _COMMANDS:
@@ -126,6 +128,12 @@ def _problems(command: str, config: Any) -> list[str]:
         problems.append(
             f"{said} the jobs of a multirun (-m) work in one process each so far: run one after another "
             "without -m, or leave ranks out."
+        )
+    framework = framework_of(config.model)[0]
+    if framework is not None:
+        problems.append(
+            f"{said} model={framework} works in one process on the command line; in Python range_test, "
+            "refine and verify work on every rank of a process group."
         )
     if config.compile:
         problems.append(f"{said} a compiled model works in one process so far: use compile=false.")

@@ -11,7 +11,6 @@ import torch
 from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError
-from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.devices import resolve
 from lrfind.tasks.instantiate import callable_of, called, made
 from lrfind.training.rng import StreamState
@@ -55,11 +54,6 @@ def adapted_model(config: TaskConfig, batches: Any) -> AdaptedModel | None:
         raise ConfigError(f"criterion: model={framework} has a loss of its own: type criterion=from_model.")
     if config.compile:
         raise ConfigError(f"compile=true: the loss of model={framework} is not compiled: type compile=false.")
-    if num_ranks() > 1:
-        raise ConfigError(
-            f"ranks={num_ranks()}: model={framework} runs in one process on the command line; in Python "
-            "range_test works on every rank of a process group."
-        )
     own = made("model", node, config.trust, error=ModelError)
     if framework == "transformers":
         _seed(config.seed)  # a Trainer has set the random streams to its own

@@ -7,6 +7,7 @@ from torch import nn
 from lrfind import range_test, verify
 from lrfind.adapters.transformers import from_trainer
 from lrfind.errors import ModelError
+from lrfind.tasks.data.own_loader import rebatched
 
 transformers = pytest.importorskip("transformers", reason="not installed: pip install 'lrfind[transformers]'")
 pytest.importorskip("accelerate", reason="not installed: pip install 'lrfind[transformers]'")
@@ -87,6 +88,19 @@ def test_all_that_range_test_needs_is_there(tmp_path):
     assert [group["weight_decay"] for group in given["optimizer"].param_groups] == [0.0, 0.0]
     assert len(given["loader"]) == 8
     assert given["loader"].batch_size == 8
+
+
+def test_its_loader_gives_batches_of_another_size_and_counts_their_items(tmp_path):
+    given = from_trainer(make_trainer(tmp_path, language_model, gradient_accumulation_steps=2))
+    loader = rebatched(given["loader"], 16)
+    assert (loader.batch_size, len(loader)) == (16, 4)
+    first, second, *_ = list(loader)
+    assert len(first["labels"]) == len(second["labels"]) == 16
+    # Items are the labels that are predicted: all but the first of each, and none of the padding.
+    counted = sum((batch["labels"][:, 1:] != -100).sum() for batch in (first, second))
+    assert first["lrfind_num_items_in_batch"] == second["lrfind_num_items_in_batch"] == counted
+    result = range_test(**given, batch_size=16, num_steps=4, repeats=1, paired=False)
+    assert "batch size 16" in result.title
 
 
 def test_the_order_follows_the_seed_of_torch(tmp_path):

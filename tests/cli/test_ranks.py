@@ -144,6 +144,10 @@ def test_parameters_that_take_no_part_are_told(lrfind, own):
         (["verify", "ranks=2", "verify.resume=there"], "ranks=2: verify.resume goes on with the runs of"),
         (["compare", "ranks=2"], "ranks=2: compare works in one process so far"),
         (["schedule", "schedule.lr=0.1", "ranks=2"], "ranks=2: schedule works in one process so far"),
+        (
+            ["ranks=2", "model=lightning", "model._target_=torch.nn.Linear"],
+            "ranks=2: model=lightning works in one",
+        ),
         (["ranks=2", "compile=true"], "ranks=2: a compiled model works in one process"),
         (["ranks=2", "range.groups=each"], "ranks=2: groups are swept one by one in one process so far"),
         (["ranks=2", "device=cuda:1"], "device=cuda:1 is one: use device=cuda"),

@@ -16,6 +16,7 @@ from torch.utils.data import (
 )
 
 from lrfind.adapters.lightning import HookedBatches
+from lrfind.adapters.transformers import CountedBatches
 from lrfind.errors import ConfigError
 from lrfind.tasks.data.sources import Source, source_of
 
@@ -57,7 +58,7 @@ def rebatched(loader: Any, size: int) -> Any:
     """
     if getattr(loader, "batch_size", None) == size:
         return loader
-    if isinstance(loader, HookedBatches):
+    if isinstance(loader, (HookedBatches, CountedBatches)):
         return loader.of(rebatched(loader.loader, size))
     if not isinstance(loader, DataLoader):
         raise ValueError("gives batches as they are, and is no DataLoader of torch")
