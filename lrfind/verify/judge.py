@@ -182,20 +182,26 @@ class _Comparison:
         self.drop = self._drop()
 
     def _of_most_seeds(self) -> int | None:
-        """The lowest of the rates that came to an end on most seeds."""
-        if not self.seeds.any():
+        """The lowest of the rates that came to an end on most seeds.
+
+        Of those that learnt and never diverged, where one did: one tried on more may have learnt nothing.
+        """
+        ended = np.flatnonzero(self.seeds).tolist()
+        ended = [i for i in ended if self._fall(i) > 0 and not self.diverged[i]] or ended
+        if not ended:
             return None
-        most = np.flatnonzero(self.seeds == self.seeds.max())
-        means = {i: float(self._capped[self._known[:, i], i].mean()) for i in most.tolist()}
+        most = [i for i in ended if self.seeds[i] == self.seeds[ended].max()]
+        means = {i: float(self._capped[self._known[:, i], i].mean()) for i in most}
         return min(means, key=lambda i: (self.diverged[i] > 0, means[i]))
 
     def _drop(self) -> float:
-        reference = self._reference
-        if reference is None:
-            return 0.0
-        fallen = self._begins - self._capped[:, reference]
-        drop = float(np.mean(fallen[self._known[:, reference]]))
-        return max(drop, 0.0) if math.isfinite(drop) else 0.0
+        return 0.0 if self._reference is None else self._fall(self._reference)
+
+    def _fall(self, rate: int) -> float:
+        """From the initial to the final loss, the mean over the seeds on which a rate came to its end."""
+        known = self._known[:, rate]
+        fall = float(np.mean((self._begins - self._capped[:, rate])[known]))
+        return max(fall, 0.0) if math.isfinite(fall) else 0.0
 
     def ranked(self) -> list[int]:
         """The rates with an end on a seed of the reference, best first; one of fewer seeds has a handicap."""

@@ -99,6 +99,15 @@ def test_nothing_can_be_said_where_no_rate_lowered_the_loss():
     assert np.isnan(judged.worse_by).all()
 
 
+def test_a_rate_that_learnt_on_fewer_seeds_is_taken_where_that_of_most_seeds_learnt_nothing():
+    # The first seed gave it up for one that ended above its start later; so it did on the other seeds.
+    for lost in (0.75, INF):
+        judged = judge([[NAN, lost], [0.1, lost], [0.3, lost]], [0.7] * 3, checked=0, margin=0.1)
+        assert judged.drop == pytest.approx(0.5)
+        assert (judged.holds, judged.best, judged.recommended) == (True, 0, 0)
+        assert judged.worse_by == pytest.approx([0.0, 1.0])
+
+
 def test_where_every_rate_diverged_nothing_is_recommended():
     judged = judge([[INF, INF]] * 2, [1.0] * 2, checked=0, margin=0.1, pinned=0)
     assert (judged.holds, judged.recommended, judged.sensible) == (False, None, False)
