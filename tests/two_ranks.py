@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RANKS = 2
-SECONDS = 120
+SECONDS = 240
 """Long past what two ranks need on a busy machine."""
 
 
@@ -22,7 +22,7 @@ def run_script(module, folder):
         module: Its dotted name; it ends with what `fork` returns.
         folder: Its argument, where each rank writes what it saw.
     """
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-m", module, folder],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1", "LRFIND_RANKS_TIMEOUT": "60"},
@@ -30,12 +30,12 @@ def run_script(module, folder):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-    )
-    try:
-        said = process.communicate(timeout=SECONDS)[0]
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+    ) as process:
+        try:
+            said = process.communicate(timeout=SECONDS)[0]
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 0, said
 
 

