@@ -41,15 +41,13 @@ class Fixed(LearningRatePolicy):
     """The same rate throughout."""
 
     policy: ClassVar = Policy.FIXED
+    formula: ClassVar = formulas.fixed
+    takes: ClassVar = ("lr",)
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """It has no parameters."""
         return {}
-
-    def rate(self, i: int) -> float:
-        """As `formulas.fixed`."""
-        return formulas.fixed(i, lr=self.lr)
 
     def torch_call(self) -> str:
         """Torch's ConstantLR."""
@@ -61,6 +59,8 @@ class Step(LearningRatePolicy):
     """A drop every `step_size` steps."""
 
     policy: ClassVar = Policy.STEP
+    formula: ClassVar = formulas.step
+    takes: ClassVar = ("lr",)
     step_size: Annotated[int, whole(1)]
     gamma: Annotated[float, _POSITIVE]
 
@@ -73,10 +73,6 @@ class Step(LearningRatePolicy):
         """It falls."""
         return _growth(self.gamma)
 
-    def rate(self, i: int) -> float:
-        """As `formulas.step`."""
-        return formulas.step(i, lr=self.lr, **self.values)
-
     def torch_call(self) -> str:
         """Torch's StepLR."""
         return call("StepLR", **self.values)
@@ -87,6 +83,8 @@ class Multistep(LearningRatePolicy):
     """A drop at each of the milestones."""
 
     policy: ClassVar = Policy.MULTISTEP
+    formula: ClassVar = formulas.multistep
+    takes: ClassVar = ("lr",)
     milestones: Annotated[tuple[int, ...], _MILESTONES]
     gamma: Annotated[float, _POSITIVE]
 
@@ -103,10 +101,6 @@ class Multistep(LearningRatePolicy):
             problems.append(f"milestones must not lie beyond {prefix}num_steps={self.num_steps}, got {last}.")
         return problems
 
-    def rate(self, i: int) -> float:
-        """As `formulas.multistep`."""
-        return formulas.multistep(i, lr=self.lr, **self.values)
-
     def torch_call(self) -> str:
         """Torch's MultiStepLR."""
         return call("MultiStepLR", milestones=list(self.milestones), gamma=self.gamma)
@@ -117,6 +111,8 @@ class Exp(LearningRatePolicy):
     """A drop at every step."""
 
     policy: ClassVar = Policy.EXP
+    formula: ClassVar = formulas.exp
+    takes: ClassVar = ("lr",)
     gamma: Annotated[float, _POSITIVE]
 
     @classmethod
@@ -128,10 +124,6 @@ class Exp(LearningRatePolicy):
         """It falls."""
         return _growth(self.gamma)
 
-    def rate(self, i: int) -> float:
-        """As `formulas.exp`."""
-        return formulas.exp(i, lr=self.lr, gamma=self.gamma)
-
     def torch_call(self) -> str:
         """Torch's ExponentialLR."""
         return call("ExponentialLR", gamma=self.gamma)
@@ -142,6 +134,8 @@ class Inv(LearningRatePolicy):
     """A power of the inverse of the step."""
 
     policy: ClassVar = Policy.INV
+    formula: ClassVar = formulas.inv
+    takes: ClassVar = ("lr",)
     gamma: Annotated[float, _POSITIVE]
     power: Annotated[float, _POSITIVE]
 
@@ -150,10 +144,6 @@ class Inv(LearningRatePolicy):
         """Down to a tenth at the end, whatever the power."""
         power = given.get("power", 0.5)
         return {"gamma": (10 ** min(1 / power, 300.0) - 1) / num_steps, "power": power}
-
-    def rate(self, i: int) -> float:
-        """As `formulas.inv`."""
-        return formulas.inv(i, lr=self.lr, **self.values)
 
     def torch_call(self) -> str:
         """Torch has none of its own."""
@@ -165,16 +155,13 @@ class Poly(LearningRatePolicy):
     """A power of what is left to do."""
 
     policy: ClassVar = Policy.POLY
+    formula: ClassVar = formulas.poly
     power: Annotated[float, _POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Nearly a straight line."""
         return {"power": 0.9}
-
-    def rate(self, i: int) -> float:
-        """As `formulas.poly`."""
-        return formulas.poly(i, lr=self.lr, num_steps=self.num_steps, power=self.power)
 
     def torch_call(self) -> str:
         """Torch's PolynomialLR."""
@@ -186,16 +173,13 @@ class Linear(LearningRatePolicy):
     """A straight line to a share of the first rate."""
 
     policy: ClassVar = Policy.LINEAR
+    formula: ClassVar = formulas.linear
     end_factor: Annotated[float, _END_FACTOR]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """Down to 0."""
         return {"end_factor": 0.0}
-
-    def rate(self, i: int) -> float:
-        """As `formulas.linear`."""
-        return formulas.linear(i, lr=self.lr, num_steps=self.num_steps, end_factor=self.end_factor)
 
     def torch_call(self) -> str:
         """Torch's LinearLR."""

@@ -47,12 +47,16 @@ class LearningRatePolicy(ABC):
 
     Attributes:
         policy: Its name.
+        formula: The rate of an update, from `takes` and the parameters.
+        takes: What its formula takes beside the parameters.
         sets_peak: Whether torch's scheduler of it sets the optimizer's rate itself.
         lr: The peak rate.
         num_steps: Updates of the training.
     """
 
     policy: ClassVar[Policy]
+    formula: ClassVar[Any]
+    takes: ClassVar[tuple[str, ...]] = ("lr", "num_steps")
     sets_peak: ClassVar[bool] = False
     lr: float
     num_steps: int
@@ -62,9 +66,10 @@ class LearningRatePolicy(ABC):
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
         """What the parameters are where they are not given; some defaults hang on those that are."""
 
-    @abstractmethod
     def rate(self, i: int) -> float:
         """The rate of update `i`, counted from 0; at `num_steps`, where the policy has arrived."""
+        taken = {name: getattr(self, name) for name in self.takes}
+        return float(type(self).formula(i, **taken, **self.values))
 
     @abstractmethod
     def torch_call(self) -> str:

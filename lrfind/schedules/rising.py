@@ -38,6 +38,7 @@ class Cosine(LearningRatePolicy):
     """Half a cosine after a warm-up."""
 
     policy: ClassVar = Policy.COSINE
+    formula: ClassVar = formulas.cosine
     warmup_steps: Annotated[int, whole(0)]
     start_factor: Annotated[float, _START_FACTOR]
     eta_min: Annotated[float, _NOT_NEGATIVE]
@@ -53,10 +54,6 @@ class Cosine(LearningRatePolicy):
         if self.eta_min >= self.lr:
             problems.append(f"eta_min must be below the peak, {prefix}lr={self.lr:g}, got {self.eta_min:g}.")
         return problems
-
-    def rate(self, i: int) -> float:
-        """As `formulas.cosine`."""
-        return formulas.cosine(i, lr=self.lr, num_steps=self.num_steps, **self.values)
 
     def torch_call(self) -> str:
         """Torch's CosineAnnealingLR, after its LinearLR where there is a warm-up."""
@@ -136,6 +133,8 @@ class Cyclic(LearningRatePolicy):
     """Triangles between two rates."""
 
     policy: ClassVar = Policy.CYCLIC
+    formula: ClassVar = formulas.cyclic
+    takes: ClassVar = ()
     sets_peak: ClassVar = True
     base_lr: Annotated[float, _NOT_NEGATIVE]
     max_lr: Annotated[float, _POSITIVE]
@@ -158,10 +157,6 @@ class Cyclic(LearningRatePolicy):
         """`max_lr`."""
         return self.max_lr
 
-    def rate(self, i: int) -> float:
-        """As `formulas.cyclic`."""
-        return formulas.cyclic(i, **self.values)
-
     def torch_call(self) -> str:
         """Torch's CyclicLR, which by itself moves the momentum as well."""
         return call("CyclicLR", **self.values, cycle_momentum=False)
@@ -172,6 +167,7 @@ class WSD(LearningRatePolicy):
     """Warm-up, stable, decay."""
 
     policy: ClassVar = Policy.WSD
+    formula: ClassVar = formulas.wsd
     warmup_steps: Annotated[int, whole(0)]
     decay_steps: Annotated[int, whole(0)]
     start_factor: Annotated[float, _START_FACTOR]
@@ -191,10 +187,6 @@ class WSD(LearningRatePolicy):
                 f"{self.num_steps}, got {self.warmup_steps} and {self.decay_steps}."
             ]
         return _long_warmup(self.warmup_steps, self.num_steps, prefix)
-
-    def rate(self, i: int) -> float:
-        """As `formulas.wsd`."""
-        return formulas.wsd(i, lr=self.lr, num_steps=self.num_steps, **self.values)
 
     def torch_call(self) -> str:
         """Torch has none of its own."""
