@@ -63,6 +63,7 @@ def fastai(trainer: Trainer, seed: int, *, suggestion: str) -> Answer:
 FINDERS: dict[str, Callable[[Trainer, int], Answer]] = {
     "lrfind": ours.lrfind,
     "lrfind_three": ours.lrfind_three,
+    "lrfind_within": ours.lrfind_within,
     "minimum_over_ten": ours.minimum_over_ten,
     "habit": ours.habit,
     "torch_lr_finder": partial(peer, module="torch_lr_finder"),

@@ -28,6 +28,12 @@ def lrfind_three(trainer: Trainer, seed: int) -> Answer:
     return _answer(*_read(trainer, seed, repeats=3))
 
 
+def lrfind_within(trainer: Trainer, seed: int) -> Answer:
+    """The same within the steps that `lrfind verify` allows its range test: no slower sweep beyond them."""
+    most = trainer.config.range.most_steps
+    return _answer(*_read(trainer, seed, most_steps=most))
+
+
 def minimum_over_ten(trainer: Trainer, seed: int) -> Answer:
     """A tenth of the rate at the minimum of the smoothed curve of the same sweep: the rule `minimum`."""
     reading, steps = _read(trainer, seed)
@@ -46,10 +52,12 @@ def _answer(reading: Reading, steps: int) -> Answer:
     return Answer(found.lr, found.low, found.high, steps, found.reason)
 
 
-def _read(trainer: Trainer, seed: int, *, repeats: int | None = None) -> tuple[Reading, int]:
+def _read(
+    trainer: Trainer, seed: int, *, repeats: int | None = None, most_steps: int | None = None
+) -> tuple[Reading, int]:
     """What `lrfind` does, short of writing files."""
     config = with_seed(trainer.config, seed)
     if repeats is not None:
         config = dataclasses.replace(config, range=dataclasses.replace(config.range, repeats=repeats))
-    found = range_test_of(config, observer=Caller(), data=trainer.data)
+    found = range_test_of(config, observer=Caller(), data=trainer.data, most_steps=most_steps)
     return found.reading, found.steps

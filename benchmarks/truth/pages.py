@@ -9,15 +9,17 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from benchmarks.truth.budgets import LARGE_RUNS
 from benchmarks.truth.finders import FOUND, LARGE_FOUND
 from benchmarks.truth.large import compared, finder_scores
 from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
-from benchmarks.truth.scores import by_task, score
+from benchmarks.truth.scores import by_task, mean_regret, score
 from benchmarks.truth.table import markdown_table
-from benchmarks.truth.tasks import BUDGET, NEW, OLD
+from benchmarks.truth.tasks import BLIND, BUDGET, NEW, OLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -96,6 +98,27 @@ def _finders() -> Iterator[tuple[str, list[str]]]:
         yield name, cells
 
 
+def blind_table() -> str:
+    """Every finder that was asked on all blind tasks, the least regret first."""
+    found = read_lines(FOUND)
+    lines = [line for line in read_lines(RUNS) if line["task"] in BLIND]
+    searched = oracles(lines, kind="constant", budget=BUDGET)
+    scored = []
+    for name in NAMES:
+        answers = {task: of for task, of in by_task(found, name).items() if task in searched}
+        scores = score(answers, searched)
+        if scores is not None and answers.keys() == searched.keys():
+            median = float(np.median([mean_regret(of, searched[task]) for task, of in answers.items()]))
+            cells = [f"{scores.mean:.3f}", f"{median:.3f}", f"{scores.worst:.3f}", f"{scores.within:.0%}"]
+            cells += [f"{scores.failures:.0%}", f"{scores.steps:.0f}"]
+            scored.append((scores.mean, name, cells))
+    return markdown_table(
+        f"| finder | mean regret, {len(searched)} blind tasks | median task | worst task | within 0.05 "
+        "| no answer | steps |",
+        [_row(name, cells) for _, name, cells in sorted(scored)],
+    )
+
+
 def _row(name: str, cells: list[str]) -> str:
     bold = (lambda cell: f"**{cell}**") if name == "lrfind" else str
     return f"| {NAMES[name]} | {' | '.join(map(bold, cells))} |"
@@ -118,6 +141,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "finders": finders_table,
     "short": short_table,
     "larger": large_table,
+    "blind": blind_table,
 }
 """What stands between marks, by their name."""
 

@@ -137,7 +137,13 @@ def search(names: list[str], methods: list[str], path: Path = SEARCHES) -> int:
     """Makes every search that is not recorded yet and returns how many lines that were."""
     done = {(line["task"], line["method"], line["seed"]) for line in read_lines(path)}
     tasks = simulated_tasks(read_lines(CURVES))
-    answers = {(line["task"], line["seed"]): line for line in read_lines(FOUND) if line["finder"] == "lrfind"}
+    # Where slower sweeps take more steps than a search allows its range test, it begins with less.
+    answers = {
+        (line["task"], line["seed"]): line
+        for finder in ("lrfind", "lrfind_within")
+        for line in read_lines(FOUND)
+        if line["finder"] == finder
+    }
     count = 0
     for task in (name for name in names if name in tasks):
         fallback = float(config_of(task).optimizer.get("lr") or 1e-3)

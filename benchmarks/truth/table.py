@@ -91,8 +91,9 @@ def _finder(name: str, s: Score) -> str:
 
 def _brackets(found: list[dict[str, Any]], chosen: Mapping[str, Oracle]) -> Iterator[str]:
     for name in names_of(found):
-        b = bracket(by_task(found, name), chosen)
-        if b is not None:
+        answers = by_task(found, name)
+        b = bracket(answers, chosen)
+        if b is not None and chosen.keys() <= answers.keys():
             yield (
                 f"The bracket of {name}, {b.sweeps} sweeps, {b.width:.1f} decades wide (median): every rate "
                 f"inside is within 0.10 of the best in {b.sound:.0%} of sweeps ({b.sound_tasks:.0%} of "
