@@ -99,7 +99,7 @@ APART = {
 }
 """Tasks that were written down before anything was measured on them; looked at once for each rule since.
 
-Nothing was chosen on them, but they are blind no more."""
+They are blind no more: the slower sweep of the default was settled with them in sight."""
 
 BLIND = {task.name: SOURCES[task.source].held_out for task in draw()}
 """Tasks that were drawn by chance before anything was measured on them, and that nothing was chosen on."""
@@ -143,7 +143,7 @@ class Role(str, Enum):
     REPORT = "report"
     """No number was to be chosen on it, but some decisions were made with it in sight."""
     APART = "apart"
-    """Nothing was measured on it before a rule stood, and since then the slower sweep was chosen on it."""
+    """Nothing was measured on it before a rule stood, but rules since were looked at on it."""
     BLIND = "blind"
     """Drawn by chance; nothing was measured on it before the rule stood."""
     LARGE = "large"
