@@ -36,7 +36,7 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     for title, role in (
         ("Blind tasks: drawn before anything was measured on them, and looked at once", Role.BLIND),
         (
-            "Tasks apart: frozen likewise, and looked at once for each rule since; none was chosen on them",
+            "Tasks apart: frozen likewise, and looked at for each rule since",
             Role.APART,
         ),
         ("Report tasks: the numbers of lrfind's rule were not chosen on them", Role.REPORT),

@@ -143,7 +143,7 @@ class Role(str, Enum):
     REPORT = "report"
     """No number was to be chosen on it, but some decisions were made with it in sight."""
     APART = "apart"
-    """Nothing was measured on it before a rule stood, but rules since were looked at on it."""
+    """Nothing was measured on it before a rule stood, and since then the slower sweep was chosen on it."""
     BLIND = "blind"
     """Drawn by chance; nothing was measured on it before the rule stood."""
     LARGE = "large"
