@@ -150,7 +150,7 @@ def repeats_line(repeats: Repeats | None) -> str:
         return _spread_in_words(repeats)
     alone = " and ".join("nothing" if lr is None else rate_text(lr) for lr in repeats.lrs)
     count = len(repeats.lrs)
-    return f"{count} sweeps, each slower than the one before, for {repeats.reason}. They answer {alone}."
+    return f"{count} sweeps, each slower than the one before: {repeats.reason}. They answer {alone}."
 
 
 def _spread_in_words(repeats: Repeats) -> str:

@@ -17,7 +17,7 @@ from lrfind.range_test.ladder import ladder
 from lrfind.range_test.peaks import named_peaks, peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, reason_for_slower, slower
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, reason_for_slower, slower, still_nothing
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
@@ -153,6 +153,10 @@ def run_range_test(
             observer.note(f"{reason}; a slower sweep, {count:,} steps from {start}.")
         answers = [each for each in found if each[1].suggestion is not None]
         curve, reading = (answers or found)[-1]
+        if reasons and not answers:
+            reading = dataclasses.replace(
+                reading, verdict=f"{reading.verdict} {still_nothing(sweeps.curves)}"
+            )
     if sweeps.interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
         reading = read(curve, rule=settings.rule, sweeps=together)

@@ -13,6 +13,8 @@ from lrfind.range_test.verdict import Shape
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
@@ -57,7 +59,7 @@ def reason_for_slower(curve: Curve, reading: Reading) -> str | None:
     if smoothed.share_lost >= FAINT * smoothed.haste:
         return None
     what = "loss" if curve.accuracies is None else "share of wrong answers"
-    return f"in {len(curve)} steps the {what} fell by {smoothed.share_lost:.1%} only before it turned"
+    return f"in {len(curve)} steps the {what} fell by only {smoothed.share_lost:.1%} before it turned"
 
 
 def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
@@ -71,3 +73,12 @@ def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
         left = math.log(end / start), math.log(end / settings.start_lr)
     steps = SLOWER * (settings.num_steps - 1) * left[0] / left[1]
     return dataclasses.replace(settings, start_lr=start, num_steps=math.ceil(round(steps, 6)) + 1)
+
+
+def still_nothing(curves: Sequence[Curve]) -> str:
+    """What is said where none of several sweeps has an answer."""
+    return (
+        f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps. "
+        "A network that sits on a plateau has to train for longer before a rate shows: give it ten times the "
+        "range.num_steps, or a normalisation or an initialisation that starts at once."
+    )

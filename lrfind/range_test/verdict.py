@@ -192,8 +192,9 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.NEVER_FALLS:
         return (
             f"{_no_fall(smoothed, what)}, and then rose. Give it more "
-            "range.num_steps (100 or more) or a larger batch_size to show a fall, or lower range.start_lr "
-            "where the first rates are too high already; a model that is trained already has nowhere to fall."
+            f"range.num_steps ({max(100, 2 * steps):,} or more) or a larger batch_size to show a fall, or "
+            "lower range.start_lr where the first rates are too high already; a model that is trained "
+            "already has nowhere to fall."
         )
     if shape is Shape.TOO_NOISY:
         return (

@@ -120,7 +120,7 @@ def test_a_weak_first_sweep_is_followed_by_a_slower_one_and_record_and_screen_sa
     assert f"lrfind: {first}; a slower sweep, " in ran.err
     assert len(others) == len(found["seeds"]) - 2
     if ran.code == 0:
-        assert f"each slower than the one before, for {found['reason']}. They answer " in ran.out
+        assert f"each slower than the one before: {found['reason']}. They answer " in ran.out
         assert [lr for lr in found["lrs"] if lr][-1] == ran.record["suggestion"]["lr"]
 
 

@@ -9,7 +9,7 @@ from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, reason_for_slower, slower
+from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, reason_for_slower, slower, still_nothing
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -101,3 +101,8 @@ def test_a_linear_ladder_keeps_its_spacing():
     assert 0.02 <= found.start_lr < 0.03
     assert found == dataclasses.replace(settings, start_lr=found.start_lr, num_steps=found.num_steps)
     assert (1 - found.start_lr) / (found.num_steps - 1) == pytest.approx(0.025 / SLOWER, rel=0.02)
+
+
+def test_where_no_sweep_has_an_answer_it_is_said_how_long_was_looked_for_one():
+    said = still_nothing([curve(np.full(60, 2.0)), curve(np.full(40, 2.0))])
+    assert said.startswith("2 sweeps, each slower than the one before, show no more in 40 steps.")
