@@ -61,7 +61,8 @@ def log_axis(low: float, high: float, label: str, *, max_labels: int = 8) -> Axi
     """Makes a base-10 axis around the positive values `low..high`.
 
     Decades are labelled, every second or third one where there are many; where fewer than three decades
-    are in sight, their 2 and 5 are labelled too, or whatever is round between `low` and `high`.
+    are in sight, their 2 and 5 are labelled too, their 3 where those are more than `max_labels`, or
+    whatever is round between `low` and `high`.
     """
     first, last = math.log10(low), math.log10(high)
     pad = 0.02 * (last - first) if last > first else 0.5
@@ -77,7 +78,9 @@ def log_axis(low: float, high: float, label: str, *, max_labels: int = 8) -> Axi
         # The eight ticks within a decade are a grey smear where decades are narrow.
         minor = fine if len(decades) <= 12 else tuple(10.0**k for k in decades)
     else:
-        ticks = _within((float(f"{m}e{k}") for k in powers for m in (1, 2, 5)), limits)
+        ticks = _round_in_decades((1, 2, 5), powers, limits)
+        if len(ticks) > max_labels:
+            ticks = _round_in_decades((1, 3), powers, limits)
         if len(ticks) < 3:
             ticks = _round_values(*limits, intervals=4)
         labels = tuple(rate_text(tick) for tick in ticks)
@@ -104,6 +107,13 @@ def linear_axis(
     if whole:
         ticks = tuple(tick for tick in ticks if tick.is_integer())
     return Axis(label, "linear", limits, ticks, _linear_labels(ticks, percent=percent))
+
+
+def _round_in_decades(
+    mantissas: Iterable[int], powers: Iterable[int], limits: tuple[float, float]
+) -> tuple[float, ...]:
+    # Through decimal text, so that 3e-4 is 0.0003.
+    return _within((float(f"{m}e{k}") for k in powers for m in mantissas), limits)
 
 
 def _within(values: Iterable[float], limits: tuple[float, float]) -> tuple[float, ...]:

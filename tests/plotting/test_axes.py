@@ -18,6 +18,10 @@ def test_one_decade_is_labelled_at_one_two_and_five():
     assert log_axis(0.01, 0.1, "lr").tick_labels == ("0.01", "0.02", "0.05", "0.1")
 
 
+def test_a_narrow_panel_has_fewer_labels():
+    assert log_axis(2e-3, 0.8, "lr", max_labels=5).tick_labels == ("0.003", "0.01", "0.03", "0.1", "0.3")
+
+
 @pytest.mark.parametrize(("low", "high"), [(0.3, 0.4), (1e-10, 100), (1e-3, 1e-3), (0.9, 1.1), (1e-30, 1e30)])
 def test_every_log_axis_has_some_ticks_within_its_limits(low, high):
     axis = log_axis(low, high, "lr")
