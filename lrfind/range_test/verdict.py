@@ -28,6 +28,10 @@ EVIDENT = 2.4
 """What `SmoothedCurve.evidence` must be for a fall of paired losses. Sweeps of models with nothing to learn
 hardly ever reach it (docs/method.md)."""
 
+EVIDENT_IF_SLIGHT = 3.0
+"""The same of a fall by less than `VISIBLE` of the level on a slower ladder than usual: what is learnt shows
+there in more steps than on a fast one, and it is mostly asked where a fast one showed nothing."""
+
 BEYOND_DOUBT = 10.0
 """Standard deviations of one batch's loss by which a lone last loss must be above the start to be a turn."""
 
@@ -148,7 +152,14 @@ def _fell(smoothed: SmoothedCurve) -> bool:
     fall, deviation = smoothed.fall
     if fall <= 1e-6 * abs(smoothed.plateau):
         return False
-    return fall > SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence > EVIDENT
+    if smoothed.start is None:
+        return fall > SIGNIFICANT * deviation
+    return smoothed.evidence > _evidence_needed(smoothed)
+
+
+def _evidence_needed(smoothed: SmoothedCurve) -> float:
+    slight = smoothed.haste < 1 and smoothed.share_lost < VISIBLE
+    return EVIDENT_IF_SLIGHT if slight else EVIDENT
 
 
 def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
@@ -254,7 +265,9 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
         f"{rate_text(smoothed.lrs[lowest])}, {end}."
     )
     weak = (
-        fall < 1.5 * SIGNIFICANT * deviation if smoothed.start is None else smoothed.evidence < 1.25 * EVIDENT
+        fall < 1.5 * SIGNIFICANT * deviation
+        if smoothed.start is None
+        else smoothed.evidence < 1.25 * _evidence_needed(smoothed)
     )
     if weak:
         said += (
@@ -275,7 +288,9 @@ def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
         )
     chance = ""
     if smoothed.start is not None:
-        chance = f" (evidence {smoothed.evidence:.1f}, where a fall takes {EVIDENT:g})"
+        chance = (
+            f" (evidence {smoothed.evidence:.1f}, where such a fall takes {_evidence_needed(smoothed):g})"
+        )
     elif deviation > 0:
         chance = (
             f" ({max(fall, 0.0) / deviation:.1f} deviations of its noise, where a fall takes {SIGNIFICANT:g})"

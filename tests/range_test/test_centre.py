@@ -155,6 +155,26 @@ def test_wandering_is_rarely_taken_for_a_fall():
     assert answered <= 6
 
 
+@pytest.mark.parametrize(
+    ("steps", "share", "shape"),
+    [(60, 0.009, Shape.HEALTHY), (180, 0.009, Shape.NEVER_FALLS), (180, 0.03, Shape.HEALTHY)],
+)
+def test_on_a_slow_ladder_a_fall_by_less_than_a_hundredth_takes_more_evidence(steps, share, shape):
+    lrs, lowest, reach = geometric(1e-5, 10.0, steps), 5 * steps // 6 - 1, 2 * steps // 5
+    signs = np.ones(steps)
+    signs[lowest - reach + 1 : lowest][: {60: 5, 180: 25}[steps]] = -1
+    effects = -signs * lrs * 2.5 * 2 * share / lrs[lowest]
+    effects[lowest + 1 :] = 9.0
+    start = np.full(steps, 2.5)
+    losses = start + np.concatenate([[0.0], effects])[:steps]
+    reading = read(Curve(lrs, losses, losses, Status.DIVERGED, steps, start_losses=start), rule=Rule.CENTRE)
+    falls = reach - 2 * {60: 5, 180: 25}[steps]
+    assert 2.4 < falls / math.sqrt(reach) < 3
+    assert reading.smoothed.evidence == pytest.approx(falls / math.sqrt(reach))
+    assert reading.shape is shape
+    assert (reading.smoothed.share_lost < 0.01) == (share < 0.01)
+
+
 def test_evidence_of_a_steady_fall_is_the_root_of_the_number_of_points():
     # A fall in proportion to the rate: every term of the sum is the same.
     smoothed = plain(2 - LRS[:40])
