@@ -116,9 +116,6 @@ class Progress:
         """`, 12 s left`; nothing before some steps have shown how long one takes."""
         taken = step.index - (self._first or 0)
         seconds = perf_counter() - self._first_at
-        if taken == 0 and step.index >= _FEWEST:
-            # The first that is told is many at once, as a launcher tells of whole seeds.
-            taken, seconds = step.index + 1, perf_counter() - self._started
         if taken < _FEWEST:
             return ""
         left = max(self._num_steps - step.index - 1, 0)

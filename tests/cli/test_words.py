@@ -56,8 +56,8 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("range.rule=center", "got 'center'. Did you mean centre?"),
         ("range.metric=acc", "Did you mean accuracy?"),
         ("criterion=bce", "Did you mean bce_with_logits?"),
-        ("+batch_size=3", "batch_size is there already: write batch_size=VALUE without the plus sign."),
-        ("~batch_size", "batch_size is missing: give it as batch_size=VALUE."),
+        ("+seed=3", "seed is there already: write seed=VALUE without the plus sign."),
+        ("~seed", "seed is missing: give it as seed=VALUE."),
         ("optimizer.lr=abc", "optimizer.lr must be a number, got 'abc'."),
         ("model=custom model._target_=nn.Linear", "Did you mean torch.nn.Linear?"),
         ("data=custom", "give it as data._target_=PACKAGE.NAME, with 'trust=[PACKAGE]' for code of yours."),
@@ -81,7 +81,7 @@ def test_hydras_flags_still_work_cut_short_and_with_their_value(capfd, tmp_path,
     monkeypatch.chdir(tmp_path)
     for words in (["-cjob"], ["--cfg=job", "--resol"]):
         assert main(words) == 0
-        assert "batch_size: 64" in capfd.readouterr().out
+        assert "batch_size: null" in capfd.readouterr().out
 
 
 @pytest.mark.parametrize(
