@@ -70,13 +70,14 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
     columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
     width = column_width(columns, _GAP, left=_LEFT)
     suggestion = answer.suggestion
-    said = "no learning rate suggested"
+    said, line = "no learning rate suggested", ""
     if suggestion is not None:
-        said = f"suggested {rate_text(suggestion.lr)}, bracket {_bracket_text(suggestion)}"
+        said = f"suggested {rate_text(suggestion.lr)}"
+        line = f"The bracket, {_bracket_text(suggestion)}, is green in the last round."
     groups = _round_panels(rounds, suggestion, width, name="Round", said=said)
     panels = [panel for group in groups for panel in group]
     rows = groups if side_by_side else _in_rows(panels, columns)
-    return _page(rows, answer, title)
+    return _page(rows, answer, title, line)
 
 
 def repeats_page(
