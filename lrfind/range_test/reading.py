@@ -111,6 +111,10 @@ LOOKS_AT = {
 """What each rule looks at, for a person."""
 
 
+UNSURE = 0.1
+"""What short epochs multiply the answer by, from which on down it is said to be uncertain."""
+
+
 def repeats_of(
     curves: Sequence[Curve], seeds: Sequence[int], *, rule: Rule, reason: str | None = None
 ) -> Repeats:
@@ -163,8 +167,8 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     assert sides is not None
     left, right = (rounded(side) for side in sides)
     said = (
-        f"From {rate_text(left)} to {rate_text(right)} the {what}, averaged over the rates around "
-        "each, is down by at least three quarters of its fall"
+        f"From {rate_text(left)} to {rate_text(right)} the {what} is down by at least three quarters of its "
+        "fall, read not from the drawn line but from a wider average, which falls and turns earlier"
     )
     causes = []
     if smoothed.momentum:
@@ -172,15 +176,22 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
             f"{less_for_momentum(smoothed):.2g} because an optimizer with a momentum of "
             f"{smoothed.momentum:.2g} answers a rate late, when the test has gone on to higher ones"
         )
+    unsure = ""
     if smoothed.epoch_share < 1:
+        steps = max(1, round(EPOCH_STEPS * smoothed.epoch_share))
         causes.append(
-            f"{less_for_epochs(smoothed):.2g} because an epoch is {EPOCH_STEPS * smoothed.epoch_share:.0f} "
-            "steps, and batches that come again are best learnt at lower rates"
+            f"{less_for_epochs(smoothed):.2g} because an epoch is {steps} step{'s' * (steps > 1)}, and "
+            "batches that come again are best learnt at lower rates"
         )
+        if less_for_epochs(smoothed) < UNSURE:
+            unsure = (
+                " That short epochs lower the rate by more than a factor of 10 is uncertain: the best may "
+                "lie anywhere between the two."
+            )
     if not causes:
         return f"{said}; {rate_text(lr)} is the middle of that valley."
     middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
     return (
         f"{said}. The middle of that valley is {middle}; {rate_text(lr)} is that times "
-        f"{', and times '.join(causes)}."
+        f"{', and times '.join(causes)}.{unsure}"
     )

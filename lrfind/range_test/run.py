@@ -155,7 +155,7 @@ def run_range_test(
         curve, reading = (answers or found)[-1]
         if reasons and not answers:
             reading = dataclasses.replace(
-                reading, verdict=f"{reading.verdict} {still_nothing(sweeps.curves)}"
+                reading, verdict=f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape)}"
             )
     if sweeps.interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)

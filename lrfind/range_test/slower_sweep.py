@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lrfind.range_test.ladder import Spacing
-from lrfind.range_test.verdict import Shape
+from lrfind.range_test.verdict import Shape, multiplied
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ begun, and what ends the valley is only the rate at which a model that has learn
 BELOW = 10.0
 """The slower ladder begins at that part of the rate at which the loss began to fall."""
 
+FIRST_STEPS = 0.1
+"""Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
+
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of. A loss that falls to the end of the
 ladder is none: a slower ladder to the same end does not show what lies beyond it."""
@@ -50,8 +53,9 @@ def reason_for_slower(curve: Curve, reading: Reading) -> str | None:
     """
     smoothed = reading.smoothed
     if reading.suggestion is None:
-        # A loss that rose from the start but never far is not lost.
+        # A loss that rose from the start but never far is not lost; one that exploded at the first rates is.
         risen = reading.shape is Shape.DIVERGES_AT_ONCE and curve.status is Status.COMPLETED
+        risen = risen and multiplied(curve) >= FIRST_STEPS * curve.planned_steps
         moved = len(smoothed) > 0 and bool(np.any(smoothed.raw != smoothed.plateau))
         if not moved or not (risen or reading.shape in UNDECIDED):
             return None
@@ -75,10 +79,14 @@ def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
     return dataclasses.replace(settings, start_lr=start, num_steps=math.ceil(round(steps, 6)) + 1)
 
 
-def still_nothing(curves: Sequence[Curve]) -> str:
-    """What is said where none of several sweeps has an answer."""
+def still_nothing(curves: Sequence[Curve], shape: Shape) -> str:
+    """What is said where none of several sweeps has an answer; `shape` is that of the last."""
+    said = (
+        f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps."
+    )
+    if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
+        return said
     return (
-        f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps. "
-        "A network that sits on a plateau has to train for longer before a rate shows: give it ten times the "
-        "range.num_steps, or a normalisation or an initialisation that starts at once."
+        f"{said} A network that sits on a plateau has to train for longer before a rate shows: give it "
+        "ten times the range.num_steps, or a normalisation or an initialisation that starts at once."
     )

@@ -48,6 +48,10 @@ VISIBLE = 0.01
 """Share of the level from which on a fall of the drawn line is spoken of, also where it may be chance."""
 
 
+RISEN = 0.1
+"""Share of the level from which on a rise of the drawn line is spoken of."""
+
+
 class Shape(str, Enum):
     """What a curve shows."""
 
@@ -101,7 +105,7 @@ def shape_of(curve: Curve, smoothed: SmoothedCurve) -> Shape:
     early = curve.planned_steps / 4
     if min(rises_after, len(smoothed)) < early and (smoothed.turned or rises_after < len(smoothed) / 4):
         return Shape.DIVERGES_AT_ONCE
-    if (_shot_up(curve) and len(curve) < early) or _multiplied(curve) < early:
+    if (_shot_up(curve) and len(curve) < early) or multiplied(curve) < early:
         return Shape.DIVERGES_AT_ONCE
     rises = smoothed.turned or rises_after < len(smoothed)
     if rises or _shot_up(curve) or curve.status in STOPPED_EARLY:
@@ -196,10 +200,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
             "nothing was tried. Lower range.start_lr, by a factor of 10 or more."
         )
     if shape is Shape.DIVERGES_AT_ONCE:
-        return (
-            "The loss rose from the start and never fell: even the first rates are too high. Lower "
-            "range.start_lr, by a factor of 100 or more."
-        )
+        return f"{_rose_at_once(smoothed, what)}. Lower range.start_lr, by a factor of 100 or more."
     if shape is Shape.NEVER_FALLS:
         return (
             f"{_no_fall(smoothed, what)}, and then rose. Give it more "
@@ -247,17 +248,19 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     lowest = smoothed.lowest_drawn
     fall, deviation = smoothed.fall
-    end = {
-        Status.DIVERGED: f"and diverged at {rate_text(curve.lrs[-1])}",
-        Status.NONFINITE: f"and was no longer finite at {rate_text(curve.lrs[-1])}",
-    }.get(curve.status)
-    if end is None:
+    last_lr = rate_text(curve.lrs[-1])
+    above = f"rose above its start at {rate_text(smoothed.climb[0])}" if smoothed.climb else None
+    if curve.status in STOPPED_EARLY:
+        # The rate that ended the test is far beyond the one from which on nothing was learnt.
+        diverged = curve.status is Status.DIVERGED
+        end = f"and diverged at {last_lr}" if diverged else f"and was no longer finite at {last_lr}"
+        if above:
+            end = f"{above}, " + (f"and the test ended at {last_lr}" if diverged else end)
+    elif above:
+        end = f"and {above}"
+    else:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
-        end = (
-            "and rose again after it"
-            if rose
-            else f"and did not clearly rise after it, up to {rate_text(curve.lrs[-1])}"
-        )
+        end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
     high, low = _levels(smoothed.plateau, float(smoothed.drawn[lowest]))
     said = (
@@ -301,6 +304,24 @@ def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
     )
 
 
+def _rose_at_once(smoothed: SmoothedCurve, what: str) -> str:
+    """What the drawn line shows of a loss that rose at the first rates."""
+    too_high = "even the first rates are too high"
+    if len(smoothed) < FEWEST_POINTS:
+        return f"The {what} rose from the start, within the first steps: {too_high}"
+    start, lowest = smoothed.plateau, int(np.argmin(smoothed.drawn))
+    if start - float(smoothed.drawn[lowest]) <= VISIBLE * abs(start):
+        return f"The {what} rose from the start and never fell below it: {too_high}"
+    if (smoothed.drawn[:lowest] > start + RISEN * abs(start)).any():
+        high, low = _levels(start, float(smoothed.drawn[lowest]))
+        where = rate_text(smoothed.lrs[lowest])
+        return (
+            f"The {what} rose from the start, and fell below it ({high}) only after that, to {low} near "
+            f"{where}: {too_high} for the untrained model"
+        )
+    return f"{_no_fall(smoothed, what)}, and rose soon: the first rates may be too high already"
+
+
 def _shot_up(curve: Curve) -> bool:
     """Whether the loss left its start upwards without ever having been lower by more than a tenth."""
     if curve.status not in STOPPED_EARLY or len(curve) < 2:
@@ -309,7 +330,7 @@ def _shot_up(curve: Curve) -> bool:
     return len(finite) > 0 and float(finite.min()) > float(finite[0]) - 0.1 * abs(float(finite[0]))
 
 
-def _multiplied(curve: Curve) -> float:
+def multiplied(curve: Curve) -> float:
     """The step from which on the loss is four times that of the untrained model, which is lost for good.
 
     Of the raw losses, since a loss that explodes drowns all else in what is taken for noise; infinite where

@@ -234,3 +234,23 @@ def test_an_answer_below_the_first_rate_is_none_and_says_to_begin_lower():
     assert reading.suggestion is None
     assert reading.shape is Shape.BELOW_LADDER
     assert "Lower range.start_lr, by a factor of 10 or more." in reading.verdict
+
+
+@pytest.mark.parametrize(
+    ("epoch", "low", "says", "unsure"),
+    [
+        (0.4, 1.8, "because an epoch is 1 step, and", False),
+        (1, 0.1, "because an epoch is 1 step, and", True),
+        (28, 0.1, "because an epoch is 28 steps, and", False),
+    ],
+)
+def test_what_short_epochs_do_to_the_answer_is_told_and_where_it_is_uncertain(epoch, low, says, unsure):
+    effects = np.interp(LOG, [-5, -3, -1, 1], [2.0, 2.0, low, 4.0])
+    found = read(curve(effects, epoch_steps=epoch, start_losses=np.full(STEPS, 2.0)), rule=Rule.CENTRE)
+    assert says in found.suggestion.reason
+    assert ("is uncertain" in found.suggestion.reason) == unsure
+
+
+def test_that_the_valley_is_not_read_from_the_drawn_line_is_told():
+    found = read(curve(fall_and_cliff(LOG)), rule=Rule.CENTRE)
+    assert "read not from the drawn line but from a wider average" in found.suggestion.reason

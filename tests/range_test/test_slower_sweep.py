@@ -10,6 +10,7 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, reason_for_slower, slower, still_nothing
+from lrfind.range_test.verdict import Shape
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -60,16 +61,25 @@ def test_a_loss_that_rises_from_the_start_is_followed_only_where_it_never_explod
     assert reason_of(curve(2.0 * 1.5 ** np.arange(12), status=Status.DIVERGED)) is None
 
 
+def test_a_loss_that_explodes_at_the_first_rates_is_not_followed_but_one_that_does_later_is():
+    for steps, followed in ((2, False), (10, True)):
+        losses = np.concatenate([2 + 0.02 * (np.arange(steps) % 2), np.full(4, 90.0), np.full(60, 2.6)])[:60]
+        measured = curve(losses)
+        assert read(measured, rule=Rule.CENTRE).shape is Shape.DIVERGES_AT_ONCE
+        assert (reason_of(measured) is not None) == followed
+
+
 @pytest.mark.parametrize(
     "measured",
     [
         curve(np.full(60, 2.0)),
         curve(np.full(3, 2.0)),
         curve([2.0, np.nan], status=Status.NONFINITE),
+        curve([np.nan], status=Status.NONFINITE),
         curve(fall_to(1.0)[:30], status=Status.INTERRUPTED),
         curve(2 - LRS / 10),
     ],
-    ids=["never moved", "too short", "never finite", "interrupted", "falls to the end"],
+    ids=["never moved", "too short", "not finite", "never finite", "interrupted", "falls to the end"],
 )
 def test_what_a_slower_sweep_would_not_change_is_not_followed(measured):
     assert reason_of(measured) is None
@@ -104,5 +114,8 @@ def test_a_linear_ladder_keeps_its_spacing():
 
 
 def test_where_no_sweep_has_an_answer_it_is_said_how_long_was_looked_for_one():
-    said = still_nothing([curve(np.full(60, 2.0)), curve(np.full(40, 2.0))])
-    assert said.startswith("2 sweeps, each slower than the one before, show no more in 40 steps.")
+    curves = [curve(np.full(60, 2.0)), curve(np.full(40, 2.0))]
+    said = still_nothing(curves, Shape.FLAT)
+    assert said.startswith("2 sweeps, each slower than the one before, show no more in 40 steps. A network")
+    # To train for longer is no advice where the rates are too high.
+    assert still_nothing(curves, Shape.DIVERGES_AT_ONCE) == said[: said.index(" A network")]

@@ -200,7 +200,14 @@ def test_a_short_clear_fall_is_seen():
 def test_a_healthy_curve_is_told_from_where_to_where_it_fell():
     text = said(healthy())
     assert text.startswith("Healthy: the loss fell from 2.3 to 0.3")
-    assert "diverged at" in text
+    assert text.endswith(f"and the test ended at {sweep_of(healthy()).lrs[-1]:.3g}.")
+
+
+def test_the_rate_from_which_on_nothing_was_learnt_is_told_before_the_one_that_ended_the_test():
+    curve = sweep_of(healthy())
+    smoothed = smoothed_curve(curve)
+    assert smoothed.climb[0] < curve.lrs[-1]
+    assert f"rose above its start at {smoothed.climb[0]:.3g}, and the test ended at" in said(healthy())
 
 
 def test_a_healthy_curve_that_ran_to_the_end_rose_again():
@@ -259,8 +266,32 @@ def test_a_start_that_is_far_too_high_is_told_before_all_else():
     shape = shape_of(curve, line)
     assert shape is Shape.DIVERGES_AT_ONCE
     assert verdict(curve, line, shape).startswith(
-        "The loss rose from the start and never fell: even the first"
+        "The loss rose from the start and never fell below it: even the first"
     )
+
+
+def test_a_fall_after_an_explosion_at_the_first_rates_is_told_as_the_line_shows_it():
+    start = np.full(60, 2.3)
+    losses = np.concatenate([[2.3, 14, 12, 9.5], np.geomspace(9, 1.0, 16), np.geomspace(1.0, 4.0, 40)])
+    made = Curve(geometric(0.1, 10, 60), losses, losses, Status.COMPLETED, 60, start_losses=start)
+    line = smoothed_curve(made)
+    shape = shape_of(made, line)
+    assert shape is Shape.DIVERGES_AT_ONCE
+    low = f"{line.drawn.min():.3g} near {line.lrs[np.argmin(line.drawn)]:.3g}"
+    assert f"rose from the start, and fell below it (2.3) only after that, to {low}:" in verdict(
+        made, line, shape
+    )
+
+
+def test_a_dip_before_an_early_rise_is_no_rise_from_the_start():
+    losses = np.concatenate([2.0 + 0.06 * np.tile([0, 1, -1], 3), [2.0, 2.6, 2.9, 3.1], np.full(47, 3.2)])
+    made = Curve(geometric(1e-5, 10, 60), losses, losses, Status.COMPLETED, 60, start_losses=np.full(60, 2.0))
+    line = smoothed_curve(made)
+    shape = shape_of(made, line)
+    text = verdict(made, line, shape)
+    assert shape is Shape.DIVERGES_AT_ONCE
+    fell = 2 - line.drawn.min() > 0.02
+    assert ("rose soon" in text, "rose from the start" in text) == (fell, not fell)
 
 
 def test_a_dip_that_may_be_chance_is_told_where_the_line_shows_it():
