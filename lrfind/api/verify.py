@@ -250,4 +250,4 @@ def _suggested(
     lr = None if found is None else found.lr
     peaks = {} if isinstance(around, Suggestion) else named_peaks(around.content.get("peaks", []))
     source = "the suggestion given as around"
-    return Checked(lr, Role.SUGGESTION, found, source=source, verdict=verdict, peaks=peaks)
+    return Checked(lr, Role.SUGGESTION, found, source=source, verdict=verdict, peaks=peaks, whose="")

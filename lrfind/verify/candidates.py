@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from lrfind.training.run_set import RunSet
     from lrfind.verify.search import Move
 
+RANGE_TEST = "the range test"
+"""What suggests a rate to be checked, where nothing else did."""
+
 SAME = 0.005
 """Rates that differ by less are one: a suggestion has three digits."""
 
@@ -88,6 +91,7 @@ class Trials:
         budget: The most training steps that were allowed in all, those of a range test included.
         spent: Whether the search ended for want of steps.
         cut_off: Whether the last of the moves was interrupted.
+        whose: What suggested the rate that is checked, in words; empty: the user gave the suggestion.
     """
 
     candidates: tuple[Candidate, ...]
@@ -98,6 +102,7 @@ class Trials:
     budget: int = 0
     spent: bool = False
     cut_off: bool = False
+    whose: str = RANGE_TEST
 
     @property
     def lrs(self) -> NDArray[np.float64]:

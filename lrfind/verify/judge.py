@@ -33,6 +33,10 @@ HANDICAP = 0.1
 """Share of the drop by which a rate of fewer seeds must be better than the best of those of most."""
 
 
+HARDLY = 0.01
+"""Share of the initial loss below which a drop is hardly one: shares of it say nothing."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Judgement:
     """What the final losses of several rates say about one of them.
@@ -85,6 +89,11 @@ class Judgement:
     high: float
     sensible: bool | None
     pinned_in_doubt: bool
+
+    @property
+    def learnt_hardly(self) -> bool:
+        """Whether some rate lowered the loss, but none by enough to be worth a percentage."""
+        return 0 < self.drop < HARDLY * abs(self.start)
 
 
 def judge(

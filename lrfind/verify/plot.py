@@ -38,7 +38,7 @@ from lrfind.suggestion import rate_text
 from lrfind.training.smoothing import centred
 from lrfind.verify.candidates import Role
 from lrfind.verify.plan import CONSTANT, horizon_text
-from lrfind.verify.report import roles_text
+from lrfind.verify.report import ROLE_WORDS, roles_text
 from lrfind.verify.search_plot import search_panel
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ _TRAINING, _ENDS, _PANEL = 3.35, 2.48, 2.5
 
 _GAP, _SEARCH = 0.65, 1.5
 """Inches: between the two, and the height of the lower one."""
+
+_ABOVE, _LINE = 0.32, 0.17
+"""Inches: above the upper panels where one line is written there, and for each further one."""
 
 _OTHERS = (SKY, BLUE, PURPLE, ORANGE, MIDDLE)
 """Colours of the rates beside the one in question, rising."""
@@ -79,7 +82,8 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
         judgement: What it says; None where it was cut off.
         title: What is trained on what and how.
     """
-    rows = [Row((training_panel(trials), ends_panel(trials, judgement)), 0.32, 0.48, gap=_GAP)]
+    over = _ABOVE + _LINE * (len(_answer(trials, judgement)) - 1)
+    rows = [Row((training_panel(trials), ends_panel(trials, judgement)), over, 0.48, gap=_GAP)]
     if trials is not None and trials.moves:
         colours = dict(zip(trials.lrs.tolist(), _colours(trials), strict=True))
         wide = search_panel(trials, colours, width=_TRAINING + _GAP + _ENDS, height=_SEARCH)
@@ -133,7 +137,8 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
             layers += _ends(trials, rate, colour, y)
     holds = None if judgement is None else judgement.holds and judgement.sensible is not False
     colour = {True: GREEN_TEXT, False: VERMILLION_TEXT, None: DARK}[holds]
-    layers.append(above(_answer(trials, judgement), colour=colour, bold=True))
+    said = _answer(trials, judgement)
+    layers += [above(text, row=row, colour=colour, bold=True) for row, text in enumerate(reversed(said))]
     return Panel(x, y, tuple(layers), _ENDS, _PANEL)
 
 
@@ -187,7 +192,7 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
             ended = f": given up after {trials.stops[rate]:,}"
         elif times:
             ended = ": diverged" if times == seeds else f": diverged on {times} of {seeds} seeds"
-    return f"{rate_text(candidate.lr)}, {roles_text(candidate)}{ended}"
+    return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose)}{ended}"
 
 
 def _colours(trials: Trials) -> list[str]:
@@ -272,21 +277,23 @@ def _held_out_axis(finals: Floats, start: float | None) -> Axis:
     return linear_axis(low, high, "held-out loss at the end", intervals=5)
 
 
-def _answer(trials: Trials | None, judgement: Judgement | None) -> str:
-    """Whether the rate holds."""
+def _answer(trials: Trials | None, judgement: Judgement | None) -> list[str]:
+    """What is suggested, and whether the rate that was checked holds: one line or two."""
     if trials is None:
-        return "no learning rate to check"
+        return ["no learning rate to check"]
     if judgement is None:
-        return "interrupted: not judged"
-    lr = rate_text(float(trials.lrs[judgement.checked]))
+        return ["interrupted: not judged"]
     if judgement.holds is None:
-        return "nothing was learnt: not judged"
-    text = f"{lr} holds" if judgement.holds else f"{lr} does not hold"
+        return ["nothing was learnt: not judged"]
     if judgement.recommended is None:
-        text = "no rate holds"
-    if judgement.pinned is not None and judgement.sensible is False:
-        pinned = rate_text(float(trials.lrs[judgement.pinned]))
-        return f"{text}, {pinned} is not sensible" if judgement.pinned != judgement.checked else text
-    if judgement.holds or judgement.recommended is None:
-        return text
-    return f"{text}, {rate_text(float(trials.lrs[judgement.recommended]))} does"
+        found, held = [], "no rate holds"
+    else:
+        found = [f"suggested {rate_text(float(trials.lrs[judgement.recommended]))}"]
+        lr = rate_text(float(trials.lrs[judgement.checked]))
+        whose = roles_text(trials.candidates[judgement.checked], trials.whose).split(", ")[0]
+        whose = f"the {whose}" if whose == ROLE_WORDS[Role.GIVEN] else whose
+        held = f"{whose} {lr} {'holds' if judgement.holds else 'does not hold'}"
+    if judgement.pinned not in (None, judgement.checked) and judgement.sensible is False:
+        refused = f"{rate_text(float(trials.lrs[judgement.pinned]))} is not sensible"
+        found = [", ".join([*found, refused])]
+    return [*found, held]

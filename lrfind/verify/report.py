@@ -11,7 +11,7 @@ from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
-from lrfind.verify.candidates import Role
+from lrfind.verify.candidates import RANGE_TEST, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +26,12 @@ if TYPE_CHECKING:
     from lrfind.verify.verdict import VerifyVerdict
 
 ROLE_WORDS = {
-    Role.SUGGESTION: "suggestion",
     Role.GIVEN: "given",
     Role.PINNED: "verify.lr",
     Role.CONFIG: "the optimizer's",
     Role.SEARCH: "searched",
 }
-"""Why a rate is tried, for a person."""
+"""Why a rate is tried, for a person; of a suggestion it is said whose."""
 
 _BRACKET = "rates that cannot be told from it"
 """What the bracket holds."""
@@ -43,9 +42,15 @@ _WORSE_BY = (
 )
 
 
-def roles_text(candidate: Candidate) -> str:
-    """Why a rate is tried."""
-    return ", ".join(ROLE_WORDS[role] for role in candidate.roles)
+def roles_text(candidate: Candidate, whose: str = RANGE_TEST) -> str:
+    """Why a rate is tried.
+
+    Args:
+        candidate: The rate.
+        whose: What suggested the rate that is checked; empty: the user gave it.
+    """
+    suggested = f"{whose}'s" if whose else ROLE_WORDS[Role.GIVEN]
+    return ", ".join(ROLE_WORDS.get(role, suggested) for role in candidate.roles)
 
 
 def verify_csv(trials: Trials | None) -> str:
@@ -218,8 +223,8 @@ def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
             str(judgement.seeds[rate] or ""),
             _loss_text(trials, judgement, rate),
             f"{spread:.2g}" if math.isfinite(spread) else "",
-            f"{worse:.1%}" if math.isfinite(worse) else "",
-            roles_text(trials.candidates[rate]),
+            f"{worse:.1%}" if math.isfinite(worse) and not judgement.learnt_hardly else "",
+            roles_text(trials.candidates[rate], trials.whose),
         ],
         chosen=rate == judgement.recommended,
     )

@@ -216,6 +216,7 @@ class Runs:
             schedule=plan.schedule,
             moves=tuple(made),
             budget=plan.budget,
+            whose=checked.whose,
             spent=search.is_spent,
             cut_off=self.interrupted and bool(made),
         )

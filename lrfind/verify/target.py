@@ -10,7 +10,7 @@ from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
 from lrfind.schedules.named_peak import as_peak
 from lrfind.suggestion import Status, rate_text
-from lrfind.verify.candidates import Role
+from lrfind.verify.candidates import RANGE_TEST, Role
 from lrfind.verify.plan import CONSTANT
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class Checked:
         warnings: What a reader of the answer should know.
         skipped: Pictures that could not be read.
         peaks: The peaks of schedules that come with the suggestion, by policy.
+        whose: What suggested the rate, in words; empty: the user gave the suggestion.
     """
 
     lr: float | None
@@ -58,6 +59,7 @@ class Checked:
     warnings: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     peaks: Mapping[str, float] = field(default_factory=dict)
+    whose: str = RANGE_TEST
 
 
 def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
@@ -180,6 +182,7 @@ def _of_record(config: VerifyConfig) -> Checked:
         earlier.verdict,
         warnings=tuple(warnings),
         peaks=earlier.peaks,
+        whose=RANGE_TEST if earlier.command == "range" else earlier.command,
     )
 
 

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lrfind.verify.target import Checked
 
 
+_ONE_SEED = "the noise of one seed is unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class VerifyVerdict:
     """What is told.
@@ -70,8 +73,18 @@ def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> Verify
     """
     told = _Teller(trials, judgement, before)
     refusal = told.refusal()
-    verdict = " ".join(filter(None, (told.checked(), told.spent(), refusal or told.pinned())))
+    said = (told.checked(), told.hardly(), told.edge(), told.spent(), told.noise(), refusal or told.pinned())
+    verdict = " ".join(filter(None, said))
     return VerifyVerdict(told.suggestion(), verdict, refusal)
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many digits as tell them apart."""
+    for digits in range(3, 9):
+        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 class _Teller:
@@ -89,20 +102,22 @@ class _Teller:
         index = judged.recommended
         if index is None:
             return None
+        ended = f"ended lowest of the {len(self._lrs)} rates tried"
+        if len(self._lrs) == 1:
+            ended = "is the only rate tried, and ended lower than it began"
         return Suggestion(
             lr=self._trials.candidates[index].lr,
             low=rounded(judged.low),
             high=rounded(judged.high),
             rule="verify",
-            reason=f"{self._lrs[index]} ended lowest of the {len(self._lrs)} rates tried{self._when(index)}. "
-            f"{self._interval()}",
+            reason=f"{self._lrs[index]} {ended}{self._when(index)}. {self._interval()}",
         )
 
     def checked(self) -> str:
         """Whether the checked rate holds, and which does."""
         judged, checked = self._judged, self._judged.checked
-        roles = self._trials.candidates[checked].roles
-        name = "The suggestion" if Role.SUGGESTION in roles else "The rate"
+        roles, whose = self._trials.candidates[checked].roles, self._trials.whose
+        name = f"The rate of {whose}" if Role.SUGGESTION in roles and whose else "The given rate"
         name = "The optimizer's rate" if Role.CONFIG in roles else name
         if not math.isfinite(judged.start):
             return (
@@ -117,20 +132,54 @@ class _Teller:
         best = judged.recommended
         return (
             f"{name} does not hold: {said}{self._when(checked)}. {self._lrs[best]} does: it "
-            f"{self._ended(best)}{self._gap(checked, best, 'better')}, the lowest of the {len(self._lrs)} "
-            "rates tried."
+            f"{self._ended(best)}, the lowest of the {len(self._lrs)} rates tried"
+            f"{self._gap(checked, best, 'and better')}."
         )
+
+    def hardly(self) -> str:
+        """That no rate lowered the loss by much."""
+        judged, trials = self._judged, self._trials
+        if not judged.learnt_hardly or judged.recommended is None:
+            return ""
+        before, after = _apart(judged.start, judged.start - judged.drop)
+        return (
+            f"Hardly anything is learnt in {counted(trials.num_steps, 'step')} at any rate tried: the "
+            f"held-out loss falls from {before} to {after} at best, which tells little of the rates; more "
+            f"verify.steps{' and verify.budget' if trials.spent else ''} would."
+        )
+
+    def edge(self) -> str:
+        """That the best rate is the last that was tried on one side."""
+        best, last, spent = self._judged.recommended, len(self._lrs) - 1, self._trials.spent
+        if best is None or 0 < best < last:
+            return ""
+        if not last:
+            return "More verify.budget would try others." if spent else ""
+        word, further = ("highest", "higher") if best else ("lowest", "lower")
+        said = f"{self._lrs[best]} is the {word} rate tried; {further} ones were not tried"
+        return f"{said}, more verify.budget would." if spent else f"{said}."
 
     def spent(self) -> str:
         """That there were not enough steps for all that was to be tried."""
         judged = self._judged
         if not self._trials.spent or judged.recommended is None:
             return ""
-        seeds = int(judged.seeds[judged.recommended])
-        thin = " That is one seed, whose noise is not known." if seeds == 1 else ""
-        return (
-            f"The search ended with its budget, after {self._steps:,} of {self._trials.budget:,} steps.{thin}"
-        )
+        budget, run = self._trials.budget, self._trials.num_steps
+        left = budget - self._steps
+        said = f"The search ended with its budget, after {self._steps:,} of {budget:,} steps"
+        if left >= run:
+            # Only of a further seed more than one run is asked for: nothing is told by a rate alone.
+            said += f": what is left does not pay for two rates on another seed, which take {2 * run:,}"
+        return f"{said}."
+
+    def noise(self) -> str:
+        """That one seed leaves the noise unknown, where it is not told of the pinned rate."""
+        judged, best = self._judged, self._judged.recommended
+        if best is None or judged.seeds[best] != 1 or not (self._trials.spent or not judged.holds):
+            return ""
+        if _ONE_SEED in (self.refusal() or ""):
+            return ""
+        return f"{self._lrs[best]} was trained on one seed, whose noise is not known."
 
     def refusal(self) -> str | None:
         """Why the pinned rate is not sensible."""
@@ -146,7 +195,7 @@ class _Teller:
             return f"{said}, and no other rate that was tried can be recommended in its place."
         there = self._lrs[best]
         said += f", and {there} ends at {judged.means[best]:.3g}"
-        said += self._gap(judged.pinned, best, "worse")
+        said += self._gap(judged.pinned, best, "worse", noise=True)
         return f"{said}. Pin {there} instead."
 
     def pinned(self) -> str:
@@ -158,6 +207,8 @@ class _Teller:
         said = f"verify.lr={self._lrs[judged.pinned]} is sensible"
         if best == judged.pinned:
             return f"{said}: no rate ends lower."
+        if judged.learnt_hardly:
+            return f"{said}, as far as that can be told."
         gap = float(judged.worse_by[judged.pinned])
         said += (
             f": it {self._ended(judged.pinned)}, {'worse' if gap >= 0 else 'better'} than "
@@ -195,9 +246,16 @@ class _Teller:
         judged, best = self._judged, self._judged.best
         assert best is not None
         if best == judged.checked:
-            return f"the lowest of the {len(self._lrs)} rates tried."
+            return (
+                "the only rate tried."
+                if len(self._lrs) == 1
+                else f"the lowest of the {len(self._lrs)} rates tried."
+            )
         gap = float(judged.worse_by[judged.checked])
-        said = f"and the best of the others, {self._lrs[best]}, is better by {gap:.1%} of the drop"
+        said = f"and the best of the others, {self._lrs[best]}, is better"
+        if judged.learnt_hardly:
+            return f"{said} by next to nothing."
+        said += f" by {gap:.1%} of the drop"
         if judged.doubtful:
             return f"{said} in the mean, but the seeds do not agree on it. {self._more_seeds()}"
         return f"{said}, within verify.margin={judged.margin:g}."
@@ -226,17 +284,26 @@ class _Teller:
         between = "or" if most == least + 1 else "to"
         return f"on {most} seeds" if most == least else f"on {least} {between} {most} seeds"
 
-    def _gap(self, one: int, other: int, word: str) -> str:
-        """By how much one rate ends above another; nothing where that was not measured."""
+    def _gap(self, one: int, other: int, word: str, *, noise: bool = False) -> str:
+        """By how much one rate ends above another; nothing where that was not measured, or is nothing.
+
+        Args:
+            one: The higher.
+            other: The lower, the recommended one.
+            word: What the one is, or the other.
+            noise: Say it of one seed too, which `noise` does otherwise.
+        """
         judged = self._judged
-        if judged.diverged[one] or math.isnan(judged.worse_by[one]):
+        if judged.diverged[one] or math.isnan(judged.worse_by[one]) or judged.learnt_hardly:
             return ""
         gap = float(judged.worse_by[one] - judged.worse_by[other])
         seeds = min(int(judged.seeds[one]), int(judged.seeds[other]))
-        noise = " and beyond the noise of the seeds" if seeds > 1 else "; the noise of one seed is unknown"
+        beyond = " and beyond the noise of the seeds" if seeds > 1 else ""
+        if seeds == 1 and (noise or judged.seeds[other] > 1):
+            beyond = f"; {_ONE_SEED}"
         return (
             f", {word} by {gap:.0%} of the drop (verify.margin={judged.margin:g} allows {judged.margin:.0%})"
-            f"{noise}"
+            f"{beyond}"
         )
 
     def _ended(self, index: int) -> str:

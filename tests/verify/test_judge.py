@@ -239,8 +239,8 @@ def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_
     assert (said.suggestion.low, said.suggestion.high) == (0.0577, 0.173)
     assert said.refusal is None
     assert said.verdict == (
-        "The suggestion holds: 0.1 ends at a held-out loss of 0.2 after 4 steps at a constant rate (mean "
-        "over 3 seeds; 1 before training), the lowest of the 3 rates tried."
+        "The rate of the range test holds: 0.1 ends at a held-out loss of 0.2 after 4 steps at a constant "
+        "rate (mean over 3 seeds; 1 before training), the lowest of the 3 rates tried."
     )
     assert said.suggestion.reason == (
         "0.1 ended lowest of the 3 rates tried after 4 steps at a constant rate (mean over 3 seeds; 1 before "
@@ -274,26 +274,32 @@ def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by
     said = told([[0.9, 0.6, 0.2]] * 3)
     assert (said.suggestion.lr, said.suggestion.low, said.suggestion.high) == (0.3, 0.173, 0.3)
     assert said.verdict == (
-        "The suggestion does not hold: 0.1 ends at a held-out loss of 0.6 after 4 steps at a constant rate "
-        "(mean over 3 seeds; 1 before training). 0.3 does: it ends at a held-out loss of 0.2, better by 50% "
-        "of the drop (verify.margin=0.1 allows 10%) and beyond the noise of the seeds, the lowest of the 3 "
-        "rates tried."
+        "The rate of the range test does not hold: 0.1 ends at a held-out loss of 0.6 after 4 steps at a "
+        "constant rate (mean over 3 seeds; 1 before training). 0.3 does: it ends at a held-out loss of 0.2, "
+        "the lowest of the 3 rates tried, and better by 50% of the drop (verify.margin=0.1 allows 10%) and "
+        "beyond the noise of the seeds. 0.3 is the highest rate tried; higher ones were not tried."
     )
 
 
 def test_a_rate_that_was_given_up_is_told_so():
     said = told([[NAN, NAN, 0.2]]).verdict
     assert said.startswith(
-        "The suggestion does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, far behind "
-        "the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+        "The rate of the range test does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, "
+        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
     )
 
 
 def test_a_search_that_ended_with_its_budget_says_so():
-    said = told([[0.3, 0.2, 0.9]], spent=True).verdict
+    said = told([[0.3, 0.2, 0.9]], spent=True, budget=35).verdict
     assert said.endswith(
-        "The search ended with its budget, after 32 of 100 steps. That is one seed, whose noise is not known."
+        "The search ended with its budget, after 32 of 35 steps. 0.1 was trained on one seed, whose noise is "
+        "not known."
     )
+    for budget in (36, 39):
+        assert (
+            f"after 32 of {budget} steps: what is left does not pay for two rates on another seed, which "
+            "take 8."
+        ) in told([[0.3, 0.2, 0.9]], spent=True, budget=budget).verdict
     assert "budget" not in told([[0.3, 0.2, 0.9]]).verdict
 
 
@@ -360,7 +366,50 @@ def test_seeds_that_do_not_agree_are_told(role):
     assert "in the mean, but the seeds do not agree on it. Raise verify.seeds" in said.verdict
     # Though chance may be the cause of it, a rate that is worse by 43% is not among those to choose from.
     assert (said.suggestion.lr, said.suggestion.low) == (0.3, 0.173)
-    assert said.verdict.startswith("The suggestion holds" if role is Role.SUGGESTION else "The rate holds")
+    assert said.verdict.startswith(
+        "The rate of the range test holds" if role is Role.SUGGESTION else "The given rate holds"
+    )
+
+
+@pytest.mark.parametrize(
+    ("whose", "name"), [("refine", "The rate of refine holds"), ("", "The given rate holds")]
+)
+def test_a_suggestion_is_named_by_what_made_it(whose, name):
+    assert told([[0.3, 0.2, 0.9]] * 3, whose=whose).verdict.startswith(name)
+
+
+@pytest.mark.parametrize("spent", [False, True])
+def test_of_one_seed_it_is_told_once_that_the_noise_is_not_known(spent):
+    for pinned in (None, 1.0):
+        row = [0.9, 0.6, 0.2] + [0.8] * (pinned is not None)
+        said = told([row], spent=spent, pinned=pinned).verdict
+        assert said.count("noise") == 1
+        assert "0.3 does: it ends at a held-out loss of 0.2, the lowest of the" in said
+        assert "rates tried, and better by 50% of the drop (verify.margin=0.1 allows 10%)." in said
+
+
+def test_where_the_best_rate_is_the_last_on_one_side_it_is_told():
+    upper, lower = told([[0.9, 0.6, 0.2]], spent=True).verdict, told([[0.2, 0.6, 0.9]]).verdict
+    assert "0.3 is the highest rate tried; higher ones were not tried, more verify.budget would." in upper
+    assert "0.0333 is the lowest rate tried; lower ones were not tried." in lower
+    assert "not tried" not in told([[0.9, 0.2, 0.6]], spent=True).verdict
+
+
+@pytest.mark.parametrize("pinned", [None, 1.0])
+@pytest.mark.parametrize(
+    "finals", [[2.2985, 2.2982, 2.2978], [2.2985, 2.2978, 2.2985], [2.2985, 2.29784, 2.2978]]
+)
+def test_where_hardly_anything_was_learnt_it_is_told_and_no_share_of_it(finals, pinned):
+    row = [*finals, 2.2984][: 3 if pinned is None else 4]
+    said = told([row], start=2.2991, pinned=pinned, spent=True).verdict
+    assert (
+        "Hardly anything is learnt in 4 steps at any rate tried: the held-out loss falls from 2.299 to 2.298 "
+        "at best, which tells little of the rates; more verify.steps and verify.budget would."
+    ) in said
+    assert "%" not in said
+    # From 1% of the initial loss on it is a drop.
+    assert "Hardly" in told([[0.995, 0.991, 0.995]]).verdict
+    assert "Hardly" not in told([[0.995, 0.989, 0.995]]).verdict
 
 
 def test_a_run_that_was_cut_off_is_not_judged():

@@ -70,7 +70,8 @@ def judged(measured, **options):
 
 
 def answer_of(page):
-    return of(page.panels[1], Label)[-1].text
+    """What stands above the right panel, from the top."""
+    return "; ".join(label.text for label in reversed(of(page.panels[1], Label)))
 
 
 THREE = trials([[1.5, 0.5, 0.2, INF], [1.4, 0.6, 0.3, 0.4]])
@@ -85,7 +86,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert [placed.entry.text for placed in page.entries] == [
         "0.01, searched: ends at 1.45",
         "0.0333, searched: ends at 0.55",
-        "0.1, suggestion: ends at 0.25",
+        "0.1, the range test's: ends at 0.25",
         "0.3, searched: diverged on 1 of 2 seeds",
         "held-out loss before training",
         "0.0577 to 0.173: cannot be told from the best",
@@ -99,7 +100,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert finals.y.tolist() == [0.2, 0.3]
     assert final.y == pytest.approx([0.25])
     assert len(diverged.y) == 0
-    assert answer_of(page) == "0.1 holds"
+    assert answer_of(page) == "suggested 0.1; the range test's 0.1 holds"
     ((good,), (start,)) = of(ends, Span), of(ends, Marker)
     ends_of_it = (math.sqrt(0.0333 * 0.1), math.sqrt(0.1 * 0.3))
     assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
@@ -145,9 +146,9 @@ def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
 @pytest.mark.parametrize(
     ("finals", "pinned", "answer"),
     [
-        ([[1.5, 0.5, 0.2, 0.3]], None, "0.1 holds"),
-        ([[1.5, 0.5, 1.0, 0.3]], None, "0.1 does not hold, 0.3 does"),
-        ([[1.5, 0.5, 0.2, 0.3, 1.9]], 1.0, "0.1 holds, 1 is not sensible"),
+        ([[1.5, 0.5, 0.2, 0.3]], None, "suggested 0.1; the range test's 0.1 holds"),
+        ([[1.5, 0.5, 1.0, 0.3]], None, "suggested 0.3; the range test's 0.1 does not hold"),
+        ([[1.5, 0.5, 0.2, 0.3, 1.9]], 1.0, "suggested 0.1, 1 is not sensible; the range test's 0.1 holds"),
         ([[2.0, 2.0, 2.0, 2.5]], None, "nothing was learnt: not judged"),
         ([[INF] * 4], None, "no rate holds"),
     ],
@@ -157,8 +158,19 @@ def test_the_answer_stands_in_the_picture(finals, pinned, answer, readable):
     judgement = judged(measured, pinned=measured.index([Role.PINNED]))
     page = verify_page(measured, judgement, "title")
     assert answer_of(page) == answer
-    colour = {"0.1 holds": GREEN_TEXT, "nothing was learnt: not judged": DARK}.get(answer, VERMILLION_TEXT)
+    held = "suggested 0.1; the range test's 0.1 holds"
+    colour = {held: GREEN_TEXT, "nothing was learnt: not judged": DARK}.get(answer, VERMILLION_TEXT)
     assert of(page.panels[1], Label)[-1].colour == colour
+    readable(page)
+
+
+def test_long_rates_leave_the_answer_room(readable):
+    lrs = [0.00162, 0.00344, 0.0123, 0.0876]
+    tried = candidates(lrs, 0.00162, Role.SUGGESTION, 0.00344)
+    measured = dataclasses.replace(trials([[1.5, 1.4, 0.5, 0.2]]), candidates=tried)
+    page = verify_page(measured, judged(measured, checked=0, pinned=1), "title")
+    said = "suggested 0.0876, 0.00344 is not sensible; the range test's 0.00162 does not hold"
+    assert answer_of(page) == said
     readable(page)
 
 
@@ -226,11 +238,13 @@ def test_the_record_says_how_each_rate_ended():
 def test_the_screen_marks_the_rate_to_take():
     text = [line.text for line in shown(verify_lines(THREE, judged(THREE), FLAT, []))]
     head = next(i for i, line in enumerate(text) if line.split()[:1] == ["lr"])
-    assert text[head + 3].split() == ["*", "0.1", "2", "0.25", "0.071", "0.0%", "suggestion"]
+    assert text[head + 3].split() == ["*", "0.1", "2", "0.25", "0.071", "0.0%", "the", "range", "test's"]
     assert text[head + 4].split() == ["0.3", "2", "diverged", "54.3%", "searched"]
     assert text[head + 5].split() == ["2", "before", "training"]
     assert text[head + 6].startswith("worse by: the share that is missing of the fall")
     assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, verify.lr"
+    of_refine = candidates([0.1], 0.1, Role.SUGGESTION, None)[0]
+    assert [roles_text(of_refine, whose) for whose in ("refine", "")] == ["refine's", "given"]
 
 
 def test_a_rate_that_was_given_up_is_told_in_the_same_words_on_the_screen_and_in_the_picture():
