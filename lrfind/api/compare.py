@@ -25,7 +25,7 @@ from lrfind.errors import UserError
 from lrfind.range_test.config import RangeSettings
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
-from lrfind.tasks.own import SeededTask, one_of, own_task, plain_arguments
+from lrfind.tasks.own import SeededTask, batches_given, one_of, own_task, plain_arguments
 from lrfind.training.batch import num_samples
 from lrfind.training.snapshot import preserved
 
@@ -175,7 +175,7 @@ def compare(
         resume=None,
     )
     refuse_problems(settings)
-    fixed = list(held_out)
+    fixed = batches_given(held_out, "held_out")
     began = time.perf_counter()
     with ExitStack() as put_back:
         tasks: dict[tuple[str, int], OpenTask] = {}

@@ -12,7 +12,7 @@ from lrfind.config.compose import with_optimizers
 from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
-from lrfind.tasks.data.held_out import held_out_samples, is_counted
+from lrfind.tasks.data.held_out import held_out_samples, is_counted, met_again
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.threads import available, thread_count, threads_of
 from lrfind.training.step import evaluate
@@ -120,7 +120,7 @@ class Setting:
         sizes = _batch_sizes(config, data)
         held_out, pool = _held_out(config, data, sizes)
         notes = []
-        if not is_counted(data):
+        if met_again(data):
             notes.append(
                 "The held-out samples were drawn first; a later pass over the data may bring them again."
             )

@@ -17,7 +17,7 @@ from lrfind.schedule.trial_report import announced
 from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of
-from lrfind.tasks.data.held_out import held_out_samples, is_counted
+from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds
 from lrfind.training.optimizer import momentum_of
 from lrfind.training.run_set import RunSet, RunsInterrupted
@@ -131,7 +131,7 @@ class Trial:
             first_seed=config.seed,
         )
         trial.data = data
-        if not is_counted(data):
+        if met_again(data):
             trial.notes.append(
                 "The held-out samples were drawn first; a later pass over the data may bring them again."
             )

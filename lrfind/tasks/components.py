@@ -17,7 +17,7 @@ from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.tasks.data.collate import COLLATE, collate_of
-from lrfind.tasks.data.dataset import Data, wrap
+from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
 from lrfind.tasks.data.hugging_face import require_tensors
 from lrfind.tasks.data.own_loader import in_batches_of
 from lrfind.tasks.data.sources import Source, source_of
@@ -61,7 +61,7 @@ def data_of(config: TaskConfig) -> Data:
     collate = collate_of(ours.get(COLLATE), config.trust)
     timeout = _seconds(ours.get(TIMEOUT))
     obj = data_of_framework(dataclasses.replace(config, data=node))
-    name = "its own data" if node["_target_"] == FROM_MODEL else node_name(node)
+    name = OF_THE_MODEL if node["_target_"] == FROM_MODEL else node_name(node)
     if obj is None:
         make = callable_of("data", node, config.trust)
         with _tensors_only(node["_target_"]):

@@ -6,12 +6,14 @@ import dataclasses
 import itertools
 import math
 import random
+from collections.abc import Iterable
 from contextlib import contextmanager
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import torch
+from torch import nn
 
 from lrfind.config.schema import Precision
 from lrfind.errors import ModelError, OptimizerError, UserError
@@ -20,15 +22,14 @@ from lrfind.tasks.data.own_loader import rebatched
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.training.batch import endless, on_device
 from lrfind.training.objective import Objective
-from lrfind.training.optimizer import name_of_optimizer
+from lrfind.training.optimizer import is_optimizer, name_of_optimizer
 from lrfind.training.snapshot import Snapshot, generators_of
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from torch import nn
     from torch.optim import Optimizer
 
     from lrfind.training.objective import Criterion, Forward
@@ -70,6 +71,7 @@ def own_task(
             f"there are {num_ranks()}: call it before torch.distributed.init_process_group, or in a process "
             "of its own."
         )
+    check_kinds(model, optimizer, criterion, loader)
     precision = one_of(Precision, precision)
     check_trainable(model, optimizer)
     device = next(model.parameters()).device
@@ -229,10 +231,24 @@ def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> lis
     """
     if batches is None:
         return None
-    found = [on_device(batch, device) for batch in batches]
+    found = [on_device(batch, device) for batch in batches_given(batches, name)]
     if not found:
         raise UserError(f"{name} holds no batch; leave it out for none.")
     return found
+
+
+def batches_given(batches: Iterable[Any], name: str) -> list[Any]:
+    """The batches of an argument.
+
+    Raises:
+        UserError: It is no iterable; `name` is what the message calls it.
+    """
+    if not isinstance(batches, Iterable):
+        raise UserError(
+            f"{name} must be batches, got {batches!r}: in Python it takes an iterable of batches that are "
+            "not trained on, such as a DataLoader of your validation set or a list of batches."
+        )
+    return list(batches)
 
 
 def plain_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -252,6 +268,35 @@ def one_of(choices: type[Choice], value: Choice | str) -> Choice:
     except ValueError:
         names = ", ".join(member.value for member in choices)
         raise UserError(f"{choices.__name__.lower()} must be one of {names}, got {value!r}.") from None
+
+
+def check_kinds(model: object, optimizer: object, criterion: object, loader: object) -> None:
+    """Checks that each argument is of its kind, and not in another's place.
+
+    Raises:
+        UserError: They are not.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError(f"model must be a torch.nn.Module, got {_kind(model)}.")
+    if not is_optimizer(optimizer):
+        raise OptimizerError(
+            f"optimizer must be a torch.optim.Optimizer, got {_kind(optimizer)}: was it swapped with "
+            "another argument?"
+        )
+    if criterion is not None and not callable(criterion):
+        raise UserError(
+            f"criterion must be a loss that can be called, or None, got {_kind(criterion)}: was it swapped "
+            "with another argument?"
+        )
+    if not (isinstance(loader, Iterable) or hasattr(loader, "__getitem__")):
+        raise UserError(
+            f"loader must be an iterable of batches, such as a DataLoader, got {_kind(loader)}: was it "
+            "swapped with another argument?"
+        )
+
+
+def _kind(given: object) -> str:
+    return f"the class {given.__name__} itself" if isinstance(given, type) else f"a {type(given).__name__}"
 
 
 def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:

@@ -57,6 +57,11 @@ def as_one(optimizer: Optimizer | Sequence[Optimizer]) -> Optimizer:
     return optimizer  # type: ignore[return-value]
 
 
+def is_optimizer(given: object) -> bool:
+    """Whether it is an optimizer of torch, or has what one has, as a wrapper of one does."""
+    return isinstance(given, Optimizer) or hasattr(given, "param_groups")
+
+
 def name_of_optimizer(optimizer: Optimizer) -> str:
     """Its class, or those of several."""
     each = optimizer.optimizers if isinstance(optimizer, Optimizers) else (optimizer,)

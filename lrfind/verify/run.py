@@ -12,7 +12,8 @@ from lrfind.execution.launcher import chosen_launcher
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
-from lrfind.tasks.data.held_out import held_out_samples, is_counted
+from lrfind.tasks.data.held_out import held_out_samples, met_again
+from lrfind.training.batch import num_samples
 from lrfind.training.groups import groups_of
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
@@ -143,11 +144,9 @@ class Runs:
             first_seed=config.seed,
             saved=saved,
         )
-        if not is_counted(data):
-            runs.notes.append(
-                f"data={data.name} has no index: the held-out loss is read on its first batches, which "
-                "training meets too where the data begins again or is shuffled by a loader of its own."
-            )
+        if told := met_again(data):
+            observer.note(told)
+            runs.notes.append(told)
         return runs
 
     def announce(self) -> None:
@@ -314,6 +313,8 @@ class Runs:
         """Keeps what the first task tells, and says how long it may take."""
         self.title = task.title
         self.groups = groups_of(task.model, task.optimizer)
+        if task.validation is not None:
+            self.held_out = sum(map(num_samples, task.validation))  # batches come whole, and may run out
         seconds = search.left * seconds_a_step(task, search.start / 10)
         seeds = self._settings.seeds
         self._observer.note(

@@ -221,3 +221,20 @@ def test_an_iterator_is_swept_once():
     result = range_test(model, optimizer, nn.MSELoss(), batches, end_lr=0.1)
     assert result.repeats is None
     assert len(result.curve) == 60
+
+
+@pytest.mark.parametrize(
+    ("order", "said"),
+    [
+        ("mclo", "optimizer must be a torch.optim.Optimizer, got a CrossEntropyLoss: was it swapped"),
+        ("omcl", "model must be a torch.nn.Module, got a SGD"),
+        ("molc", "criterion must be a loss that can be called, or None, got a list: was it swapped"),
+        ("mocc", "loader must be an iterable of batches, such as a DataLoader, got a CrossEntropyLoss"),
+    ],
+)
+def test_an_argument_in_the_place_of_another_is_named(order, said):
+    model = nn.Linear(2, 2)
+    given = {"m": model, "o": torch.optim.SGD(model.parameters(), lr=0.1), "c": nn.CrossEntropyLoss(),
+             "l": [(torch.zeros(1, 2), torch.zeros(1, dtype=torch.long))]}  # fmt: skip
+    with pytest.raises(UserError, match=said):
+        range_test(*(given[each] for each in order))

@@ -133,3 +133,10 @@ def test_along_a_schedule_a_result_gives_the_peak_it_names_and_a_bare_suggestion
     }
     bare = verify(*own.arguments, own.held_out, around=result.suggestion, **words)
     assert bare.content["checked"]["lr"] == result.suggestion.lr
+
+
+def test_a_number_of_samples_to_hold_out_is_refused_in_words():
+    model = Bowl()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(UserError, match="held_out must be batches, got 100: in Python it takes"):
+        verify(model, optimizer, None, [torch.zeros(1)], held_out=100)

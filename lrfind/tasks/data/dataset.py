@@ -17,6 +17,10 @@ SIDE = 224
 """Pixels of a side of pictures from files, where nothing else is asked for."""
 
 
+OF_THE_MODEL = "its own data"
+"""Name of the data that a model of a framework brings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Normalisation:
     """How raw pictures become what a model sees, on the device: `(x * scale - mean) / std`, a channel each.

@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lrfind.adapters.transformers import CountedBatches
 from lrfind.errors import ConfigError, DataError
+from lrfind.tasks.data.dataset import OF_THE_MODEL
 from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader, unwrapped
 from lrfind.tasks.data.images import without_skipped
+from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length
 from lrfind.tasks.data.prefetch import normaliser
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import num_samples, on_device
@@ -32,8 +35,27 @@ _OF_A_STREAM = 512
 
 
 def is_counted(data: Data) -> bool:
-    """Whether samples have an index, so that some can be set apart for good."""
+    """Whether samples have an index, and are drawn by it."""
     return source_of(data.dataset) in (Source.TENSORS, Source.MAP)
+
+
+def met_again(data: Data) -> str | None:
+    """What the user should know where training meets the held-out samples; None: it never does."""
+    if is_counted(data) or can_be_parted(data):
+        return None
+    return (
+        f"samples cannot be kept out of {_called(data)}: the held-out loss is read on the first batches, "
+        "which training meets too where the data begins again or is shuffled by a loader of its own."
+    )
+
+
+def _called(data: Data) -> str:
+    """The data as the user knows them."""
+    if data.name != OF_THE_MODEL:
+        return f"data={data.name}"
+    if isinstance(data.dataset, CountedBatches):
+        return "the Trainer's train_dataset"
+    return "the data of your LightningModule"
 
 
 def held_out_samples(
@@ -44,7 +66,8 @@ def held_out_samples(
     Args:
         data: What they are taken from.
         asked: A number of samples, a share below 1, or None: a fifth, at most 2,000 and at most what leaves a
-            batch; 512 where the data has no index.
+            batch; 512 where nobody knows how many there are. Behind a loader that cannot be made anew
+            without them, whole batches, of which one is the least.
         batch_size: Samples a batch of training.
         key: The dotted key that asks for it, for messages.
         size_key: The one that asks for the batch size.
@@ -52,14 +75,20 @@ def held_out_samples(
     Raises:
         ConfigError: It leaves less than one batch, or is a share of nobody knows how many samples.
     """
-    if not is_counted(data):
+    count = len(data.dataset) if is_counted(data) else known_length(data)
+    name = _called(data)
+    if count is None:
         if asked is not None and asked < 1:
             raise ConfigError(
-                f"{key}={asked:g} is a share, and data={data.name} does not say how many samples "
-                f"it holds: give a number of samples, such as {key}=1000."
+                f"{key}={asked:g} is a share, and of {name} nobody knows how many samples there are: give a "
+                f"number of samples, such as {key}=1000."
             )
         return _OF_A_STREAM if asked is None else int(asked)
-    count = len(data.dataset)
+    if not is_counted(data):
+        batch_size = batch_size_of(data) or batch_size
+        if not can_be_parted(data) and asked is None:
+            whole = min(round(_SHARE * count), _MOST) // batch_size * batch_size
+            return whole or min(batch_size, count)
     most = count - batch_size
     size = f"{size_key}={batch_size}" if size_key == "batch_size" else f"{batch_size} (of {size_key})"
     if asked is None:
@@ -70,15 +99,14 @@ def held_out_samples(
         rest = max(count - samples, 1)
         remedy = f"A batch size of {rest} or less leaves {count - rest}." if count > 1 else "Give more data."
         raise ConfigError(
-            f"{size} leaves none of the {count} samples of data={data.name} to read a held-out loss on. "
-            f"{remedy}"
+            f"{size} leaves none of the {count} samples of {name} to read a held-out loss on. {remedy}"
         )
     if asked is None:
         return min(samples, most)
     if samples > most:
         raise ConfigError(
             f"{key}={asked:g} leaves less than one batch of {size} of the {count} samples of "
-            f"data={data.name} for training. Choose {most} or less, or a smaller batch."
+            f"{name} for training. Choose {most} or less, or a smaller batch."
         )
     return samples
 

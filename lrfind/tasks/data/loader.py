@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -20,6 +20,7 @@ from lrfind.tasks.data.fetching import (
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
 from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
+from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
 from lrfind.tasks.data.prefetch import moved, normaliser
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import on_device
@@ -77,7 +78,8 @@ def make_batches(
         device: Where batches are to lie.
         num_workers: Worker processes; None chooses: none for data in memory and for streams, none on the
             CPU for strangers' data sets, and a number that suits the machine for pictures.
-        validation_samples: Samples set apart; in an iterable, the first batches that hold so many.
+        validation_samples: Samples set apart. Behind a loader that cannot be made anew without them, and in
+            an iterable, they are the first batches that hold so many, and one pass gives at most what it has.
         skip: Batches to leave out at the start, as a run that goes on has drawn them already. Where samples
             have an index, they are not read.
         share: The part of every global batch that is drawn; of a `DataLoader` or an iterable it is one batch
@@ -101,14 +103,24 @@ def make_batches(
             pin_memory=device.type == "cuda",
         )
         hint = f" A batch takes batch_size={batch_size} samples."
-    endless = restarted(stream, name=data.name, hint=hint, timeout=data.timeout)
+    apart: Iterable[Any] | None = None
+    if validation_samples and can_be_parted(data):
+        _require_rest(data, validation_samples)
+        stream, apart = parted(stream, validation_samples, seed=seed)
+    passes = _Passes(stream)
+    endless = restarted(passes, name=data.name, hint=hint, timeout=data.timeout)
+    drawn: Iterator[Any] = endless
     finish = normaliser(data.normalisation, device)
     validation = None
-    if validation_samples:
-        validation = [finish(on_device(b, device)) for b in _first_batches(endless, validation_samples)]
+    if apart is not None:
+        once = unwrapped(iter(apart), timeout=data.timeout)
+        validation = [finish(on_device(batch, device)) for batch in once]
+    elif validation_samples:
+        first, drawn = _first_batches(endless, validation_samples, passes)
+        validation = [finish(on_device(batch, device)) for batch in first]
     for _ in range(skip * share.ranks):
-        next(endless)
-    own = endless if share == WHOLE else islice(endless, share.rank, None, share.ranks)
+        next(drawn)
+    own = drawn if share == WHOLE else islice(drawn, share.rank, None, share.ranks)
     length = _length(stream)
     return Loaders(
         map(finish, moved(own, device)),
@@ -205,12 +217,43 @@ def _drawn(loader: Iterable[Any], timeout: float | None) -> Generator[Any]:
     yield from unwrapped(iter(loader), timeout=timeout)
 
 
-def _first_batches(batches: Iterator[Any], samples: int) -> Iterator[Any]:
+class _Passes:
+    """A source of batches that counts how often it was begun."""
+
+    def __init__(self, source: Iterable[Any]) -> None:
+        self.begun = 0
+        self._source = source
+
+    def __iter__(self) -> Iterator[Any]:
+        self.begun += 1
+        return iter(self._source)
+
+
+def _require_rest(data: Data, samples: int) -> None:
+    """Refuses to set so many samples apart that no batch is left.
+
+    Raises:
+        DataError: They are.
+    """
+    count, size = known_length(data) or 0, batch_size_of(data) or 1
+    if count - samples < min(size, count):
+        raise DataError(
+            f"{samples} samples set apart leave less than one batch of {size} of the {count} samples of "
+            f"data={data.name} for training. Set {max(count - size, 0)} or less apart, or give more data."
+        )
+
+
+def _first_batches(batches: Iterator[Any], samples: int, passes: _Passes) -> tuple[list[Any], Iterator[Any]]:
+    """The batches of the first pass that hold so many samples, or all of it, and those after them."""
+    found: list[Any] = []
     drawn = 0
     while drawn < samples:
         batch = next(batches)
-        yield batch
+        if passes.begun > 1 and found:
+            return found, chain([batch], batches)
+        found.append(batch)
         drawn += _samples_in(batch)
+    return found, batches
 
 
 def _samples_in(batch: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch.utils.data import (
     BatchSampler,
     DataLoader,
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 _KEPT = (
-    *("sampler", "num_workers", "collate_fn", "pin_memory", "drop_last", "timeout", "worker_init_fn"),
-    *("multiprocessing_context", "generator", "prefetch_factor", "persistent_workers"),
+    *("num_workers", "collate_fn", "pin_memory", "timeout", "worker_init_fn", "multiprocessing_context"),
+    *("generator", "prefetch_factor", "persistent_workers"),
 )
-"""What a loader of another batch size has as the first one has it."""
+"""What a loader of other batches has as the first one has it, beside what its batch sampler has."""
 
 
 def in_batches_of(size: int, data: Data) -> Data:
@@ -66,10 +67,81 @@ def rebatched(loader: Any, size: int) -> Any:
         raise ValueError(f"is a DataLoader of a class of its own ({type(loader).__name__})")
     if type(loader.batch_sampler) is not BatchSampler:
         raise ValueError("is a DataLoader whose batches a sampler of its own, or its data set, puts together")
-    kept = {name: getattr(loader, name) for name in _KEPT}
-    if isinstance(loader.dataset, IterableDataset):
-        del kept["sampler"]
+    kept = {name: getattr(loader, name) for name in _KEPT} | {"drop_last": loader.batch_sampler.drop_last}
+    if not isinstance(loader.dataset, IterableDataset):
+        kept["sampler"] = loader.batch_sampler.sampler  # a loader made with a batch sampler has another
     return DataLoader(loader.dataset, batch_size=size, **kept)
+
+
+def known_length(data: Data) -> int | None:
+    """Samples in the data set behind a loader that gives every one of them once; None: nobody knows."""
+    samples = getattr(_innermost(data.dataset), "dataset", None)
+    if samples is None or isinstance(samples, IterableDataset):
+        return None
+    try:
+        return len(samples)
+    except TypeError:
+        return None
+
+
+def batch_size_of(data: Data) -> int | None:
+    """Samples a batch of a loader, where it says it."""
+    size = getattr(data.dataset, "batch_size", None)
+    return size if isinstance(size, int) and size > 0 else None
+
+
+def can_be_parted(data: Data) -> bool:
+    """Whether some samples behind a loader can be kept from training, by a loader of the others.
+
+    They can behind a plain DataLoader of a map-style data set that draws in order or at random.
+    """
+    loader = _innermost(data.dataset)
+    return (
+        type(loader) is DataLoader
+        and not isinstance(loader.dataset, IterableDataset)
+        and type(loader.batch_sampler) is BatchSampler
+        and known_length(data) is not None
+        and _is_plain(loader.batch_sampler.sampler, loader.dataset)
+    )
+
+
+def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
+    """A loader of all samples but some, as the given one draws them, and one of those, always the same.
+
+    Args:
+        loader: One that `can_be_parted`.
+        samples: How many are set apart, less than there are.
+        seed: Of which they are.
+    """
+    if isinstance(loader, (HookedBatches, CountedBatches)):
+        rest, apart = parted(loader.loader, samples, seed=seed)
+        # What is read makes no steps, whose items would be counted.
+        return loader.of(rest), apart if isinstance(loader, CountedBatches) else loader.of(apart)
+    order = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(seed))
+    held, left = (
+        Subset(loader.dataset, indices.sort().values.tolist())
+        for indices in (order[:samples], order[samples:])
+    )
+    own = loader.batch_sampler
+    sampler: SequentialSampler | RandomSampler = SequentialSampler(left)
+    if isinstance(own.sampler, RandomSampler):
+        sampler = RandomSampler(left, generator=own.sampler.generator)
+    kept = {name: getattr(loader, name) for name in _KEPT}
+    rest = DataLoader(left, batch_size=own.batch_size, drop_last=own.drop_last, sampler=sampler, **kept)
+    apart = DataLoader(
+        held,
+        batch_size=own.batch_size,
+        collate_fn=loader.collate_fn,
+        generator=torch.Generator().manual_seed(seed),
+    )
+    return rest, apart
+
+
+def _innermost(loader: Any) -> Any:
+    """The loader itself, without what calls hooks or counts."""
+    while isinstance(loader, (HookedBatches, CountedBatches)):
+        loader = loader.loader
+    return loader
 
 
 def samples_behind(data: Data) -> Data | None:

@@ -360,11 +360,19 @@ def test_validation_that_leaves_less_than_a_batch_is_refused():
         loaders_of(numbers(), validation_samples=7)
 
 
-@pytest.mark.parametrize("obj", [Stream(16), DataLoader(Numbers(16), batch_size=4)])
-def test_validation_of_a_stream_is_what_was_drawn_first(obj):
-    loaders = loaders_of(obj, validation_samples=6)
+def test_validation_of_a_stream_is_what_was_drawn_first():
+    loaders = loaders_of(Stream(16), validation_samples=6)
     assert [target.tolist() for _, target in loaders.validation] == [[0, 1, 2, 3], [4, 5, 6, 7]]
     assert next(loaders.batches)[1].tolist() == [8, 9, 10, 11]
+
+
+def test_validation_of_a_plain_loader_is_kept_from_training():
+    loaders = loaders_of(DataLoader(Numbers(16), batch_size=4), validation_samples=6)
+    apart = torch.cat([target for _, target in loaders.validation]).tolist()
+    drawn = torch.cat([next(loaders.batches)[1] for _ in range(6)]).tolist()  # two passes, of 4, 4 and 2
+    assert len(apart) == 6
+    assert sorted(apart + drawn[:10]) == list(range(16))
+    assert drawn[10:] == drawn[:10]
 
 
 def test_validation_of_pictures_is_normalised_and_none_where_not_asked_for():
