@@ -51,6 +51,9 @@ VISIBLE = 0.01
 RISEN = 0.1
 """Share of the level from which on a rise of the drawn line is spoken of."""
 
+LOST = 3.0
+"""Times of the untrained model's loss that a loss lies above it where the training is lost."""
+
 
 class Shape(str, Enum):
     """What a curve shows."""
@@ -339,12 +342,8 @@ def multiplied(curve: Curve) -> float:
     if curve.start_losses is None:
         return math.inf
     level = float(np.nanmax(np.abs(curve.start_losses)))
-    above = np.flatnonzero(curve.losses - curve.start_losses > _MULTIPLE * level)
+    above = np.flatnonzero(curve.losses - curve.start_losses > LOST * level)
     return float(above[0]) if len(above) else math.inf
-
-
-_MULTIPLE = 3.0
-"""Times of the untrained model's loss that a loss lies above it where the training is lost."""
 
 
 def _share(noise: float, level: float) -> str:
