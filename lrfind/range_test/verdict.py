@@ -10,6 +10,7 @@ import numpy as np
 
 from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.smoothed_curve import RISE, STOPPED_EARLY
+from lrfind.report.formatting import told_apart
 from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
-        high, low = _levels(smoothed.plateau, float(smoothed.drawn[smoothed.lowest_drawn]))
+        high, low = told_apart(smoothed.plateau, float(smoothed.drawn[smoothed.lowest_drawn]))
         return (
             f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
             "the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it turns."
@@ -265,7 +266,7 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
     what = "The loss" if curve.accuracies is None else "The share of wrong answers"
-    high, low = _levels(smoothed.plateau, float(smoothed.drawn[lowest]))
+    high, low = told_apart(smoothed.plateau, float(smoothed.drawn[lowest]))
     said = (
         f"Healthy: {what.lower()} fell from {high} to {low}, lowest near "
         f"{rate_text(smoothed.lrs[lowest])}, {end}."
@@ -286,7 +287,7 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
 def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
     """Where the drawn line went that shows no fall, and why it shows none."""
     lowest, (fall, deviation) = smoothed.lowest_drawn, smoothed.fall
-    high, low = _levels(smoothed.plateau, float(smoothed.drawn[lowest]))
+    high, low = told_apart(smoothed.plateau, float(smoothed.drawn[lowest]))
     if smoothed.plateau - float(smoothed.drawn[lowest]) <= VISIBLE * abs(smoothed.plateau):
         return (
             f"The {what} never fell by more than its noise ({_share(smoothed.noise, smoothed.plateau)} of "
@@ -316,7 +317,7 @@ def _rose_at_once(smoothed: SmoothedCurve, what: str) -> str:
     if start - float(smoothed.drawn[lowest]) <= VISIBLE * abs(start):
         return f"The {what} rose from the start and never fell below it: {too_high}"
     if (smoothed.drawn[:lowest] > start + RISEN * abs(start)).any():
-        high, low = _levels(start, float(smoothed.drawn[lowest]))
+        high, low = told_apart(start, float(smoothed.drawn[lowest]))
         where = rate_text(smoothed.lrs[lowest])
         return (
             f"The {what} rose from the start, and fell below it ({high}) only after that, to {low} near "
@@ -348,12 +349,3 @@ def multiplied(curve: Curve) -> float:
 
 def _share(noise: float, level: float) -> str:
     return f"{noise / abs(level):.0%}" if level else f"{noise:.3g}, against a level of 0"
-
-
-def _levels(high: float, low: float) -> tuple[str, str]:
-    """Two levels with three significant digits, or as many as tell them apart."""
-    for digits in range(3, 8):
-        texts = f"{high:.{digits}g}", f"{low:.{digits}g}"
-        if texts[0] != texts[1]:
-            break
-    return texts

@@ -43,3 +43,12 @@ def counted(count: int, what: str) -> str:
 def listed(names: Sequence[str], last: str = "and") -> str:
     """Spells names: `a`, `a and b`, `a, b and c`; there is one at least."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Spells two numbers with three significant digits, or as many as tell them apart, eight at most."""
+    for digits in range(3, 9):
+        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts

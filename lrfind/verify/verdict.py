@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.report.formatting import counted
+from lrfind.report.formatting import counted, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
 from lrfind.verify.judge import judge
@@ -78,15 +78,6 @@ def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> Verify
     return VerifyVerdict(told.suggestion(), verdict, refusal)
 
 
-def _apart(one: float, other: float) -> tuple[str, str]:
-    """Two numbers with as many digits as tell them apart."""
-    for digits in range(3, 9):
-        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
-        if texts[0] != texts[1]:
-            break
-    return texts
-
-
 class _Teller:
     """Finds the words for a judgement."""
 
@@ -141,7 +132,7 @@ class _Teller:
         judged, trials = self._judged, self._trials
         if not judged.learnt_hardly or judged.recommended is None:
             return ""
-        before, after = _apart(judged.start, judged.start - judged.drop)
+        before, after = told_apart(judged.start, judged.start - judged.drop)
         return (
             f"Hardly anything is learnt in {counted(trials.num_steps, 'step')} at any rate tried: the "
             f"held-out loss falls from {before} to {after} at best, which tells little of the rates; more "

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lrfind.report.formatting import duration_text
+from lrfind.report.formatting import duration_text, told_apart
 from lrfind.suggestion import rate_text
 
 
@@ -41,3 +41,15 @@ def test_a_rate_is_spelled_briefly_and_reads_back(value, text):
 )
 def test_a_duration_is_spelled_for_people(seconds, text):
     assert duration_text(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "texts"),
+    [
+        (2.31, 1.79, ("2.31", "1.79")),
+        (2.299, 2.298, ("2.299", "2.298")),
+        (1.0, 1.0, ("1", "1")),
+    ],
+)
+def test_two_numbers_have_as_many_digits_as_tell_them_apart(one, other, texts):
+    assert told_apart(one, other) == texts
