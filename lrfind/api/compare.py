@@ -129,7 +129,8 @@ def compare(
             It is started again for each rate, and its order begins again with it, so it may be no iterator.
         held_out: Fixed batches that are not trained on; loss and accuracy are read on them.
         samples: Samples that each run trains on, whatever the batch size.
-        lrs: The rates; None: a grid around what a range test suggests, for each optimizer and batch size.
+        lrs: The rates; None: a grid around what a range test suggests, for each optimizer and batch size;
+            those of an optimizer's batch sizes are parts of one grid.
         num_lrs: Rates of a grid.
         factor: From one rate of a grid to the next.
         readings: How often the held-out batches are read.

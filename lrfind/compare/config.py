@@ -46,7 +46,8 @@ class CompareSettings:
     """Learning curves over learning rates and batch sizes."""
 
     lrs: Annotated[list[Any] | str, offers("auto")]
-    """The rates; `auto`: a grid around what a range test suggests, for each batch size and optimizer."""
+    """The rates; `auto`: a grid around what a range test suggests, for each batch size and optimizer; those
+    of an optimizer's batch sizes are parts of one grid."""
     num_lrs: Annotated[int, at_least(2)]
     """With auto: rates of a grid."""
     factor: Annotated[float, _FACTOR]

@@ -123,7 +123,8 @@ def _rates(
 ) -> list[float]:
     """Those given, rising; else a grid around what a range test suggests.
 
-    The first centre of an optimizer is kept: the grids of its other batch sizes have rates in common with it.
+    The first centre of an optimizer is kept: the grids of its other batch sizes have rates in common with it,
+    so that the same rate is measured at several of them, and what differs is the batch size alone.
     """
     settings = setting.settings
     if settings.lrs != AUTO:
@@ -141,9 +142,12 @@ def _rates(
     through = centres.setdefault(name, centre)
     lrs = grid_around(centre, count=settings.num_lrs, factor=settings.factor, through=through)
     among = f"{name}, " if settings.optimizers is not None else ""
+    shared = (
+        "" if centre == through else f", of the grid of batch size {setting.sizes[0]} those nearest to it"
+    )
     observer.note(
         f"{among}batch size {batch_size}: a range test suggests {rate_text(centre)}; tried are "
-        f"{', '.join(rate_text(lr) for lr in lrs)}."
+        f"{', '.join(rate_text(lr) for lr in lrs)}{shared}."
     )
     return lrs
 

@@ -89,7 +89,7 @@ class Rule:
         exponent: 1 or 1/2.
         anchor: Batch size from which it is drawn, through its best rate.
         lr: That rate.
-        holds: Larger batch sizes, up to where it fails.
+        holds: Larger batch sizes, up to where it is contradicted.
         fails_at: The larger batch size from which on what was measured contradicts it, or None.
         predicted: The rate it gives there; NaN where there is none.
     """
@@ -169,7 +169,7 @@ def _slope(cells: Sequence[Cell], rates: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def _rule(name: str, power: float, anchor: Cell, moves: Sequence[Move]) -> Rule:
-    """A rule fails from where on every batch size contradicts it; one alone may be an accident."""
+    """A rule is contradicted from where on every batch size contradicts it; one alone may be an accident."""
     assert anchor.best is not None
     against = [move.excludes(power) for move in moves]
     first = next((i for i in range(len(moves)) if all(against[i:])), len(moves))

@@ -185,12 +185,12 @@ def _bar(size: int, low: float, high: float, name: str, *, down: bool, up: bool)
 
 
 def _rule(rule: Rule, x: Floats) -> list[Layer]:
-    """A rule drawn through its anchor, and a cross where it first fails."""
+    """A rule drawn through its anchor, and a cross where it is first contradicted."""
     linear = rule.exponent == 1
     colour, dash = (GREEN, DASHED) if linear else (BLUE, DOT_DASHED)
     name = "linear, lr ~ B" if linear else "square root, lr ~ √B"
     if rule.fails_at is not None:
-        name += f": fails at {rule.fails_at}"
+        name += f": contradicted at {rule.fails_at}"
     line = Line(x, np.array([rule.at(size) for size in x]), colour, name, width=1.1, dash=dash)
     if rule.fails_at is None:
         return [line]

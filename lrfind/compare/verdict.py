@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 RULE = "compared"
 """The name of what makes the suggestion: trained out, not read from a curve."""
 
+SURE_SEEDS = 5
+"""Seeds from which on no more is said of their number: nine tenths of the resampled means of normal noise
+hold the true one 49 times of 100 with 2 seeds, 62 with 3, 78 with 5, 84 with 10."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompareVerdict:
@@ -79,6 +83,9 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
         sentences.append(_optimizers_words(comparison, cell))
     for name, scaling in scalings.items():
         sentences += _scaling_words(name if len(scalings) > 1 else "", scaling, comparison.of(name))
+    rules_of = [rule for scaling in scalings.values() for rule in scaling.rules]
+    if any(scaling.exponent for scaling in scalings.values()) or any(rule.fails_at for rule in rules_of):
+        sentences += _seeds_words(min(len(cell.runs) for cell in comparison.cells))
     suggestion = Suggestion(
         lr=best.lr,
         low=min(rounded(best.low), best.lr),
@@ -198,6 +205,21 @@ def _scaling_words(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list
     return sentences
 
 
+def _seeds_words(seeds: int) -> list[str]:
+    """How sure the range of an exponent is, and with it whether a rule is contradicted."""
+    if seeds >= SURE_SEEDS:
+        return []
+    if seeds == 1:
+        return [
+            "How the best rate moves rests on one seed, which shows nothing of luck: no rule is refuted by "
+            f"it, compare.seeds={SURE_SEEDS} tells more."
+        ]
+    return [
+        f"How the best rate moves rests on {seeds} seeds, whose range is narrower than it should be: take it "
+        f"for a hint, compare.seeds={SURE_SEEDS} tells more."
+    ]
+
+
 def _exponent_words(exponent: Exponent) -> list[str]:
     value, low, high = exponent.doubling
     power, spread = exponent.words
@@ -217,7 +239,7 @@ def _exponent_words(exponent: Exponent) -> list[str]:
 
 
 def _rule_words(rule: Rule, exponent: Exponent | None) -> str:
-    """Whether a rule fails: against each larger batch size, or against the power through all of them."""
+    """Whether a rule is contradicted, by each larger batch size or by the power through all."""
     start = f"The {rule.name} rule, drawn from {rate_text(rule.lr)} at batch size {rule.anchor},"
     if rule.fails_at is None and exponent is not None and not exponent.low <= rule.exponent <= exponent.high:
         return (
@@ -226,8 +248,9 @@ def _rule_words(rule: Rule, exponent: Exponent | None) -> str:
         )
     if rule.fails_at is None:
         return f"{start} is not contradicted up to batch size {rule.holds[-1]}, as far as was measured."
-    upto = f"may hold up to {rule.holds[-1]} and" if rule.holds else "already"
-    return f"{start} {upto} fails at {rule.fails_at}, where it says {rounded(rule.predicted):g}."
+    upto = f"may hold up to {rule.holds[-1]} and" if rule.holds else ""
+    at = f"at batch size {rule.fails_at}, where it says {rounded(rule.predicted):g}."
+    return " ".join(filter(None, (start, upto, "is contradicted", at)))
 
 
 def _lowest(cell: Cell, judge: Judge) -> float | None:

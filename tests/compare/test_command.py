@@ -1,6 +1,7 @@
 """`lrfind compare` from the command line: what it prints, writes and returns."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -87,6 +88,26 @@ def test_rates_of_auto_lie_around_what_the_range_test_suggests(lrfind):
     centre, *tried = (float(each) for each in said.groups())
     assert tried == pytest.approx([centre / 3, centre, centre * 3], rel=0.01)
     assert [float(r["lr"]) for r in ran.rows] == tried
+
+
+def test_rates_of_auto_are_of_each_batch_size_and_of_one_grid(lrfind):
+    ran = lrfind(
+        "compare", "compare.epochs=1", "compare.seeds=1", "compare.num_lrs=3", "compare.factor=1.2",
+        "compare.batch_sizes=[4,64]", "range.num_steps=100",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    first, *grid, second = map(
+        float,
+        re.search(
+            r"suggests (\S+); tried are (\S+), (\S+), (\S+)\.\n(?:.*\n)*?.*suggests (\S+);", ran.err
+        ).groups(),
+    )
+    assert grid == pytest.approx([first / 1.2, first, first * 1.2], rel=0.01)
+    tried = [float(lr) for lr in dict.fromkeys(r["lr"] for r in ran.rows if r["batch_size"] == "64")]
+    assert tried[1] == pytest.approx(second, rel=0.1)
+    shift = math.log(tried[1] / first, 1.2)
+    assert shift == pytest.approx(round(shift), abs=0.05)
+    assert ", of the grid of batch size 4 those nearest to it.\n" in ran.err
 
 
 def test_optimizers_are_an_axis_with_rates_of_their_own(lrfind):

@@ -179,11 +179,11 @@ def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
     assert root.y[[0, -1]] == pytest.approx([0.2, 0.2 * math.sqrt(10)])
     fails = next(each for each in of(panel, Points) if each.shape is Shape.CROSS)
     assert (fails.x.tolist(), fails.y) == ([50.0], pytest.approx([2.0]))
-    assert "linear, lr ~ B: fails at 50" in [placed.entry.text for placed in page.entries]
+    assert "linear, lr ~ B: contradicted at 50" in [placed.entry.text for placed in page.entries]
     (move,) = comparison_scaling.moves
     assert bar.x.tolist() == [50.0, 50.0]
     assert bar.y == pytest.approx([0.2 * 10**move.low, 0.2 * 10**move.high])
-    # A rule fails where it misses the bar.
+    # A rule is contradicted where it misses the bar.
     for rule, line in zip(comparison_scaling.rules, (linear, root), strict=True):
         assert (rule.fails_at is None) == (bar.y[0] <= line.y[-1] <= bar.y[1])
     assert bar.name == "nine in ten resamples, from 0.2 at 5 on"

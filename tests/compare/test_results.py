@@ -157,6 +157,26 @@ def test_a_rule_that_no_batch_size_contradicts_but_all_together_do_is_said_to_be
     ) in said
 
 
+@pytest.mark.parametrize(
+    ("seeds", "said"),
+    [
+        (1, "rests on one seed, which shows nothing of luck: no rule is refuted by it, compare.seeds=5"),
+        (
+            3,
+            "whose range is narrower than it should be: take it for a hint, compare.seeds=5",
+        ),
+        (5, ""),
+    ],
+)
+def test_a_contradiction_of_few_seeds_is_called_a_hint(seeds, said):
+    lrs = tuple(0.01 * 2**k for k in range(10))
+    runs = [bowl(0.16, size=size, lrs=lrs, seed=seed) for size in (4, 64) for seed in range(seeds)]
+    verdict = conclude(comparison(*runs), 4).verdict
+    assert "batch size 4, is contradicted at batch size 64, where it says 2.56." in verdict
+    assert ("How the best rate moves rests on" in verdict) is bool(said)
+    assert said in verdict
+
+
 def test_a_best_at_the_edge_is_left_out_of_the_fit_and_contradicts_no_rule():
     runs = [bowl(0.2, size=4), bowl(0.4, size=8), bowl(9.0, size=64)]
     measured = comparison(*runs)
