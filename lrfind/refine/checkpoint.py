@@ -103,9 +103,9 @@ class Ledger:
         assert self._file is not None
         about = {
             "config": dict(self._config),
-            "rounds": [state.round_as_plain(measured) for measured in self.rounds],
-            "others": [state.round_as_plain(measured) for measured in self.others],
-            "part": state.part_as_plain(part),
+            "rounds": state.as_plain(self.rounds),
+            "others": state.as_plain(self.others),
+            "part": state.as_plain(part),
             "steps": steps,
         }
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
+from dataclasses import fields as fields_of
 from typing import TYPE_CHECKING, Any
 
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
@@ -15,45 +16,35 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
-def plan_as_plain(plan: RoundPlan) -> dict[str, Any]:
-    """A plan as JSON says it."""
-    segments = [[plain(s.start), plain(s.stop), plain(s.step), s.iterations] for s in plan.segments]
-    return {"segments": segments, "reason": plan.reason, "kind": plan.kind}
-
-
-def plan_from_plain(saved: Mapping[str, Any]) -> RoundPlan:
-    """The plan that `plan_as_plain` wrote."""
-    segments = tuple(Segment(exact(a), exact(b), exact(c), n) for a, b, c, n in saved["segments"])
-    return RoundPlan(segments, saved["reason"], saved["kind"])
-
-
-def track_as_plain(track: SeedResult) -> dict[str, Any]:
-    """A track as JSON says it."""
-    losses = [list(losses) for losses in track.losses]
-    return {"level": track.level, "losses": losses, "dropped": list(track.dropped)}
-
-
-def track_from_plain(saved: Mapping[str, Any]) -> SeedResult:
-    """The track that `track_as_plain` wrote."""
-    losses = tuple(tuple(losses) for losses in saved["losses"])
-    return SeedResult(saved["level"], losses, tuple(saved["dropped"]))
-
-
-def round_as_plain(measured: RoundResult) -> dict[str, Any]:
-    """A round as JSON says it."""
-    return {
-        "plan": plan_as_plain(measured.plan),
-        "tracks": [track_as_plain(track) for track in measured.tracks],
-        "status": measured.status.value,
-        "restarted": measured.restarted,
-    }
+def as_plain(value: Any) -> Any:
+    """A round, or a part of one, as JSON says it: dataclasses as mappings, their segments as columns."""
+    if isinstance(value, Segment):
+        return [plain(value.start), plain(value.stop), plain(value.step), value.iterations]
+    if is_dataclass(value):
+        return {each.name: as_plain(getattr(value, each.name)) for each in fields_of(value)}
+    if isinstance(value, Status):
+        return value.value
+    # Numbers stand for themselves, and of losses there may be many.
+    if isinstance(value, (list, tuple)) and value and not isinstance(value[0], (int, float)):
+        return [as_plain(each) for each in value]
+    return value
 
 
 def round_from_plain(saved: Mapping[str, Any]) -> RoundResult:
-    """The round that `round_as_plain` wrote."""
-    tracks = tuple(track_from_plain(track) for track in saved["tracks"])
-    status = Status(saved["status"])
-    return RoundResult(plan_from_plain(saved["plan"]), tracks, status, restarted=saved["restarted"])
+    """The round that `as_plain` wrote."""
+    plan = saved["plan"]
+    segments = tuple(Segment(exact(a), exact(b), exact(c), n) for a, b, c, n in plan["segments"])
+    return RoundResult(
+        RoundPlan(segments, plan["reason"], plan["kind"]),
+        tuple(_track_from_plain(track) for track in saved["tracks"]),
+        Status(saved["status"]),
+        restarted=saved["restarted"],
+    )
+
+
+def _track_from_plain(saved: Mapping[str, Any]) -> SeedResult:
+    losses = tuple(tuple(losses) for losses in saved["losses"])
+    return SeedResult(saved["level"], losses, tuple(saved["dropped"]))
 
 
 _SEED_RESULT = fields(level=number(), losses=items(items(number())), dropped=items(flag))
@@ -175,32 +166,13 @@ class Part:
     form: Mapping[str, Any] = field(default_factory=dict)
 
 
-def part_as_plain(part: Part) -> dict[str, Any]:
-    """The part as JSON says it."""
-    return {
-        "kind": part.kind,
-        "tracks": [track_as_plain(track) for track in part.tracks],
-        "statuses": [status.value for status in part.statuses],
-        "tapes": [track_as_plain(track) for track in part.tapes],
-        "batches": part.batches,
-        "form": dict(part.form),
-    }
-
-
 def part_from_plain(saved: Mapping[str, Any]) -> Part:
-    """The part that `part_as_plain` wrote.
-
-    Raises:
-        ValueError: It is none.
-    """
-    try:
-        return Part(
-            kind=saved["kind"],
-            tracks=[track_from_plain(track) for track in saved["tracks"]],
-            statuses=[Status(status) for status in saved["statuses"]],
-            tapes=[track_from_plain(track) for track in saved["tapes"]],
-            batches=saved["batches"],
-            form=saved["form"],
-        )
-    except (KeyError, TypeError) as error:
-        raise ValueError(f"it was saved by another version of lrfind ({error} is missing)") from error
+    """The part that `as_plain` wrote."""
+    return Part(
+        kind=saved["kind"],
+        tracks=[_track_from_plain(track) for track in saved["tracks"]],
+        statuses=[Status(status) for status in saved["statuses"]],
+        tapes=[_track_from_plain(track) for track in saved["tapes"]],
+        batches=saved["batches"],
+        form=saved["form"],
+    )

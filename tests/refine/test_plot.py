@@ -12,7 +12,7 @@ from lrfind.refine.plot import repeats_page, rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
-from lrfind.refine.state import round_as_plain, round_from_plain
+from lrfind.refine.state import as_plain, round_from_plain
 from lrfind.refine.verdict import RefineVerdict, conclude
 from tests.panels import layer, of, texts
 from tests.screen import shown
@@ -143,7 +143,7 @@ def test_the_screen_says_why_each_round_was_run():
 
 def test_a_round_is_saved_and_read_back_to_the_last_bit():
     one = measured(FINE, seeds=2)
-    again = round_from_plain(round_as_plain(one))
+    again = round_from_plain(as_plain(one))
     assert (again.plan, again.tracks, again.status) == (one.plan, one.tracks, one.status)
 
 
@@ -158,7 +158,7 @@ def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
     assert len(layer(panel, "iterations").x) == 11
     said = "\n".join(line.text for line in shown(refine_lines([[found]], conclude([found]), [])))
     assert "Round 1. 2 of 5 rates were trained in full" in said
-    assert round_from_plain(round_as_plain(found)).whole.tolist() == [False, False, True, True, False]
+    assert round_from_plain(as_plain(found)).whole.tolist() == [False, False, True, True, False]
 
 
 def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers(readable):
