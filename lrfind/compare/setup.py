@@ -13,6 +13,7 @@ from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import held_out_samples, is_counted, met_again
+from lrfind.tasks.data.own_loader import batch_size_of
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.threads import available, thread_count, threads_of
 from lrfind.training.step import evaluate
@@ -191,8 +192,7 @@ def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
                 "is no plain DataLoader, whose samples could be put together otherwise. Give the data set "
                 "behind it, or leave compare.batch_sizes at null."
             )
-        own = getattr(data.dataset, "batch_size", None)
-        return [own if isinstance(own, int) and own > 0 else config.samples_a_batch]
+        return [batch_size_of(data) or config.samples_a_batch]
     return [config.samples_a_batch] if sizes is None else sorted(sizes)
 
 

@@ -25,6 +25,7 @@ from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
+from lrfind.tasks.data.own_loader import notes_of
 from lrfind.tasks.data.prefetch import Mapped, channels_last
 from lrfind.tasks.frameworks import whole_batch
 from lrfind.tasks.parallel import averaging, sharded, whole
@@ -80,6 +81,7 @@ def build(
     ranks = joined_ranks()
     with _notes() as notes:
         data = parts.data_of(config) if data is None else data
+        notes += notes_of(data)
         _end_of_loading()
         model = parts.model_of(config, data, device)
         if ranks is not None and config.distributed is Distributed.FSDP:

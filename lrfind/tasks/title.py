@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lrfind.tasks.data.own_loader import batch_size_of
 from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def title_of(config: TaskConfig, data: Data) -> str:
     # A loader has made its batches already, and an iterable of batches does not say how large they are.
     size = config.samples_a_batch
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
-        size = getattr(data.dataset, "batch_size", None) or 0
+        size = batch_size_of(data) or 0
     times = f" x {config.accumulation_steps}" if config.accumulation_steps > 1 else ""
     if size and config.ranks > 1:
         parts.append(f"batch size {size * config.ranks} ({config.ranks} ranks x {size}){times}")

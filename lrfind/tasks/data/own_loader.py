@@ -36,7 +36,7 @@ def in_batches_of(size: int, data: Data) -> Data:
     """The data of a config in batches of a size; what comes as samples is put together elsewhere.
 
     Raises:
-        ConfigError: They come in batches of another size, which cannot be made otherwise.
+        ConfigError: They come in batches of another size, which cannot be made otherwise, or are too few.
     """
     if source_of(data.dataset) not in (Source.LOADER, Source.BATCHES):
         return data
@@ -49,14 +49,28 @@ def in_batches_of(size: int, data: Data) -> Data:
         ) from error
 
 
+def notes_of(data: Data) -> list[str]:
+    """What the user should know of a loader: that its own batches are larger than all it draws."""
+    size, most = getattr(data.dataset, "batch_size", None), batch_size_of(data)
+    if most is None or size == most:
+        return []
+    return [
+        f"data={data.name} asks for batches of {size} and draws {most} samples an epoch: every step trains "
+        f"on these {most}, and the rate is one for batches of {most}."
+    ]
+
+
 def rebatched(loader: Any, size: int) -> Any:
     """A DataLoader that puts the samples of another together to batches of a size, in the order of its own.
 
     A loader of anything, with batches of that size, is returned as it is.
 
     Raises:
-        ValueError: It cannot be rebuilt; the message says what it is.
+        ValueError: It cannot be rebuilt, or has too few samples; the message says what it is.
     """
+    drawn = samples_of_a_pass(loader)
+    if drawn is not None and drawn < size:
+        raise ValueError(f"draws {drawn} samples an epoch, and a batch cannot hold more: {drawn} is the most")
     if getattr(loader, "batch_size", None) == size:
         return loader
     if isinstance(loader, (HookedBatches, CountedBatches)):
@@ -73,6 +87,17 @@ def rebatched(loader: Any, size: int) -> Any:
     return DataLoader(loader.dataset, batch_size=size, **kept)
 
 
+def samples_of_a_pass(loader: Any) -> int | None:
+    """Samples that a DataLoader of torch draws in one pass; None where nobody knows."""
+    batches = getattr(_innermost(loader), "batch_sampler", None)
+    if type(batches) is not BatchSampler:
+        return None
+    try:
+        return len(batches.sampler)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def known_length(data: Data) -> int | None:
     """Samples in the data set behind a loader that gives every one of them once; None: nobody knows."""
     samples = getattr(_innermost(data.dataset), "dataset", None)
@@ -85,9 +110,11 @@ def known_length(data: Data) -> int | None:
 
 
 def batch_size_of(data: Data) -> int | None:
-    """Samples a batch of a loader, where it says it."""
+    """Samples a batch of a loader, where it says it: no more than it draws in a pass."""
     size = getattr(data.dataset, "batch_size", None)
-    return size if isinstance(size, int) and size > 0 else None
+    if not isinstance(size, int) or size < 1:
+        return None
+    return min(size, samples_of_a_pass(data.dataset) or size)
 
 
 def can_be_parted(data: Data) -> bool:

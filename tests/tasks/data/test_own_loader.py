@@ -108,8 +108,12 @@ NOT_REBUILT = pytest.mark.parametrize(
         (OwnLoader(Numbers(), batch_size=4), r"is a DataLoader of a class of its own \(OwnLoader\)"),
         (MAKES_BATCHES, "whose batches a sampler of its own, or its data set, puts together"),
         ([(torch.zeros(1, 1), torch.zeros(1))], "gives batches as they are, and is no DataLoader of torch"),
+        (
+            DataLoader(TENSORS, sampler=WeightedRandomSampler([1.0] * 12, 2)),
+            "draws 2 samples an epoch, and a batch cannot hold more: 2 is the most",
+        ),
     ],
-    ids=["class of its own", "batches by a sampler", "batches"],
+    ids=["class of its own", "batches by a sampler", "batches", "too few samples"],
 )
 
 
@@ -162,8 +166,8 @@ def samples():
     x = torch.randn(160, 4, generator=torch.Generator().manual_seed(0))
     return TensorDataset(x, (x.sum(1) > 0).long())
 
-def loader():
-    return DataLoader(samples(), batch_size=8, shuffle=True)
+def loader(batch_size=8):
+    return DataLoader(samples(), batch_size=batch_size, shuffle=True)
 
 def weighted():
     return DataLoader(samples(), batch_size=8, sampler=WeightedRandomSampler([1.0] * 160, 160))
@@ -203,6 +207,18 @@ RANGE = (
     *("model=custom", "model._target_=lod.Meets", "data=custom", "trust=[lod]"),
     *("range.num_steps=12", "range.repeats=1"),
 )
+
+
+def test_a_loader_whose_batches_are_larger_than_its_data_is_warned_of_with_the_size_that_counts(lrfind, own):
+    own("lod", MODULE)
+    words = (*RANGE, "data._target_=lod.loader", "+model.size=160")  # all there are
+    ran = lrfind(*words, "+data.batch_size=9999")
+    assert ran.code in (0, 3), ran.err
+    assert "on these 160" in " ".join(ran.record["warnings"])
+    assert ran.err.count("asks for batches of 9999 and draws") == 1
+    refused = lrfind(*words, "batch_size=9999", folder="refused")
+    assert refused.code == 2
+    assert "batch_size=9999 cannot be had: data=DataLoader draws" in refused.err
 
 
 def test_the_command_takes_a_batch_size_for_a_loader_and_else_that_of_the_loader(lrfind, own):
