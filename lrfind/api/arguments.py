@@ -1,19 +1,22 @@
-"""What a room says, with the arguments of its Python function in place of the keys of its command."""
+"""The arguments of a Python function: what is made of them, and what a room says in their words."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import re
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from lrfind.config.bounds import problems_of
 from lrfind.errors import UserError
 from lrfind.own_code import add_note, own_frames, sample_index
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 Given = ParamSpec("Given")
 Found = TypeVar("Found")
+Made = TypeVar("Made")
 
 _OTHERWISE = {"refine.read=train": "read=BATCHES"}
 """Keys whose argument takes something else."""
@@ -61,3 +64,35 @@ def for_python(function: Callable[Given, Found]) -> Callable[Given, Found]:
         raise own  # outside of the handler: it keeps its own context
 
     return call
+
+
+def of_arguments(kind: type[Made], given: Mapping[str, Any], **instead: Any) -> Made:
+    """A dataclass whose fields bear the names of arguments; what is not given keeps its default.
+
+    Args:
+        kind: The dataclass.
+        given: The arguments of a call, of which it may have some.
+        instead: Fields that are otherwise than the arguments of their names, or have none.
+    """
+    names = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in {**given, **instead}.items() if name in names})
+
+
+def plain_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a call's arguments that a record can hold."""
+    plain = (int, float, str, type(None))
+    return {key: value for key, value in given.items() if isinstance(value, plain)}
+
+
+def refuse_problems(settings: object) -> None:
+    """Checks what a call's arguments were made into, as the same keys of a config are checked.
+
+    Raises:
+        UserError: Something cannot be used; the message names the argument.
+    """
+    try:
+        problems = problems_of(settings)
+    except TypeError as error:
+        raise UserError(f"an argument is of a wrong type: {error}.") from error
+    if problems:
+        raise UserError("\n".join(problems))

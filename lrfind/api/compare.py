@@ -7,12 +7,19 @@ import time
 from collections.abc import Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.api.arguments import for_python, in_arguments
-from lrfind.api.result import Result, content_of, refuse_problems
+from lrfind.api.arguments import (
+    for_python,
+    in_arguments,
+    of_arguments,
+    plain_arguments,
+    refuse_problems,
+)
+from lrfind.api.result import Result, content_of
 from lrfind.compare.budget import Budget
 from lrfind.compare.config import AUTO, CompareSettings
 from lrfind.compare.report import compare_csv, compare_record
@@ -25,9 +32,9 @@ from lrfind.errors import UserError
 from lrfind.range_test.config import RangeSettings
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
-from lrfind.tasks.own import SeededTask, batches_given, one_of, own_task, plain_arguments
+from lrfind.tasks.own import OwnTraining, batches_given, one_of
+from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
-from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -155,7 +162,8 @@ def compare(
         UserError: An argument, the model, an optimizer or a batch cannot be used. It is a ValueError.
         KeyboardInterrupt: It was interrupted.
     """
-    arguments = plain_arguments(locals())
+    given = dict(locals())
+    arguments = plain_arguments(given)
     optimizers = dict(optimizer) if isinstance(optimizer, Mapping) else {type(optimizer).__name__: optimizer}
     loaders = dict(loader) if isinstance(loader, Mapping) else {_batch_size(loader): loader}
     settings = CompareSettings(
@@ -180,25 +188,11 @@ def compare(
     began = time.perf_counter()
     with ExitStack() as put_back:
         tasks: dict[tuple[str, int], OpenTask] = {}
-        for name, own in optimizers.items():
-            for size, source in loaders.items():
-                task = own_task(
-                    model,
-                    own,
-                    criterion,
-                    source,
-                    precision=precision,
-                    scaler=scaler,
-                    forward=forward,
-                    accumulation_steps=accumulation_steps,
-                    clip_grad_norm=clip_grad_norm,
-                    accuracy=criterion is not None,
-                    validation=fixed,
-                    validation_name="held_out",
-                )
-                everything = preserved(model, own, criterion=criterion, scaler=task.scaler, loader=source)
-                start = put_back.enter_context(everything)
-                tasks[name, size] = SeededTask(task, source, start, seeds=seeds, initialise=initialise)
+        for (name, each), (size, source) in product(optimizers.items(), loaders.items()):
+            own = of_arguments(OwnTraining, given, optimizer=each, loader=source)
+            task = own.task(accuracy=criterion is not None, validation=fixed, validation_name="held_out")
+            start = put_back.enter_context(own.preserved(task))
+            tasks[name, size] = SeededTask(task, source, start, seeds=seeds, initialise=initialise)
         setting = Setting(
             _OwnRuns(tasks),
             settings,

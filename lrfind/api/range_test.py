@@ -4,30 +4,29 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import for_python, in_arguments
-from lrfind.api.own_step import StepSweep, check_beside_step
+from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
+from lrfind.api.own_step import StepSweep
+from lrfind.api.range_arguments import CHOICES, one_optimizer, settings_of
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import DataError, UserError
 from lrfind.execution.distributed import all_ranks
-from lrfind.range_test.config import Groups, Metric, RangeSettings, ValidationSettings
+from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.group_report import each_csv, each_record
 from lrfind.range_test.group_sweeps import run_each_group
-from lrfind.range_test.horizon import is_horizon
-from lrfind.range_test.ladder import Spacing, ladder
+from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.report import range_csv, range_record
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
-from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, one_of, own_task, plain_arguments
+from lrfind.tasks.own import OwnTraining, in_batches
+from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from lrfind.training.optimizer import as_one, set_rate
-from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -251,75 +250,23 @@ def range_test(
     Source: Smith, arXiv 1506.01186, section 3.3.
     """
     given = dict(locals())
-    arguments = plain_arguments(given)
-    optimizer = _one_optimizer(optimizer, step)
+    optimizer = one_optimizer(optimizer, step)
     loader = in_batches(loader, batch_size)
-    spacing, metric, rule = one_of(Spacing, spacing), one_of(Metric, metric), one_of(Rule, rule)
-    groups = one_of(Groups, groups)
-    try:
-        ladder(spacing, start_lr, end_lr, num_steps)
-    except ValueError as error:
-        raise UserError(f"start_lr, end_lr, num_steps: {error}.") from error
-    if repeats != AUTO and (not isinstance(repeats, int) or repeats < 1):
-        raise UserError(f"repeats must be auto or a whole number of at least 1, got {repeats!r}.")
-    if horizon is not None and not (isinstance(horizon, (int, str)) and is_horizon(horizon)):
-        raise UserError(
-            "horizon must be the steps of the training, 2000, or its epochs, '5 epochs', or None, got "
-            f"{horizon!r}."
-        )
-    if repeats == AUTO and isinstance(loader, Iterator):
-        repeats = 1  # it cannot begin again
-    settings = RangeSettings(
-        start_lr=start_lr,
-        end_lr=end_lr,
-        num_steps=num_steps,
-        spacing=spacing,
-        beta=beta,
-        stop_factor=stop_factor,
-        paired=paired,
-        skip_start=skip_start,
-        skip_end=skip_end,
-        metric=metric,
-        single_batch=single_batch,
-        validation=ValidationSettings(every=validation_every),
-        repeats=repeats,
-        rule=rule,
-        horizon=horizon,
-        groups=groups,
-    )
-    if problems := settings.horizon_problems():
-        raise UserError(*map(in_arguments, problems))
-    if step is not None:
-        check_beside_step(given, settings, loader)
-    elif groups is Groups.EACH:
-        _refuse_for_each(settings, loader)
-    with all_ranks(arguments | {"repeats": repeats}) as ranks:
-        task = own_task(
-            model,
-            optimizer,
-            criterion,
-            loader,
-            precision=precision,
-            scaler=scaler,
-            forward=forward,
-            accumulation_steps=accumulation_steps,
-            clip_grad_norm=clip_grad_norm,
-            accuracy=metric is Metric.ACCURACY,
-            validation=validation,
-            peers=ranks,
-            step=step,
-        )
+    settings = settings_of(given, loader)
+    arguments = plain_arguments(given)
+    own = of_arguments(OwnTraining, given, optimizer=optimizer, loader=loader)
+    with all_ranks(arguments | {"repeats": settings.repeats}) as ranks:
+        task = own.task(accuracy=settings.metric is Metric.ACCURACY, validation=validation, peers=ranks)
         began = time.perf_counter()
         each: EachGroup | None = None
         measure = StepSweep() if step is not None and paired else None
-        told_apart = criterion if step is None else step  # what has a state of its own beside the model
-        with preserved(model, optimizer, criterion=told_apart, scaler=task.scaler, loader=loader) as start:
-            times = repeats if isinstance(repeats, int) else AUTO_SWEEPS
+        with own.preserved(task) as start:
+            times = settings.repeats if isinstance(settings.repeats, int) else AUTO_SWEEPS
             tasks = RepeatedTask(task, loader, start, times=times, single_batch=single_batch)
             again = SeededTask(task, loader, start, seeds=times)
             observer = Caller(_index_a_sweep(on_step), progress=progress)
             try:
-                if groups is Groups.EACH:
+                if settings.groups is Groups.EACH:
                     each = run_each_group(tasks, again, settings, observer)
                     found = each.together
                 elif measure is not None:
@@ -331,7 +278,7 @@ def range_test(
         if Status.INTERRUPTED in (found.curve.status, found.curve.status if each is None else each.status):
             raise KeyboardInterrupt
     reading = replace(found.reading, verdict=in_arguments(found.reading.verdict))
-    chosen = {"spacing": spacing.value, "metric": metric.value, "rule": rule.value, "groups": groups.value}
+    chosen = {name: getattr(settings, name).value for name in CHOICES}
     result = RangeTestResult(found.curve, reading, found.repeats, task.title, {}, each)
     content = content_of(
         command="range",
@@ -348,37 +295,6 @@ def range_test(
         groups=found.groups if each is None else each.groups,
     )
     return replace(result, content=content)
-
-
-def _one_optimizer(optimizer: Optimizer | Sequence[Optimizer], step: OwnStep | None) -> Optimizer:
-    """The optimizer, or the several of a step of the caller's as one.
-
-    Raises:
-        UserError: There are several and no step that says what to do with them.
-    """
-    found = as_one(optimizer)
-    if found is not optimizer and step is None:
-        raise UserError(
-            "optimizer is a list: what to do with several optimizers is for a step of yours to say, "
-            "step=function."
-        )
-    return found
-
-
-def _refuse_for_each(settings: RangeSettings, loader: Iterable[Any]) -> None:
-    """Refuses what cannot be swept group by group.
-
-    Raises:
-        UserError: It cannot.
-    """
-    problems = settings.problems()
-    if isinstance(loader, Iterator):
-        problems.append(
-            "range.groups=each trains on the same batches again and again, and the loader is an iterator, "
-            "which cannot begin again."
-        )
-    if problems:
-        raise UserError("\n".join(in_arguments(problem) for problem in problems))
 
 
 def _index_a_sweep(on_step: OnStep | None) -> OnStep | None:

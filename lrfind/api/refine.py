@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import for_python, in_arguments
+from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -20,8 +20,8 @@ from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
 from lrfind.report.observers import Caller
-from lrfind.tasks.own import SeededTask, fixed, in_batches, own_task, plain_arguments
-from lrfind.training.snapshot import preserved
+from lrfind.tasks.own import OwnTraining, fixed, in_batches
+from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def refine(
 
     Source: ai-edu, chapter 12.3.2.
     """
-    arguments = plain_arguments(locals())
+    given = dict(locals())
+    arguments = plain_arguments(given)
     loader = in_batches(loader, batch_size)
     plans = _plans(segments, around_lr, iterations)
     counts = {"rounds": rounds, "steps_per_iteration": steps_per_iteration, "seeds": seeds}
@@ -166,18 +167,8 @@ def refine(
         if value is not None and value < 1:
             raise UserError(f"{name} must be at least 1, got {value}.")
     with all_ranks(arguments | {"plans": repr(plans)}) as ranks:
-        task = own_task(
-            model,
-            optimizer,
-            criterion,
-            loader,
-            precision=precision,
-            scaler=scaler,
-            forward=forward,
-            accumulation_steps=accumulation_steps,
-            clip_grad_norm=clip_grad_norm,
-            peers=ranks,
-        )
+        own = of_arguments(OwnTraining, given, loader=loader)
+        task = own.task(peers=ranks)
         began = time.perf_counter()
         reading = Reading(steps_per_iteration, fixed(read, task.device, "read"))
         settings = RefineSettings(
@@ -195,7 +186,7 @@ def refine(
             save_every=None,
             resume=None,
         )
-        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+        with own.preserved(task) as start:
             tasks = SeededTask(task, loader, start, seeds=seeds, initialise=initialise)
             sweep = Sweep(
                 Seeds(tasks, seeds, reading), settings, plans, Caller(on_step, progress=progress), timed=False

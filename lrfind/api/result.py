@@ -9,7 +9,6 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from lrfind.config.bounds import problems_of
 from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
@@ -138,20 +137,6 @@ class Result(ABC):
         picture = base64.b64encode(png(draw(self._page()))).decode()
         said = html.escape(self.verdict)
         return f'<p>{head}{said}</p><img style="max-width: 100%" src="data:image/png;base64,{picture}">'
-
-
-def refuse_problems(settings: object) -> None:
-    """Checks what a call's arguments were made into, as the same keys of a config are checked.
-
-    Raises:
-        UserError: Something cannot be used; the message names the argument.
-    """
-    try:
-        problems = problems_of(settings)
-    except TypeError as error:
-        raise UserError(f"an argument is of a wrong type: {error}.") from error
-    if problems:
-        raise UserError("\n".join(problems))
 
 
 def content_of(

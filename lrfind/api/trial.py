@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import for_python, in_arguments
+from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -17,9 +17,9 @@ from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv
 from lrfind.schedules.schedule import ScheduleTable
 from lrfind.suggestion import Status
-from lrfind.tasks.own import SeededTask, own_task, plain_arguments
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
-from lrfind.training.snapshot import preserved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -142,32 +142,21 @@ def try_policies(
         UserError: An argument, the model, the optimizer or a batch cannot be used. It is a ValueError.
         KeyboardInterrupt: It was interrupted.
     """
-    arguments = plain_arguments(locals())
+    given = dict(locals())
+    arguments = plain_arguments(given)
     num_steps = _num_steps(schedules)
     for name, value, most in (("seeds", seeds, None), ("readings", readings, num_steps)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise UserError(f"{name} must be a whole number of at least 1, got {value!r}.")
         if value is not None and most is not None and value > most:
             raise UserError(f"{name} must be at most the {most} steps of the schedules, got {value}.")
-    task = own_task(
-        model,
-        optimizer,
-        criterion,
-        loader,
-        precision=precision,
-        scaler=scaler,
-        forward=forward,
-        accumulation_steps=accumulation_steps,
-        clip_grad_norm=clip_grad_norm,
-        accuracy=criterion is not None,
-        validation=held_out,
-        validation_name="held_out",
-    )
+    own = of_arguments(OwnTraining, given)
+    task = own.task(accuracy=criterion is not None, validation=held_out, validation_name="held_out")
     assert task.validation is not None
     samples = sum(map(num_samples, task.validation))
     tables = [ScheduleTable.of(each) for each in schedules]
     began = time.perf_counter()
-    with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+    with own.preserved(task) as start:
         trial = Trial(
             SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
             Caller(on_step, progress=progress),

@@ -6,8 +6,14 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lrfind.api.arguments import for_python, in_arguments
-from lrfind.api.result import Result, content_of, refuse_problems
+from lrfind.api.arguments import (
+    for_python,
+    in_arguments,
+    of_arguments,
+    plain_arguments,
+    refuse_problems,
+)
+from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
@@ -16,9 +22,9 @@ from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
-from lrfind.tasks.own import RepeatedTask, SeededTask, in_batches, own_task, plain_arguments
+from lrfind.tasks.own import OwnTraining, in_batches
+from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from lrfind.training.batch import num_samples
-from lrfind.training.snapshot import preserved
 from lrfind.verify.candidates import Role
 from lrfind.verify.config import VerifySettings
 from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS
@@ -162,33 +168,22 @@ def verify(
         UserError: An argument, the model, the optimizer or a batch cannot be used. It is a ValueError.
         KeyboardInterrupt: It was interrupted.
     """
-    arguments = plain_arguments(locals())
+    given = dict(locals())
+    arguments = plain_arguments(given)
     loader = in_batches(loader, batch_size)
-    given = around if isinstance(around, (int, float)) and not isinstance(around, bool) else None
+    named = around if isinstance(around, (int, float)) and not isinstance(around, bool) else None
     settings = VerifySettings(
-        lr=lr, around=given, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
+        lr=lr, around=named, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
     )
     refuse_problems(settings)
     with all_ranks(arguments | {"around": repr(around)}) as ranks:
-        task = own_task(
-            model,
-            optimizer,
-            criterion,
-            loader,
-            precision=precision,
-            scaler=scaler,
-            forward=forward,
-            accumulation_steps=accumulation_steps,
-            clip_grad_norm=clip_grad_norm,
-            validation=held_out,
-            validation_name="held_out",
-            peers=ranks,
-        )
+        own = of_arguments(OwnTraining, given, loader=loader)
+        task = own.task(validation=held_out, validation_name="held_out", peers=ranks)
         assert task.validation is not None
         samples = sum(map(num_samples, task.validation))
         observer = Caller(on_step, progress=progress)
         began = time.perf_counter()
-        with preserved(model, optimizer, criterion=criterion, scaler=task.scaler, loader=loader) as start:
+        with own.preserved(task) as start:
             runs = Runs(
                 SeededTask(task, loader, start, seeds=seeds, initialise=initialise),
                 settings,
@@ -197,7 +192,7 @@ def verify(
                 divergence=RangeSettings(),
                 range_steps=RangeSettings().most_steps if around is None else 0,
             )
-            checked = _suggested(around, task, loader, start, observer) if given is None else _given(given)
+            checked = _suggested(around, task, loader, start, observer) if named is None else _given(named)
             checked = for_schedule(checked, schedule, observer)
             checked = or_pinned(checked, lr, observer, key="lr")
             found = verify_rate(runs, checked, settings)

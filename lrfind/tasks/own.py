@@ -1,17 +1,13 @@
-"""A task from a caller's own model, optimizer and loader, checked."""
+"""What a caller's own model, optimizer and loader are trained as, checked."""
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import math
-import random
 from collections.abc import Iterable
-from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -20,78 +16,112 @@ from lrfind.errors import ModelError, OptimizerError, UserError
 from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.data.own_loader import rebatched
 from lrfind.tasks.devices import autocast, gradient_scaler
-from lrfind.training.batch import endless, on_device
+from lrfind.tasks.own_runs import batches_of
+from lrfind.training.batch import on_device
 from lrfind.training.objective import Objective
 from lrfind.training.optimizer import is_optimizer, name_of_optimizer
-from lrfind.training.snapshot import Snapshot, generators_of
+from lrfind.training.snapshot import preserved
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from contextlib import AbstractContextManager
 
     from torch.optim import Optimizer
 
     from lrfind.training.objective import Criterion, Forward
     from lrfind.training.peers import Peers
+    from lrfind.training.snapshot import Snapshot
     from lrfind.training.step import OwnStep
 
 Choice = TypeVar("Choice", bound=Enum)
 
 
-def own_task(
-    model: nn.Module,
-    optimizer: Optimizer,
-    criterion: Criterion | None,
-    loader: Iterable[Any],
-    *,
-    precision: Precision | str,
-    scaler: torch.amp.GradScaler | None,
-    forward: Forward | None,
-    accumulation_steps: int,
-    clip_grad_norm: float | None,
-    accuracy: bool = False,
-    validation: Iterable[Any] | None = None,
-    validation_name: str = "validation",
-    peers: Peers | None = None,
-    step: OwnStep | None = None,
-) -> Task:
-    """Makes a task of what a caller gave.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OwnTraining:
+    """What a caller gives to be trained, and how a step of it is made: what the Python functions share.
 
-    Without `peers` there may be no other rank: each would find an answer of its own, and wait for the others
-    where the model does.
-
-    Raises:
-        UserError: The precision is none, the optimizer trains nothing of the model, or another argument
-            cannot be used.
+    Attributes:
+        model: As in `range_test`, and so are all others.
+        optimizer: Over its parameters.
+        criterion: The loss; None where the model, or `forward`, returns it.
+        loader: Where batches come from.
+        precision: One of `Precision`.
+        scaler: The gradient scaler; None makes one where the precision asks for it.
+        forward: In place of the model's own call.
+        accumulation_steps: Batches a step.
+        clip_grad_norm: Largest norm of the gradient; None: no limit.
+        step: Makes a whole step; None: a step is made of the others.
     """
-    if peers is None and num_ranks() > 1:
-        raise UserError(
-            "range_test, refine and verify work on several ranks; this function works in one process, and "
-            f"there are {num_ranks()}: call it before torch.distributed.init_process_group, or in a process "
-            "of its own."
+
+    model: nn.Module
+    optimizer: Optimizer
+    criterion: Criterion | None
+    loader: Iterable[Any]
+    precision: Precision | str = Precision.FP32
+    scaler: torch.amp.GradScaler | None = None
+    forward: Forward | None = None
+    accumulation_steps: int = 1
+    clip_grad_norm: float | None = None
+    step: OwnStep | None = None
+
+    def task(
+        self,
+        *,
+        accuracy: bool = False,
+        validation: Iterable[Any] | None = None,
+        validation_name: str = "validation",
+        peers: Peers | None = None,
+    ) -> Task:
+        """Makes a task of it.
+
+        Without `peers` there may be no other rank: each would find an answer of its own, and wait for the
+        others where the model does.
+
+        Raises:
+            UserError: The precision is none, the optimizer trains nothing of the model, or another argument
+                cannot be used.
+        """
+        if peers is None and num_ranks() > 1:
+            raise UserError(
+                "range_test, refine and verify work on several ranks; this function works in one process, "
+                f"and there are {num_ranks()}: call it before torch.distributed.init_process_group, or in a "
+                "process of its own."
+            )
+        model, optimizer, loader = self.model, self.optimizer, self.loader
+        check_kinds(model, optimizer, self.criterion, loader)
+        precision = one_of(Precision, self.precision)
+        check_trainable(model, optimizer)
+        device = next(model.parameters()).device
+        cast = autocast(precision, device)
+        return Task(
+            Objective(model, self.criterion, forward=self.forward, accuracy=accuracy, autocast=cast),
+            optimizer,
+            batches_of(loader, device),
+            device,
+            StepOptions(
+                accumulation_steps=self.accumulation_steps,
+                clip_grad_norm=self.clip_grad_norm,
+                scaler=gradient_scaler(precision, device) if self.scaler is None else self.scaler,
+                own_step=self.step,
+                before_backward=None if peers is None else peers.agree,
+            ),
+            validation=fixed(validation, device, validation_name),
+            per_epoch=_length(loader, peers),
+            title=_title(model, optimizer, loader),
+            peers=peers,
         )
-    check_kinds(model, optimizer, criterion, loader)
-    precision = one_of(Precision, precision)
-    check_trainable(model, optimizer)
-    device = next(model.parameters()).device
-    return Task(
-        Objective(model, criterion, forward=forward, accuracy=accuracy, autocast=autocast(precision, device)),
-        optimizer,
-        batches_of(loader, device),
-        device,
-        StepOptions(
-            accumulation_steps=accumulation_steps,
-            clip_grad_norm=clip_grad_norm,
-            scaler=gradient_scaler(precision, device) if scaler is None else scaler,
-            own_step=step,
-            before_backward=None if peers is None else peers.agree,
-        ),
-        validation=fixed(validation, device, validation_name),
-        per_epoch=_length(loader, peers),
-        title=_title(model, optimizer, loader),
-        peers=peers,
-    )
+
+    def preserved(self, task: Task) -> AbstractContextManager[Snapshot]:
+        """Puts everything back at the end, as `lrfind.training.snapshot.preserved`.
+
+        Args:
+            task: The one that was made of it.
+        """
+        told_apart = self.criterion if self.step is None else self.step  # what has a state beside the model
+        return preserved(
+            self.model, self.optimizer, criterion=told_apart, scaler=task.scaler, loader=self.loader
+        )
 
 
 def _length(loader: Iterable[Any], peers: Peers | None) -> int | None:
@@ -104,104 +134,6 @@ def _length(loader: Iterable[Any], peers: Peers | None) -> int | None:
     if peers is not None:
         (length,) = peers.mean((length,))
     return None if math.isnan(length) else round(length)
-
-
-def batches_of(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
-    """The batches of a loader on the device, without end."""
-    return (on_device(batch, device) for batch in endless(loader))
-
-
-class RepeatedTask:
-    """Opens a caller's task again and again, an `OpenTask`: what is drawn at random differs each time.
-
-    From the second time on, the random streams are seeded anew, and the order of the loader goes on.
-
-    Args:
-        task: What is trained.
-        loader: Where its batches come from.
-        start: The state it begins at, that of the loader apart.
-        times: How often it is opened.
-        single_batch: Give the first batch at every step.
-    """
-
-    def __init__(
-        self, task: Task, loader: Iterable[Any], start: Snapshot, *, times: int, single_batch: bool
-    ) -> None:
-        self._task = task
-        self._loader = loader
-        self._start = start
-        with torch.random.fork_rng(devices=[]):  # the first time is what it would be alone
-            self._seeds = torch.randint(2**31, (times,)).tolist() if times > 1 else [0]
-        self._single_batch = single_batch
-
-    @contextmanager
-    def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
-        """Opens it for the time that is counted by `seed`."""
-        if seed:
-            self._start.restore(loader=False)
-            torch.manual_seed(self._seeds[seed])
-        batches = batches_of(self._loader, self._task.device)
-        if not self._single_batch:
-            yield dataclasses.replace(self._task, batches=batches)
-        else:
-            yield dataclasses.replace(self._task, batches=itertools.repeat(next(batches)), per_epoch=None)
-
-
-class SeededTask:
-    """Opens a caller's task at its start, but for what a seed changes, an `OpenTask`.
-
-    For several seeds, or with `initialise`, the random streams and the generators of the loader are seeded
-    with 0, 1, ...; else nothing is seeded.
-
-    Args:
-        task: What is trained.
-        loader: Where its batches come from.
-        start: The state it begins at.
-        seeds: How many seeds there are.
-        initialise: Draws initial weights; None: all seeds have those that are given.
-    """
-
-    def __init__(
-        self,
-        task: Task,
-        loader: Iterable[Any],
-        start: Snapshot,
-        *,
-        seeds: int = 1,
-        initialise: Callable[[nn.Module], None] | None = None,
-    ) -> None:
-        self._task = task
-        self._loader = loader
-        self._start = start
-        self._seeded = seeds > 1 or initialise is not None
-        self._initialise = initialise
-
-    @contextmanager
-    def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
-        """Opens the task of a seed, counted from 0."""
-        self._start.restore()
-        if self._seeded:
-            self._seed(seed)
-        task = self._task
-        order: Snapshot | None = None
-
-        def afresh() -> Iterator[Any]:
-            nonlocal order
-            if order is None:  # before the first batch is drawn
-                order = Snapshot(task.model, task.optimizer, scaler=task.scaler, loader=self._loader)
-            order.restore_loader()
-            return batches_of(self._loader, task.device)
-
-        yield dataclasses.replace(task, batches=batches_of(self._loader, task.device), afresh=afresh)
-
-    def _seed(self, seed: int) -> None:
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
-        for generator in generators_of(self._loader):
-            generator.manual_seed(seed)
-        if self._initialise is not None:
-            self._initialise(self._task.model)
 
 
 def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:
@@ -249,12 +181,6 @@ def batches_given(batches: Iterable[Any], name: str) -> list[Any]:
             "not trained on, such as a DataLoader of your validation set or a list of batches."
         )
     return list(batches)
-
-
-def plain_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a call's arguments that a record can hold."""
-    plain = (int, float, str, type(None))
-    return {key: value for key, value in given.items() if isinstance(value, plain)}
 
 
 def one_of(choices: type[Choice], value: Choice | str) -> Choice:

@@ -15,8 +15,8 @@ from lrfind.range_test.config import Groups, RangeSettings
 from lrfind.range_test.group_plot import each_page
 from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.report.observers import Caller
-from lrfind.tasks.own import RepeatedTask, SeededTask, own_task
-from lrfind.training.snapshot import preserved
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from tests.toy_tasks import Quadratic
 
 SCHEMA = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
@@ -164,12 +164,10 @@ def interrupted_at(count):
         if taken == count:
             raise KeyboardInterrupt
 
-    task = own_task(
-        model, optimizer, None, ONES, precision="fp32", scaler=None, forward=None,
-        accumulation_steps=1, clip_grad_norm=None,
-    )  # fmt: skip
+    own = OwnTraining(model=model, optimizer=optimizer, criterion=None, loader=ONES)
+    task = own.task()
     settings = RangeSettings(groups=Groups.EACH, repeats=1)
-    with preserved(model, optimizer, loader=ONES) as start:
+    with own.preserved(task) as start:
         tasks = RepeatedTask(task, ONES, start, times=1, single_batch=False)
         return run_each_group(tasks, SeededTask(task, ONES, start), settings, Caller(on_step))
 
