@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.repeats import median_curve, smoothed_median
-from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:

@@ -10,13 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.smoothed_curve import (
-    STOPPED_EARLY,
-    SmoothedCurve,
-    cliff_level,
-    smoothed_curve,
-    without_batches,
-)
+from lrfind.range_test.curve_smoothing import cliff_level, smoothed_curve, without_batches
+from lrfind.range_test.smoothed_curve import STOPPED_EARLY, SmoothedCurve
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 

@@ -8,9 +8,10 @@ import pytest
 
 from lrfind.range_test.centre import centre, less, middle_half, valley_sides
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.smoothed_curve import SmoothedCurve, smoothed_curve
+from lrfind.range_test.smoothed_curve import SmoothedCurve
 from lrfind.range_test.verdict import EVIDENT, Shape
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average

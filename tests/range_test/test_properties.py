@@ -9,9 +9,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder, linear
 from lrfind.range_test.reading import RULES, Rule, read
-from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric, linear
-from lrfind.range_test.smoothed_curve import SmoothedCurve, smoothed_curve
+from lrfind.range_test.smoothed_curve import SmoothedCurve
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.smoothed_curve import smoothed_curve
 from lrfind.range_test.verdict import Shape, shape_of, verdict
 from lrfind.suggestion import Status
 from lrfind.training.divergence import DivergenceTest
