@@ -1,7 +1,8 @@
-"""A model of another framework on the command line, with the loss and the optimizer that are its own."""
+"""A model of another framework on the command line, with a loss, an optimizer and data of its own."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 FRAMEWORKS = ("lightning", "transformers")
 """What `model.adapter` may be."""
+
+OF_A_MODULE = "the data of your LightningModule"
+"""What the user calls the batches that a model brings, where nothing is wrapped about them."""
 
 
 class AdaptedModel(nn.Module):
@@ -48,6 +52,28 @@ class AdaptedModel(nn.Module):
         return self._optimizer()
 
 
+class AdaptedBatches(ABC):
+    """The batches of a loader as their framework has a model meet them.
+
+    Attributes:
+        loader: Where they come from.
+        batch_size: Samples a batch, where the loader says it.
+        whose: What the user calls them.
+    """
+
+    loader: Any
+    batch_size: int | None
+    whose: str
+
+    @abstractmethod
+    def of(self, loader: Any) -> AdaptedBatches:
+        """Those of another loader, made in the same way."""
+
+    def read(self, loader: Any) -> Any:
+        """Those of a loader that is read alone, and makes no steps."""
+        return self.of(loader)
+
+
 def adapted(framework: str, made: object, hooks: Collection[str] = ()) -> AdaptedModel:
     """The model of what a user's class or function has made.
 
@@ -80,7 +106,7 @@ def loader_of(framework: str, made: object, device: torch.device) -> Iterable[An
         UserError: It brings none.
     """
     if framework == "lightning":
-        from lrfind.adapters.lightning import hooked_loader
+        from lrfind.adapters.lightning_data import hooked_loader
 
         return hooked_loader(made, device)
     from lrfind.adapters.transformers import train_batches

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from torch.optim import Optimizer
 
 from lrfind.adapters.adapted import AdaptedModel
-from lrfind.errors import DataError, ModelError, OptimizerError, extra_missing
+from lrfind.adapters.lightning_data import BATCH_HOOKS, one_loader, train_loader
+from lrfind.adapters.lightning_trainer import in_training, lightning_package, overrides, stand_in_of
+from lrfind.errors import DataError, ModelError, OptimizerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection
 
-    import torch
     from torch import nn
-
-_OF_THE_BATCH = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")
 
 _BATCH = 1
 """The index that a training step is told: many do something special, such as to log pictures, at 0."""
@@ -45,14 +44,14 @@ def from_module(module: Any, datamodule: Any = None) -> dict[str, Any]:
         UserError: It is no such module, it trains in a way of its own, or there are no data.
     """
     _require(module)
-    is_datamodule = isinstance(datamodule, _lightning().LightningDataModule)
+    is_datamodule = isinstance(datamodule, lightning_package().LightningDataModule)
     loader = train_loader(datamodule) if is_datamodule else datamodule
-    with _in_training(module):
+    with in_training(module):
         module.configure_model()
         module.setup("fit")
-        if loader is None and _overrides(module, "train_dataloader"):
+        if loader is None and overrides(module, "train_dataloader"):
             module.prepare_data()
-            loader = _one_loader(module.train_dataloader(), type(module).__name__)
+            loader = one_loader(module.train_dataloader(), type(module).__name__)
     optimizer = _optimizer(module)
     forward = _forward(module, datamodule if is_datamodule else None)
     if loader is None:
@@ -78,143 +77,20 @@ def adapted_module(made: Any, hooks: Collection[str] = ()) -> AdaptedModel:
         hooks: Those of the batch that the data have called already: the module's own are then not.
     """
     _require(made)
-    with _in_training(made):
+    with in_training(made):
         made.configure_model()
         made.setup("fit")
     return AdaptedModel(made, _forward(made, None, hooks), lambda: _optimizer(made), {})
 
 
-class HookedBatches:
-    """The batches of a data module with its hooks of the batch called, for a model that does not know it.
-
-    Args:
-        loader: Where they come from.
-        datamodule: Whose hooks are called.
-        device: Where they are moved to.
-
-    Attributes:
-        loader: Where they come from.
-        hooks: Those that the data module has.
-        batch_size: Samples a batch, where the loader says it.
-    """
-
-    def __init__(self, loader: Iterable[Any], datamodule: Any, device: torch.device) -> None:
-        self.hooks = [hook for hook in _OF_THE_BATCH if _overrides(datamodule, hook)]
-        self.batch_size = getattr(loader, "batch_size", None)
-        self.loader = loader
-        self._datamodule = datamodule
-        self._device = device
-
-    def __iter__(self) -> Iterator[Any]:
-        for batch in self.loader:
-            yield self._hooked(batch)
-
-    def __len__(self) -> int:
-        return len(self.loader)  # type: ignore[arg-type]
-
-    def of(self, loader: Iterable[Any]) -> HookedBatches:
-        """Those of another loader, with the same hooks."""
-        return HookedBatches(loader, self._datamodule, self._device)
-
-    def _hooked(self, batch: Any) -> Any:
-        own = self._datamodule
-        with _stand_in_of(own):
-            batch = own.on_before_batch_transfer(batch, 0)
-            batch = own.transfer_batch_to_device(batch, self._device, 0)
-            return own.on_after_batch_transfer(batch, 0)
-
-
-def hooked_loader(made: Any, device: torch.device) -> Iterable[Any]:
-    """The same as `train_loader`, with the hooks of the batch that a data module has."""
-    loader = train_loader(made)
-    if not isinstance(made, _lightning().LightningDataModule):
-        return loader  # the module calls its own
-    batches = HookedBatches(loader, made, device)
-    return batches if batches.hooks else loader
-
-
-def train_loader(made: Any) -> Iterable[Any]:
-    """The training batches of a data module, or of a module that has its own.
-
-    Raises:
-        DataError: It is neither, or has several loaders.
-    """
-    lightning = _lightning()
-    name = type(made).__name__
-    if not isinstance(made, (lightning.LightningDataModule, lightning.LightningModule)):
-        raise DataError(
-            f"data: {name} is neither a LightningDataModule nor a LightningModule; a data set or a "
-            "DataLoader is given as any other."
-        )
-    if not _overrides(made, "train_dataloader"):
-        raise DataError(f"data: {name} has no train_dataloader: give it one, or give the data by themselves.")
-    with _stand_in_of(made):
-        made.prepare_data()
-        made.setup("fit")
-        return _one_loader(made.train_dataloader(), name)
-
-
-class StandInTrainer:
-    """What a module may ask of its trainer during a range test: one device, no logger, nothing done yet."""
-
-    def __init__(self) -> None:
-        self.max_epochs = self.num_devices = self.num_nodes = self.world_size = 1
-        self.accumulate_grad_batches = 1
-        self.max_steps = self.estimated_stepping_batches = self.num_training_batches = 1000
-        self.current_epoch = self.global_step = self.global_rank = self.local_rank = self.node_rank = 0
-        self.is_global_zero = self.training = True
-        self.validating = self.testing = self.predicting = self.sanity_checking = self.fast_dev_run = False
-        self.logger = self.datamodule = self.gradient_clip_val = None
-        self.loggers: list[Any] = []
-        self.callbacks: list[Any] = []
-        self.callback_metrics: dict[str, Any] = {}
-        self.logged_metrics: dict[str, Any] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        """What a trainer has and this has not.
-
-        Raises:
-            AttributeError: In a sentence, which is also a UserError.
-        """
-        if name.startswith("__"):
-            raise AttributeError(name)
-        raise _NotThereError(
-            f"the module asks for self.trainer.{name}, and a range test runs without a Trainer: attach one "
-            "(module.trainer = lightning.Trainer(...)), or give range_test a forward and an optimizer of "
-            "your own."
-        )
-
-
-class _NotThereError(ModelError, AttributeError):
-    """Also an AttributeError, so that `hasattr` and `getattr` with a default work."""
-
-
-@contextmanager
-def _stand_in_of(owner: Any) -> Iterator[None]:
-    """A data module, or a module, with a trainer to ask."""
-    before, owner.trainer = getattr(owner, "_trainer", None) or vars(owner).get("trainer"), StandInTrainer()
-    try:
-        yield
-    finally:
-        owner.trainer = before
-
-
-def _lightning() -> Any:
-    try:
-        import lightning
-    except ImportError as error:
-        raise ModelError(extra_missing("lrfind.adapters.lightning", "lightning", error)) from error
-    return lightning
-
-
 def _require(module: Any) -> None:
-    lightning, name = _lightning(), type(module).__name__
+    lightning, name = lightning_package(), type(module).__name__
     if not isinstance(module, lightning.LightningModule):
         raise ModelError(
             f"model: {name} is no LightningModule of the package lightning. A module of another make is "
             "given as any model is; one of pytorch_lightning wants its import changed to lightning.pytorch."
         )
-    if not _overrides(module, "training_step"):
+    if not overrides(module, "training_step"):
         raise ModelError(f"model: {name} has no training_step, so there is no loss to measure.")
     if not module.automatic_optimization:
         raise OptimizerError(
@@ -222,16 +98,6 @@ def _require(module: Any) -> None:
             "itself: give range_test a function that makes one, in Python: range_test(..., step=...), see "
             "docs/howto/odd-loops.md."
         )
-
-
-def _overrides(owner: Any, name: str) -> bool:
-    lightning = _lightning()
-    base = (
-        lightning.LightningModule
-        if isinstance(owner, lightning.LightningModule)
-        else lightning.LightningDataModule
-    )
-    return getattr(type(owner), name) is not getattr(base, name)
 
 
 def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Callable[[nn.Module, Any], Any]:
@@ -244,8 +110,8 @@ def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Call
     """
     given = [each for each in (datamodule, module) if each is not None]
     owners = [
-        None if hook in called else next((each for each in given if _overrides(each, hook)), None)
-        for hook in _OF_THE_BATCH
+        None if hook in called else next((each for each in given if overrides(each, hook)), None)
+        for hook in BATCH_HOOKS
     ]
     names = list(inspect.signature(module.training_step).parameters)
     if len(names) > 2:
@@ -256,8 +122,8 @@ def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Call
     index = (_BATCH,) * (len(names) - 1)
 
     def forward(model: nn.Module, batch: Any) -> Any:
-        with _in_training(module), nullcontext() if datamodule is None else _stand_in_of(datamodule):
-            for hook, owner in zip(_OF_THE_BATCH, owners, strict=True):
+        with in_training(module), nullcontext() if datamodule is None else stand_in_of(datamodule):
+            for hook, owner in zip(BATCH_HOOKS, owners, strict=True):
                 if owner is not None:
                     more = (module.device,) if hook == "transfer_batch_to_device" else ()
                     batch = getattr(owner, hook)(batch, *more, 0)
@@ -266,44 +132,13 @@ def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Call
     return forward
 
 
-@contextmanager
-def _in_training(module: Any) -> Iterator[None]:
-    """The module as a step may find it: logging does nothing, and there is a trainer to ask."""
-    lightning = _lightning()
-    modules = [each for each in module.modules() if isinstance(each, lightning.LightningModule)]
-    before = [
-        (each, each._trainer, {name: vars(each)[name] for name in _LOGS & vars(each).keys()})
-        for each in modules
-    ]
-    stand_in = StandInTrainer()
-    try:
-        for each in modules:
-            vars(each).update(dict.fromkeys(_LOGS, _nothing))
-            if each._trainer is None and each._fabric is None:
-                each._trainer = stand_in
-        yield
-    finally:
-        for each, trainer, logs in before:
-            each._trainer = trainer
-            for name in _LOGS:
-                vars(each).pop(name, None)
-            vars(each).update(logs)
-
-
-_LOGS = frozenset({"log", "log_dict"})
-
-
-def _nothing(*args: Any, **kwargs: Any) -> None:
-    """In place of what logs."""
-
-
 def _optimizer(module: Any) -> Optimizer:
     """The one optimizer of a module, without its scheduler.
 
     Raises:
         OptimizerError: There is none, or there are several.
     """
-    with _in_training(module):
+    with in_training(module):
         configured = module.configure_optimizers()
     optimizers = _optimizers(configured)
     if len(optimizers) > 1:
@@ -342,15 +177,6 @@ def _optimizers(configured: Any) -> list[Any]:
             return list(configured[0])
         return [optimizer for each in configured for optimizer in _optimizers(each)]
     return [configured]
-
-
-def _one_loader(loader: Any, name: str) -> Iterable[Any]:
-    if isinstance(loader, (Mapping, list, tuple)) or type(loader).__name__ == "CombinedLoader":
-        raise DataError(
-            f"data: train_dataloader of {name} returns several loaders, whose batches only a Trainer puts "
-            "together: give an iterable of such batches as loader."
-        )
-    return loader  # type: ignore[no-any-return]
 
 
 def _settings(trainer: Any) -> dict[str, Any]:

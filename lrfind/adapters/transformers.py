@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import RandomSampler
 
-from lrfind.adapters.adapted import AdaptedModel
+from lrfind.adapters.adapted import AdaptedBatches, AdaptedModel
 from lrfind.errors import ModelError, extra_missing
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def train_batches(made: Any) -> Iterable[Any]:
     return CountedBatches(loader, steps, of_one_step)
 
 
-class CountedBatches:
+class CountedBatches(AdaptedBatches):
     """The batches of a loader, each with the number of items in all batches of its step.
 
     Args:
@@ -97,6 +97,8 @@ class CountedBatches:
         steps: Batches a step; what is left over at the end of an epoch is left out.
         of_one_step: Takes so many batches and counts the items in them.
     """
+
+    whose = "the Trainer's train_dataset"
 
     def __init__(
         self, loader: Any, steps: int, of_one_step: Callable[[Iterator[Any]], tuple[list[Any], Any]]
@@ -121,6 +123,10 @@ class CountedBatches:
     def of(self, loader: Any) -> CountedBatches:
         """Those of another loader, counted in the same way."""
         return CountedBatches(loader, self._steps, self._of_one_step)
+
+    def read(self, loader: Any) -> Any:
+        """The loader itself: items are counted for a step."""
+        return loader
 
 
 def _require(trainer: Any) -> None:

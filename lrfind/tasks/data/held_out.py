@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.adapters.transformers import CountedBatches
+from lrfind.adapters.adapted import OF_A_MODULE
 from lrfind.errors import ConfigError, DataError
 from lrfind.tasks.data.dataset import OF_THE_MODEL
 from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader, unwrapped
@@ -53,9 +53,7 @@ def _called(data: Data) -> str:
     """The data as the user knows them."""
     if data.name != OF_THE_MODEL:
         return f"data={data.name}"
-    if isinstance(data.dataset, CountedBatches):
-        return "the Trainer's train_dataset"
-    return "the data of your LightningModule"
+    return getattr(data.dataset, "whose", OF_A_MODULE)
 
 
 def held_out_samples(

@@ -16,8 +16,7 @@ from torch.utils.data import (
     default_collate,
 )
 
-from lrfind.adapters.lightning import HookedBatches
-from lrfind.adapters.transformers import CountedBatches
+from lrfind.adapters.adapted import AdaptedBatches
 from lrfind.errors import ConfigError
 from lrfind.tasks.data.sources import Source, source_of
 
@@ -73,7 +72,7 @@ def rebatched(loader: Any, size: int) -> Any:
         raise ValueError(f"draws {drawn} samples an epoch, and a batch cannot hold more: {drawn} is the most")
     if getattr(loader, "batch_size", None) == size:
         return loader
-    if isinstance(loader, (HookedBatches, CountedBatches)):
+    if isinstance(loader, AdaptedBatches):
         return loader.of(rebatched(loader.loader, size))
     if not isinstance(loader, DataLoader):
         raise ValueError("gives batches as they are, and is no DataLoader of torch")
@@ -123,13 +122,7 @@ def can_be_parted(data: Data) -> bool:
     They can behind a plain DataLoader of a map-style data set that draws in order or at random.
     """
     loader = _innermost(data.dataset)
-    return (
-        type(loader) is DataLoader
-        and not isinstance(loader.dataset, IterableDataset)
-        and type(loader.batch_sampler) is BatchSampler
-        and known_length(data) is not None
-        and _is_plain(loader.batch_sampler.sampler, loader.dataset)
-    )
+    return _is_plain(loader) and not _is_stream(loader) and known_length(data) is not None
 
 
 def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
@@ -140,10 +133,9 @@ def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
         samples: How many are set apart, less than there are.
         seed: Of which they are.
     """
-    if isinstance(loader, (HookedBatches, CountedBatches)):
+    if isinstance(loader, AdaptedBatches):
         rest, apart = parted(loader.loader, samples, seed=seed)
-        # What is read makes no steps, whose items would be counted.
-        return loader.of(rest), apart if isinstance(loader, CountedBatches) else loader.of(apart)
+        return loader.of(rest), loader.read(apart)
     order = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(seed))
     held, left = (
         Subset(loader.dataset, indices.sort().values.tolist())
@@ -166,7 +158,7 @@ def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
 
 def _innermost(loader: Any) -> Any:
     """The loader itself, without what calls hooks or counts."""
-    while isinstance(loader, (HookedBatches, CountedBatches)):
+    while isinstance(loader, AdaptedBatches):
         loader = loader.loader
     return loader
 
@@ -178,9 +170,7 @@ def samples_behind(data: Data) -> Data | None:
     that draws its samples by weights or any other sampler than torch's plain ones, or batches by a sampler.
     """
     loader = data.dataset
-    if type(loader) is not DataLoader or type(loader.batch_sampler) is not BatchSampler:
-        return None
-    if not (isinstance(loader.dataset, IterableDataset) or _is_plain(loader.sampler, loader.dataset)):
+    if not _is_plain(loader):
         return None
     samples: Any = loader.dataset
     collate = loader.collate_fn
@@ -191,8 +181,16 @@ def samples_behind(data: Data) -> Data | None:
     return dataclasses.replace(data, dataset=samples, collate=collate)
 
 
-def _is_plain(sampler: Any, samples: Any) -> bool:
-    """Whether a sampler gives every sample once an epoch, in order or at random."""
-    if type(sampler) is SequentialSampler:
+def _is_plain(loader: Any) -> bool:
+    """Whether a loader, of torch's own make, gives every sample once an epoch, in order or at random."""
+    if type(loader) is not DataLoader or type(loader.batch_sampler) is not BatchSampler:
+        return False
+    sampler = loader.batch_sampler.sampler
+    if _is_stream(loader) or type(sampler) is SequentialSampler:
         return True
+    samples: Any = loader.dataset
     return type(sampler) is RandomSampler and not sampler.replacement and len(sampler) == len(samples)
+
+
+def _is_stream(loader: Any) -> bool:
+    return isinstance(loader.dataset, IterableDataset)

@@ -66,10 +66,13 @@ class OwnLoader(DataLoader):
         OwnLoader(Numbers(), batch_size=4),
         DataLoader(Numbers(), batch_size=4, sampler=WeightedRandomSampler([1.0] * 12, 12)),
         DataLoader(Numbers(), batch_size=4, sampler=torch.utils.data.RandomSampler(Numbers(), num_samples=4)),
+        DataLoader(
+            Numbers(), batch_sampler=BatchSampler(WeightedRandomSampler([1.0] * 12, 12), 4, drop_last=False)
+        ),
         DataLoader(Numbers(), sampler=BatchSampler(SequentialSampler(Numbers()), 4, False), batch_size=None),
         [(torch.zeros(1, 1), torch.zeros(1))],
     ],
-    ids=["class of its own", "weights", "a part", "batches by a sampler", "batches"],
+    ids=["class of its own", "weights", "a part", "batches of weights", "batches by a sampler", "batches"],
 )
 def test_a_loader_that_draws_in_a_way_of_its_own_is_left_alone(loader):
     assert samples_behind(wrap(loader, "mine")) is None
