@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.job import guarded
-from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper
+from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper, warn_of_no_sweeper
 from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.cli.signals import signals_as_interrupts
@@ -173,10 +173,13 @@ class _Calls:
             from lrfind.cli.multirun import run_one
 
             return run_one(self._job, composed, directory, self._show, command=self._command)
+        loss = asks_for_loss(composed, ())
+        if loss:
+            warn_of_no_sweeper()
         outcome = self._alone(composed, directory)
         if outcome is not None:
             self._code = outcome.code
-        return given_to_a_sweeper(outcome, loss=asks_for_loss(composed, ()))
+        return given_to_a_sweeper(outcome, loss=loss)
 
     def code(self) -> ExitCode:
         """The exit code of a single run.

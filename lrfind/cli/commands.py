@@ -81,6 +81,24 @@ class Command(NamedTuple):
                 config_key=config_key,
             )
 
+    def check_job(self, composed: DictConfig) -> None:
+        """Refuses the config of a job of a multirun, as `run` would; one that refers to its job may pass.
+
+        Raises:
+            ConfigError: It cannot be used as given.
+        """
+        from omegaconf import OmegaConf
+
+        from lrfind.cli.ranks import multirun_problems
+        from lrfind.config.validate import validated
+        from lrfind.errors import ConfigError
+
+        if "${hydra:" in OmegaConf.to_yaml(composed):
+            return  # what that comes to is known when the job runs
+        config = validated(composed, import_module(f"lrfind.{self.room}.command").CONFIG)
+        if problems := multirun_problems(config):
+            raise ConfigError(*problems)
+
     def _require_own(self, composed: DictConfig, schema: type) -> None:
         """Refuses the config of another command, as a rerun by the wrong one finds it.
 

@@ -106,6 +106,8 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
         known = list(_known_keys(command, arguments))
         if "already at" in str(error):
             return ConfigError(f"{name} is there already: write {name}=VALUE without the plus sign.")
+        if name in known and "delete" in key[0]:
+            return ConfigError(_not_deleted(error, name))
         if name in known:
             return ConfigError(f"{name} cannot be set as given: {_one_line(error)}")
         owners = owners_of(name, command)
@@ -117,6 +119,13 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
     if folder := re.search(r"Additional config directory '([^']*)' not found", str(error)):
         return ConfigError(f"--config-dir: there is no folder {folder[1]}. Give the folder of the configs.")
     return ConfigError(_one_line(error))
+
+
+def _not_deleted(error: Exception, name: str) -> str:
+    """Why a key is not taken out: Hydra knows none that is null, and none of another value."""
+    if other := re.search(r"The value of '[^']*' is (.*) and not (.*)\.", str(error)):
+        return f"~{name}={other[2]}: {name} is {other[1]}. ~{name} takes it out whatever it is."
+    return f"~{name}: {name} is null, so there is nothing to take out; {name}=VALUE sets it."
 
 
 def _unreadable(word: str, command: str) -> str:

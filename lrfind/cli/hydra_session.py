@@ -7,12 +7,14 @@ import os
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.overrides import ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from omegaconf import DictConfig
 
 _SHOWING = ("-c", "--cfg", "-i", "--info", "--hydra-help")
 
@@ -131,8 +133,10 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
     import hydra._internal.hydra as user_of_it
     from hydra.plugins.sweeper import Sweeper
 
+    from lrfind.cli.commands import COMMANDS
     from lrfind.cli.hydra_errors import composition_error
     from lrfind.config.hydra_loader import CheckedConfigLoader, require_a_job
+    from lrfind.config.trust import with_trust_of_the_user
 
     name = "ConfigLoaderImpl"
     before, checked = getattr(user_of_it, name), Sweeper.validate_batch_is_legal
@@ -143,7 +147,14 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
         explain=partial(composition_error, command=command, arguments=arguments),
     )
     setattr(user_of_it, name, loader)
-    Sweeper.validate_batch_is_legal = require_a_job  # type: ignore[method-assign,assignment]
+
+    def check(composed: DictConfig) -> None:
+        COMMANDS[command].check_job(with_trust_of_the_user(composed, trust))
+
+    def validate_batch(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
+        require_a_job(check, sweeper, batch)
+
+    Sweeper.validate_batch_is_legal = validate_batch  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

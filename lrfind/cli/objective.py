@@ -23,6 +23,16 @@ def asks_for_loss(composed: DictConfig, overrides: Iterable[str]) -> bool:
     return str(composed.get("objective")) == "loss" or "objective=loss" in overrides
 
 
+def warn_of_no_sweeper() -> None:
+    """Says that the loss is asked for, and nobody is there to be given it."""
+    from lrfind.report import console
+
+    console.warn(
+        "objective=loss changes nothing without -m: it is what a sweeper of Hydra is given of each job. The "
+        "suggestion is a learning rate either way."
+    )
+
+
 def given_to_a_sweeper(outcome: Outcome | None, *, loss: bool) -> float:
     """The suggested rate, NaN where there is none; or the loss there, infinite where there is none.
 

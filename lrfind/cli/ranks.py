@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.config.schema import Distributed, Precision
 from lrfind.errors import ConfigError, DeviceError, ExitCode
-from lrfind.execution.launch import launched_ranks, local_rank
+from lrfind.execution.launch import launched_ranks, local_rank, under_torchrun
 from lrfind.report.record import plain
 from lrfind.suggestion import Status
 
@@ -35,12 +35,23 @@ def ranks_asked_for(config: TaskConfig) -> int:
         ConfigError: They contradict each other.
     """
     launched = launched_ranks()[1]
-    if launched > 1 and config.ranks not in (1, launched):
+    if under_torchrun() and config.ranks not in (1, launched):
         raise ConfigError(
             f"ranks={config.ranks} contradicts torchrun, which has started {launched}: leave ranks out, or "
             "run lrfind without torchrun."
         )
     return max(launched, config.ranks)
+
+
+def multirun_problems(config: TaskConfig) -> list[str]:
+    """Why a config cannot be that of a job of a multirun."""
+    ranks = ranks_asked_for(config)
+    if ranks == 1:
+        return []
+    return [
+        f"ranks={ranks}: the jobs of a multirun (-m) work in one process each so far: run one after another "
+        "without -m, or leave ranks out."
+    ]
 
 
 def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Report | None:
@@ -118,17 +129,14 @@ def _problems(command: str, config: Any) -> list[str]:
     from lrfind.tasks.frameworks import framework_of
 
     said = f"ranks={config.ranks}:"
-    problems = []
+    problems: list[str] = []
     if command not in _COMMANDS:
         problems.append(
             f"{said} {command} works in one process so far; {', '.join(_COMMANDS)} work on several ranks. "
             f"Run lrfind {command} without ranks and without torchrun."
         )
     if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
-        problems.append(
-            f"{said} the jobs of a multirun (-m) work in one process each so far: run one after another "
-            "without -m, or leave ranks out."
-        )
+        problems += multirun_problems(config)
     framework = framework_of(config.model)[0]
     if framework is not None:
         problems.append(

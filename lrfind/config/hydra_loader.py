@@ -113,23 +113,29 @@ class CheckedConfigLoader(ConfigLoaderImpl):
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
 
-def require_a_job(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
-    """In place of a sweeper's own check of its jobs: at least one of them can be composed.
+def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
+    """In place of a sweeper's own check of its jobs: at least one of them can be run, as far as is known.
+
+    What is wrong with all jobs alike is so said once; what is wrong with some, or otherwise, each says.
 
     Args:
+        check: Refuses the config of a job that cannot be used as given, by a `ConfigError`.
         sweeper: A sweeper of Hydra.
         batch: The overrides of each job.
 
     Raises:
-        HydraException: None can; why the first cannot.
+        HydraException: None can be composed; why the first cannot.
+        ConfigError: None can be used, all for the same reason.
     """
-    first: Exception | None = None
+    errors: list[Exception] = []
     for overrides in batch:
         try:
-            sweeper.hydra_context.config_loader.load_job(sweeper.config, list(overrides))
-        except (HydraException, OmegaConfBaseException) as error:
-            first = first or error
+            composed = sweeper.hydra_context.config_loader.load_job(sweeper.config, list(overrides))
+            check(OmegaConf.masked_copy(composed, [key for key in composed if key != "hydra"]))
+        except (HydraException, OmegaConfBaseException, ConfigError) as error:
+            errors.append(error)
         else:
             return
-    if first is not None:
-        raise first
+    refused = {str(error) for error in errors if isinstance(error, ConfigError)}
+    if errors and (not refused or (len(refused) == 1 and all(isinstance(e, ConfigError) for e in errors))):
+        raise errors[0]

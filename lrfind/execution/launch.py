@@ -20,9 +20,14 @@ def launched_ranks() -> tuple[int, int]:
 
     The number of ranks alone is no sign: clusters set it for whatever they run.
     """
-    if "TORCHELASTIC_RUN_ID" not in os.environ:
+    if not under_torchrun():
         return 0, 1
     return int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def under_torchrun() -> bool:
+    """Whether torchrun has started this process, alone or with others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
 
 
 def local_rank() -> int:

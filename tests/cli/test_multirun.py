@@ -38,6 +38,36 @@ def test_it_goes_on_after_a_failure_says_it_at_once_and_sums_up(multirun):
     assert [float(row["lr"]) for row in rows if row["lr"]] == [float(line) for line in out.splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["objective=los", "seed=0,1"], "objective must be one of lr, loss, got 'los'. Did you mean loss?"),
+        (["ranks=2", "seed=0,1"], "ranks=2: the jobs of a multirun (-m) work in one process each so far"),
+        (["batch_size=-1", "seed=0,1"], "batch_size must be at least 1, got -1."),
+    ],
+)
+def test_what_is_wrong_with_all_jobs_is_said_once_before_any_is_begun(capfd, tmp_path, words, said):
+    code = main(["-m", *words, f"hydra.sweep.dir={tmp_path / 'sweep'}"])
+    out, err = capfd.readouterr()
+    assert (code, out) == (2, "")
+    assert err.startswith(f"lrfind: error: {said}")
+    assert err.count("lrfind: error") == 1
+
+
+def test_what_is_wrong_with_each_job_in_its_own_way_is_said_by_each(multirun):
+    code, _, err, rows = multirun("-m", "batch_size=0,-1")
+    assert code == 2
+    assert "job 0 (batch_size=0, range.num_steps=40): batch_size must be at least 1, got 0." in err
+    assert "job 1 (batch_size=-1, range.num_steps=40): batch_size must be at least 1, got -1." in err
+    assert [row["status"] for row in rows] == ["failed", "failed"]
+
+
+def test_a_job_that_refers_to_what_hydra_knows_later_is_begun(multirun):
+    code, _, err, rows = multirun("-m", "-q", "seed=${hydra:job.num}", "batch_size=16,32")
+    assert code in (0, 3), err
+    assert len(rows) == 2
+
+
 def test_a_quiet_job_without_an_answer_is_told_with_its_name(multirun):
     code, out, err, _ = multirun("-m", "-q", "range.end_lr=1e-4,10", "range.repeats=1")
     assert code == 3

@@ -53,6 +53,13 @@ def given(monkeypatch, tmp_path, capfd):
     return run
 
 
+def test_the_loss_without_a_sweeper_is_warned_of(lrfind):
+    ran = lrfind("objective=loss", *SMALL, "range.num_steps=20", "range.repeats=1")
+    assert "objective=loss changes nothing without -m" in ran.err
+    ran = lrfind("-m", "objective=loss", *SMALL, "range.num_steps=20", "range.repeats=1", "seed=0,1")
+    assert "changes nothing" not in ran.err
+
+
 def test_of_verify_it_is_the_held_out_loss_of_the_recommended_rate(given, tmp_path):
     loss, rows = given("verify", "verify.csv", "verify.around=0.3", "verify.num_steps=20", "verify.seeds=2")
     lr = json.loads((tmp_path / "run" / "verify.json").read_text())["suggestion"]["lr"]

@@ -289,9 +289,10 @@ def test_the_timeout_must_be_a_time(lrfind, monkeypatch):
     assert "LRFIND_RANKS_TIMEOUT must be a number of seconds greater than 0, got 'soon'." in ran.err
 
 
-def test_torchrun_and_ranks_must_agree(lrfind, monkeypatch):
-    for name, value in {"TORCHELASTIC_RUN_ID": "none", "RANK": "0", "WORLD_SIZE": "2"}.items():
+@pytest.mark.parametrize(("started", "asked"), [(2, 3), (1, 2)])
+def test_torchrun_and_ranks_must_agree(lrfind, monkeypatch, started, asked):
+    for name, value in {"TORCHELASTIC_RUN_ID": "none", "RANK": "0", "WORLD_SIZE": str(started)}.items():
         monkeypatch.setenv(name, value)
-    ran = lrfind("ranks=3")
+    ran = lrfind(f"ranks={asked}")
     assert ran.code == 2
-    assert "ranks=3 contradicts torchrun, which has started 2" in ran.err
+    assert f"ranks={asked} contradicts torchrun, which has started {started}" in ran.err

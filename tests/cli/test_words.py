@@ -58,6 +58,8 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("criterion=bce", "Did you mean bce_with_logits?"),
         ("+seed=3", "seed is there already: write seed=VALUE without the plus sign."),
         ("~seed", "seed is missing: give it as seed=VALUE."),
+        ("~seed=5", "~seed=5: seed is 0. ~seed takes it out whatever it is."),
+        ("~batch_size", "~batch_size: batch_size is null, so there is nothing to take out; batch_size=VALUE"),
         ("optimizer.lr=abc", "optimizer.lr must be a number, got 'abc'."),
         ("model=custom model._target_=nn.Linear", "Did you mean torch.nn.Linear?"),
         ("data=custom", "give it as data._target_=PACKAGE.NAME, with 'trust=[PACKAGE]' for code of yours."),
