@@ -49,6 +49,37 @@ class Earlier:
         """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
         return task_of(self.config)
 
+    def other_task(self, config: Mapping[str, Any]) -> str:
+        """What differs between its task and another, `model (mlp there, cnn here)`; empty for the same.
+
+        Args:
+            config: The whole config of the other, as plain values.
+        """
+        clauses = []
+        for key in _TASK:
+            there, here = self.config.get(key), config.get(key)
+            if _without_lr(there) != _without_lr(here):
+                names = _name(there), _name(here)
+                alike = "other settings" if names[0] == names[1] else f"{names[0]} there, {names[1]} here"
+                clauses.append(f"{key} ({alike})")
+        return ", ".join(clauses)
+
+
+_TASK = ("model", "data", "optimizer", "criterion", "batch_size", "accumulation_steps", "precision")
+"""Keys that another answer may hang on."""
+
+
+def _without_lr(node: Any) -> Any:
+    """The sweep moves the optimizer's rate, so it makes no other task."""
+    return {key: value for key, value in node.items() if key != "lr"} if isinstance(node, dict) else node
+
+
+def _name(node: Any) -> str:
+    """What a group of a config is called, or what its value is."""
+    if not isinstance(node, dict):
+        return str(node)
+    return str(node.get("name") or node.get("_target_")).rsplit(".", 1)[-1]
+
 
 def earlier_run(given: str, key: str) -> Earlier:
     """Reads the record of an earlier run.
@@ -156,10 +187,7 @@ def _number(value: Any) -> float:
 def task_of(config: Mapping[str, Any]) -> str:
     """What a config trains on what, with what; empty where it does not say."""
     try:
-        names = [
-            str(config[group].get("name") or config[group]["_target_"]).rsplit(".", 1)[-1]
-            for group in ("model", "data", "optimizer")
-        ]
+        names = [_name(config[group]) for group in ("model", "data", "optimizer")]
         size = f", batch size {config['batch_size']}" if config["batch_size"] else ""
         return f"{names[0]} on {names[1]}, {names[2]}{size}"
     except (AttributeError, KeyError, TypeError):

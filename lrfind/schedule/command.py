@@ -52,7 +52,7 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
             device="cpu" if trial is None else str(trial.device),
             device_name=found.device_name,
             config=config,
-            notes=() if trial is None else trial.notes,
+            notes=found.peak.notes if trial is None else (*found.peak.notes, *trial.notes),
             skipped=() if trial is None else (*found.peak.skipped, *trial.skipped),
             own=schedule_record(found.tables, tried, held_out=0 if trial is None else trial.held_out),
         ),

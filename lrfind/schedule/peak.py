@@ -35,6 +35,7 @@ class Peak:
         steps: Training steps that it took here.
         skipped: Pictures that could not be read on the way.
         named: The peaks that come from there for a policy of their own, by policy.
+        notes: Sentences that the user should know of.
     """
 
     suggestion: Suggestion
@@ -42,6 +43,7 @@ class Peak:
     steps: int = 0
     skipped: tuple[str, ...] = ()
     named: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def of(self, policy: Policy) -> Suggestion:
         """The peak of a policy: the one that is named for it, else the suggestion."""
@@ -94,7 +96,7 @@ def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Pe
 
     settings = config.schedule
     if settings.from_ is not None:
-        return _of_earlier(earlier_run(settings.from_, "schedule.from"))
+        return _of_earlier(earlier_run(settings.from_, "schedule.from"), config)
     if settings.lr is not None:
         lr = settings.lr
         return Peak(Suggestion(lr, lr, lr, "given", "Given as schedule.lr."))
@@ -116,8 +118,9 @@ def with_bracket(settings: ScheduleSettings, peak: Peak) -> ScheduleSettings:
     return known
 
 
-def _of_earlier(earlier: Earlier) -> Peak:
+def _of_earlier(earlier: Earlier, config: ScheduleConfig) -> Peak:
     from lrfind.errors import ConfigError
+    from lrfind.report.record import plain
 
     found = earlier.suggestion
     if found is None:
@@ -127,10 +130,18 @@ def _of_earlier(earlier: Earlier) -> Peak:
         )
     trained = f" for {earlier.task}" if earlier.task else ""
     reason = f"Taken from {earlier.path}. {found.reason}"
+    notes: tuple[str, ...] = ()
+    # A schedule that is not tried trains nothing, so the task of its config is nobody's word.
+    differing = earlier.other_task(plain(config)) if config.schedule.try_ else ""
+    if differing:
+        notes = (
+            f"{earlier.path} was made with another {differing}: its peak is tried on this task all the same.",
+        )
     return Peak(
         dataclasses.replace(found, reason=reason),
         f"suggested by lrfind {earlier.command}{trained}",
         named=earlier.peaks,
+        notes=notes,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lrfind.range_test.run import range_test_of
 from lrfind.report.load import earlier_run
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
     from lrfind.verify.config import VerifyConfig
-
-_TASK = ("model", "data", "optimizer", "criterion", "batch_size", "accumulation_steps", "precision")
-"""Keys that another answer may hang on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,13 +162,12 @@ def _of_record(config: VerifyConfig) -> Checked:
         ConfigError: There is no record, more than one, or it is none of lrfind.
     """
     earlier = earlier_run(str(config.verify.from_), "verify.from")
-    ours = plain(config)
-    differing = [key for key in _TASK if _without_lr(earlier.config.get(key)) != _without_lr(ours[key])]
+    differing = earlier.other_task(plain(config))
     warnings = []
     if differing:
         warnings.append(
-            f"{earlier.path} was made with another {', '.join(differing)}: its suggestion is checked on this "
-            "task all the same."
+            f"{earlier.path} was made with another {differing}: its suggestion is checked on this task all "
+            "the same."
         )
     return Checked(
         None if earlier.suggestion is None else earlier.suggestion.lr,
@@ -184,8 +180,3 @@ def _of_record(config: VerifyConfig) -> Checked:
         peaks=earlier.peaks,
         whose=RANGE_TEST if earlier.command == "range" else earlier.command,
     )
-
-
-def _without_lr(node: Any) -> Any:
-    """The sweep moves the optimizer's rate, so it makes no other task."""
-    return {key: value for key, value in node.items() if key != "lr"} if isinstance(node, dict) else node

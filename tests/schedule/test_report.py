@@ -202,6 +202,10 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
     along = {"peaks": [], "judged_after": {"steps": 300, "schedule": "wsd"}}
     assert earlier_run(str(left(tmp_path / "along", "verify.json", **along)), "k").peaks == {"wsd": 0.4}
     assert (found.command, found.task) == ("range", "resnet50 on digits, SGD, batch size 64")
+    ours = RECORD["config"] | {"model": {"_target_": "lrfind.tasks.models.mlp"}, "batch_size": 32}
+    ours["optimizer"] = ours["optimizer"] | {"lr": 0.3}  # which is moved
+    assert found.other_task(ours) == "model (resnet50 there, mlp here), batch_size (64 there, 32 here)"
+    assert found.other_task(RECORD["config"]) == ""
     assert earlier_run(str(left(tmp_path / "other", "refine.json", config={})), "k").task == ""
 
 

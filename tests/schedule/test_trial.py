@@ -141,6 +141,13 @@ def test_on_digits_the_peak_is_found_by_a_range_test_and_accuracy_is_read(lrfind
     again = lrfind(*words, "-q", "schedule.from=range", folder="again")
     assert again.out == f"{found['lr']!r}\n"
     assert (again.folder / "schedule_try.csv").read_bytes() == (ran.folder / "schedule_try.csv").read_bytes()
+    assert "was made with another" not in again.err
+    other = ("schedule.from=range", "model.hidden_sizes=[8]", "optimizer=momentum", "batch_size=32")
+    warned = lrfind(*words, *other, folder="warned")
+    assert warned.record["warnings"] == [
+        "range/range.json was made with another model (other settings), optimizer (other settings), "
+        "batch_size (64 there, 32 here): its peak is tried on this task all the same."
+    ]
     shown = lrfind(*words, "--json", folder="shown")
     assert shown.out == (shown.folder / "schedule.json").read_text()
 
