@@ -10,6 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    Floats = NDArray[np.float64]
+
 
 _T95 = (6.314, 2.920, 2.353, 2.132, 2.015, 1.943, 1.895, 1.860, 1.833)
 """One-sided 95% quantiles of Student's t for 1 to 9 degrees of freedom (any table)."""
@@ -18,12 +20,12 @@ _Z95 = 1.6449
 """The same of the normal distribution."""
 
 
-def starting_level(raw: NDArray[np.float64]) -> float:
+def starting_level(raw: Floats) -> float:
     """The median of the first tenth of the points, at least three."""
     return float(np.median(raw[: max(3, len(raw) // 10)]))
 
 
-def growing_deviation(raw: NDArray[np.float64], start: float) -> NDArray[np.float64]:
+def growing_deviation(raw: Floats, start: float) -> Floats:
     """Standard deviation of each of paired measurements, shape (points,), from those before it.
 
     At the start the two models are one and there is no noise; it grows as they part, so it is never taken for
@@ -35,7 +37,7 @@ def growing_deviation(raw: NDArray[np.float64], start: float) -> NDArray[np.floa
     return np.maximum.accumulate(np.array(before)) if before else np.empty(0)
 
 
-def batch_noise(raw: NDArray[np.float64]) -> float:
+def batch_noise(raw: Floats) -> float:
     """Standard deviation of a measurement, without what lies far above the start: a cliff is no noise."""
     if len(raw) < 20:
         return deviation(raw)
@@ -43,7 +45,7 @@ def batch_noise(raw: NDArray[np.float64]) -> float:
     return deviation(raw[near])
 
 
-def deviation(raw: NDArray[np.float64]) -> float:
+def deviation(raw: Floats) -> float:
     """Standard deviation about a locally straight line, from second differences, by their median.
 
     For independent noise of variance v a second difference has variance 6 v; the median of its magnitude is
@@ -55,7 +57,7 @@ def deviation(raw: NDArray[np.float64]) -> float:
     return float(np.median(second)) / (0.6745 * math.sqrt(6))
 
 
-def known_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def known_mean(values: Floats) -> Floats:
     """Mean over the seeds, shape (n,), of values of shape (seeds, n) of which some are not finite.
 
     Those are left out; where none is left the mean is NaN.
@@ -63,11 +65,11 @@ def known_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     known = np.isfinite(values)
     count = known.sum(axis=0)
     sums = np.where(known, values, 0.0).sum(axis=0)
-    means: NDArray[np.float64] = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
+    means: Floats = np.where(count > 0, sums / np.maximum(count, 1), np.nan)
     return means
 
 
-def paired_noise(differences: NDArray[np.float64]) -> float:
+def paired_noise(differences: Floats) -> float:
     """What the mean of paired differences must exceed to be more than their noise; 0 for a single one.
 
     t s / sqrt(n), with s the standard deviation of the n differences and t Student's one-sided 95% quantile

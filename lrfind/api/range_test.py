@@ -31,9 +31,7 @@ from lrfind.training.optimizer import as_one, set_rate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import numpy as np
     import torch
-    from numpy.typing import NDArray
     from torch import nn
     from torch.optim import Optimizer
 
@@ -44,6 +42,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.sweep import OnStep, Step
+    from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
     from lrfind.training.step import OwnStep
@@ -75,12 +74,12 @@ class RangeTestResult(Result):
         return f"RangeTestResult({found}, steps={len(self.curve)}, verdict={self.verdict!r})"
 
     @property
-    def lrs(self) -> NDArray[np.float64]:
+    def lrs(self) -> Floats:
         """Learning rates of the steps taken, shape (steps,)."""
         return self.curve.lrs
 
     @property
-    def losses(self) -> NDArray[np.float64]:
+    def losses(self) -> Floats:
         """Raw training losses, each of its batch before the update with its rate, shape (steps,)."""
         return self.curve.losses
 

@@ -20,11 +20,9 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.compare.results import Cell, Comparison
+    from lrfind.statistics import Floats
 
-    Floats = NDArray[np.float64]
     Kind = str
     """What is read: `accuracy` or `loss`."""
 

@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.compare.budget import Budget
+    from lrfind.statistics import Floats
     from lrfind.training.run_set import RunSet
-
-    Floats = NDArray[np.float64]
 
 RESAMPLES = 2000
 """How often the seeds are drawn anew, with replacement, to see how far the best rate hangs on them."""

@@ -18,9 +18,8 @@ from lrfind.compare.results import RESAMPLES, Edge, boundaries, winners
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.compare.results import Cell
+    from lrfind.statistics import Floats
 
 _TAIL = 0.05
 
@@ -148,7 +147,7 @@ def _exponent(cells: Sequence[Cell]) -> Exponent:
     return Exponent(value, float(low), float(high), tuple(cell.batch_size for cell in cells))
 
 
-def _resampled(cell: Cell) -> NDArray[np.float64]:
+def _resampled(cell: Cell) -> Floats:
     """Logarithms of the best rate, shape (RESAMPLES,): of resampled seeds, somewhere between its neighbours.
 
     A grid knows no more than between which rates the best one lies.
@@ -156,15 +155,15 @@ def _resampled(cell: Cell) -> NDArray[np.float64]:
     bounds = np.log(boundaries(cell.lrs))
     won = winners(cell.errors)
     where = np.random.default_rng(cell.batch_size).random(RESAMPLES)
-    found: NDArray[np.float64] = bounds[won] + (bounds[won + 1] - bounds[won]) * where
+    found: Floats = bounds[won] + (bounds[won + 1] - bounds[won]) * where
     return found
 
 
-def _slope(cells: Sequence[Cell], rates: NDArray[np.float64]) -> NDArray[np.float64]:
+def _slope(cells: Sequence[Cell], rates: Floats) -> Floats:
     """Least squares over the logarithms of the batch sizes; those of the rates of shape (cells, fits)."""
     sizes = np.log([cell.batch_size for cell in cells])
     centred = sizes - sizes.mean()
-    slopes: NDArray[np.float64] = centred @ rates / (centred @ centred)
+    slopes: Floats = centred @ rates / (centred @ centred)
     return slopes
 
 

@@ -31,13 +31,10 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Rule, Scaling
     from lrfind.compare.verdict import CompareVerdict
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 _LEFT, _GAP, _RATES, _PANEL = 0.72, 0.65, 2.65, 2.35
 """Inches: before the first panel, between the two; width of the first where there are two, height."""

@@ -21,11 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from numpy.typing import NDArray
-
     from lrfind.multirun.results import MultirunJob
+    from lrfind.statistics import Floats
 
-    Floats = NDArray[np.float64]
     Row = dict[str, str]
 
 MEASURED = {

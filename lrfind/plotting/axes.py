@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from lrfind.statistics import Floats
+
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -47,7 +49,7 @@ class Axis:
             low, high, value = math.log10(low), math.log10(high), math.log10(value)
         return (value - low) / (high - low)
 
-    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def holds(self, values: Floats) -> NDArray[np.bool_]:
         """Which of the values lie within the limits; none that is NaN does."""
         return (values >= self.limits[0]) & (values <= self.limits[1])
 

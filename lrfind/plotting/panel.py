@@ -7,12 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from lrfind.plotting.axes import Axis
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 Colour: TypeAlias = str
 Dash: TypeAlias = tuple[float, ...]

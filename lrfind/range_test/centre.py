@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lrfind.range_test.smoothed_curve import SmoothedCurve
+    from lrfind.statistics import Floats
 
 LEAST_SHARE = 1 / 6
 """Share of `EPOCH_STEPS` that an epoch counts for at least; of still smaller ones nothing was measured."""
@@ -95,6 +94,6 @@ def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:
     return float(10**left), float(10**right)
 
 
-def _crossing(x: NDArray[np.float64], y: NDArray[np.float64], i: int, level: float) -> float:
+def _crossing(x: Floats, y: Floats, i: int, level: float) -> float:
     """Where the straight line from point i to the next has that value."""
     return float(x[i] + (level - y[i]) / (y[i + 1] - y[i]) * (x[i + 1] - x[i]))

@@ -21,12 +21,12 @@ from lrfind.suggestion import Status
 from lrfind.training.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch.optim import Optimizer
 
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.sweep import OnStep, SweepOptions
+    from lrfind.statistics import Floats
     from lrfind.training.task import Task
 
 SetRate = Callable[[float], None]
@@ -88,7 +88,7 @@ class ControlledSweep:
         return sweep(task, np.zeros(num_steps), options=options, on_step=on_step, set_lr=set_lr)
 
 
-def _cut(curve: Curve, steps: int, lrs: NDArray[np.float64]) -> Curve:
+def _cut(curve: Curve, steps: int, lrs: Floats) -> Curve:
     """The first steps of a curve, along a ladder."""
     return dataclasses.replace(
         curve,

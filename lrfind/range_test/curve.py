@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
+    from lrfind.statistics import Floats
     from lrfind.suggestion import Status
 
 SAME = 1e-3
@@ -46,15 +45,15 @@ class Curve:
             model as it was at the start was measured beside.
     """
 
-    lrs: NDArray[np.float64]
-    losses: NDArray[np.float64]
-    smoothed: NDArray[np.float64]
+    lrs: Floats
+    losses: Floats
+    smoothed: Floats
     status: Status
     planned_steps: int
-    accuracies: NDArray[np.float64] | None = None
-    start_losses: NDArray[np.float64] | None = None
-    start_accuracies: NDArray[np.float64] | None = None
-    validation_losses: NDArray[np.float64] | None = None
+    accuracies: Floats | None = None
+    start_losses: Floats | None = None
+    start_accuracies: Floats | None = None
+    validation_losses: Floats | None = None
     momentum: float = 0.0
     epoch_steps: float | None = None
     skip_start: int = 0
@@ -79,7 +78,7 @@ class Curve:
         return not math.isfinite(loss) or abs(loss - start) <= SAME * max(abs(loss), abs(start), 1e-6)
 
     @property
-    def causes(self) -> NDArray[np.float64]:
+    def causes(self) -> Floats:
         """The rate whose effect each loss first shows, shape (steps,): that of the step before.
 
         The very first loss shows none yet; it stands at the first rate.

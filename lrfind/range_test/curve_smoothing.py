@@ -13,9 +13,8 @@ from lrfind.statistics import batch_noise, growing_deviation, starting_level
 from lrfind.training.smoothing import centred, exponential_average
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lrfind.range_test.curve import Curve
+    from lrfind.statistics import Floats
 
 SMOOTHING_SHARE = 1 / 40
 """Standard deviation of the smoothing, as a share of the ladder: 2.5 steps of 100."""
@@ -78,9 +77,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     )
 
 
-def without_batches(
-    curve: Curve, measured: NDArray[np.float64], read: slice
-) -> tuple[float | None, NDArray[np.float64]]:
+def without_batches(curve: Curve, measured: Floats, read: slice) -> tuple[float | None, Floats]:
     """The mean of what was measured on the model as it was at the start, and the losses without the batch.
 
     Args:
@@ -103,9 +100,7 @@ def without_batches(
     return start, _without_the_batch(raw, at_start[read], start, max(1.0, _width(curve)))
 
 
-def _without_the_batch(
-    raw: NDArray[np.float64], at_start: NDArray[np.float64], start: float, width: float
-) -> NDArray[np.float64]:
+def _without_the_batch(raw: Floats, at_start: Floats, start: float, width: float) -> Floats:
     """Losses with the batch taken out, for losses that are never negative, shape (points,).
 
     A batch that is hard for the untrained model is hard for the trained one too, in proportion: where the
@@ -129,14 +124,14 @@ def _width(curve: Curve) -> float:
     return width if density is None else min(width, PAIRED_DECADES * density)
 
 
-def steps_a_decade(lrs: NDArray[np.float64]) -> float | None:
+def steps_a_decade(lrs: Floats) -> float | None:
     """Steps a decade of a geometric ladder; None of another ladder, or of too few rates to tell."""
     if len(lrs) < 3 or lrs[0] <= 0 or not np.isclose(lrs[1] / lrs[0], lrs[2] / lrs[1]):
         return None
     return 1 / float(np.log10(lrs[1] / lrs[0]))
 
 
-def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: float | None) -> int:
+def before_climb(raw: Floats, noise: Floats, start: float | None) -> int:
     """Number of points before the loss is clearly above the level that it started from.
 
     What comes after, on the way to a divergence, can be as low as anything, and says nothing of a rate that
@@ -169,7 +164,7 @@ def before_climb(raw: NDArray[np.float64], noise: NDArray[np.float64], start: fl
     return int(above[0]) + int(raw[above[0]] <= bar[above[0]])
 
 
-def cliff_level(raw: NDArray[np.float64], start: float | None = None) -> float:
+def cliff_level(raw: Floats, start: float | None = None) -> float:
     """The level above which a value counts as cliff: above the start by as much as the values fell.
 
     Values above it are cut off at it before they are smoothed, so that a cliff cannot leak leftwards.

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 NOISE_REACH, FALL_REACH = 3.0, 0.1
 """How far a measurement may lie from the level of its neighbours and still be of it, as the deviation

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from lrfind.statistics import Floats
 
 
 MOST_STEPS = 10_000_000
@@ -25,7 +25,7 @@ class Spacing(str, Enum):
     """A constant difference from rung to rung, as in Smith's figures."""
 
 
-def geometric(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+def geometric(start: float, end: float, num_steps: int) -> Floats:
     """Rates from `start` to `end` with a constant factor q = (end / start)^(1 / (num_steps - 1)).
 
     Args:
@@ -49,7 +49,7 @@ def geometric(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
     return _between(rates, start, end)
 
 
-def linear(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+def linear(start: float, end: float, num_steps: int) -> Floats:
     """Rates from `start` to `end` with a constant difference.
 
     Args:
@@ -72,13 +72,13 @@ def linear(start: float, end: float, num_steps: int) -> NDArray[np.float64]:
     return _between(rates, start, end)
 
 
-def ladder(spacing: Spacing, start: float, end: float, num_steps: int) -> NDArray[np.float64]:
+def ladder(spacing: Spacing, start: float, end: float, num_steps: int) -> Floats:
     """The ladder of that spacing; see `geometric` and `linear`."""
     make = geometric if Spacing(spacing) is Spacing.GEOMETRIC else linear
     return make(start, end, num_steps)
 
 
-def _between(rates: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+def _between(rates: Floats, start: float, end: float) -> Floats:
     """The rates with exact ends, if they all differ."""
     rates[0], rates[-1] = start, end
     if not (np.diff(rates) > 0).all():

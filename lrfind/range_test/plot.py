@@ -43,9 +43,8 @@ if TYPE_CHECKING:
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.smoothed_curve import SmoothedCurve
+    from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
-
-    Floats = NDArray[np.float64]
 
 _CURVE, _LADDER, _PANEL = 4.0, 1.68, 2.35
 """Inches: widths of the two panels and their height."""

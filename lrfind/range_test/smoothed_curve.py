@@ -12,7 +12,7 @@ from lrfind.statistics import starting_level
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from lrfind.statistics import Floats
 
 
 USUAL_STEPS = 10.0
@@ -64,13 +64,13 @@ class SmoothedCurve:
         noise_grows: Whether the noise of paired measurements grows with the rate, as that of losses does.
     """
 
-    lrs: NDArray[np.float64]
-    raw: NDArray[np.float64]
-    values: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    averaged: NDArray[np.float64]
+    lrs: Floats
+    raw: Floats
+    values: Floats
+    drawn: Floats
+    averaged: Floats
     noise: float
-    smoothed_noise: NDArray[np.float64]
+    smoothed_noise: Floats
     turned: bool = False
     climb: tuple[float, float] | None = None
     start: float | None = None
@@ -85,12 +85,12 @@ class SmoothedCurve:
         return len(self.lrs)
 
     @property
-    def log10_lrs(self) -> NDArray[np.float64]:
+    def log10_lrs(self) -> Floats:
         """Base-10 logarithms of the rates."""
         return np.log10(self.lrs)
 
     @property
-    def slopes(self) -> NDArray[np.float64]:
+    def slopes(self) -> Floats:
         """D value / d log10 lr at each point; needs two points."""
         return np.gradient(self.values, self.log10_lrs)
 
@@ -196,7 +196,7 @@ class SmoothedCurve:
         return float(self.values[highest] - self.values[deepest]), float(self.smoothed_noise[highest])
 
 
-def filled(values: NDArray[np.float64], width: int) -> NDArray[np.float64]:
+def filled(values: Floats, width: int) -> Floats:
     """The values with every valley of less than `width` points filled up to its lower brim, shape (n,).
 
     Source: the closing of mathematical morphology (Serra 1982), with a flat window.

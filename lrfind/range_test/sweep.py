@@ -27,9 +27,9 @@ from lrfind.training.step import evaluate, train_step
 from lrfind.training.step_errors import no_memory_left, out_of_memory
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
     from torch import Tensor
 
+    from lrfind.statistics import Floats
     from lrfind.training.peers import Peers
     from lrfind.training.task import Task
 
@@ -131,7 +131,7 @@ class SweepOptions:
 
 def sweep(
     task: Task,
-    lrs: NDArray[np.float64],
+    lrs: Floats,
     *,
     options: SweepOptions,
     on_step: OnStep | None = None,
@@ -250,7 +250,7 @@ class _Record:
 
     def __init__(
         self,
-        lrs: NDArray[np.float64],
+        lrs: Floats,
         options: SweepOptions,
         on_step: OnStep | None,
         peers: Peers | None = None,

@@ -14,11 +14,8 @@ import numpy as np
 from lrfind.refine.segments import rungs
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from lrfind.refine.results import RoundResult
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 AS_GOOD = 0.05
 """Share of a round's fall within which a loss is as good as the lowest, as it is within twice its noise."""

@@ -34,14 +34,11 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundResult
     from lrfind.refine.verdict import RefineVerdict
+    from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
-
-    Floats = NDArray[np.float64]
 
 _LEFT, _GAP, _PANEL, _ABOVE, _BELOW = 0.66, 0.7, 1.75, 0.44, 0.62
 """Inches: before the first panel, between two; height of a panel, of the text above and below it."""

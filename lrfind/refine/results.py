@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.refine.segments import Segments
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,9 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.schedule.peak import Peak
     from lrfind.schedules.schedule import Schedule, ScheduleTable
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 LEFT, RIGHT = 0.76, 0.16
 """Inches before the first panel and after the last."""

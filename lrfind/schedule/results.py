@@ -15,12 +15,9 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.schedules.schedule import ScheduleTable
+    from lrfind.statistics import Floats
     from lrfind.training.run_set import RunSet
-
-    Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     import torch
-    from numpy.typing import NDArray
 
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
+    from lrfind.statistics import Floats
     from lrfind.tasks.data.dataset import Data
     from lrfind.tasks.seed_jobs import JobResult, SeedJob
     from lrfind.training.run_set import OnStep
@@ -299,6 +299,6 @@ def _loss_only(task: Task) -> Task:
     return dataclasses.replace(task, objective=task.objective.loss_only())
 
 
-def _rates(courses: Sequence[ScheduleTable]) -> NDArray[np.float64]:
+def _rates(courses: Sequence[ScheduleTable]) -> Floats:
     """The rates of the updates, shape (policies, steps): without where each policy arrives after the last."""
     return np.array([course.rates[:-1] for course in courses])

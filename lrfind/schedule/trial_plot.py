@@ -18,11 +18,8 @@ from lrfind.statistics import known_mean
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from lrfind.schedule.results import Tried
-
-    Floats = NDArray[np.float64]
+    from lrfind.statistics import Floats
 
 _GAP, _PANEL, _ABOVE, _BELOW = 0.72, 2.35, 0.16, 0.52
 """Inches: between two panels; heights of a panel, above and below it."""

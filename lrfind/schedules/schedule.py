@@ -12,9 +12,8 @@ from lrfind.schedules.policies import POLICIES, policy_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from numpy.typing import NDArray
-
     from lrfind.schedules.policy import LearningRatePolicy, Policy
+    from lrfind.statistics import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ class ScheduleTable:
     """
 
     schedule: Schedule
-    rates: NDArray[np.float64]
-    momenta: NDArray[np.float64] | None
+    rates: Floats
+    momenta: Floats | None
 
     @classmethod
     def of(cls, schedule: Schedule) -> ScheduleTable:

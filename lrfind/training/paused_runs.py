@@ -22,8 +22,9 @@ from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.step import train_step
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from lrfind.statistics import Floats
     from lrfind.training.run_set import OnStep
     from lrfind.training.start import Start
     from lrfind.training.task import Task
@@ -135,7 +136,7 @@ class PausedRuns:
         self.at = to
 
 
-def checked_rates(lrs: ArrayLike, num_steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+def checked_rates(lrs: ArrayLike, num_steps: int) -> tuple[Floats, Floats | None]:
     """The rates, shape (runs,), and where they are policies these, shape (runs, steps)."""
     rates = np.atleast_1d(np.asarray(lrs, dtype=np.float64))
     if num_steps < 1:
@@ -171,7 +172,7 @@ class _Sequential:
         start: Start,
         log: RunLog,
         readings: Readings,
-        policies: NDArray[np.float64] | None,
+        policies: Floats | None,
         before_step: BeforeStep | None,
     ) -> None:
         start.restore()  # the shares of the groups are read off their own rates

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from lrfind.statistics import Floats
     from lrfind.training.divergence import DivergenceMonitor
 
-    Floats = NDArray[np.float64]
     OnStep = Callable[[int, int], None]
     """`on_step(runs, step)`: so many more runs have taken `step` steps, all that are in the stack or one
     alone. The sum of `runs` over the calls is the number of steps taken."""

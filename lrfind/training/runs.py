@@ -26,9 +26,9 @@ from lrfind.training.step import train_step
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
+    from lrfind.statistics import Floats
     from lrfind.training.paused_runs import BeforeStep
     from lrfind.training.readings import OnReading
     from lrfind.training.run_set import OnStep
@@ -139,7 +139,7 @@ def seconds_a_step(task: Task, lr: float) -> float:
     return faster_form(task, [lr], num_steps=1, strategy=Strategy.SEQUENTIAL)[1]
 
 
-def _seconds_a_step(start: Start, lrs: NDArray[np.float64], *, stacked: bool) -> float:
+def _seconds_a_step(start: Start, lrs: Floats, *, stacked: bool) -> float:
     """The median of a few, after a first one that is not counted."""
     task, batches = start.task, start.batches()
     stack = Stack(task.objective, task.optimizer, lrs, options=task.options) if stacked else None

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
+
+    from lrfind.statistics import Floats
 
 
 class ExponentialAverage:
@@ -44,13 +46,13 @@ class ExponentialAverage:
         return self._smoothed
 
 
-def exponential_average(values: ArrayLike, beta: float) -> NDArray[np.float64]:
+def exponential_average(values: ArrayLike, beta: float) -> Floats:
     """The bias-corrected exponential average of a whole sequence, shape (n,); see `ExponentialAverage`."""
     average = ExponentialAverage(beta)
     return np.array([average.update(float(value)) for value in np.asarray(values)], dtype=np.float64)
 
 
-def centred(values: NDArray[np.float64], width: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def centred(values: Floats, width: float) -> tuple[Floats, Floats]:
     """Smooths without lag: at each point a local straight line, fitted with Gaussian weights.
 
     An exponential average with beta 0.98 trails a 100-step ladder by tens of steps, which is decades of
@@ -73,7 +75,7 @@ def centred(values: NDArray[np.float64], width: float) -> tuple[NDArray[np.float
     d = np.arange(-reach, reach + 1, dtype=np.float64)
     w = np.exp(-0.5 * (d / width) ** 2)
 
-    def around(signal: NDArray[np.float64], kernel: NDArray[np.float64]) -> NDArray[np.float64]:
+    def around(signal: Floats, kernel: Floats) -> Floats:
         """Sum over the points around each: signal times kernel at their distance."""
         return np.convolve(signal, kernel[::-1])[reach : reach + len(values)]
 

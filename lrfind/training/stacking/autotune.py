@@ -31,9 +31,9 @@ from lrfind.training.step import train_step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from numpy.typing import NDArray
     from torch import Tensor
 
+    from lrfind.statistics import Floats
     from lrfind.training.start import Start
     from lrfind.training.task import Task
 _FEWEST = 8
@@ -69,9 +69,7 @@ class Form:
     record: bool = False
 
 
-def form_of_rates(
-    start: Start, lrs: NDArray[np.float64], *, steps: int, work: int, strategy: Strategy
-) -> Form:
+def form_of_rates(start: Start, lrs: Floats, *, steps: int, work: int, strategy: Strategy) -> Form:
     """Chooses how to train a model at several rates from one start, which is left to be put back.
 
     Args:
