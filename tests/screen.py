@@ -1,6 +1,6 @@
 """What is written to stdout, line by line, on a screen of a width."""
 
-from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Paragraph
 
 
 def shown(lines, width=None):

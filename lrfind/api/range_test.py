@@ -15,11 +15,10 @@ from lrfind.config.schema import Precision
 from lrfind.errors import DataError, UserError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import Groups, Metric
-from lrfind.range_test.group_report import each_csv, each_record
 from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
-from lrfind.range_test.report import range_csv, range_record
+from lrfind.range_test.report import each_csv, each_record, range_csv, range_record
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
 from lrfind.report.observers import Caller

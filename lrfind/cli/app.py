@@ -10,8 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lrfind.cli.job import guarded
-from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper, warn_of_no_sweeper
+from lrfind.cli.job import asks_for_loss, given_to_a_sweeper, guarded, warn_of_no_sweeper
 from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.cli.signals import signals_as_interrupts

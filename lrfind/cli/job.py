@@ -1,7 +1,8 @@
-"""The job of a command, and what is put around it: whose code runs, where it writes, how it may fail."""
+"""The job of a command, what is put around it, and what a sweeper of Hydra is given of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ from lrfind.errors import UserError
 from lrfind.report.output import Outcome, Show
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from omegaconf import DictConfig
+
 
 Job = Callable[["DictConfig", Path, Show], Outcome]
 """Called with the composed config, the run directory, and what goes to stdout."""
@@ -85,3 +89,36 @@ def _told(error: Exception, composed: DictConfig) -> UserError | None:
     frames = own_frames(error)
     said = f"code of yours raised {raised_text(error).rstrip('.')}{place_text(frames)}."
     return UserError(f"{said} --debug shows how it was called.", frames=frames)
+
+
+def asks_for_loss(composed: DictConfig, overrides: Iterable[str]) -> bool:
+    """Whether it is the loss, and not the rate.
+
+    Args:
+        composed: The config of the job, which has no such key where it could not be composed.
+        overrides: As given.
+    """
+    return str(composed.get("objective")) == "loss" or "objective=loss" in overrides
+
+
+def warn_of_no_sweeper() -> None:
+    """Says that the loss is asked for, and nobody is there to be given it."""
+    from lrfind.report import console
+
+    console.warn(
+        "objective=loss changes nothing without -m: it is what a sweeper of Hydra is given of each job. The "
+        "suggestion is a learning rate either way."
+    )
+
+
+def given_to_a_sweeper(outcome: Outcome | None, *, loss: bool) -> float:
+    """The suggested rate, NaN where there is none; or the loss there, infinite where there is none.
+
+    Args:
+        outcome: How the job ended; None where it could not be run.
+        loss: Which of the two.
+    """
+    if loss:
+        found = None if outcome is None else outcome.loss
+        return math.inf if found is None or math.isnan(found) else found
+    return math.nan if outcome is None or outcome.lr is None else outcome.lr

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS, PAGE
-from lrfind.cli.exit import LastExit
 from lrfind.cli.flags import (
     DEBUG_FLAG,
     LONE_FLAGS,
@@ -136,7 +136,7 @@ def _text(words: list[str], command: str | None) -> str | None:
         return f"lrfind {__version__}\n"
     if "--help" in words or "-h" in words:
         if command is not None:
-            from lrfind.cli.command_help import help_of
+            from lrfind.cli.help import help_of
 
             return help_of(command)
         from lrfind.cli.help import HELP
@@ -187,3 +187,27 @@ def _unknown(word: str, behind: str) -> str:
         f"{word!r} is neither a command nor an override.{meant} Commands: {names}; overrides are written "
         "KEY=VALUE, such as model=cnn. See lrfind --help."
     )
+
+
+class LastExit:
+    """Ends the process once all is done that has to be done at exit.
+
+    To be made before anything else registers with `atexit`, for what is registered first is called last:
+    then threads have ended, and everybody has closed what he opened.
+
+    Attributes:
+        code: Exit code of the process; while it is None Python ends as ever.
+    """
+
+    def __init__(self) -> None:
+        self.code: int | None = None
+        atexit.register(self._end_process)
+
+    def _end_process(self) -> None:
+        watched = sys.gettrace() is not None or sys.getprofile() is not None  # who wants to see the end
+        if self.code is None or watched:
+            return
+        from lrfind.report.streams import flush_all
+
+        if flush_all():  # where it fails Python says so
+            os._exit(self.code)

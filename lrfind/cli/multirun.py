@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
 
-from lrfind.cli.objective import asks_for_loss, given_to_a_sweeper
+from lrfind.cli.job import asks_for_loss, given_to_a_sweeper
 from lrfind.cli.run_directory import RunDirectory, remove_abandoned
 from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
 from lrfind.multirun.report import multirun_csv, multirun_lines
@@ -27,7 +27,7 @@ from lrfind.multirun.results import (
 from lrfind.report import console
 from lrfind.report.files import write_whole
 from lrfind.report.output import Show, number_text
-from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

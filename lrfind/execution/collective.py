@@ -6,10 +6,13 @@ nor make a GPU wait.
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import time
+import traceback
 import zlib
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,12 +20,13 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError, UserError
-from lrfind.execution.rank_failure import tell, told_by
+from lrfind.own_code import Frame
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from torch._C._distributed_c10d import Store
+
 
 _GRACE = timedelta(seconds=4)
 """How long a rank that ends waits for the others to hear of it. They may be waiting for it themselves, inside
@@ -219,3 +223,34 @@ def collective_timeout() -> timedelta:
 
 def _timed_out(error: BaseException) -> bool:
     return "Timed out waiting" in str(error)
+
+
+def tell(error: BaseException, rank: int, store: Store) -> None:
+    """Leaves the message of a rank that has failed, for the others to say."""
+    with suppress(RuntimeError):
+        store.set(f"failure/{rank}", _as_text(error))
+
+
+def told_by(ranks: Iterable[int], store: Store) -> Exception | None:
+    """The message that the first of some ranks has left that has failed; None where there is none."""
+    with suppress(RuntimeError):  # the store may be gone with the process that keeps it
+        for rank in ranks:
+            if store.check([key := f"failure/{rank}"]):
+                return _from_text(store.get(key), rank)
+    return None
+
+
+def _as_text(error: BaseException) -> str:
+    """An error, for another rank to say."""
+    if isinstance(error, UserError):
+        frames = [(frame.file, frame.line, frame.function) for frame in error.frames]
+        return json.dumps({"paragraphs": error.paragraphs, "frames": frames})
+    return json.dumps({"traceback": "".join(traceback.format_exception(error))})
+
+
+def _from_text(text: bytes, rank: int) -> Exception:
+    told = json.loads(text)
+    if "traceback" in told:
+        return RuntimeError(f"on rank {rank}:\n{told['traceback']}")
+    first, *others = told["paragraphs"]
+    return RankError(f"rank {rank}: {first}", *others, frames=[Frame(*each) for each in told["frames"]])

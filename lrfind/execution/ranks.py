@@ -20,10 +20,9 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError
-from lrfind.execution.collective import collective_timeout
+from lrfind.execution.collective import collective_timeout, tell, told_by
 from lrfind.execution.distributed import joined
 from lrfind.execution.launch import environment_of, silence
-from lrfind.execution.rank_failure import tell, told_by
 from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:

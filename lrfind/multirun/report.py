@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.multirun.results import FAILED, UNFINISHED
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Paragraph
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

@@ -66,8 +66,8 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
 
 def _report_of_each(config: RangeConfig, observer: Observer) -> Report:
     """The job where every group of parameters is swept alone too."""
-    from lrfind.range_test.group_report import each_csv, each_lines, each_record
     from lrfind.range_test.group_sweeps import each_group_of
+    from lrfind.range_test.report import each_csv, each_lines, each_record
 
     found = each_group_of(config, observer=observer)
     return Report(

@@ -9,8 +9,7 @@ from lrfind.refine.minimum import valley
 from lrfind.refine.segments import rungs
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

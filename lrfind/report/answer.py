@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import shortest
-from lrfind.report.paragraphs import Paragraph
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

@@ -1,14 +1,30 @@
-"""A table on the screen, which fits its width: 80 columns, 60, or whatever the terminal has."""
+"""Lines of text and tables on the screen; a table fits 80 columns, 60, or whatever the terminal has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lrfind.report.paragraphs import Paragraph
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A line of text, which a terminal may break at words.
+
+    Attributes:
+        text: The text.
+        style: rich's style of it on a terminal.
+        styled: How many characters at its start have the style; None: all.
+        hang: How far the second line and those after it are indented where a terminal breaks the text.
+    """
+
+    text: str
+    style: str = ""
+    styled: int | None = None
+    hang: int = 0
+
 
 _LEAST_WORDS = 16
 """Characters that a last column of words must have to be broken at words."""

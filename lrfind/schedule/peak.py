@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import listed
-from lrfind.schedules.named_peak import as_peak
 from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import as_peak
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

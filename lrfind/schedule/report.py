@@ -9,8 +9,7 @@ import numpy as np
 from lrfind.report.answer import file_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted
-from lrfind.report.paragraphs import Paragraph
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.schedule.trial_report import tried_record
 from lrfind.schedules.policy import Policy
 from lrfind.schedules.schedule import torch_code

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted, duration_text
-from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrfind.schedules.policies import POLICIES, policy_of
+from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lrfind.schedules.policy import LearningRatePolicy, Policy
     from lrfind.statistics import Floats
+    from lrfind.suggestion import Suggestion
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +122,25 @@ def torch_code(schedule: Schedule) -> str:
     if POLICIES[schedule.policy].sets_peak:
         return line
     return f"# the optimizer is made with lr={schedule.lr!r}\n{line}"
+
+
+def as_peak(suggestion: Suggestion, policy: str, named: Mapping[str, float]) -> Suggestion:
+    """The suggestion that a policy begins with: the peak that is named for it, its bracket moved along.
+
+    Args:
+        suggestion: For a constant rate.
+        policy: The name of the policy.
+        named: The peaks that the run names, by policy; for another policy the suggestion stays what it is.
+    """
+    lr = named.get(policy)
+    if lr is None or lr == suggestion.lr:
+        return suggestion
+    factor = lr / suggestion.lr
+    return dataclasses.replace(
+        suggestion,
+        lr=lr,
+        low=rounded(suggestion.low * factor),
+        high=rounded(suggestion.high * factor),
+        reason=f"{factor:.3g} times the suggestion of {rate_text(suggestion.lr)} for a constant rate, as was "
+        f"measured to be better for the peak of {policy}. {suggestion.reason}",
+    )

@@ -22,6 +22,7 @@ from lrfind.config.schema import Distributed
 from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
 from lrfind.tasks import devices
+from lrfind.tasks.components import title_of
 from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
@@ -30,7 +31,6 @@ from lrfind.tasks.data.prefetch import Mapped, channels_last
 from lrfind.tasks.frameworks import whole_batch
 from lrfind.tasks.parallel import averaging, sharded, whole
 from lrfind.tasks.threads import threads_of
-from lrfind.tasks.title import title_of
 from lrfind.training.objective import Objective
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task

@@ -16,15 +16,13 @@ from torch.optim import Optimizer
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
-from lrfind.tasks.data.collate import COLLATE, collate_of
+from lrfind.tasks.data.collate import COLLATE, collate_of, require_tensors
 from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
-from lrfind.tasks.data.hugging_face import require_tensors
-from lrfind.tasks.data.own_loader import in_batches_of
+from lrfind.tasks.data.own_loader import batch_size_of, in_batches_of
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.frameworks import adapted_model, data_of_framework
 from lrfind.tasks.instantiate import callable_of, called, made, told_as
 from lrfind.tasks.models import timm
-from lrfind.tasks.title import node_name
 from lrfind.training.step_errors import out_of_memory
 
 if TYPE_CHECKING:
@@ -216,3 +214,34 @@ def criterion_of(config: TaskConfig) -> Any:
             f"made a {type(criterion).__name__}. A bare function is named with +criterion._partial_=true."
         )
     return criterion
+
+
+def title_of(config: TaskConfig, data: Data) -> str:
+    """What is trained on what and how."""
+    parts = [f"{node_name(config.model)} on {data.name}", node_name(config.optimizer)]
+    settings = []
+    momentum = config.optimizer.get("momentum")
+    if isinstance(momentum, (int, float)) and momentum:
+        settings.append(f"momentum {momentum:g}")
+    if config.optimizer.get("nesterov"):
+        settings.append("Nesterov")
+    if settings:
+        parts[-1] += f" ({', '.join(settings)})"
+    # A loader has made its batches already, and an iterable of batches does not say how large they are.
+    size = config.samples_a_batch
+    if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
+        size = batch_size_of(data) or 0
+    times = f" x {config.accumulation_steps}" if config.accumulation_steps > 1 else ""
+    if size and config.ranks > 1:
+        parts.append(f"batch size {size * config.ranks} ({config.ranks} ranks x {size}){times}")
+    elif size:
+        parts.append(f"batch size {size}{times}")
+    return ", ".join(parts)
+
+
+def node_name(node: dict[str, Any]) -> str:
+    """The name of a part: its `name`, or the last word of its `_target_`."""
+    if str(node.get("_target_", "")).endswith(".from_model"):
+        return "its own optimizer"
+    named = node.get("name")
+    return str(named) if named else str(node["_target_"]).rsplit(".", 1)[-1]

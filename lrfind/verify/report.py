@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import plain
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lrfind.range_test.run import range_test_of
 from lrfind.report.load import earlier_run
 from lrfind.report.record import plain
-from lrfind.schedules.named_peak import as_peak
+from lrfind.schedules.schedule import as_peak
 from lrfind.suggestion import Status, rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
 from lrfind.verify.plan import CONSTANT

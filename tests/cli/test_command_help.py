@@ -8,8 +8,8 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from lrfind.cli.command_help import help_of
 from lrfind.cli.commands import COMMANDS, keys_of_command
+from lrfind.cli.help import help_of
 from lrfind.cli.main import main
 from lrfind.config.reference import options_with, spelled
 

@@ -8,7 +8,7 @@ import pytest
 
 LEAVING = (
     "import atexit, ctypes, sys, threading, weakref\n"
-    "from lrfind.cli.exit import LastExit\n"
+    "from lrfind.cli.main import LastExit\n"
     "atexit.register(lambda: sys.stderr and sys.stderr.write('as ever '))\n"
     "last_exit = LastExit()\n"
 )

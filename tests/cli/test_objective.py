@@ -10,8 +10,8 @@ import sys
 
 import pytest
 
+from lrfind.cli.job import given_to_a_sweeper
 from lrfind.cli.main import main
-from lrfind.cli.objective import given_to_a_sweeper
 from lrfind.errors import ExitCode
 from lrfind.report.output import Outcome
 

@@ -1,7 +1,7 @@
 """What every command says at its end."""
 
 from lrfind.report.answer import answer_lines
-from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Paragraph
 from lrfind.suggestion import Suggestion
 
 

@@ -12,7 +12,7 @@ from lrfind.errors import UserError
 from lrfind.report import console
 from lrfind.report import progress as progress_module
 from lrfind.report.observers import Screen
-from lrfind.report.paragraphs import Paragraph
+from lrfind.report.table import Paragraph
 
 
 class Terminal(io.StringIO):

@@ -8,8 +8,8 @@ import pytest
 from lrfind.errors import ExitCode, OutputError
 from lrfind.report import output
 from lrfind.report.output import Report, Show, finish
-from lrfind.report.paragraphs import Paragraph
 from lrfind.report.record import Findings
+from lrfind.report.table import Paragraph
 from lrfind.suggestion import Status, Suggestion
 
 FOUND = Suggestion(0.01, 0.001, 0.1, "centre", "It is the middle.")

@@ -186,7 +186,7 @@ def test_columns_of_plain_numbers_need_no_format(hugging_face):
     import datasets
 
     from lrfind.errors import DataError
-    from lrfind.tasks.data.hugging_face import require_tensors
+    from lrfind.tasks.data.collate import require_tensors
 
     columns = {"x": [0.5], "text": ["a"], "label": [0]}
     require_tensors(datasets.Dataset.from_dict(columns))
