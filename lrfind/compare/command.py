@@ -29,9 +29,12 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
         UserError: Something cannot be used as given.
     """
     # torch is imported only for a config that can be run.
+    from lrfind.compare.plot import curves_page
     from lrfind.compare.report import compare_csv, compare_lines, compare_record
     from lrfind.compare.run import Study
+    from lrfind.compare.scaling_plot import scaling_page
     from lrfind.compare.verdict import conclude
+    from lrfind.plotting.draw import picture
     from lrfind.tasks.devices import name_of
 
     study = Study.of(config, directory, observer)
@@ -47,10 +50,10 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
             accumulation_steps=config.accumulation_steps,
         ),
         "compare.json": None,
-        "compare.png": partial(_curves, comparison, setting.title),
+        "compare.png": partial(picture, curves_page, comparison, setting.title),
     }
     if comparison.cells:
-        files["compare_scaling.png"] = partial(_scaling, comparison, advice, setting.title)
+        files["compare_scaling.png"] = partial(picture, scaling_page, comparison, advice, setting.title)
     return Report(
         findings=Findings(
             command="compare",
@@ -86,17 +89,3 @@ def _status(comparison: Comparison, advice: CompareVerdict) -> Status:
     if comparison.interrupted:
         return Status.INTERRUPTED
     return Status.DIVERGED if advice.suggestion is None else Status.COMPLETED
-
-
-def _curves(comparison: Comparison, title: str) -> bytes:
-    from lrfind.compare.plot import curves_page
-    from lrfind.plotting.draw import draw, png
-
-    return png(draw(curves_page(comparison, title)))
-
-
-def _scaling(comparison: Comparison, advice: CompareVerdict, title: str) -> bytes:
-    from lrfind.compare.scaling_plot import scaling_page
-    from lrfind.plotting.draw import draw, png
-
-    return png(draw(scaling_page(comparison, advice, title)))

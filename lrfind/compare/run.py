@@ -17,12 +17,13 @@ from lrfind.compare.job import ConfigRuns, Job, Progress, Reading, Trainer, untr
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, cells_of
-from lrfind.compare.setup import Setting, cores
+from lrfind.compare.setup import Setting
 from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
 from lrfind.execution.launcher import CELLS, Codec, chosen_launcher
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.state_file import StateFile
+from lrfind.tasks.data.machine import num_cores
 from lrfind.tasks.threads import thread_count
 from lrfind.training.step import evaluate
 
@@ -258,7 +259,7 @@ class Study:
         if self.setting.device.type != "cpu":
             return 1
         if asked is None:
-            asked = cores() if sum(cost.seconds for cost in costs) > _WORTH_PROCESSES else 1
+            asked = num_cores() if sum(cost.seconds for cost in costs) > _WORTH_PROCESSES else 1
         return max(min(asked, len(costs)), 1)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from lrfind.compare.budget import Budget
@@ -13,6 +12,7 @@ from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
 from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import held_out_samples, is_counted, met_again
+from lrfind.tasks.data.machine import num_cores
 from lrfind.tasks.data.own_loader import batch_size_of
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.threads import available, thread_count, threads_of
@@ -171,13 +171,6 @@ class Setting:
             self.notes += task.notes
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
     """Rising.
 
@@ -215,7 +208,7 @@ def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int,
 
 def _share(runs: int) -> int:
     """Threads a run has at most: by the plan alone, not `compare.processes`, which may not change a bit."""
-    return max(1, min(available(), cores() // min(cores(), runs)))
+    return max(1, min(available(), num_cores() // min(num_cores(), runs)))
 
 
 def _title(task: Task, optimizers: list[str]) -> str:

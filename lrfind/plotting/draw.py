@@ -11,6 +11,8 @@ from lrfind.plotting.page import TITLE_LINE, WIDTH
 from lrfind.plotting.panel import DARK, FONT_SIZE, Band, Label, Line, Marker, Points, Shape, Span
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -112,6 +114,11 @@ def png(figure: Figure) -> bytes:
     with mpl.rc_context(_SETTINGS):
         figure.savefig(stream, format="png")
     return stream.getvalue()
+
+
+def picture(page_of: Callable[..., Page], *shown: Any) -> bytes:
+    """What a function makes a page of, drawn as a PNG."""
+    return png(draw(page_of(*shown)))
 
 
 def _write_title(figure: Figure, page: Page) -> None:

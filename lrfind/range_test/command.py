@@ -12,7 +12,6 @@ from lrfind.report.record import Findings, plain
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lrfind.range_test.group_sweeps import EachGroup
     from lrfind.range_test.run import RangeTest
     from lrfind.report.observers import Observer
 
@@ -29,6 +28,8 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
     # torch is imported only for a config that can be run.
     if config.range.groups is Groups.EACH:
         return _report_of_each(config, observer)
+    from lrfind.plotting.draw import picture
+    from lrfind.range_test.plot import range_page
     from lrfind.range_test.report import range_csv, range_lines, range_record
     from lrfind.range_test.run import range_test_of
 
@@ -49,7 +50,7 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
         ),
         files={
             "range.csv": partial(range_csv, curve, repeats),
-            "range.png": partial(_picture, found),
+            "range.png": partial(picture, range_page, curve, reading, found.title, repeats),
             "range.json": None,
         },
         loss=float(reading.smoothed.drawn[reading.smoothed.lowest_drawn]) if reading.suggestion else None,
@@ -66,6 +67,8 @@ def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
 
 def _report_of_each(config: RangeConfig, observer: Observer) -> Report:
     """The job where every group of parameters is swept alone too."""
+    from lrfind.plotting.draw import picture
+    from lrfind.range_test.group_plot import each_page
     from lrfind.range_test.group_sweeps import each_group_of
     from lrfind.range_test.report import each_csv, each_lines, each_record
 
@@ -84,7 +87,7 @@ def _report_of_each(config: RangeConfig, observer: Observer) -> Report:
         ),
         files={
             "range.csv": partial(each_csv, found),
-            "range.png": partial(_picture_of_each, found),
+            "range.png": partial(picture, each_page, found),
             "range.json": None,
         },
         lines=partial(each_lines, found),
@@ -105,17 +108,3 @@ def _findings(config: RangeConfig, found: RangeTest, **read: Any) -> Findings:
         skipped=found.skipped,
         **read,
     )
-
-
-def _picture(found: RangeTest) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.range_test.plot import range_page
-
-    return png(draw(range_page(found.curve, found.reading, found.title, found.repeats)))
-
-
-def _picture_of_each(found: EachGroup) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.range_test.group_plot import each_page
-
-    return png(draw(each_page(found)))

@@ -13,13 +13,11 @@ from lrfind.report.output import Report
 from lrfind.report.record import Findings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from lrfind.refine.results import RoundResult
-    from lrfind.refine.run import Sweep
-    from lrfind.refine.verdict import RefineVerdict
     from lrfind.report.observers import Observer
+    from lrfind.report.output import Content
 
 CONFIG = RefineConfig
 """What the composed config has to be."""
@@ -39,6 +37,8 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
         UserError: Something cannot be used as given.
     """
     # torch is imported only for a config that can be run.
+    from lrfind.plotting.draw import picture
+    from lrfind.refine.plot import repeats_page, rounds_page
     from lrfind.refine.report import refine_csv, refine_lines, repeats_csv, repeats_record
     from lrfind.refine.run import Sweep, more_sweeps
     from lrfind.refine.verdict import conclude
@@ -61,6 +61,15 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
     device = resolve(config.device)
     groups = tuple(group.following(answer.suggestion) for group in sweep.seeds.groups)
+    title = sweep.seeds.title + (f", mean of {settings.seeds} seeds" if settings.seeds > 1 else "")
+    table: Content
+    if repeats is None:
+        table = partial(refine_csv, sweep.measured, seeds=seeds, starts=settings.restart is not Restart.FALSE)
+        page = partial(picture, rounds_page, sweep.measured, answer, title)
+    else:
+        sweeps = [sweep.measured, *(other.measured for other in others)]
+        table = partial(repeats_csv, repeats.seeds, sweeps)
+        page = partial(picture, repeats_page, sweeps, repeats, answer, title)
     return Report(
         findings=Findings(
             command="refine",
@@ -79,12 +88,8 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             groups=groups,
         ),
         files={
-            "refine.csv": partial(
-                refine_csv, sweep.measured, seeds=seeds, starts=settings.restart is not Restart.FALSE
-            )
-            if repeats is None
-            else partial(repeats_csv, repeats.seeds, [sweep.measured, *(other.measured for other in others)]),
-            "refine.png": partial(_picture, sweep, answer, repeats, [other.measured for other in others]),
+            "refine.csv": table,
+            "refine.png": page,
             "refine.json": None,
         },
         lines=partial(
@@ -103,19 +108,3 @@ def _least(last: RoundResult) -> float:
     """The least loss of a round."""
     losses = [loss for loss in last.losses.tolist() if math.isfinite(loss)]
     return min(losses, default=math.inf)
-
-
-def _picture(
-    sweep: Sweep,
-    answer: RefineVerdict,
-    repeats: Repeats | None,
-    others: Sequence[Sequence[Sequence[RoundResult]]],
-) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.refine.plot import repeats_page, rounds_page
-
-    count = sweep.seeds.count
-    title = sweep.seeds.title + (f", mean of {count} seeds" if count > 1 else "")
-    if repeats is None:
-        return png(draw(rounds_page(sweep.measured, answer, title)))
-    return png(draw(repeats_page([sweep.measured, *others], repeats, answer, title)))

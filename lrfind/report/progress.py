@@ -97,9 +97,15 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Cleans up; subclasses say the last word."""
+        """Says how far it came and how long it took."""
+        if self._last is not None:
+            self._say(f"{self._state(self._last)}, in {duration_text(perf_counter() - self._started)}")
 
     def _refresh(self, step: Any) -> None:
+        self._say(f"{self._state(step)}{self._left(step)}")
+
+    def _say(self, text: str) -> None:
+        """Shows a text; subclasses that show more than that have a `_refresh` of their own."""
         raise NotImplementedError
 
     def _state(self, step: Any) -> str:
@@ -133,17 +139,10 @@ class LineProgress(Progress):
 
     def __init__(self, num_steps: int, say: Callable[[str], None], words: Words | None = None) -> None:
         super().__init__(num_steps, _LINE_SECONDS, words)
-        self._say = say
+        self._line = say
 
-    def _refresh(self, step: Any) -> None:
-        self._say(f"{self._state(step)}{self._left(step)}")
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Says how far it came and how long it took."""
-        if self._last is not None:
-            self._say(f"{self._state(self._last)}, in {duration_text(perf_counter() - self._started)}")
+    def _say(self, text: str) -> None:
+        self._line(text)
 
 
 class BarProgress(Progress):
@@ -206,16 +205,9 @@ class CellProgress(Progress):
     def _refresh(self, step: Any) -> None:
         done = min(_CELL_BAR, _CELL_BAR * (step.index + 1) // max(self._num_steps, 1))
         bar = "\N{FULL BLOCK}" * done + "\N{LIGHT SHADE}" * (_CELL_BAR - done)
-        self._display(f"{bar} {self._state(step)}{self._left(step)}")
+        self._say(f"{bar} {self._state(step)}{self._left(step)}")
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Says how far it came and how long it took."""
-        if self._last is not None:
-            self._display(f"{self._state(self._last)}, in {duration_text(perf_counter() - self._started)}")
-
-    def _display(self, text: str) -> None:
+    def _say(self, text: str) -> None:
         from IPython.display import display
 
         shown = {"text/plain": text}

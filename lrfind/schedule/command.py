@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from lrfind.report.observers import Observer
     from lrfind.report.output import Content
-    from lrfind.schedule.run import Worked
 
 CONFIG = ScheduleConfig
 """What the composed config has to be."""
@@ -26,8 +25,11 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
     Raises:
         UserError: Something cannot be used as given.
     """
+    from lrfind.plotting.draw import picture
+    from lrfind.schedule.plot import schedule_page
     from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_record
     from lrfind.schedule.run import work_out
+    from lrfind.schedule.trial_plot import trial_page
     from lrfind.schedule.trial_report import tried_csv, tried_lines
 
     found = work_out(config, observer)
@@ -37,9 +39,9 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
         files["schedule_try.csv"] = partial(tried_csv, tried)
     files["schedule.csv"] = partial(schedule_csv, found.tables)
     files["schedule.json"] = None
-    files["schedule.png"] = partial(_picture, found)
-    if tried is not None and tried.seeds:
-        files["schedule_try.png"] = partial(_range_page_trial, found)
+    files["schedule.png"] = partial(picture, schedule_page, found.tables, found.peak)
+    if trial is not None and tried is not None and tried.seeds:
+        files["schedule_try.png"] = partial(picture, trial_page, tried, trial.title)
     return Report(
         findings=Findings(
             command="schedule",
@@ -65,19 +67,3 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
         ),
         loss=None if tried is None or tried.best is None else tried.outcomes[tried.best].loss,
     )
-
-
-def _picture(found: Worked) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.schedule.plot import schedule_page
-
-    return png(draw(schedule_page(found.tables, found.peak)))
-
-
-def _range_page_trial(found: Worked) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.schedule.trial_plot import trial_page
-
-    assert found.trial is not None
-    assert found.tried is not None
-    return png(draw(trial_page(found.tried, found.trial.title)))

@@ -6,13 +6,11 @@ import dataclasses
 import itertools
 import logging
 import os
-import random
 from contextlib import closing, contextmanager
 from copy import copy
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -32,6 +30,7 @@ from lrfind.tasks.frameworks import whole_batch
 from lrfind.tasks.parallel import averaging, sharded, whole
 from lrfind.tasks.threads import threads_of
 from lrfind.training.objective import Objective
+from lrfind.training.rng import seed_all
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 
@@ -274,9 +273,7 @@ def _closed_on_failure(loaders: Loaders) -> Iterator[None]:
 
 
 def _seed(config: TaskConfig) -> None:
-    random.seed(config.seed)
-    np.random.seed(config.seed)
-    torch.manual_seed(config.seed)
+    seed_all(config.seed)
     torch.use_deterministic_algorithms(config.deterministic)
     torch.backends.cudnn.deterministic = config.deterministic
     if config.deterministic:

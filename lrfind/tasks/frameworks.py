@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import torch
 
 from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError
 from lrfind.tasks.devices import resolve
 from lrfind.tasks.instantiate import callable_of, called, made
-from lrfind.training.rng import StreamState
+from lrfind.training.rng import StreamState, seed_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,7 +52,7 @@ def adapted_model(config: TaskConfig, batches: Any) -> AdaptedModel | None:
         raise ConfigError(f"compile=true: the loss of model={framework} is not compiled: type compile=false.")
     own = made("model", node, config.trust, error=ModelError)
     if framework == "transformers":
-        _seed(config.seed)  # a Trainer has set the random streams to its own
+        seed_all(config.seed)  # a Trainer has set the random streams to its own
     model = adapted(framework, own, getattr(batches, "hooks", ()))
     for key in ("accumulation_steps", "precision"):
         asked, has = getattr(config, key), model.settings.get(key)
@@ -96,9 +92,3 @@ def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
         )
     finally:
         streams.restore()
-
-
-def _seed(seed: int) -> None:
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

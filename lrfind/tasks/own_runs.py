@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-import random
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from lrfind.training.batch import endless, on_device
+from lrfind.training.rng import seed_all
 from lrfind.training.snapshot import Snapshot, generators_of
 
 if TYPE_CHECKING:
@@ -111,9 +110,7 @@ class SeededTask:
         yield dataclasses.replace(task, batches=batches_of(self._loader, task.device), afresh=afresh)
 
     def _seed(self, seed: int) -> None:
-        random.seed(seed)
-        np.random.seed(seed)
-        torch.manual_seed(seed)
+        seed_all(seed)
         for generator in generators_of(self._loader):
             generator.manual_seed(seed)
         if self._initialise is not None:

@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 
+def seed_all(seed: int) -> None:
+    """Begins the global streams anew: Python's, NumPy's, and torch's on every device."""
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+
+
 class StreamState:
     """Where the global streams are now: torch's on the CPU and on some devices, Python's and NumPy's.
 
