@@ -9,7 +9,8 @@ import torch
 from lrfind.adapters.adapted import OF_A_MODULE
 from lrfind.errors import ConfigError, DataError
 from lrfind.tasks.data.dataset import OF_THE_MODEL
-from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader, unwrapped
+from lrfind.tasks.data.failures import unwrapped
+from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader
 from lrfind.tasks.data.images import without_skipped
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length
 from lrfind.tasks.data.prefetch import normaliser

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from lrfind.errors import DataError
+from lrfind.tasks.data.failures import unwrapped
 from lrfind.tasks.data.fetching import (
     BatchedMap,
     map_loader,
     restarted,
     stream_loader,
     suitable_workers,
-    unwrapped,
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
 from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
