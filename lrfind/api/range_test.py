@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
-from lrfind.api.own_step import StepSweep
 from lrfind.api.range_arguments import CHOICES, one_optimizer, settings_of
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import DataError, UserError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import Groups, Metric
+from lrfind.range_test.controlled_sweep import StepSweep
 from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule

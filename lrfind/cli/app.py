@@ -83,7 +83,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job, show: Show) -
     from lrfind.cli.hydra_errors import refuse_unparsable
     from lrfind.cli.hydra_session import inside_hydra
     from lrfind.cli.multirun import MultirunSummary
-    from lrfind.config.trust import trust_of
+    from lrfind.config.targets import trust_of
 
     refuse_unparsable(arguments)
     trust = trust_of(arguments)

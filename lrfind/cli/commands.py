@@ -46,7 +46,7 @@ class Command(NamedTuple):
         Raises:
             UserError: Something cannot be used as given, or the results cannot be written.
         """
-        from lrfind.cli.keys import spell_in_keys
+        from lrfind.cli.job import spell_in_keys
         from lrfind.cli.ranks import on_ranks, ranks_asked_for
         from lrfind.cli.run_directory import RunDirectory
         from lrfind.config.validate import validated

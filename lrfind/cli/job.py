@@ -1,4 +1,4 @@
-"""The job of a command, what is put around it, and what a sweeper of Hydra is given of it."""
+"""The job of a command and what is put around it; its messages in keys, and what a sweeper is given of it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def _with_trust(job: Job, trust: Sequence[str]) -> Job:
     """The job, with the user's word on whose code is trusted in place of that of the config's files."""
 
     def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
-        from lrfind.config.trust import with_trust_of_the_user
+        from lrfind.config.targets import with_trust_of_the_user
 
         return job(with_trust_of_the_user(composed, trust), directory, show)
 
@@ -72,7 +72,7 @@ def _with_causes_told(job: Job) -> Job:
 
 def _told(error: Exception, composed: DictConfig) -> UserError | None:
     """What the user can mend of an exception that nobody expected; None where it is a defect."""
-    from lrfind.cli.keys import spell_in_keys
+    from lrfind.cli.job import spell_in_keys
     from lrfind.own_code import ends_in_own_code, own_frames, place_text, raised_text
     from lrfind.training.step_errors import dead_worker, no_memory_left, out_of_memory
 
@@ -122,3 +122,45 @@ def given_to_a_sweeper(outcome: Outcome | None, *, loss: bool) -> float:
         found = None if outcome is None else outcome.loss
         return math.inf if found is None or math.isnan(found) else found
     return math.nan if outcome is None or outcome.lr is None else outcome.lr
+
+
+KEYS = {
+    "metric='accuracy'": "range.metric=accuracy",
+    "metric='loss'": "range.metric=loss",
+    "groups='each'": "range.groups=each",
+    "criterion=None": "criterion=from_model",
+    "such as reduction='mean'": "such as criterion.reduction=mean",
+    "Use torch.nn.CrossEntropyLoss": "Use criterion=cross_entropy",
+    "Use torch.nn.MSELoss for numbers, torch.nn.BCEWithLogitsLoss": (
+        "Use criterion=mse for numbers, criterion=bce_with_logits"
+    ),
+    " outputs, or labels that start at 0": " outputs (model.num_outputs), or labels that start at 0",
+    "deterministic algorithms cannot be kept to": "deterministic=true cannot be kept to",
+    "Use torch.use_deterministic_algorithms(False)": "Use deterministic=false",
+    "torch.compile failed": "compile=true failed",
+    "Leave the model uncompiled": "Use compile=false",
+    "freeze them (requires_grad=False) or leave them out": (
+        "freeze them (requires_grad=False), leave them out, or use distributed=fsdp"
+    ),
+    "the device ran out of memory": "batch_size: the device ran out of memory",
+    "smaller batches with accumulation_steps=2": "a smaller batch_size with accumulation_steps=2",
+    "precision='bf16', smaller inputs,": "precision=bf16, a smaller data.image_size,",
+    "paired=False does without": "range.paired=false does without",
+    "the CPU names it": "device=cpu names it",
+    "processes: one ended": "compare.processes: a process ended",
+    "try processes=1": "try compare.processes=1",
+}
+"""What a message says to a caller in Python, and what it says on the command line."""
+
+
+def in_keys(message: str) -> str:
+    """A message as the command line says it."""
+    for argument, key in KEYS.items():
+        message = message.replace(argument, key)
+    return message
+
+
+def spell_in_keys(error: UserError) -> None:
+    """Has an error say its message as the command line says it."""
+    error.args = tuple(in_keys(message) for message in error.args)
+    error.paragraphs = tuple(in_keys(paragraph) for paragraph in error.paragraphs)

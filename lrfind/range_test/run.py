@@ -23,7 +23,7 @@ from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds
-from lrfind.training.groups import groups_of
+from lrfind.training.optimizer import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

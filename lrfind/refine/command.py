@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.refine.certainty import Repeats, common_answer, doubt
 from lrfind.refine.config import RefineConfig, Restart
+from lrfind.refine.verdict import Repeats, common_answer, doubt
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
 

@@ -34,9 +34,8 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundResult
-    from lrfind.refine.verdict import RefineVerdict
+    from lrfind.refine.verdict import RefineVerdict, Repeats
     from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.refine.certainty import Repeats
     from lrfind.refine.results import RoundPlan, RoundResult
-    from lrfind.refine.verdict import RefineVerdict
+    from lrfind.refine.verdict import RefineVerdict, Repeats
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group

@@ -10,8 +10,7 @@ from lrfind.errors import ConfigError
 from lrfind.refine.results import SeedResult
 from lrfind.tasks.seed_jobs import JobResult, same_threads
 from lrfind.tasks.threads import available
-from lrfind.training.halving import Halving
-from lrfind.training.runs import train_runs
+from lrfind.training.runs import Halving, train_runs
 from lrfind.training.stacking.strategy import Strategy
 
 if TYPE_CHECKING:

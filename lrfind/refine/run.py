@@ -6,7 +6,6 @@ import dataclasses
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from lrfind.refine.certainty import SWEEPS, doubt
 from lrfind.refine.checkpoint import Ledger, Saved
 from lrfind.refine.config import Restart
 from lrfind.refine.continued_rounds import ContinuedRounds
@@ -16,6 +15,7 @@ from lrfind.refine.results import RoundPlan
 from lrfind.refine.rounds import run_rounds
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import around, rounds_of
+from lrfind.refine.verdict import SWEEPS, doubt
 from lrfind.suggestion import Status, rate_text
 from lrfind.training.stacking.strategy import Strategy
 

@@ -14,7 +14,7 @@ from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.training.batch import num_samples
-from lrfind.training.groups import groups_of
+from lrfind.training.optimizer import groups_of
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.start import from_one_start

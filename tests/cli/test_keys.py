@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import lrfind
-from lrfind.cli.keys import KEYS, in_keys, spell_in_keys
+from lrfind.cli.job import KEYS, in_keys, spell_in_keys
 from lrfind.errors import BatchError
 
 KERNEL = [

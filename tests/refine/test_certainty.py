@@ -7,10 +7,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from lrfind.refine.certainty import Repeats, common_answer, doubt
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
-from lrfind.refine.verdict import RefineVerdict
+from lrfind.refine.verdict import RefineVerdict, Repeats, common_answer, doubt
 from lrfind.report import record as records
 from lrfind.suggestion import Suggestion
 

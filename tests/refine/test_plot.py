@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from lrfind.plotting.panel import PURPLE_DARK, Band, Marker, Span
-from lrfind.refine.certainty import Repeats
 from lrfind.refine.plot import repeats_page, rounds_page
 from lrfind.refine.report import announced, refine_csv, refine_lines
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import as_plain, round_from_plain
-from lrfind.refine.verdict import RefineVerdict, conclude
+from lrfind.refine.verdict import RefineVerdict, Repeats, conclude
 from tests.panels import layer, of, texts
 from tests.screen import shown
 

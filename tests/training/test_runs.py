@@ -12,10 +12,9 @@ from torch import nn
 
 from lrfind.errors import BatchError, ConfigError, DataError, UserError
 from lrfind.training.divergence import DivergenceMonitor
-from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
 from lrfind.training.run_set import RunsInterrupted
-from lrfind.training.runs import faster_form, seconds_a_step, train_runs
+from lrfind.training.runs import Halving, faster_form, seconds_a_step, train_runs
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.step import evaluate
 from lrfind.training.task import Task

@@ -1,8 +1,11 @@
-"""What goes wrong in a stranger's data, on its way out of a worker process, told as an error in the data."""
+"""What goes wrong in a stranger's data, in a worker too, and waits that are too long, told as its errors."""
 
 from __future__ import annotations
 
+import logging
 import pickle
+import signal
+import threading
 import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +14,6 @@ from torch.utils.data import get_worker_info
 
 from lrfind.errors import DataError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text, sample_index
-from lrfind.tasks.data.waiting import next_batch
 from lrfind.training.step_errors import dead_worker
 
 if TYPE_CHECKING:
@@ -143,3 +145,63 @@ def _explained(error: BaseException, sample: int | None = None, told: Told = DAT
     at = "" if sample is None else f" at sample {sample}"
     where = place_text(_frames_of(error))
     return f"{told.what} {what.rstrip('.')}{at}{where}. {told.remedy}"
+
+
+TOLD_AFTER = 30.0
+"""Seconds after which a wait is worth a word."""
+
+_logger = logging.getLogger(__name__)
+
+
+class TimeUpError(BaseException):
+    """The wait is over; no Exception, which a data set that tries again and again would swallow."""
+
+
+def next_batch(batches: Iterator[Any], timeout: float | None = None) -> Any:
+    """The next batch; a wait that is long is told of, and ended where the user has said when.
+
+    A timer of the process interrupts the wait, wherever it is: in a sleep, in a lock, in a queue of workers.
+    Where there is none (another thread, another system, a timer of the data set's own) it is just waited.
+
+    Args:
+        batches: Where from.
+        timeout: Seconds to wait at most; None: for ever.
+
+    Raises:
+        StopIteration: There are no more.
+        DataError: It took longer than that.
+    """
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        return next(batches)
+    before = signal.getsignal(signal.SIGALRM)
+    if before is not signal.SIG_DFL:
+        return next(batches)
+    first = TOLD_AFTER if timeout is None else min(TOLD_AFTER, timeout)
+    left = None if timeout is None else timeout - first
+
+    def ring(number: int, frame: object) -> None:
+        nonlocal left
+        if left is not None and left <= 0:
+            raise TimeUpError
+        _logger.warning(
+            "the data set has given no batch for %g s. Ctrl-C ends the run, and data.timeout=SECONDS does it "
+            "by itself; num_workers=0 shows where the data set hangs.",
+            TOLD_AFTER,
+        )
+        if left is not None:
+            signal.setitimer(signal.ITIMER_REAL, left)
+            left = 0.0
+
+    signal.signal(signal.SIGALRM, ring)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, first)
+        return next(batches)
+    except TimeUpError:
+        raise DataError(
+            f"data: the data set gave no batch within data.timeout={timeout:g} s. Does it wait for a "
+            "network, for a lock, or for a worker that has none of what it needs? Give it more time, or "
+            "repair it."
+        ) from None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)

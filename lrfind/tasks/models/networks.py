@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from lrfind.errors import ModelError
-from lrfind.tasks.models.widths import output_width, positive, sizes_of
+from lrfind.tasks.models.heads import output_width, positive, sizes_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

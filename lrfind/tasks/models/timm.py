@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ModelError, extra_missing
 from lrfind.tasks.data.dataset import Normalisation
-from lrfind.tasks.models.heads import freeze_all_but
+from lrfind.tasks.models.heads import freeze_all_but, output_width, positive
 from lrfind.tasks.models.weights import load_weights, read_state_dict
-from lrfind.tasks.models.widths import output_width, positive
 
 if TYPE_CHECKING:
     from torch import nn

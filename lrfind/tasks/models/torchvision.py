@@ -11,8 +11,8 @@ from torch import nn
 
 from lrfind.errors import ModelError
 from lrfind.tasks.models import heads
+from lrfind.tasks.models.heads import output_width
 from lrfind.tasks.models.weights import download_state_dict, find_weights, load_weights, read_state_dict
-from lrfind.tasks.models.widths import output_width
 
 if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data

@@ -10,9 +10,8 @@ from torch.nn import functional
 from torch.optim import SGD, Adam, AdamW
 
 from lrfind.errors import ConfigError
-from lrfind.training.halving import Halving
 from lrfind.training.objective import Objective
-from lrfind.training.runs import train_runs
+from lrfind.training.runs import Halving, train_runs
 from lrfind.training.stacking.stack import Stack, own_parameters
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.stacking.support import why_not_stacked
