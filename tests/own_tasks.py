@@ -1,11 +1,24 @@
-"""The task of a config as a caller's own objects, so that Python and a command can be held side by side."""
+"""Objects of a caller's own: a bowl with a closed form, and what a command would train, for comparison."""
 
 from itertools import islice
 
+import torch
 from hydra import compose, initialize_config_module
+from torch import nn
 
 from lrfind.config.validate import validated
 from lrfind.tasks.build import build
+
+
+class Bowl(nn.Module):
+    """0.5 w^2 without noise: SGD gives w <- (1 - lr) w. Best at lr = 1, and beyond 2 it diverges."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
+
+    def forward(self, x):
+        return 0.5 * self.w**2 + 0 * x.sum()
 
 
 class Built:

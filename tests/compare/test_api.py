@@ -6,26 +6,14 @@ from pathlib import Path
 import jsonschema
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, compare
 from lrfind.compare.config import CompareConfig
 from lrfind.report import record as records
-from tests.own_tasks import Built
+from tests.own_tasks import Bowl, Built
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-
-
-class Bowl(nn.Module):
-    """0.5 w^2 without noise: SGD gives w <- (1 - lr) w."""
-
-    def __init__(self):
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-
-    def forward(self, x):
-        return 0.5 * self.w**2 + 0 * x.sum()
 
 
 def loader(size):

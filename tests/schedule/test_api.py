@@ -6,13 +6,12 @@ from pathlib import Path
 import jsonschema
 import pytest
 import torch
-from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, policies, try_policies
 from lrfind.report import record as records
 from lrfind.schedule.config import ScheduleConfig
-from tests.own_tasks import Built
+from tests.own_tasks import Bowl, Built
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 NAMES = ("fixed", "linear", "one_cycle")
@@ -20,17 +19,6 @@ NAMES = ("fixed", "linear", "one_cycle")
 
 def planned(*names, lr=0.5, num_steps=20):
     return [policies.schedule(name, lr=lr, num_steps=num_steps) for name in names]
-
-
-class Bowl(nn.Module):
-    """0.5 w^2 without noise: SGD gives w <- (1 - lr) w."""
-
-    def __init__(self):
-        super().__init__()
-        self.w = nn.Parameter(torch.tensor(1.0, dtype=torch.float64))
-
-    def forward(self, x):
-        return 0.5 * self.w**2 + 0 * x.sum()
 
 
 def on_bowl(schedules, **options):

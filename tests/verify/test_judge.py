@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from lrfind.statistics import paired_noise, student_t95
-from lrfind.training.run_set import RunSet
 from lrfind.verify import judge as judging
 from lrfind.verify.candidates import Candidate, Role, Trials, candidates
 from lrfind.verify.verdict import conclude
+from tests.verify.runs import runs_of
 
 INF, NAN = math.inf, math.nan
 
@@ -208,19 +208,6 @@ def test_candidates_rise_and_know_why_they_were_tried():
     ]  # fmt: skip
     both = candidates([0.1], 0.1004, Role.SUGGESTION, 0.1)
     assert [each.roles for each in both] == [(Role.SUGGESTION, Role.PINNED)]
-
-
-def runs_of(seed, start, losses, finals):
-    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: given up."""
-    losses, finals = np.asarray(losses, dtype=float), np.asarray(finals, dtype=float)
-    steps = losses.shape[1]
-    runs = RunSet.untrained(np.ones(len(finals)), read_at=(0, steps), num_steps=steps, seed=seed)
-    runs.losses[:] = losses
-    runs.readings[:] = np.stack([np.full(len(finals), start), finals], axis=1)
-    runs.steps_taken[:] = (~np.isnan(losses)).sum(axis=1)
-    runs.diverged[:] = np.isinf(finals)
-    runs.finished[:] = ~np.isnan(finals)
-    return runs
 
 
 def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **options):

@@ -19,7 +19,6 @@ from lrfind.plotting.panel import (
     Shape,
     Span,
 )
-from lrfind.training.run_set import RunSet
 from lrfind.verify.candidates import Role, Trials, candidates
 from lrfind.verify.judge import judge
 from lrfind.verify.plan import Plan
@@ -29,24 +28,12 @@ from lrfind.verify.search import Move
 from lrfind.verify.verdict import VerifyVerdict, conclude
 from tests.panels import of
 from tests.screen import shown
+from tests.verify.runs import runs_of
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
 PLAN = Plan(STEPS, 1000, 180, "constant")
 FLAT = VerifyVerdict(None, "Flat.", None)
-
-
-def runs_of(seed, start, losses, finals):
-    """The runs of a seed, one a rate, held-out losses read before training and at the end; NaN: cut off."""
-    losses, finals = np.asarray(losses, dtype=float), np.asarray(finals, dtype=float)
-    steps = losses.shape[1]
-    runs = RunSet.untrained(np.ones(len(finals)), read_at=(0, steps), num_steps=steps, seed=seed)
-    runs.losses[:] = losses
-    runs.readings[:] = np.stack([np.full(len(finals), start), finals], axis=1)
-    runs.steps_taken[:] = (~np.isnan(losses)).sum(axis=1)
-    runs.diverged[:] = np.isinf(finals)
-    runs.finished[:] = ~np.isnan(finals)
-    return runs
 
 
 def trials(finals, *, start=2.0, pinned=None, config=0.01):
