@@ -136,7 +136,7 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
     from lrfind.cli.commands import COMMANDS
     from lrfind.cli.hydra_errors import composition_error
     from lrfind.config.hydra_loader import CheckedConfigLoader, require_a_job
-    from lrfind.config.trust import with_trust_of_the_user
+    from lrfind.config.targets import with_trust_of_the_user
 
     name = "ConfigLoaderImpl"
     before, checked = getattr(user_of_it, name), Sweeper.validate_batch_is_legal
