@@ -89,7 +89,7 @@ def ask(finder: str, trainer: Trainer, seed: int) -> dict[str, object]:
     lr = answer.lr
     if lr is not None and not (math.isfinite(lr) and lr > 0):
         answer = Answer(None, steps=answer.steps, why=f"answered {lr}")
-    return {
+    line = {
         "task": trainer.name,
         "finder": finder,
         "seed": seed,
@@ -100,6 +100,7 @@ def ask(finder: str, trainer: Trainer, seed: int) -> dict[str, object]:
         "seconds": rounded(seconds, 3),
         "why": answer.why,
     }
+    return line if answer.highest_peak is None else line | {"highest_peak": rounded(answer.highest_peak)}
 
 
 def search(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
+from lrfind.range_test.peaks import highest_peak
 from lrfind.range_test.run import range_test_of
 from lrfind.report.observers import Caller
 
@@ -49,7 +50,7 @@ def _answer(reading: Reading, steps: int) -> Answer:
     found = reading.suggestion
     if found is None:
         return Answer(None, steps=steps, why=reading.verdict)
-    return Answer(found.lr, found.low, found.high, steps, found.reason)
+    return Answer(found.lr, found.low, found.high, steps, found.reason, highest_peak(reading))
 
 
 def _read(

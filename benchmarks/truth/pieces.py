@@ -54,6 +54,7 @@ class Answer:
         high: Upper end.
         steps: Training steps made for it.
         why: Why there is no answer, or how it was found.
+        highest_peak: Rate above which lrfind names no peak of a schedule.
     """
 
     lr: float | None
@@ -61,6 +62,7 @@ class Answer:
     high: float | None = None
     steps: int = 0
     why: str = ""
+    highest_peak: float | None = None
 
 
 def pieces_of(task: Built, node: Mapping[str, Any]) -> Pieces:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.measured_regret import measured_regret
 from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lrfind.suggestion import Suggestion
+    from lrfind.range_test.reading import Reading
 
 
 @dataclass(frozen=True, slots=True)
 class PeakFigures:
-    """How a multiple of the suggestion does as the peak of a schedule.
+    """How a multiple of the suggestion, as far as it may be, does as the peak of a schedule.
 
     Attributes:
-        factor: The multiple.
+        factor: The multiple, where `highest_peak` is no lower.
         mean_regret: Mean regret over tasks.
         within: Share of sweeps whose regret is at most 0.05.
         constant: Mean regret of the suggestion itself as the peak.
@@ -32,29 +33,54 @@ class PeakFigures:
 
 
 PEAKS = {
-    "cosine": PeakFigures(2.0, 0.033, 0.81, 0.050),
-    "one_cycle": PeakFigures(2.0, 0.034, 0.81, 0.052),
+    "cosine": PeakFigures(2.0, 0.034, 0.80, 0.046),
+    "one_cycle": PeakFigures(2.0, 0.035, 0.80, 0.047),
 }
 """By policy of `lrfind schedule`, with its own defaults; regrets are under that schedule."""
 
-TASKS, STEPS = 16, 300
+TASKS, STEPS = 28, 300
 """How many tasks that was measured on, and in how many steps. A test holds these figures to the runs."""
 
 
-def peaks_record(suggestion: Suggestion | None, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+RISEN = 0.5
+"""Share of the rate at which the loss rose above its start that a peak may be."""
+
+
+def highest_peak(reading: Reading) -> float | None:
+    """The highest rate that a peak may be above the suggestion; None without a suggestion.
+
+    It is where the valley ends, or `RISEN` of where the loss rose above its start. Where the two are near,
+    mostly with SGD without momentum, training breaks down at twice the middle of the valley before the
+    schedule has come down again.
+    """
+    sides = None if reading.suggestion is None else valley_sides(reading.smoothed)
+    if sides is None:
+        return None
+    climb = reading.smoothed.climb
+    return sides[1] if climb is None else min(sides[1], RISEN * climb[0])
+
+
+def peak_within(lr: float, factor: float, highest: float) -> float:
+    """The peak: so many times the suggestion, and above that no higher than may be."""
+    return min(lr * factor, max(lr, highest))
+
+
+def peaks_record(reading: Reading, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The record's `peaks`: a peak a policy; none where none was measured.
 
     Args:
-        suggestion: For a constant rate.
+        reading: What was read from the curve.
         settings: How the test was made, in plain values by name; the number of sweeps changes nothing.
     """
-    if suggestion is None or measured_regret({**settings, "repeats": "auto"}) is None:
+    found, highest = reading.suggestion, highest_peak(reading)
+    if found is None or highest is None or measured_regret({**settings, "repeats": "auto"}) is None:
         return []
+    peaks = {policy: peak_within(found.lr, figures.factor, highest) for policy, figures in PEAKS.items()}
     return [
         {
             "policy": policy,
-            "lr": rounded(suggestion.lr * figures.factor),
-            "factor": figures.factor,
+            "lr": rounded(peaks[policy]),
+            "factor": rounded(peaks[policy] / found.lr),
             "mean_regret": figures.mean_regret,
             "within_0_05": figures.within,
             "mean_regret_of_suggestion": figures.constant,
@@ -74,7 +100,9 @@ def peaks_line(peaks: Sequence[dict[str, Any]]) -> str:
     """The peaks in a sentence; there is one at least."""
     each = [f"{rate_text(peak['lr'])} for {peak['policy']}" for peak in peaks]
     regrets = " and ".join(f"{peak['mean_regret']:.3f}" for peak in peaks)
+    whole = all(peak["factor"] == PEAKS[peak["policy"]].factor for peak in peaks)
+    where = "twice it" if whole else "as twice it is too near to where the loss rises"
     return (
-        f"As the peak of a schedule: {' and '.join(each)}, twice it, measured at {STEPS} steps "
+        f"As the peak of a schedule: {' and '.join(each)}, {where}, measured at {STEPS} steps "
         f"(mean regret {regrets} on {TASKS} tasks)."
     )

@@ -177,7 +177,7 @@ def run_range_test(
         notes=notes,
         skipped=list(sweeps.skipped),
         groups=tuple(group.following(reading.suggestion) for group in sweeps.groups),
-        peaks=named_peaks(peaks_record(reading.suggestion, plain(settings))),
+        peaks=named_peaks(peaks_record(reading, plain(settings))),
     )
 
 

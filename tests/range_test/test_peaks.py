@@ -1,16 +1,31 @@
 """The peaks that go with a suggestion: told of measured settings alone, and in one line."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
+from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.config import RangeSettings
-from lrfind.range_test.peaks import PEAKS, peaks_line, peaks_record
+from lrfind.range_test.curve import Curve
+from lrfind.range_test.peaks import PEAKS, RISEN, highest_peak, peak_within, peaks_line, peaks_record
+from lrfind.range_test.reading import Rule, read
 from lrfind.report.record import plain
 from lrfind.schedules.policy import Policy
-from lrfind.suggestion import Suggestion
+from lrfind.suggestion import Status
 
-FOUND = Suggestion(lr=0.0123, low=0.01, high=0.02, rule="centre", reason="Because.")
+LRS = np.logspace(-5, 1, 60)
+
+
+def a_reading(*, last=0.9, momentum=0.0):
+    """Of a loss that falls from 1 to 0 between 0.003 and 0.03 and is up again after `last`."""
+    x = np.log10(LRS)
+    losses = 1 - np.interp(x, [-2.5, -1.5], [0, 1]) + np.interp(x, np.log10([last, 1.6 * last]), [0, 2])
+    # What a rate does shows in the loss of the step after.
+    losses = np.concatenate([[1.0], losses[:-1]])
+    curve = Curve(lrs=LRS, losses=losses, smoothed=losses, status=Status.COMPLETED, planned_steps=60,
+                  start_losses=np.ones(60), momentum=momentum)  # fmt: skip
+    return read(curve, rule=Rule.CENTRE)
 
 
 def settings(**changed):
@@ -18,28 +33,59 @@ def settings(**changed):
 
 
 def test_a_peak_is_the_suggestion_times_the_measured_factor():
-    peaks = peaks_record(FOUND, settings())
+    reading = a_reading()
+    peaks = peaks_record(reading, settings())
     assert [peak["policy"] for peak in peaks] == list(PEAKS)
     for peak in peaks:
-        assert peak["lr"] == pytest.approx(0.0123 * PEAKS[peak["policy"]].factor)
+        assert peak["factor"] == PEAKS[peak["policy"]].factor
+        assert peak["lr"] == pytest.approx(reading.suggestion.lr * peak["factor"], rel=0.005)
         assert peak["mean_regret"] < peak["mean_regret_of_suggestion"]
     assert {Policy(name) for name in PEAKS} <= set(Policy)
 
 
+def test_a_peak_is_not_near_to_where_the_loss_rises():
+    assert peak_within(0.1, 2, 0.5) == pytest.approx(0.2)
+    assert peak_within(0.1, 2, 0.15) == pytest.approx(0.15)
+    assert peak_within(0.1, 2, 0.05) == pytest.approx(0.1)
+    assert peak_within(0.1, 0.5, 0.05) == pytest.approx(0.05)
+    narrow = a_reading(last=0.06)
+    end = highest_peak(narrow)
+    assert end == min(valley_sides(narrow.smoothed)[1], RISEN * narrow.smoothed.climb[0])
+    assert narrow.suggestion.lr < end < 2 * narrow.suggestion.lr
+    for peak in peaks_record(narrow, settings()):
+        assert peak["lr"] == pytest.approx(end, rel=0.005)
+        assert peak["factor"] == pytest.approx(end / narrow.suggestion.lr, rel=0.005)
+
+
+def test_momentum_lowers_the_suggestion_and_not_the_highest_peak():
+    narrow = a_reading(last=0.06, momentum=0.9)
+    assert highest_peak(narrow) == highest_peak(a_reading(last=0.06))
+    assert peaks_record(narrow, settings())[0]["factor"] == PEAKS["cosine"].factor
+
+
 def test_more_sweeps_are_as_good():
-    assert peaks_record(FOUND, settings(repeats=5)) == peaks_record(FOUND, settings())
+    assert peaks_record(a_reading(), settings(repeats=5)) == peaks_record(a_reading(), settings())
 
 
 @pytest.mark.parametrize("changed", [{"num_steps": 100}, {"horizon": 2000}, {"paired": False}])
 def test_of_other_settings_no_peak_is_told(changed):
-    assert peaks_record(FOUND, settings(**changed)) == []
+    assert peaks_record(a_reading(), settings(**changed)) == []
 
 
 def test_without_a_suggestion_there_is_no_peak():
-    assert peaks_record(None, settings()) == []
+    nothing = replace(a_reading(), suggestion=None)
+    assert highest_peak(nothing) is None
+    assert peaks_record(nothing, settings()) == []
 
 
 def test_the_line_names_rate_policy_and_regret():
-    line = peaks_line(peaks_record(FOUND, settings()))
-    assert "0.0246 for cosine and 0.0246 for one_cycle" in line
+    reading = a_reading()
+    line = peaks_line(peaks_record(reading, settings()))
+    peak = f"{2 * reading.suggestion.lr:.3g}"
+    assert f"{peak} for cosine and {peak} for one_cycle, twice it, measured" in line
     assert "mean regret" in line
+
+
+def test_the_line_says_where_twice_is_too_much():
+    line = peaks_line(peaks_record(a_reading(last=0.06), settings()))
+    assert "for one_cycle, as twice it is too near to where the loss rises, measured" in line

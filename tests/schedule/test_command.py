@@ -107,7 +107,7 @@ def test_a_policy_begins_with_the_peak_that_the_run_names_for_it(lrfind):
     ran = lrfind(*words, "schedule.policy=[step,cosine,one_cycle]")
     assert ran.code == 0, ran.err
     assert {each["policy"]: each["lr"] for each in ran.record["policies"]} == {"step": found["lr"], **peaks}
-    assert max(rates(ran, "cosine")) == peaks["cosine"] == pytest.approx(2 * found["lr"], rel=0.01)
+    assert found["lr"] < max(rates(ran, "cosine")) == peaks["cosine"] <= 2.01 * found["lr"]
     assert f"{found['lr']:g}, {peaks['cosine']:g} for cosine and one_cycle" in ran.out
     assert ran.record["suggestion"]["lr"] == found["lr"]
     alone = lrfind(*words, "schedule.policy=cosine", "-q", folder="alone")
