@@ -193,7 +193,12 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
             f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
             "the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it turns."
         )
-    if shape is Shape.FLAT:
+    if shape is Shape.FLAT and (highest := _lost_before_read(curve)) is not None:
+        return (
+            f"The loss shot up to {highest:.3g} at the first rates, which are not read, and hardly moved "
+            "after that: even the first rates are too high. Lower range.start_lr, by a factor of 100 or more."
+        )
+    if shape is Shape.FLAT or (shape is Shape.NEVER_FALLS and _hardly_moved(curve, smoothed)):
         return (
             f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr; if it stays flat, the model "
             "does not learn from this data (is anything frozen, is the loss connected to the parameters?)."
@@ -281,7 +286,33 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
             " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
             "batch_size or more range.num_steps would steady it."
         )
+    if (highest := _lost_before_read(curve)) is not None:
+        said += (
+            f" But at the first rates, which are not read, the loss had shot up to {highest:.3g}: they are "
+            "too high, and what was read is the model that they left. Lower range.start_lr, by a factor of "
+            "100 or more."
+        )
     return said
+
+
+def _lost_before_read(curve: Curve) -> float | None:
+    """The highest loss of the steps that are not read, where the training was lost in them; else None.
+
+    Where the untrained model is measured beside, every step is read.
+    """
+    first = curve.losses[: curve.skip_start + 1]
+    if curve.start_losses is not None or len(first) < 2 or not np.isfinite(first).all():
+        return None
+    highest = float(first.max())
+    return highest if highest - first[0] > LOST * abs(float(first[0])) else None
+
+
+def _hardly_moved(curve: Curve, smoothed: SmoothedCurve) -> bool:
+    """Whether the line stays where it was, to its end, the climb that ends it included."""
+    if curve.status in STOPPED_EARLY:
+        return False
+    level, climb = smoothed.plateau, [] if smoothed.climb is None else [smoothed.climb[1]]
+    return bool(np.abs(np.append(smoothed.drawn, climb) - level).max() <= VISIBLE * abs(level))
 
 
 def _no_fall(smoothed: SmoothedCurve, what: str) -> str:

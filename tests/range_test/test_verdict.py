@@ -248,6 +248,35 @@ def test_what_is_wrong_is_said_with_the_key_to_change(losses, says):
     assert [part for part in says if part not in text] == []
 
 
+def test_an_explosion_in_the_steps_that_are_not_read_is_told_of_what_is_read_after_it():
+    """The first rates are far too high, and without a control nothing that is read shows it."""
+    exploded = [2.3, 264.0, 61.0, 82.0, 30.0, 9.0, 5.0, 4.0, 3.0, 2.6]
+    level = np.full(90, 2.45)
+    flat = said(np.concatenate([exploded, level]), factor=None)
+    assert flat.startswith("The loss shot up to 264 at the first rates, which are not read")
+    assert "Lower range.start_lr, by a factor of 100 or more." in flat
+    assert "end_lr" not in flat
+    valley = said(np.concatenate([exploded, 2.45 - np.sin(np.linspace(0, np.pi, 90))]), factor=None)
+    assert valley.startswith("Healthy")
+    assert "But at the first rates, which are not read, the loss had shot up to 264:" in valley
+    assert "shot up" not in said(np.concatenate([[2.3] * 10, level]), factor=None)
+    assert "shot up" not in said(np.concatenate([exploded, level]), factor=None, skip_start=0)
+
+
+def test_a_rise_that_nobody_sees_is_called_flat():
+    """On rates far too low the last loss can lie above all others by what a float rounds."""
+    losses = np.where(np.arange(60) < 40, 2.3, 2.3 + 1e-5)
+    made = Curve(
+        geometric(1e-9, 1e-7, 60), losses, losses, Status.COMPLETED, 60, start_losses=np.full(60, 2.3)
+    )
+    line = smoothed_curve(made)
+    assert shape_of(made, line) is Shape.NEVER_FALLS
+    assert verdict(made, line, Shape.NEVER_FALLS).startswith("Flat: no rate up to 1e-7 moved the loss. Raise")
+    risen = np.where(np.arange(60) < 40, 2.3, 2.5)
+    made = Curve(geometric(1e-9, 1e-7, 60), risen, risen, Status.COMPLETED, 60, start_losses=np.full(60, 2.3))
+    assert "and then rose" in verdict(made, smoothed_curve(made), Shape.NEVER_FALLS)
+
+
 def test_the_share_of_noise_of_a_level_of_zero_is_no_division_by_zero():
     losses = np.random.default_rng(1).choice([-1.0, 0.0, 1.0], 100)
     assert said(losses, factor=None).startswith(("Too noisy", "Healthy", "The loss"))
