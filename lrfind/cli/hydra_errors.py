@@ -160,7 +160,9 @@ def _several(word: str) -> str:
     """What to type in place of a value with a comma."""
     key, _, value = word.partition("=")
     decimal = ""
-    if re.fullmatch(r"\d+,\d+(e[+-]?\d+)?", value):
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", value):
+        decimal = f" thousands stand without one, {key}={value.replace(',', '')};"
+    elif re.fullmatch(r"\d+,\d+(e[+-]?\d+)?", value):
         decimal = f" a number has a point, {key}={value.replace(',', '.')};"
     return (
         f"{word} has a comma:{decimal} a list stands in brackets and quotes, '{key}=[{value}]'; and -m "

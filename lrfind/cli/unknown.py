@@ -17,7 +17,7 @@ _KNOWN = (*LONE_FLAGS, *RATE_FLAGS, CONFIG_FLAG, *HYDRA_FLAGS)
 
 
 def refuse_unknown(words: Sequence[str], command: str) -> None:
-    """Refuses a flag that nobody knows, and a command that does not stand first.
+    """Refuses a flag that nobody knows, a command that does not stand first, and points between thousands.
 
     Args:
         words: Those behind the command, without flags of ours.
@@ -34,6 +34,21 @@ def refuse_unknown(words: Sequence[str], command: str) -> None:
             raise UsageError(f"the command comes first: type lrfind {word} and the overrides behind it.")
         if word.startswith("-") and not _is_flag(word):
             raise UsageError(_unknown_flag(word, behind, command))
+        if (told := _thousands(word, command)) is not None:
+            raise UsageError(told)
+
+
+def _thousands(word: str, command: str) -> str | None:
+    """What to type in place of a whole number such as `1.000`, which may be meant for a thousand."""
+    found = re.fullmatch(r"([\w.]+)=(\d{1,3})((?:\.\d{3})+)", word)
+    if found is None:
+        return None
+    name, first, others = found.groups()
+    if not any(key.name == name and "a whole number" in key.values for key in keys_of_command(command)):
+        return None
+    whole = first + others.replace(".", "")
+    said = f"{word} may be meant as {whole} or as {first}: a whole number has no point, write"
+    return f"{said} {name}={whole} or {name}={first}."
 
 
 def nearest_keys(word: str, known: Iterable[str]) -> list[str]:

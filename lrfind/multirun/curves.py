@@ -7,15 +7,11 @@ import math
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.range_test.curve import Curve
-from lrfind.range_test.curve_smoothing import smoothed_curve
-from lrfind.range_test.ladder import Spacing
-from lrfind.range_test.repeats import median_curve, smoothed_median
-from lrfind.suggestion import Status
+from lrfind.range_test.saved import saved_tests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -66,47 +62,9 @@ def curves_of(jobs: Iterable[MultirunJob], sweep: Path) -> list[JobCurve]:
 
 
 def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
-    """The line that is drawn, as in the job's own picture."""
-    by_seed: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_seed[row.get("seed", "")].append(row)
-    settings = job.record["config"]["range"]
-    curves = [_saved_curve(each, job.record, settings) for each in by_seed.values()]
-    repeats = job.record.get("repeats")
-    if repeats and repeats["reason"]:
-        # Each slower than the one before: the last with an answer was read.
-        answers = [curve for curve, lr in zip(curves, repeats["lrs"], strict=True) if lr is not None]
-        line = smoothed_curve((answers or curves)[-1])
-    else:
-        line = smoothed_median(median_curve(curves, beta=settings["beta"]), curves)
+    """The line that is drawn, as in the job's own picture, of all groups of parameters together."""
+    line = saved_tests(rows, job.record)[0].smoothed
     return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
-
-
-def _saved_curve(rows: Sequence[Row], record: dict[str, Any], settings: dict[str, Any]) -> Curve:
-    def column(name: str) -> Floats | None:
-        return np.array([float(row[name]) for row in rows]) if name in rows[0] else None
-
-    lrs, losses, smoothed = column("lr"), column("loss"), column("smoothed_loss")
-    assert lrs is not None
-    assert losses is not None
-    assert smoothed is not None
-    return Curve(
-        lrs=lrs,
-        losses=losses,
-        smoothed=smoothed,
-        status=Status(record["status"]),
-        planned_steps=_planned_steps(lrs, settings),
-        start_losses=column("start_loss"),
-    )
-
-
-def _planned_steps(lrs: Floats, settings: dict[str, Any]) -> int:
-    """Steps of the whole ladder that these rates began, to the end that was set."""
-    if len(lrs) < 2:
-        return int(settings["num_steps"])
-    scale = np.log if settings["spacing"] == Spacing.GEOMETRIC.value else np.asarray
-    first, second, end = (float(scale(lr)) for lr in (lrs[0], lrs[1], settings["end_lr"]))
-    return round((end - first) / (second - first)) + 1
 
 
 _PARTS = ("optimizer", "batch_size")

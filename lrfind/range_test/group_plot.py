@@ -12,6 +12,7 @@ from lrfind.plotting.panel import above
 from lrfind.range_test.plot import ladder_panel, range_panel
 
 if TYPE_CHECKING:
+    from lrfind.range_test.curve import Curve
     from lrfind.range_test.group_sweeps import EachGroup
     from lrfind.range_test.run import RangeTest
 
@@ -23,7 +24,10 @@ def each_page(found: EachGroup) -> Page:
     """Works out the picture: which row is whose stands above it."""
     rows = [_row("all groups together", found.together)]
     rows += [
-        _row(f"{each.group.name} alone, what the others learn taken out", _without_others(each.test))
+        _row(
+            f"{each.group.name} alone, what the others learn taken out",
+            replace(each.test, curve=without_others(each.test.curve, each.test.reading.smoothed.start)),
+        )
         for each in found.alone
     ]
     panels = [row.panels[0] for row in rows]
@@ -38,13 +42,16 @@ def _row(name: str, test: RangeTest) -> Row:
     return Row((curve, ladder_panel(test.curve, test.reading.suggestion)), _ABOVE, _BELOW, gap=_GAP)
 
 
-def _without_others(test: RangeTest) -> RangeTest:
-    """The same with its measurements as they are read: the control's mean, and how each differs from it."""
-    curve, level = test.curve, test.reading.smoothed.start
+def without_others(curve: Curve, level: float | None) -> Curve:
+    """The same with its measurements as they are read: the control's mean, and how each differs from it.
+
+    Args:
+        curve: A sweep of one group alone, beside its control.
+        level: The mean of the control; None where it was not measured.
+    """
     if level is None or curve.start_losses is None:
-        return test
+        return curve
     if curve.accuracies is not None and curve.start_accuracies is not None:
-        accuracies = curve.accuracies - curve.start_accuracies + (1 - level)
-        return replace(test, curve=replace(curve, accuracies=accuracies))
+        return replace(curve, accuracies=curve.accuracies - curve.start_accuracies + (1 - level))
     losses, start_losses = curve.losses - curve.start_losses + level, np.full(len(curve), level)
-    return replace(test, curve=replace(curve, losses=losses, start_losses=start_losses))
+    return replace(curve, losses=losses, start_losses=start_losses)

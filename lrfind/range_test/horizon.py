@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import DataError
+from lrfind.report.formatting import counted
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class Horizon:
         assert self.read is not None
         if not self.extrapolated:
             return (
-                f"A training of {self.steps:,} steps is no longer than the {STEPS} that suggestions are "
-                "measured for, and shorter ones want no higher rate, so it stays as the curve shows it. "
+                f"A training of {counted(self.steps, 'step')} is no longer than the {STEPS} that suggestions "
+                "are measured for, and shorter ones want no higher rate, so it stays as the curve shows it. "
                 f"{self.read.reason}"
             )
         said = (
@@ -139,7 +140,7 @@ def purpose_of(reading: Reading) -> str:
     horizon = reading.horizon
     if horizon is None or reading.suggestion is None:
         return ""
-    said = f" for {horizon.steps:,} steps"
+    said = f" for {counted(horizon.steps, 'step')}"
     if horizon.extrapolated and horizon.read is not None:
         said += f", extrapolated from {rate_text(horizon.read.lr)}"
     return said

@@ -101,3 +101,18 @@ def _check(start: float, end: float, num_steps: int) -> None:
         raise ValueError(f"a ladder's ends must be finite, got {start} and {end}")
     if start >= end:
         raise ValueError(f"a ladder must rise: start {start} is not below end {end}")
+
+
+def unread_steps(
+    num_steps: int, *, paired: bool, skip_start: int | None, skip_end: int | None
+) -> tuple[int, int]:
+    """Steps at the start and, after an early stop, at the end of a ladder that nothing is read from.
+
+    Args:
+        num_steps: Length of the ladder.
+        paired: Whether the model as it was at the start is measured beside: then every step is read.
+        skip_start: As given; None: a tenth of the ladder, at most 10.
+        skip_end: As given; None: a twentieth of the ladder, at most 5.
+    """
+    tenth, twentieth = (0, 0) if paired else (min(10, num_steps // 10), min(5, num_steps // 20))
+    return tenth if skip_start is None else skip_start, twentieth if skip_end is None else skip_end

@@ -86,7 +86,7 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
     panel = curve_panel(
         curve,
         reading.suggestion,
-        line=_drawn(reading.smoothed, accuracy=accuracy),
+        line=drawn_points(reading.smoothed, accuracy=accuracy),
         sweeps=None
         if repeats is None or repeats.reason
         else _between(reading.smoothed, repeats, accuracy=accuracy),
@@ -165,6 +165,18 @@ def curve_panel(
     return Panel(x, y, tuple(layers), _CURVE, _PANEL)
 
 
+def drawn_points(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
+    """The line through what the rules read, and on to the first loss of the climb that ended it.
+
+    Args:
+        smoothed: The line, as it was read.
+        accuracy: Whether it is of shares of wrong answers, which are turned back into accuracies.
+    """
+    lr, level = ([value] for value in smoothed.climb) if smoothed.climb else ([], [])
+    values = np.concatenate([smoothed.drawn, level])
+    return np.concatenate([smoothed.lrs, lr]), 1 - values if accuracy else values
+
+
 def ladder_panel(curve: Curve, suggestion: Suggestion | None) -> Panel:
     """The rates over the iterations, and how far along them the sweep came."""
     lrs = curve.lrs
@@ -210,16 +222,6 @@ def _answer(suggestion: Suggestion | None, x: Axis, line_x: Floats, line_y: Floa
         return [label]
     height = np.interp([suggestion.lr], line_x[known], line_y[known])
     return [label, Points(np.array([suggestion.lr]), height, VERMILLION, size=4.5)]
-
-
-def _drawn(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Floats]:
-    """The line through what the rules read and on to the first loss of the climb that ended it.
-
-    Errors are turned back into accuracies.
-    """
-    lr, level = ([value] for value in smoothed.climb) if smoothed.climb else ([], [])
-    values = np.concatenate([smoothed.drawn, level])
-    return np.concatenate([smoothed.lrs, lr]), 1 - values if accuracy else values
 
 
 def _between(middle: SmoothedCurve, repeats: Repeats, *, accuracy: bool) -> tuple[Floats, Floats, Floats]:

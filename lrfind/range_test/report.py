@@ -6,7 +6,7 @@ import math
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from lrfind.range_test.horizon import horizon_record, purpose_of
+from lrfind.range_test.horizon import STEPS, horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_in_words, measured_regret
 from lrfind.range_test.peaks import peaks_line, peaks_record
 from lrfind.range_test.reading import LOOKS_AT, Rule
@@ -89,6 +89,7 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         content["repeats"] = {
             "seeds": list(repeats.seeds),
             "lrs": list(repeats.lrs),
+            "statuses": [curve.status.value for curve in repeats.curves],
             "factor": repeats.factor,
             "reason": repeats.reason,
         }
@@ -118,6 +119,9 @@ def range_lines(
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
     meanings = {rule.value: words.replace("loss", reading.metric) for rule, words in LOOKS_AT.items()}
+    if reading.horizon is not None and reading.horizon.extrapolated:
+        longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
+        meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
     rules = Table(
         [Column("rule", words=True), Column("lr"), Column("looks at", words=True)],
         [

@@ -16,6 +16,7 @@ import numpy as np
 from lrfind.errors import BatchError, DeviceError, UserError
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.ladder import unread_steps
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel, initial_model_nbytes
@@ -120,13 +121,8 @@ class SweepOptions:
             skip_end: As the attribute; None: none where paired, else a twentieth of the ladder, at most 5.
             others: The other attributes.
         """
-        tenth, twentieth = (0, 0) if paired else (min(10, num_steps // 10), min(5, num_steps // 20))
-        return cls(
-            paired=paired,
-            skip_start=tenth if skip_start is None else skip_start,
-            skip_end=twentieth if skip_end is None else skip_end,
-            **others,
-        )
+        start, end = unread_steps(num_steps, paired=paired, skip_start=skip_start, skip_end=skip_end)
+        return cls(paired=paired, skip_start=start, skip_end=end, **others)
 
 
 def sweep(

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
 from lrfind.multirun.results import ERROR_FILE
+from lrfind.range_test.group_plot import without_others
+from lrfind.range_test.plot import drawn_points
+from lrfind.range_test.saved import saved_tests
 from lrfind.report.load import task_of
 
 if TYPE_CHECKING:
@@ -149,9 +152,7 @@ def _run(path: Path) -> Run | None:
         raise UserError(f"{path} cannot be read as a record of lrfind: {error}.") from error
     if not isinstance(record, dict) or not record.keys() >= _NEEDED or record["command"] != path.stem:
         return None
-    return Run(
-        _name_of(path.parent), path.parent, record, _chart(path.with_suffix(".csv"), record["command"])
-    )
+    return Run(_name_of(path.parent), path.parent, record, _chart(path.with_suffix(".csv"), record))
 
 
 def _name_of(folder: Path) -> str:
@@ -161,26 +162,29 @@ def _name_of(folder: Path) -> str:
         return str(folder)
 
 
-def _chart(path: Path, command: str) -> Chart | None:
+def _chart(path: Path, record: Mapping[str, Any]) -> Chart | None:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
-        return _CHARTS[command](rows) if rows else None
+        if not rows:
+            return None
+        return _of_range(rows, record) if path.stem == "range" else _CHARTS[path.stem](rows)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None  # not there, or cut short: the record says what was found
 
 
-def _of_range(rows: list[dict[str, str]]) -> Chart:
-    by_sweep: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in rows:
-        who = [row[key] for key in ("group", "seed") if row.get(key)]
-        by_sweep[", ".join(who)].append(row)
+def _of_range(rows: list[dict[str, str]], record: Mapping[str, Any]) -> Chart:
+    """What was read and the line through it, as in the picture of the run."""
     clouds, lines = [], []
-    for name, each in by_sweep.items():
-        about = f" ({name})" if name else ""
-        clouds.append(_series(f"batch{about}", ((row["lr"], row["loss"]) for row in each), joined=False))
-        lines.append(_series(f"smoothed{about}", ((row["lr"], row["smoothed_loss"]) for row in each)))
-    return Chart("learning rate", "loss", clouds + lines)
+    for test in saved_tests(rows, record):
+        about = f" ({test.group} alone)" if test.group else ""
+        curve = without_others(test.curve, test.smoothed.start) if test.group else test.curve
+        accuracy = curve.accuracies is not None
+        measured = curve.losses if curve.accuracies is None else curve.accuracies
+        line = drawn_points(test.smoothed, accuracy=accuracy)
+        clouds.append(_series(f"batch{about}", zip(curve.causes, measured, strict=True), joined=False))
+        lines.append(_series(f"smoothed{about}", zip(*line, strict=True)))
+    return Chart("learning rate", "training accuracy" if accuracy else "training loss", clouds + lines)
 
 
 def _of_refine(rows: list[dict[str, str]]) -> Chart:
@@ -228,7 +232,6 @@ def _of_schedule(rows: list[dict[str, str]]) -> Chart:
 
 
 _CHARTS = {
-    "range": _of_range,
     "refine": _of_refine,
     "verify": _of_verify,
     "compare": _of_compare,

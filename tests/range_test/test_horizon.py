@@ -38,7 +38,8 @@ def test_up_to_the_length_that_was_measured_nothing_changes():
         assert (horizon.factor, horizon.spread) == (1.0, 1.0)
         kept = horizon.suggestion
         assert (kept.lr, kept.low, kept.high) == (READ.lr, READ.low, READ.high)
-        assert kept.reason.startswith(f"A training of {steps} steps is no longer than the 300")
+        length = "1 step" if steps == 1 else f"{steps} steps"
+        assert kept.reason.startswith(f"A training of {length} is no longer than the 300")
         assert kept.reason.endswith(READ.reason)
         assert not horizon.extrapolated
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.horizon import at_horizon, purpose_of
 from lrfind.range_test.measured_regret import MEASURED
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.report import range_csv, range_lines, repeats_line
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from tests.screen import shown
 
 
@@ -78,6 +79,16 @@ def test_the_screen_says_why_it_is_not_the_rate_of_tutorials():
         "(their mean regret), and a tenth of the rate at the lowest loss, as tutorials advise "
         f"({tenth:.3g} here), lost 9%."
     ) in text
+
+
+def test_the_chosen_rule_says_for_how_long_it_is_and_what_a_longer_training_makes_of_it():
+    reading = at_horizon(a_reading(), 3000, None)
+    suggestion = reading.suggestion
+    row = next(line.text for line in shown(range_lines(reading, None, [])) if line.text.startswith("* "))
+    assert row.split()[:3] == ["*", suggestion.rule, rate_text(reading.rules[suggestion.rule])]
+    assert row.endswith(f", here for 300 steps; {rate_text(suggestion.lr)} for 3,000 steps")
+    assert purpose_of(at_horizon(a_reading(), 1, None)) == " for 1 step"
+    assert "A training of 1 step is no longer" in at_horizon(a_reading(), 1, None).suggestion.reason
 
 
 def test_the_screen_says_so_where_there_is_no_suggestion():

@@ -6,18 +6,32 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from lrfind.cli.main import main
 from lrfind.errors import UserError
+from lrfind.plotting.draw import draw
+from lrfind.plotting.panel import Line
 from lrfind.web_page.page import page
 from lrfind.web_page.runs import newest_folder, runs_in
+from tests.panels import of
 
 CONFIG = {
     "model": {"_target_": "a.Net"},
     "data": {"name": "things", "_target_": "a.things"},
     "optimizer": {"_target_": "torch.optim.SGD"},
     "batch_size": 8,
+    "range": {
+        "start_lr": 0.001,
+        "end_lr": 10.0,
+        "num_steps": 5,
+        "spacing": "geometric",
+        "beta": 0.98,
+        "paired": True,
+        "skip_start": None,
+        "skip_end": None,
+    },
 }
 FOUND = {"lr": 0.1, "low": 0.05, "high": 0.2, "rule": "centre", "reason": "It is the middle."}
 
@@ -42,7 +56,21 @@ def a_run(folder, *, command="range", suggestion=FOUND, csv="", **more):
     return folder
 
 
-RANGE = "step,lr,loss,smoothed_loss\n0,0.001,2.5,2.4\n1,0.1,1.0,1.2\n2,10,inf,nan\n"
+RANGE = (
+    "step,lr,loss,smoothed_loss\n"
+    "0,0.001,2.5,2.5\n1,0.01,2.0,2.2\n2,0.1,1.5,2.0\n3,1.0,1.0,1.7\n4,10.0,inf,inf\n"
+)
+
+
+GROUPED = """
+from torch import nn
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(64, 8), nn.ReLU(), nn.Linear(8, 10))
+    def parameter_groups(self):
+        return [{"params": self[i].parameters(), "name": name} for i, name in ((1, "body"), (3, "head"))]
+"""
+GROUPS = ("model=custom", "model._target_=grouped.Net", "trust=[grouped]")
 
 
 class Parts(HTMLParser):
@@ -88,8 +116,9 @@ def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
 def test_the_chart_has_what_was_measured_and_is_finite(tmp_path):
     (chart,) = charts(page(runs_in([a_run(tmp_path / "one", csv=RANGE)])))
     cloud, line = chart["series"]
-    assert cloud["points"] == [[0.001, 2.5], [0.1, 1.0]]
-    assert line["points"] == [[0.001, 2.4], [0.1, 1.2]]
+    # Each at the rate whose effect it shows, and the line through a straight fall is that fall.
+    assert cloud["points"] == [[0.001, 2.5], [0.001, 2.0], [0.01, 1.5], [0.1, 1.0]]
+    assert line["points"] == [[0.001, pytest.approx(2)], [0.01, pytest.approx(1.5)], [0.1, pytest.approx(1)]]
     assert (cloud["joined"], line["joined"]) == (False, True)
     assert chart["mark"] == [0.05, 0.1, 0.2]
     assert chart["log"] is True
@@ -120,6 +149,38 @@ def test_every_command_has_a_chart_of_its_own(command, csv, lines, tmp_path):
     (chart,) = charts(page(runs_in([a_run(tmp_path / "one", command=command, csv=csv)])))
     assert {each["name"]: each["points"] for each in chart["series"] if each["joined"]} == lines
     assert chart["log"] is (command != "schedule")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["range.num_steps=40", "range.repeats=1"],
+        ["range.num_steps=30", "range.repeats=2", "range.metric=accuracy", "range.paired=false"],
+        ["optimizer=adam", "batch_size=256", "range.start_lr=1e-6", "range.num_steps=20"],
+        [*GROUPS, "range.num_steps=20", "range.groups=each"],
+    ],
+    ids=["one", "accuracy of two", "slower", "groups"],
+)
+def test_the_line_of_a_range_test_is_that_of_its_picture(lrfind, own, monkeypatch, words):
+    own("grouped", GROUPED)
+    pages = []
+
+    def kept(page):
+        pages.append(page)
+        return draw(page)
+
+    monkeypatch.setattr("lrfind.plotting.draw.draw", kept)
+    ran = lrfind("-q", *words)
+    assert ran.code in (0, 3), ran.err
+    (chart,) = charts(page(runs_in([ran.folder])))
+    lines = [each for each in chart["series"] if each["joined"]]
+    panels = pages[0].panels[::2]  # beside each is the ladder
+    assert len(lines) == len(panels) == (3 if "range.groups=each" in words else 1)
+    for line, panel in zip(lines, panels, strict=True):
+        (drawn,) = (each for each in of(panel, Line) if each.name.startswith("smoothed"))
+        top = 21 * panel.y.limits[1] - 20 * panel.y.limits[0]  # a picture cuts what lies far above it
+        found = [[lr, min(loss, top)] for lr, loss in line["points"]]
+        np.testing.assert_allclose(found, np.column_stack([drawn.x, drawn.y]), rtol=1e-9)
 
 
 @pytest.mark.parametrize("csv", ["", "step,lr\n0,0.1\n", "step,lr,loss,smoothed_loss\n0,abc,1,1\n"])
