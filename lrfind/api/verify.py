@@ -192,7 +192,10 @@ def verify(
                 divergence=RangeSettings(),
                 range_steps=RangeSettings().most_steps if around is None else 0,
             )
-            checked = _suggested(around, task, loader, start, observer) if named is None else _given(named)
+            if named is None:
+                checked = _suggested(around, task, loader, start, observer)
+            else:
+                checked = Checked(named, Role.GIVEN, source="given as around")
             checked = for_schedule(checked, schedule, observer)
             checked = or_pinned(checked, lr, observer, key="lr")
             found = verify_rate(runs, checked, settings)
@@ -221,10 +224,6 @@ def verify(
         groups=[group.following(conclusion.suggestion) for group in runs.groups],
     )
     return VerifyResult(found, task.title, content)
-
-
-def _given(lr: float) -> Checked:
-    return Checked(lr, Role.GIVEN, source="given as around")
 
 
 def _suggested(

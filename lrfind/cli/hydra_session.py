@@ -46,7 +46,8 @@ def shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
     Raises:
         OutputError: It cannot be written.
     """
-    if not _only_shows(arguments) or sys.stdout is None:
+    asked = any(word.split("=")[0] in _SHOWING for word in arguments)
+    if not asked or sys.stdout is None:
         yield
         return
     from lrfind.report.files import output_error
@@ -160,8 +161,3 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
     finally:
         setattr(user_of_it, name, before)
         Sweeper.validate_batch_is_legal = checked  # type: ignore[method-assign]
-
-
-def _only_shows(arguments: Sequence[str]) -> bool:
-    """Whether Hydra is asked to show something instead of running a job."""
-    return any(word.split("=")[0] in _SHOWING for word in arguments)

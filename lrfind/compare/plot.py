@@ -108,8 +108,9 @@ def _rows(
     curves = [[_means(cell, kind) for cell in block] for kind in kinds]
     axis_of = _once_axis if comparison.budget.readings == 1 else _value_axis
     ys = [axis_of(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
+    letters = int(width / text_width("0", FONT_SIZE - 0.5))  # the smaller ones
     notes = [
-        wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), _letters(width))
+        wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), letters)
         for j, cell in enumerate(block)
     ]
     most = max(map(len, notes))
@@ -234,11 +235,6 @@ def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
             hidden.append(rate_text(lr))
     notes = [f"diverged: {', '.join(dropped)}"] if dropped else []
     return "; ".join([*notes, *([f"outside the frame: {', '.join(hidden)}"] if hidden else [])])
-
-
-def _letters(width: float) -> int:
-    """How many of the smaller letters stand above a panel."""
-    return int(width / text_width("0", FONT_SIZE - 0.5))
 
 
 def _x_axis(comparison: Comparison, rates: Sequence[float], *, intervals: int) -> Axis:

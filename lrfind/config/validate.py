@@ -30,7 +30,7 @@ def validated(composed: DictConfig, schema: type[Config]) -> Config:
     try:
         plain = OmegaConf.to_container(composed, resolve=True)
     except OmegaConfBaseException as error:
-        raise ConfigError(f"{error.full_key or 'config'}: {_first_line(error)}") from error
+        raise ConfigError(f"{error.full_key or 'config'}: {str(error).strip().splitlines()[0]}") from error
     assert isinstance(plain, dict)
     missing = sorted(OmegaConf.missing_keys(composed))
     problems = [f"{key} is required: give it as {key}={_example(key)}." for key in missing]
@@ -185,7 +185,3 @@ def _meant(key: str, hint: Any, value: Any) -> str:
 
 def _is_enum(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, Enum)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0]

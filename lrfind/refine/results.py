@@ -136,7 +136,9 @@ class RoundResult:
     @property
     def losses(self) -> Floats:
         """The mean over the seeds at each rate, shape (rates,); not finite where that of one seed is not."""
-        return _over_seeds(self.by_seed)
+        by_seed = self.by_seed
+        with np.errstate(invalid="ignore", over="ignore"):
+            return by_seed.mean(axis=0) if len(by_seed) else np.empty(0)
 
     @property
     def early(self) -> Floats:
@@ -173,8 +175,3 @@ def _settled(losses: Sequence[float]) -> float:
     if not all(map(math.isfinite, losses)):
         return math.nan
     return math.fsum(later) / len(later) if later else math.nan
-
-
-def _over_seeds(by_seed: Floats) -> Floats:
-    with np.errstate(invalid="ignore", over="ignore"):
-        return by_seed.mean(axis=0) if len(by_seed) else np.empty(0)

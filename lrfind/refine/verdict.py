@@ -50,9 +50,9 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
     """
     nothing: dict[str, float | None] = {"lowest": None, RULE: None}
     if interrupted or not rounds or rounds[-1].status is Status.INTERRUPTED:
-        reached = (
-            f" in round {len(rounds)}, at a rate of {rate_text(rounds[-1].lrs[-1])}" if _any(rounds) else ""
-        )
+        reached = ""
+        if rounds and len(rounds[-1].lrs):
+            reached = f" in round {len(rounds)}, at a rate of {rate_text(rounds[-1].lrs[-1])}"
         return RefineVerdict(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
@@ -128,10 +128,6 @@ def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:
 def _half_a_step_down(lr: float) -> float:
     near = nearest(exact(lr))
     return float(exact(lr) - (near - exact(below(float(near)))) / 2)
-
-
-def _any(rounds: Sequence[RoundResult]) -> bool:
-    return bool(rounds) and len(rounds[-1].lrs) > 0
 
 
 SWEEPS = 3

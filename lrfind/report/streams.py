@@ -7,7 +7,7 @@ import os
 import stat
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,11 +127,7 @@ def _flush(stream: TextIO | None) -> None:
         with suppress(OSError, ValueError):
             stream.flush()
     with suppress(OSError, AttributeError, TypeError):
-        _c_library().fflush(None)
-
-
-def _c_library() -> Any:
-    return ctypes.CDLL(None)
+        ctypes.CDLL(None).fflush(None)
 
 
 def _number(stream: TextIO) -> int | None:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
-    from lrfind.statistics import Floats
     from lrfind.tasks.data.dataset import Data
     from lrfind.tasks.seed_jobs import JobResult, SeedJob
     from lrfind.training.run_set import OnStep
@@ -285,7 +284,8 @@ def _train(
     """Trains a seed under every policy; what the process of a launcher does, too."""
     return train_runs(
         task if accuracy else _loss_only(task),
-        _rates(courses),
+        # Without where each policy arrives after the last update.
+        np.array([course.rates[:-1] for course in courses]),
         num_steps=read_at[-1],
         held_out=task.validation,
         read_at=read_at,
@@ -297,8 +297,3 @@ def _train(
 
 def _loss_only(task: Task) -> Task:
     return dataclasses.replace(task, objective=task.objective.loss_only())
-
-
-def _rates(courses: Sequence[ScheduleTable]) -> Floats:
-    """The rates of the updates, shape (policies, steps): without where each policy arrives after the last."""
-    return np.array([course.rates[:-1] for course in courses])

@@ -32,7 +32,8 @@ def sharded(model: nn.Module, device: torch.device) -> None:
             f"distributed=fsdp needs torch 2.6 or newer, and this is {torch.__version__}: use "
             "distributed=ddp."
         ) from error
-    _as_on_rank_0(model)
+    for tensor in [*model.parameters(), *model.buffers()]:
+        dist.broadcast(tensor.detach(), src=0)
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
     try:
         for layer in [*_layers(model), model]:
@@ -53,11 +54,6 @@ def whole(model: nn.Module) -> nn.Module:
     inner = model.module if isinstance(model, DistributedDataParallel) else model
     assert isinstance(inner, nn.Module)
     return inner
-
-
-def _as_on_rank_0(model: nn.Module) -> None:
-    for tensor in [*model.parameters(), *model.buffers()]:
-        dist.broadcast(tensor.detach(), src=0)
 
 
 def _layers(model: nn.Module) -> list[nn.Module]:

@@ -129,7 +129,8 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
     def pack(result: JobResult[Any]) -> bytes:
         values = {each.name: getattr(result.found, each.name) for each in dataclasses.fields(kind)}
         arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-        plain = {name: _plain(value) for name, value in values.items() if name not in arrays}
+        others = {name: value for name, value in values.items() if name not in arrays}
+        plain = {name: value.value if isinstance(value, Enum) else value for name, value in others.items()}
         about = json.dumps({"found": plain, "skipped": result.skipped, "notes": result.notes}).encode()
         return arrays_as_bytes({**arrays, _ABOUT: np.frombuffer(about, dtype=np.uint8)})
 
@@ -141,10 +142,6 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
         return JobResult(kind(**plain, **arrays), about["skipped"], about["notes"])
 
     return Codec(pack, unpack)
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
 
 
 RUN_SET_CODEC = codec_of(RunSet, read_at=tuple)

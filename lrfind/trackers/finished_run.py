@@ -123,7 +123,8 @@ class FinishedRun:
     def files(self) -> list[Path]:
         """All files of the run, its config among them."""
         found = (path for path in self.directory.rglob("*") if path.is_file() and not path.is_symlink())
-        return sorted(path for path in found if not _no_result(path.relative_to(self.directory).parts))
+        parts = {path: path.relative_to(self.directory).parts for path in found}
+        return sorted(p for p in parts if not any(part.startswith(_NO_RESULTS) for part in parts[p]))
 
 
 def step_of(lr: float) -> int:
@@ -131,17 +132,9 @@ def step_of(lr: float) -> int:
     return round(1000 * math.log10(lr))
 
 
-def _no_result(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(_NO_RESULTS) for part in parts)
-
-
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
     for key, value in config.items():
         if isinstance(value, dict) and value:
             yield from _flat(value, f"{prefix}{key}.")
         else:
-            yield f"{prefix}{key}", value if isinstance(value, (bool, int, float)) else _text(value)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+            yield f"{prefix}{key}", value if isinstance(value, (bool, int, float, str)) else json.dumps(value)

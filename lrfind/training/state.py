@@ -62,7 +62,7 @@ def packed(
             "torch": _flat(torch.get_rng_state(), arrays),
             "cuda": {
                 str(device): _flat(torch.cuda.get_rng_state(device), arrays)
-                for device in _cuda_devices(model)
+                for device in {value.device for _, value in _named(model) if value.device.type == "cuda"}
             },
         },
     }
@@ -168,10 +168,6 @@ def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
 
 def _moved(optimizer: Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"]]
-
-
-def _cuda_devices(model: nn.Module) -> set[torch.device]:
-    return {value.device for _, value in _named(model) if value.device.type == "cuda"}
 
 
 def _is_like(value: Any, other: Any) -> bool:

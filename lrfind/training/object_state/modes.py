@@ -47,10 +47,6 @@ def _set_nesting(count: int) -> None:
         torch.autocast_decrement_nesting()
 
 
-def _collect(enabled: bool) -> None:
-    (gc.enable if enabled else gc.disable)()
-
-
 _SWITCHES: tuple[_Switch[Any], ...] = (
     _Switch(torch.is_grad_enabled, torch.set_grad_enabled),
     _Switch(torch._C._is_multithreading_enabled, torch._C._set_multithreading_enabled),
@@ -72,7 +68,7 @@ _SWITCHES: tuple[_Switch[Any], ...] = (
     _Switch(torch.backends.cuda.flash_sdp_enabled, torch.backends.cuda.enable_flash_sdp),
     _Switch(torch.backends.cuda.mem_efficient_sdp_enabled, torch.backends.cuda.enable_mem_efficient_sdp),
     _Switch(torch.backends.cuda.math_sdp_enabled, torch.backends.cuda.enable_math_sdp),
-    _Switch(gc.isenabled, _collect),
+    _Switch(gc.isenabled, lambda enabled: (gc.enable if enabled else gc.disable)()),
     _Switch(np.geterr, lambda kinds: np.seterr(**kinds)),
 )
 

@@ -157,7 +157,7 @@ class ObjectState:
             (nn.Module, self._module),
             (dict, self._dict),
             (list, self._list),
-            (tuple, self._tuple),
+            (tuple, self._elements),
             ((set, deque), self._collection),
             (GENERATORS, self._generator),
             ((np.ndarray, bytearray, array), self._array),
@@ -181,7 +181,7 @@ class ObjectState:
 
     def _tensor(self, found: _Found) -> None:
         tensor, name = found.value, found.name
-        if tensor.is_meta or _nbytes(tensor) > self._limits.nbytes:
+        if tensor.is_meta or tensor.numel() * tensor.element_size() > self._limits.nbytes:
             return
         saved = self._save(name, TensorState, tensor)
         if saved is not None and isinstance(saved, TensorState):
@@ -230,9 +230,6 @@ class ObjectState:
         self._elements(found)
         self._subclass(found, list)
 
-    def _tuple(self, found: _Found) -> None:
-        self._elements(found)
-
     def _collection(self, found: _Found) -> None:
         self._save(found.name, CollectionState, found.value)
         self._elements(found)
@@ -247,7 +244,7 @@ class ObjectState:
         if getattr(content, "nbytes", len(content)) > self._limits.nbytes:
             return
         self._save(found.name, ArrayState, content)
-        if _has_objects(content):
+        if isinstance(content, np.ndarray) and content.dtype.hasobject:
             self._push(content.ravel().tolist(), found.name, found.package)
 
     def _generator(self, found: _Found) -> None:
@@ -355,14 +352,6 @@ class ScriptState:
         """Puts them back."""
         for name, value in self.values.items():
             self._module.setattr(name, value)
-
-
-def _nbytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
-
-
-def _has_objects(content: Any) -> bool:
-    return isinstance(content, np.ndarray) and content.dtype.hasobject
 
 
 def _first_line(error: Exception) -> str:

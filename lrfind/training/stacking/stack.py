@@ -107,7 +107,8 @@ class Stack:
                     continue
                 name = names[id(p)]
                 if others is None:
-                    self._leaves[name] = _repeated(p, count).requires_grad_()
+                    copies = p.detach().expand(count, *p.shape).clone(memory_format=torch.contiguous_format)
+                    self._leaves[name] = copies.requires_grad_()
                     state = stacked_state([optimizer.state.get(p, {})] * count)
                 else:
                     own = [each.param_groups[i]["params"][j] for each in optimizers]
@@ -284,11 +285,6 @@ def own_parameters(model: nn.Module) -> Iterator[None]:
 
 def _is_tensors(batch: Any) -> bool:
     return isinstance(batch, tuple) and all(isinstance(each, Tensor) for each in batch)
-
-
-def _repeated(value: Tensor, count: int) -> Tensor:
-    """As many copies of a tensor, shape (count, ...)."""
-    return value.detach().expand(count, *value.shape).clone(memory_format=torch.contiguous_format)
 
 
 def _tensors(model: nn.Module) -> dict[str, Tensor]:

@@ -52,7 +52,9 @@ def _reasons(model: nn.Module, optimizer: Optimizer, objective: Objective, scale
         yield f"the parameters must lie on one device, {' or '.join(_DEVICES)}"
     if any(p.dtype not in _DTYPES for p in moved):
         yield "the parameters must be float32 or float64"
-    if any(group.get("differentiable") or not _plain_betas(group) for group in optimizer.param_groups):
+    betas = [beta for group in optimizer.param_groups for beta in group.get("betas", ())]
+    differentiable = any(group.get("differentiable") for group in optimizer.param_groups)
+    if differentiable or any(isinstance(beta, Tensor) for beta in betas):
         yield f"{name} has an option (differentiable, betas that are tensors) that is not stacked"
     patched = vars(optimizer).get("step")
     if patched is not None and not getattr(patched, "_wrapped_by_lr_sched", False):
@@ -77,7 +79,3 @@ def _reasons(model: nn.Module, optimizer: Optimizer, objective: Objective, scale
             yield f"{kind} has hooks"
         if getattr(module, "sparse", False):
             yield f"{kind} has sparse gradients"
-
-
-def _plain_betas(group: dict[str, Any]) -> bool:
-    return not any(isinstance(beta, Tensor) for beta in group.get("betas", ()))
