@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.job import TrainedJob
-from lrfind.execution.launcher import RESULT
+from lrfind.execution.launched_jobs import RESULT
 from lrfind.report import state_file
 from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
 from lrfind.report.state_file import plain_as_bytes, plain_of
