@@ -58,13 +58,6 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """So many more updates were made."""
-
-    steps: int
-
-
-@dataclass(frozen=True, slots=True)
 class Reading:
     """A rate was read; indices count from 0."""
 
@@ -135,7 +128,7 @@ class ConfigRuns:
 
 
 class Trainer:
-    """Trains jobs.
+    """Trains jobs; says a `Reading` as it is made, and now and then how many more updates were made.
 
     Args:
         open_run: Opens what is trained.
@@ -181,7 +174,7 @@ def _now_and_then(say: Callable[[Any], None]) -> Callable[[int, int], None]:
         untold += rates
         now = perf_counter()
         if now >= due:
-            say(Progress(untold))
+            say(untold)
             due, untold = now + _TELL_EVERY, 0
 
     return on_step

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare import checkpoint as compare_state
-from lrfind.compare.job import ConfigRuns, Job, Progress, Reading, Trainer, untrained
+from lrfind.compare.job import ConfigRuns, Job, Reading, Trainer, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
 from lrfind.compare.results import Comparison, cells_of
@@ -225,15 +225,15 @@ class Study:
                 kept=self._kept,
             )
 
-    def _take(self, cost: Cost, message: Any) -> None:
+    def _take(self, cost: Cost, message: Reading | int) -> None:
         """Keeps what a run says on its way, for the case that it is cut off."""
         key = cost.job.key
         runs = self._partial[key]
         if isinstance(message, Reading):
             runs.readings[message.rate, message.reading] = message.loss
             runs.accuracies[message.rate, message.reading] = message.accuracy
-        elif isinstance(message, Progress):
-            runs.steps_taken[0] += message.steps  # of all rates together: no more is told
+        else:
+            runs.steps_taken[0] += message  # updates of all rates together: no more is told
             planned = cost.job.steps[-1] * len(cost.job.lrs)
             self._spent[key] = cost.seconds * min(int(runs.steps_taken[0]) / planned, 1.0)
 

@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
@@ -24,22 +24,6 @@ _CELL_BAR = 30
 
 _FEWEST = 3
 """Steps after the first, which is slower than all others, before the time that is left is told."""
-
-
-class RateStep(Protocol):
-    """A step of which there is nothing else to say: the range test's."""
-
-    @property
-    def index(self) -> int:
-        """Counted from 0."""
-
-    @property
-    def lr(self) -> float:
-        """The rate."""
-
-    @property
-    def smoothed(self) -> float:
-        """The smoothed loss."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -62,8 +46,8 @@ class Progress:
     Args:
         num_steps: Steps that are planned.
         every: Least time between two refreshes in seconds.
-        words: What is said of a step, which is anything with an `index`, counted from 0; None: the rate and
-            the smoothed loss of a `RateStep`.
+        words: What is said of a step, which is anything with an `index`, counted from 0; None: its rate and
+            its loss, `lr` and `smoothed`.
     """
 
     def __init__(self, num_steps: int, every: float, words: Words | None = None) -> None:
@@ -110,13 +94,10 @@ class Progress:
 
     def _state(self, step: Any) -> str:
         """`step 12 of 100, lr 1.3e-5, loss 2.31`."""
-        return self._words(step) if self._words is not None else self._of_step(step)
-
-    def _of_step(self, step: RateStep) -> str:
-        return (
-            f"step {step.index + 1} of {self._num_steps}, lr {rate_text(step.lr)}, "
-            f"loss {rate_text(step.smoothed)}"
-        )
+        if self._words is not None:
+            return self._words(step)
+        at = f"step {step.index + 1} of {self._num_steps}"
+        return f"{at}, lr {rate_text(step.lr)}, loss {rate_text(step.smoothed)}"
 
     def _left(self, step: Any) -> str:
         """`, 12 s left`; nothing before some steps have shown how long one takes."""
