@@ -23,49 +23,29 @@ Job = Callable[["DictConfig", Path, Show], Outcome]
 def guarded(job: Job, trust: Sequence[str]) -> Job:
     """The job with all that is put around it.
 
+    Whatever a model or a data set writes to stdout, only the results arrive there. The user's word on whose
+    code is trusted stands in place of that of the config's files. Memory that runs out, workers that die and
+    bugs of the user's own are told as his to mend.
+
     Args:
         job: What to do with the composed config.
         trust: Packages whose code the user lets run.
     """
-    return _with_stdout_kept(_with_causes_told(_with_trust(job, trust)))
-
-
-def _with_stdout_kept(job: Job) -> Job:
-    """The job, with only its results on stdout, whatever a model or a data set writes there."""
-
-    def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
-        from lrfind.report.streams import stdout_kept_for_results
-
-        with stdout_kept_for_results():
-            return job(composed, directory, show)
-
-    return run
-
-
-def _with_trust(job: Job, trust: Sequence[str]) -> Job:
-    """The job, with the user's word on whose code is trusted in place of that of the config's files."""
 
     def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
         from lrfind.config.targets import with_trust_of_the_user
+        from lrfind.report.streams import stdout_kept_for_results
 
-        return job(with_trust_of_the_user(composed, trust), directory, show)
-
-    return run
-
-
-def _with_causes_told(job: Job) -> Job:
-    """The job; memory that runs out, workers that die and bugs of the user's own are told as his to mend."""
-
-    def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
-        try:
-            return job(composed, directory, show)
-        except UserError:
-            raise
-        except Exception as error:
-            told = _told(error, composed)
-            if told is None:
+        with stdout_kept_for_results():
+            try:
+                return job(with_trust_of_the_user(composed, trust), directory, show)
+            except UserError:
                 raise
-            raise told from error
+            except Exception as error:
+                told = _told(error, composed)
+                if told is None:
+                    raise
+                raise told from error
 
     return run
 
