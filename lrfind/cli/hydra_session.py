@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.overrides import ordered
+from lrfind.execution.launch import variables_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +31,8 @@ def inside_hydra(command: str, arguments: Sequence[str], trust: Sequence[str]) -
     with ExitStack() as stack:
         for each in (
             _as_arguments(arguments),
-            _plain_exceptions(),
+            # It raises what went wrong instead of printing it and leaving with exit code 1.
+            variables_set({"HYDRA_FULL_ERROR": "1"}),
             _loggers_kept(),
             _configs_checked(command, arguments, trust),
         ):
@@ -85,20 +86,6 @@ def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
         yield
     finally:
         sys.argv = before
-
-
-@contextmanager
-def _plain_exceptions() -> Iterator[None]:
-    """Hydra raises what went wrong instead of printing it and leaving with exit code 1."""
-    before = os.environ.get("HYDRA_FULL_ERROR")
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["HYDRA_FULL_ERROR"]
-        else:
-            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 @contextmanager

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
 
 
 _GLOO = "GLOO_SOCKET_IFNAME"
@@ -35,17 +36,23 @@ def local_rank() -> int:
     return int(os.environ.get("LOCAL_RANK", "0"))
 
 
-@contextmanager
-def environment_of(rank: int, size: int) -> Iterator[None]:
+def environment_of(rank: int, size: int) -> AbstractContextManager[None]:
     """What torchrun tells a rank of one machine through the environment, for code that asks for it.
 
     And, beyond it: the ranks hear each other inside the machine alone.
     """
     told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": size, "LOCAL_WORLD_SIZE": size}
-    before = {name: os.environ.get(name) for name in (*told, _GLOO)}
-    os.environ.update({name: str(value) for name, value in told.items()})
+    variables = {name: str(value) for name, value in told.items()}
     if sys.platform == "linux":
-        os.environ.setdefault(_GLOO, "lo")
+        variables[_GLOO] = os.environ.get(_GLOO, "lo")
+    return variables_set(variables)
+
+
+@contextmanager
+def variables_set(values: Mapping[str, str]) -> Iterator[None]:
+    """Inside, the environment has these variables; afterwards they are as they were."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:

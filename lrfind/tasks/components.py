@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-import os
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +13,7 @@ from torch.optim import Optimizer
 
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
+from lrfind.execution.launch import variables_set
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.tasks.data.collate import COLLATE, collate_of, require_tensors
 from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
@@ -26,8 +25,6 @@ from lrfind.tasks.models import timm
 from lrfind.training.step_errors import out_of_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lrfind.config.schema import TaskConfig
     from lrfind.tasks.data.dataset import Normalisation
 
@@ -35,7 +32,7 @@ TIMEOUT = "timeout"
 """Key of the data group that is ours, unless a class of the user's takes an argument of that name."""
 
 _TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-"""Variable that torch.load obeys whatever it is called with."""
+"""Variable that torch.load obeys whatever it is called with: older data sets of torchvision unpickle files."""
 
 _FOLDERS = ("lrfind.tasks.data.imagefolder", "lrfind.tasks.data.dogbreed")
 """Data whose pictures come in any size, so that they can be given the one that a model was made for."""
@@ -62,7 +59,8 @@ def data_of(config: TaskConfig) -> Data:
     name = OF_THE_MODEL if node["_target_"] == FROM_MODEL else node_name(node)
     if obj is None:
         make = callable_of("data", node, config.trust)
-        with _tensors_only(node["_target_"]):
+        of_torchvision = node["_target_"].startswith("torchvision.")
+        with variables_set({_TENSORS_ONLY: "1"} if of_torchvision else {}):
             obj = called("data", node, make, error=DataError)
         name = type(obj).__name__
     if collate is None:
@@ -85,21 +83,6 @@ def _normalisation(data: Data, made_for: timm.DataConfig | None) -> Normalisatio
     if made_for is None or data.normalisation is None or data.input_shape is None:
         return data.normalisation
     return made_for.normalisation(data.normalisation.scale, data.input_shape[0])
-
-
-@contextmanager
-def _tensors_only(target: str) -> Iterator[None]:
-    """Of what torchvision's data sets load with torch.load, older versions of it unpickle some."""
-    before = os.environ.get(_TENSORS_ONLY)
-    if target.startswith("torchvision."):
-        os.environ[_TENSORS_ONLY] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop(_TENSORS_ONLY, None)
-        else:
-            os.environ[_TENSORS_ONLY] = before
 
 
 def _takes(function: Any, name: str) -> bool:
