@@ -32,7 +32,7 @@ TIMEOUT = "timeout"
 """Key of the data group that is ours, unless a class of the user's takes an argument of that name."""
 
 _TENSORS_ONLY = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
-"""Variable that torch.load obeys whatever it is called with: older data sets of torchvision unpickle files."""
+"""Variable that torch.load obeys whatever it is called with: some data sets of torchvision unpickle files."""
 
 _FOLDERS = ("lrfind.tasks.data.imagefolder", "lrfind.tasks.data.dogbreed")
 """Data whose pictures come in any size, so that they can be given the one that a model was made for."""
