@@ -3,24 +3,79 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.job import TrainedJob
 from lrfind.execution.launched_jobs import RESULT
+from lrfind.execution.launcher import CELLS
 from lrfind.report import state_file
+from lrfind.report.resume import CutOff, comparable
 from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
-from lrfind.report.state_file import plain_as_bytes, plain_of
+from lrfind.report.state_file import StateFile, plain_as_bytes, plain_of
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
+
+    from lrfind.compare.config import CompareConfig
+    from lrfind.report.observers import Observer
 
     Key = tuple[str, int, int]
     """Optimizer, batch size and seed."""
 
 NAME = "compare.state.json"
 """Beside the results of a comparison, while it runs."""
+
+_FREE = (
+    *("compare.resume", "compare.processes", "num_workers", "data.timeout", "trust"),
+    "range.repeats",  # a comparison makes one sweep, whatever it says
+)
+"""Keys that a comparison may go on with otherwise than it began."""
+
+
+class StudyFile:
+    """Where a comparison is saved, and what one that was cut off had come to.
+
+    Args:
+        config: Of the comparison.
+        directory: The run directory.
+        observer: Told of a state that cannot be saved.
+
+    Attributes:
+        directory: The run directory.
+        found: What the plan has found out so far.
+        done: The runs that are finished.
+
+    Raises:
+        ConfigError: The comparison that the config names is none, or another experiment.
+    """
+
+    def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
+        self.directory = directory
+        self.found: dict[str, Any] = {}
+        self.done: dict[Key, RunSet] = {}
+        self._file = StateFile(directory / NAME, 0.0, observer.warn)
+        self._config = comparable(config, free=_FREE)
+        if config.compare.resume is not None:
+            before = CutOff(str(Path(config.compare.resume)), "compare.resume", "comparison")
+            with before.taken_up("") as where:
+                began_with, self.found, self.done = read_state(where / NAME)
+                self.done = read_jobs(where / CELLS) | self.done
+            before.check(began_with, self._config)
+
+    def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:
+        """Saves the state in place of the one before."""
+        self._file.write(partial(as_bytes, config=self._config, plan=found, runs=done))
+
+    def remove(self) -> None:
+        """Takes the file away: there is nothing left to go on with.
+
+        Raises:
+            OSError: It cannot be taken away.
+        """
+        self._file.remove()
 
 
 def job_as_bytes(trained: TrainedJob) -> bytes:

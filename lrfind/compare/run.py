@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from contextlib import suppress
-from functools import partial
 from itertools import chain, islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.compare import checkpoint as compare_state
+from lrfind.compare.checkpoint import StudyFile, job_as_bytes, job_of
 from lrfind.compare.job import ConfigRuns, Job, Reading, Trainer, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
@@ -20,15 +18,14 @@ from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting
 from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
-from lrfind.execution.launcher import CELLS, Codec, chosen_launcher
-from lrfind.report.resume import CutOff, comparable
-from lrfind.report.state_file import StateFile
+from lrfind.execution.launcher import Codec, chosen_launcher
 from lrfind.tasks.data.machine import num_cores
 from lrfind.tasks.threads import thread_count
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from lrfind.compare.checkpoint import Key
     from lrfind.compare.config import CompareConfig
@@ -36,12 +33,6 @@ if TYPE_CHECKING:
     from lrfind.compare.plan import Cost
     from lrfind.report.observers import Observer
     from lrfind.training.run_set import RunSet
-
-_FREE = (
-    *("compare.resume", "compare.processes", "num_workers", "data.timeout", "trust"),
-    "range.repeats",  # a comparison makes one sweep, whatever it says
-)
-"""Keys that a comparison may go on with otherwise than it began."""
 
 _UNITS = 1000
 """Parts of the progress bar: it counts time, for a step of a large batch takes longer than one of a small."""
@@ -218,7 +209,7 @@ class Study:
                 Trainer(open_run),
                 jobs,
                 processes=processes,
-                codec=Codec(compare_state.job_as_bytes, compare_state.job_of),
+                codec=Codec(job_as_bytes, job_of),
                 on_message=on_message,
                 on_result=on_result,
                 on_loss=on_loss,
@@ -261,49 +252,6 @@ class Study:
         if asked is None:
             asked = num_cores() if sum(cost.seconds for cost in costs) > _WORTH_PROCESSES else 1
         return max(min(asked, len(costs)), 1)
-
-
-class StudyFile:
-    """Where a comparison is saved, and what one that was cut off had come to.
-
-    Args:
-        config: Of the comparison.
-        directory: The run directory.
-        observer: Told of a state that cannot be saved.
-
-    Attributes:
-        directory: The run directory.
-        found: What the plan has found out so far.
-        done: The runs that are finished.
-
-    Raises:
-        ConfigError: The comparison that the config names is none, or another experiment.
-    """
-
-    def __init__(self, config: CompareConfig, directory: Path, observer: Observer) -> None:
-        self.directory = directory
-        self.found: dict[str, Any] = {}
-        self.done: dict[Key, RunSet] = {}
-        self._file = StateFile(directory / compare_state.NAME, 0.0, observer.warn)
-        self._config = comparable(config, free=_FREE)
-        if config.compare.resume is not None:
-            before = CutOff(str(Path(config.compare.resume)), "compare.resume", "comparison")
-            with before.taken_up("") as where:
-                began_with, self.found, self.done = compare_state.read_state(where / compare_state.NAME)
-                self.done = compare_state.read_jobs(where / CELLS) | self.done
-            before.check(began_with, self._config)
-
-    def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:
-        """Saves the state in place of the one before."""
-        self._file.write(partial(compare_state.as_bytes, config=self._config, plan=found, runs=done))
-
-    def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
-        self._file.remove()
 
 
 def _words(planned: int) -> Callable[[CompareStep], str]:
