@@ -60,7 +60,7 @@ def test_under_nohup_it_goes_on(tmp_path):
     words = [*LONG["range"], "range.num_steps=300", "hydra.run.dir=run"]
     script = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from lrfind.cli.signals import signals_as_interrupts\n"
+        "from lrfind.cli.app import signals_as_interrupts\n"
         "with signals_as_interrupts() as came:\n"
         "    signal.raise_signal(signal.SIGHUP)\n"
         "    print(len(came), len(sys.argv))"
