@@ -42,6 +42,9 @@ if TYPE_CHECKING:
 _LEFT, _GAP, _PANEL, _ABOVE, _BELOW = 0.66, 0.7, 1.75, 0.44, 0.62
 """Inches: before the first panel, between two; height of a panel, of the text above and below it."""
 
+_RIGHT = 0.26
+"""Inches after the last panel: half of the longest rate that may stand at its end."""
+
 _COLUMNS = 3
 _MOST_DOTS = 4000
 """Iterations that are drawn a panel; of more, every so many-th."""
@@ -64,7 +67,7 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
     rounds = _measured(rounds)
     side_by_side = any(len(kinds) > 1 for kinds in rounds)
     columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
-    width = column_width(columns, _GAP, left=_LEFT)
+    width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
     suggestion = answer.suggestion
     said, line = "no learning rate suggested", ""
     if suggestion is not None:
@@ -89,7 +92,7 @@ def repeats_page(
     """
     known = [_measured(rounds) for rounds in sweeps]
     columns = max(1, min(max(map(len, known), default=1), _COLUMNS))
-    width = column_width(columns, _GAP, left=_LEFT)
+    width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
     rows: list[list[Panel]] = []
     for seed, lr, rounds in zip(repeats.seeds, repeats.lrs, known, strict=True):
         said = "alone: no answer" if lr is None else f"alone: {rate_text(lr)}"
@@ -150,7 +153,7 @@ def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
 def _page(rows: Sequence[Sequence[Panel]], answer: RefineVerdict, title: str, note: str = "") -> Page:
     note = note if answer.suggestion or not rows else answer.verdict
     parts = tuple(Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows)
-    return Page(title, parts, note, left=_LEFT if rows else 0.36)
+    return Page(title, parts, note, left=_LEFT if rows else 0.36, right=_RIGHT)
 
 
 def round_panel(

@@ -91,18 +91,20 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
     why = "half a step of the table below" if answer > seen.low else "where the fall ends"
     if halved:
         reason = f"Of the {len(whole)} rates that were trained in full {rate_text(seen.lowest)} was lowest"
-        reason += "." if lr == rounded(seen.lowest) else f"; {rate_text(lr)}, one of them, is the "
-        "safer value."
+        safer = f"; {rate_text(lr)}, one of them, is the safer value"
+        reason += f"{'' if lr == rounded(seen.lowest) else safer}."
     elif lr == rounded(seen.lowest):
         reason = f"The loss was lowest at {rate_text(lr)}, and still falling at all smaller rates."
     else:
         reason = (
             f"The loss was lowest at {rate_text(seen.lowest)}; {rate_text(lr)}, {why}, is the safer value."
         )
-    reason += (
-        f" The loss is as good from {rate_text(low)} to {rate_text(high)}. It is meant for "
-        "training at a constant rate."
-    )
+    if low < high:
+        reason += f" The loss is as good from {rate_text(low)} to {rate_text(high)}."
+    else:  # between the rates of a table nothing is known
+        low, high = (rounded(math.sqrt(seen.lowest * beside)) for beside in (seen.falling, seen.beyond))
+        reason += " No other rate was as good: the bracket reaches half way to the rates beside it."
+    reason += " It is meant for training at a constant rate."
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
     return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
@@ -114,14 +116,16 @@ def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:
         f"{last.level:.3g} at the start"
     )
     if seen.at_end:
-        where = "that is" if seen.lowest == last.lrs[-1] else "it is as good up to "
-        f"{rate_text(last.lrs[-1])},"
+        end = rate_text(last.lrs[-1])
+        where = "that is" if seen.lowest == last.lrs[-1] else f"it is as good up to {end},"
         return f"{said}; {where} its last rate, and a larger one may be better still."
     if seen.at_start:
         return f"{said}; that is its first rate, and a smaller one may be better still."
     bad = ~np.isfinite(last.losses)
     if bad.any():
         return f"{said}; at {rate_text(last.lrs[bad][0])} it was no longer finite."
+    if seen.low == seen.high:
+        return f"{said}; no other rate was as good, which may be luck of its batches: refine.seeds=3 tells."
     return f"{said}, and as good from {rate_text(seen.low)} to {rate_text(seen.high)}."
 
 

@@ -214,6 +214,22 @@ def test_nothing_prints():
     assert printing == []
 
 
+def test_no_text_is_lost_behind_a_conditional():
+    """A text on a line of its own is no part of the expression before it, unless brackets hold both."""
+    lost = [
+        f"{file}:{text.lineno}"
+        for file, tree in TREES.items()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.FunctionDef | ast.If | ast.For | ast.While | ast.With | ast.Try)
+        for text in node.body[isinstance(node, ast.FunctionDef) :]
+        if isinstance(text, ast.Expr) and isinstance(text.value, ast.JoinedStr | ast.Constant)
+        if not (isinstance(text.value, ast.Constant) and text.value.value is ...)
+    ]
+    assert lost == []
+
+
 def test_no_import_goes_round_in_a_circle():
     """Among the imports made when a module is loaded; one inside a function may wait for the other side."""
     graph = {}

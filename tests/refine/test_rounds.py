@@ -204,6 +204,37 @@ def test_the_search_finds_any_turn_by_itself():
         assert suggestion.low <= suggestion.lr <= suggestion.high
 
 
+@pytest.mark.parametrize(
+    ("loss_at", "lr", "bracket", "said"),
+    [
+        (lambda lr: LEVEL * (1 - lr), 0.9, (0.849, 0.9), "; that is its last rate, and a larger one"),
+        (lambda lr: LEVEL * lr if lr < 0.3 else LEVEL, 0.1, (0.1, 0.141), "; that is its first rate, and a"),
+        (
+            lambda lr: LEVEL * (1 - lr) if lr < 0.55 else math.inf,
+            0.5,
+            (0.447, 0.5),
+            "; at 0.6 it was no longer",
+        ),
+    ],
+)
+def test_a_single_best_rate_has_a_bracket_half_way_to_those_beside_it(loss_at, lr, bracket, said):
+    answer = conclude([measured(RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), ""), loss_at)])
+    suggestion = answer.suggestion
+    assert (suggestion.lr, (suggestion.low, suggestion.high)) == (lr, bracket)
+    assert (
+        "No other rate was as good: the bracket reaches half way to the rates beside it." in suggestion.reason
+    )
+    assert said in answer.verdict
+
+
+def test_an_end_that_is_as_good_is_named():
+    def loss_at(lr):
+        return LEVEL * max(1 - lr, 0.2 + 0.01 * max(lr - 0.8, 0))
+
+    answer = conclude([measured(RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), ""), loss_at)])
+    assert "; it is as good up to 0.9, its last rate, and a larger one may be better still." in answer.verdict
+
+
 def test_given_rounds_are_run_as_they_are_and_no_more():
     given = [FIRST, RoundPlan(around(0.5), "")]
     rounds = list(run_rounds(lambda plan: measured(plan, falls_until(0.3)), given, limit=None, iterations=10))
@@ -259,6 +290,10 @@ def test_rates_that_halving_dropped_are_not_read_however_low_they_look():
     answer = conclude([found])
     assert answer.suggestion.lr == 0.7  # not 0.65, half a step below, which nobody trained at
     assert "Of the 3 rates that were trained in full 0.7 was lowest." in answer.suggestion.reason
+    sharp = halved(lambda lr: 0.1 * abs(lr - 0.8) + 0.01, lambda seed: (0.7, 0.8))
+    reason = conclude([sharp]).suggestion.reason
+    assert reason.startswith("Of the 2 rates that were trained in full 0.8 was lowest")
+    assert "  " not in reason
 
 
 def test_a_rate_is_read_only_where_no_seed_dropped_it():
