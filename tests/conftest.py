@@ -5,7 +5,6 @@ import json
 import os
 import sys
 from dataclasses import dataclass
-from itertools import combinations
 from pathlib import Path
 
 # The networks of the tests are too small for threads to pay, and threads that wait for each other on a busy
@@ -105,30 +104,6 @@ def on_engine(monkeypatch):
         return made
 
     return use
-
-
-@pytest.fixture
-def readable():
-    """Draws a page and checks that no text in it touches another or leaves it."""
-
-    def check(page) -> None:
-        from matplotlib.text import Text
-
-        from lrfind.plotting.draw import draw
-
-        figure = draw(page)
-        figure.canvas.draw()
-        renderer = figure.canvas.get_renderer()
-        texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-        boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
-        for text, box in boxes:
-            assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, text
-            assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1, text
-        for (one, a), (other, b) in combinations(boxes, 2):
-            apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
-            assert apart, f"{one!r} touches {other!r}"
-
-    return check
 
 
 @pytest.fixture

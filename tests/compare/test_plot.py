@@ -15,7 +15,7 @@ from lrfind.compare.verdict import conclude
 from lrfind.plotting.draw import draw, png
 from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
 from lrfind.training.run_set import RunSet
-from tests.panels import layer, of, texts
+from tests.panels import assert_readable, layer, of, texts
 from tests.screen import shown
 
 BUDGET = Budget(300, 3, 100)
@@ -74,7 +74,7 @@ def test_the_axis_of_time_begins_with_the_first_reading():
     assert lower.x.tick_labels == ("1", "2", "3")
 
 
-def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curves(readable):
+def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curves():
     lrs = (0.1, 0.2, 0.4, 0.8, 1.6)
 
     def run(seed, diverged):
@@ -97,7 +97,7 @@ def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curve
     assert heading.shift[1] > note.shift[1] > 0
     # 1.6 was dropped before it was read, 0.4 lies outside: the key names what is drawn.
     assert [placed.entry.text for placed in page.entries] == ["0.1", "0.2", "0.8"]
-    readable(page)
+    assert_readable(page)
     assert page.parts[1].above > curves_page(BOTH, "").parts[1].above
 
 
@@ -134,17 +134,17 @@ def test_nothing_measured_is_a_picture_that_says_so():
     assert png(draw(page)).startswith(b"\x89PNG")
 
 
-def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart(readable):
+def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart():
     runs = [run_of(size=size, optimizer=name) for name in ("SGD", "Adam") for size in (2, 5, 10, 20, 25, 50)]
     page = curves_page(measured(*runs), "")
     assert [text for text, _ in page.headings] == ["SGD, learning rate"] * 2 + ["Adam, learning rate"] * 2
     assert len({box[:2] for _, box in page.frames}) == len(page.panels) == 24
-    readable(page)
+    assert_readable(page)
     comparison = measured(*runs)
-    readable(scaling_page(comparison, conclude(comparison, 10), "what is trained"))
+    assert_readable(scaling_page(comparison, conclude(comparison, 10), "what is trained"))
 
 
-def test_what_was_read_once_is_drawn_over_the_rates(readable):
+def test_what_was_read_once_is_drawn_over_the_rates():
     budget = Budget(100, 1, 100)
     runs = []
     for size in (10, 20):
@@ -161,7 +161,7 @@ def test_what_was_read_once_is_drawn_over_the_rates(readable):
     assert (low.x, low.y, low.name) == ([0.1], [3.0], "0.1")
     assert (best.x, best.y, best.size > low.size) == ([0.2], pytest.approx([1.1]), True)
     assert best.high - best.y == pytest.approx([math.sqrt(0.02)])
-    readable(page)
+    assert_readable(page)
 
 
 def test_best_rates_stand_over_their_batch_sizes_beside_the_rules():
@@ -229,12 +229,12 @@ def test_a_best_at_the_edge_points_beyond_it():
     assert "fitted" not in [line.name for line in of(panel, Line)]
 
 
-def test_one_batch_size_has_no_second_panel(readable):
+def test_one_batch_size_has_no_second_panel():
     comparison = measured(run_of())
     page = scaling_page(comparison, conclude(comparison, 10), "")
     ((_, box),) = page.frames
     assert box[2] > 0.8
-    readable(page)
+    assert_readable(page)
 
 
 def test_csv_has_a_row_a_reading_in_order_and_none_that_was_not_made():

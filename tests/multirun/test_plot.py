@@ -8,6 +8,7 @@ from lrfind.multirun.curves import JobCurve, curves_of
 from lrfind.multirun.plot import multirun_page
 from lrfind.multirun.results import MultirunJob, jobs_of, note_job
 from lrfind.plotting.panel import Line
+from tests.panels import assert_readable
 
 RECORD = {"status": "completed", "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1}, "verdict": "It holds."}
 
@@ -78,14 +79,14 @@ def test_what_cannot_be_read_is_passed_over(tmp_path):
 
 
 @pytest.mark.parametrize("count", [2, 9, 30])
-def test_the_page_draws_every_curve_and_names_them_while_they_are_few(readable, count):
+def test_the_page_draws_every_curve_and_names_them_while_they_are_few(count):
     lrs = np.geomspace(1e-3, 1, 5)
     jobs = [job(i) for i in range(count)]
     page = multirun_page(jobs, [JobCurve(each, lrs, 2 - lrs) for each in jobs])
     lines = [layer for layer in page.panels[0].layers if isinstance(layer, Line)]
     assert len(lines) == count
     assert {bool(line.name) for line in lines} == {count <= 24}
-    readable(page)
+    assert_readable(page)
 
 
 def test_a_curve_that_shoots_up_does_not_squeeze_the_others():

@@ -17,6 +17,7 @@ from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.report.observers import Caller
 from lrfind.tasks.own import OwnTraining
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
+from tests.panels import assert_readable
 from tests.toy_tasks import Quadratic
 
 SCHEMA = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
@@ -65,7 +66,7 @@ def test_every_sweep_and_every_control_is_counted(each):
     assert each.content["steps"] == len(found.together.curve) + alone + 2 * 60
 
 
-def test_the_record_the_table_and_the_picture_have_every_group(each, tmp_path, readable):
+def test_the_record_the_table_and_the_picture_have_every_group(each, tmp_path):
     jsonschema.validate(each.content, SCHEMA)
     assert [group["lr"] for group in each.content["groups"]] == [group.lr for group in each.groups]
     assert [one["group"] for one in each.content["each"]] == ["w0", "w1"]
@@ -77,7 +78,7 @@ def test_the_record_the_table_and_the_picture_have_every_group(each, tmp_path, r
     named = zip(["", "w0", "w1"], lengths, strict=True)
     assert [row.split(",")[0] for row in rows] == [name for name, n in named for _ in range(n)]
     page = each_page(each.each)
-    readable(page)
+    assert_readable(page)
     headings = [layer.text for panel in page.panels for layer in panel.layers if hasattr(layer, "text")]
     assert "w1 alone, what the others learn taken out" in headings
 

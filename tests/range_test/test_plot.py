@@ -14,7 +14,7 @@ from lrfind.range_test.plot import curve_panel, ladder_panel, range_page, range_
 from lrfind.range_test.reading import Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.suggestion import Status, Suggestion
-from tests.panels import layer, of, texts
+from tests.panels import assert_readable, layer, of, texts
 
 SUGGESTION = Suggestion(0.01, 0.001, 0.1, "steepest", "It falls fastest there.")
 TITLE = "mnist_mlp, mnist, sgd, batch size 64"
@@ -276,9 +276,9 @@ def pictures():
 
 
 @pytest.mark.parametrize("name", pictures())
-def test_no_text_touches_another_or_leaves_the_picture(name, readable):
+def test_no_text_touches_another_or_leaves_the_picture(name):
     curve, suggestion, title = pictures()[name]
-    readable(range_page(curve, replace(reading_of(curve), suggestion=suggestion), title))
+    assert_readable(range_page(curve, replace(reading_of(curve), suggestion=suggestion), title))
 
 
 @pytest.mark.parametrize(

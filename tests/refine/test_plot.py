@@ -13,7 +13,7 @@ from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
 from lrfind.refine.state import as_plain, round_from_plain
 from lrfind.refine.verdict import RefineVerdict, Repeats, conclude
-from tests.panels import layer, of, texts
+from tests.panels import assert_readable, layer, of, texts
 from tests.screen import shown
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
@@ -65,11 +65,11 @@ def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
     assert texts(first)[1] == "next, 0.01 to 0.1"
 
 
-def test_why_nothing_is_suggested_stands_in_the_picture(readable):
+def test_why_nothing_is_suggested_stands_in_the_picture():
     none = RefineVerdict(None, {}, "It never fell. " * 20)
     page = rounds_page([[each] for each in ROUNDS], none, "what is trained")
     assert page.note == none.verdict
-    readable(page)
+    assert_readable(page)
 
 
 def test_a_divergence_does_not_blow_up_the_axis_of_its_round_nor_of_the_one_beside_it():
@@ -109,10 +109,17 @@ def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
     assert texts(panel)[1] == "no learning rate suggested"
 
 
+@pytest.mark.parametrize(("start", "step"), [(1.1e-5, 1e-7), (1.05e-4, 1e-6), (0.79, 0.002)])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_long_rate_at_the_end_of_the_last_panel_is_not_cut(start, step, count):
+    plan = RoundPlan((Segment.of(start, start + 20 * step, step, 2),), "")
+    assert_readable(rounds_page([[measured(plan)]] * count, ANSWER, "what is trained"))
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_any_number_of_rounds_can_be_drawn(count, readable):
+def test_any_number_of_rounds_can_be_drawn(count):
     page = rounds_page([[ROUNDS[i % 2]] for i in range(count)], ANSWER, "title")
-    readable(page)
+    assert_readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == count
@@ -160,12 +167,12 @@ def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
     assert round_from_plain(as_plain(found)).whole.tolist() == [False, False, True, True, False]
 
 
-def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers(readable):
+def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers():
     nothing = RefineVerdict(None, {"lowest": None}, "None.")
     repeats = Repeats((4, 5), (ANSWER, nothing), "it was not certain")
     measured_ = [[each] for each in ROUNDS]
     page = repeats_page([measured_, measured_[:1]], repeats, ANSWER, "what is trained")
-    readable(page)
+    assert_readable(page)
     assert [len(row.panels) for row in page.parts] == [2, 1]
     first, second, alone = page.panels
     assert texts(first)[0] == "Seed 4, round 1: 0.1 to 0.9"

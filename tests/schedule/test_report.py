@@ -15,7 +15,7 @@ from lrfind.schedule.report import schedule_csv, schedule_lines, schedule_verdic
 from lrfind.schedules.policy import Policy
 from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.suggestion import Suggestion
-from tests.panels import of
+from tests.panels import assert_readable, of
 from tests.screen import shown
 
 GIVEN = Suggestion(0.1, 0.1, 0.1, "given", "Given as schedule.lr.")
@@ -156,10 +156,10 @@ def test_a_factor_just_below_one_is_not_written_as_one():
 
 @pytest.mark.parametrize("count", [1, 2, TOGETHER, TOGETHER + 1, 11])
 @pytest.mark.parametrize("num_steps", [4, 300])
-def test_any_number_of_policies_can_be_drawn(count, num_steps, readable):
+def test_any_number_of_policies_can_be_drawn(count, num_steps):
     names = [policy.value for policy in Policy][::-1][:count]
     page = schedule_page(courses(*names, num_steps=num_steps), Peak(GIVEN, "suggested by x"))
-    readable(page)
+    assert_readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     assert len(set(boxes)) == len(boxes)

@@ -9,7 +9,7 @@ from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
 from lrfind.schedules.schedule import ScheduleTable, schedule
 from lrfind.training.run_set import RunSet
-from tests.panels import of
+from tests.panels import assert_readable, of
 from tests.screen import shown
 
 
@@ -110,11 +110,11 @@ def test_the_band_leaves_out_what_a_seed_does_to_all_policies_alike():
 
 @pytest.mark.parametrize(("accuracies", "planned"), [(None, 2), (0.5, 3)])
 @pytest.mark.parametrize("last", [3.0, np.nan, 1e6, 0.0])
-def test_any_trial_can_be_drawn_and_told(accuracies, planned, last, readable):
+def test_any_trial_can_be_drawn_and_told(accuracies, planned, last):
     found = tried([1, 2, last], [1, 3, last], planned=planned, accuracies=accuracies)
     page = trial_page(found, "net on data")
     assert len(page.panels) == (1 if accuracies is None else 2)
-    readable(page)
+    assert_readable(page)
     boxes = [box for _, box in page.frames]
     assert all(x >= 0 and x + w <= 1 and y >= 0 and y + h <= 1 for x, y, w, h in boxes)
     lines = shown(tried_lines(found))

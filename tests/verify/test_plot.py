@@ -26,7 +26,7 @@ from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
 from lrfind.verify.search import Move
 from lrfind.verify.verdict import VerifyVerdict, conclude
-from tests.panels import of
+from tests.panels import assert_readable, of
 from tests.screen import shown
 from tests.verify.runs import runs_of
 
@@ -140,7 +140,7 @@ def test_a_cliff_does_not_pull_the_line_below_what_was_measured():
         ([[INF] * 4], None, "no rate holds"),
     ],
 )
-def test_the_answer_stands_in_the_picture(finals, pinned, answer, readable):
+def test_the_answer_stands_in_the_picture(finals, pinned, answer):
     measured = trials(finals, pinned=pinned)
     judgement = judged(measured, pinned=measured.index([Role.PINNED]))
     page = verify_page(measured, judgement, "title")
@@ -148,17 +148,17 @@ def test_the_answer_stands_in_the_picture(finals, pinned, answer, readable):
     held = "suggested 0.1; the range test's 0.1 holds"
     colour = {held: GREEN_TEXT, "nothing was learnt: not judged": DARK}.get(answer, VERMILLION_TEXT)
     assert of(page.panels[1], Label)[-1].colour == colour
-    readable(page)
+    assert_readable(page)
 
 
-def test_long_rates_leave_the_answer_room(readable):
+def test_long_rates_leave_the_answer_room():
     lrs = [0.00162, 0.00344, 0.0123, 0.0876]
     tried = candidates(lrs, 0.00162, Role.SUGGESTION, 0.00344)
     measured = dataclasses.replace(trials([[1.5, 1.4, 0.5, 0.2]]), candidates=tried)
     page = verify_page(measured, judged(measured, checked=0, pinned=1), "title")
     said = "suggested 0.0876, 0.00344 is not sensible; the range test's 0.00162 does not hold"
     assert answer_of(page) == said
-    readable(page)
+    assert_readable(page)
 
 
 def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
