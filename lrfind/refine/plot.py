@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis
 from lrfind.plotting.limits import loss_limits
-from lrfind.plotting.page import Page, Row, column_width
+from lrfind.plotting.page import Page, Row, column_width, text_width
 from lrfind.plotting.panel import (
     BLACK,
     BLUE,
@@ -178,7 +178,7 @@ def round_panel(
         said: The answer, which stands above the last round; None above the others.
     """
     span = measured.plan.span
-    x = _rate_axis(*span)
+    x = _rate_axis(*span, width)
     rates, means = np.log10(measured.lrs), measured.losses
     top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
     whole = measured.whole
@@ -250,12 +250,19 @@ def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
     return points[:, 0], points[:, 1]
 
 
-def _rate_axis(low: float, high: float) -> Axis:
-    """The rate, and under it its log10, in which the axis is."""
-    axis = linear_axis(math.log10(low), math.log10(high), "learning rate, below it its log₁₀", intervals=4)
-    labels = tuple(
-        f"{rate_text(10**tick, 2)}\n{label}" for label, tick in zip(axis.tick_labels, axis.ticks, strict=True)
-    )
+def _rate_axis(low: float, high: float, width: float) -> Axis:
+    """The rate, and under it its log10, in which the axis is; as many ticks as keep the rates apart."""
+    for intervals in (4, 3, 2):
+        axis = linear_axis(
+            math.log10(low), math.log10(high), "learning rate, below it its log₁₀", intervals=intervals
+        )
+        rates = [rate_text(10**tick, 2) for tick in axis.ticks]
+        room = (
+            width * (axis.fraction(axis.ticks[1]) - axis.fraction(axis.ticks[0])) if len(rates) > 1 else width
+        )
+        if max(map(text_width, rates), default=0.0) <= room:
+            break
+    labels = tuple(f"{rate}\n{label}" for rate, label in zip(rates, axis.tick_labels, strict=True))
     return replace(axis, tick_labels=labels)
 
 

@@ -109,9 +109,9 @@ def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
     assert texts(panel)[1] == "no learning rate suggested"
 
 
-@pytest.mark.parametrize(("start", "step"), [(1.1e-5, 1e-7), (1.05e-4, 1e-6), (0.79, 0.002)])
+@pytest.mark.parametrize(("start", "step"), [(1.1e-5, 1e-7), (1.05e-4, 1e-6), (9e-5, 5e-6), (0.79, 0.002)])
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_a_long_rate_at_the_end_of_the_last_panel_is_not_cut(start, step, count):
+def test_long_rates_touch_no_other_and_are_not_cut_at_the_end_of_the_last_panel(start, step, count):
     plan = RoundPlan((Segment.of(start, start + 20 * step, step, 2),), "")
     assert_readable(rounds_page([[measured(plan)]] * count, ANSWER, "what is trained"))
 
