@@ -1,10 +1,11 @@
-"""When a slower sweep follows: `python -m benchmarks.truth.slower` writes results/slower.md.
+"""When more follows a sweep: `python -m benchmarks.truth.slower` writes results/slower.md.
 
     python -m benchmarks.truth.slower --record      makes the sweeps anew, results/slower.jsonl
 
-What `range.repeats=auto` decides. Every test is made with a criterion so wide that more sweeps follow than
-under any of those that are scored; under a narrower one the same test ends earlier. A criterion is the share
-of the loss that it must fall by (`slower_sweep.FAINT`). For every task the others choose one.
+What `range.repeats=auto` decides: a slower sweep, and runs at constant rates. Every test is made with a
+criterion so wide that more follows than under any of those that are scored; under a narrower one the same
+test ends earlier. A criterion is the share of the loss that it must fall by (`slower_sweep.FAINT`). For every
+task the others choose one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from benchmarks.truth.training import Trainer
 from lrfind.range_test import slower_sweep
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.run import range_test_of
-from lrfind.range_test.slower_sweep import AUTO_SWEEPS, FAINT, reason_for_slower
+from lrfind.range_test.slower_sweep import AUTO_SWEEPS, FAINT, why_weak
 from lrfind.report.observers import Caller
 
 if TYPE_CHECKING:
@@ -42,12 +43,15 @@ PAGE = SWEEPS.with_suffix(".md")
 
 WIDEST = 0.16
 CRITERIA = (0.0, 0.02, 0.04, 0.06, FAINT, 0.1, 0.12, WIDEST)
-MOST_STEPS = 80.0
+STAGES = AUTO_SWEEPS + 1
+"""Of a test: its sweeps, and runs at constant rates."""
+
+MOST_STEPS = 90.0
 """Steps on average that a criterion may take."""
 
 Test = list[dict[str, Any]]
-"""The sweeps of a test, each slower than the one before: `lr` (None: no answer), `steps`, `lost`, the share
-of the loss that it fell by, `haste`, how fast its rates rose, `undecided`: whether another may answer."""
+"""The stages of a test, a sweep, a slower one and runs at constant rates: `lr` (None: no answer), `steps`,
+`lost`, the share of the loss that it fell by, `undecided`: whether another stage may answer."""
 
 
 @contextmanager
@@ -62,7 +66,7 @@ def criterion(share: float) -> Iterator[None]:
 
 
 def made(trainer: Trainer, seed: int) -> Test:
-    """A test with the widest criterion, sweep by sweep."""
+    """A test with the widest criterion, stage by stage."""
     with criterion(WIDEST):
         found = range_test_of(with_seed(trainer.config, seed), observer=Caller(), data=trainer.data)
     sweeps = []
@@ -70,31 +74,30 @@ def made(trainer: Trainer, seed: int) -> Test:
         reading = read(curve, rule=Rule.CENTRE)
         lr = None if reading.suggestion is None else reading.suggestion.lr
         lost = reading.smoothed.share_lost if len(reading.smoothed) else 0.0
-        steps, haste = len(curve), reading.smoothed.haste
-        undecided = lr is None and reason_for_slower(curve, reading) is not None
-        sweeps.append(
-            {"lr": lr, "steps": steps, "lost": rounded(lost), "haste": rounded(haste), "undecided": undecided}
-        )
+        undecided = lr is None and why_weak(curve, reading) is not None
+        sweeps.append({"lr": lr, "steps": len(curve), "lost": rounded(lost), "undecided": undecided})
+    if (trials := found.reading.trials) is not None:
+        lr = None if found.reading.suggestion is None else found.reading.suggestion.lr
+        lost = rounded(trials.share_lost)
+        sweeps.append({"lr": lr, "steps": trials.taken, "lost": lost, "undecided": False})
     return sweeps
 
 
-def ended(test: Test, share: float, sweeps: int = AUTO_SWEEPS) -> tuple[float | None, int]:
-    """What a test answers with a criterion, and its steps; `sweeps` is the most that it makes."""
+def ended(test: Test, share: float, stages: int = STAGES) -> tuple[float | None, int]:
+    """What a test answers with a criterion, and its steps; `stages` is the most that it has."""
     answer, steps = None, 0
-    for sweep in test[:sweeps]:
+    for sweep in test[:stages]:
         answer = answer if sweep["lr"] is None else sweep["lr"]
         steps += sweep["steps"]
-        faint = sweep["undecided"] if sweep["lr"] is None else sweep["lost"] < share * sweep["haste"]
+        faint = sweep["undecided"] if sweep["lr"] is None else sweep["lost"] < share
         if not faint:
             break
     return answer, steps
 
 
-def scored(
-    tests: Sequence[Test], oracle: Oracle, share: float, sweeps: int = AUTO_SWEEPS
-) -> tuple[float, float]:
+def scored(tests: Sequence[Test], oracle: Oracle, share: float, stages: int = STAGES) -> tuple[float, float]:
     """Mean regret and mean steps on a task."""
-    ends = [ended(test, share, sweeps) for test in tests]
+    ends = [ended(test, share, stages) for test in tests]
     return float(np.mean([oracle.regret(lr) for lr, _ in ends])), float(np.mean([steps for _, steps in ends]))
 
 
@@ -110,8 +113,8 @@ def page(tests: dict[str, list[Test]], searched: dict[str, Oracle]) -> str:
     tasks = list(tests)
     roles = np.array([TASKS[task].role.value for task in tasks])
 
-    def table(share: float, sweeps: int = AUTO_SWEEPS) -> NDArray[np.float64]:
-        return np.array([scored(tests[task], searched[task], share, sweeps) for task in tasks]).T
+    def table(share: float, stages: int = STAGES) -> NDArray[np.float64]:
+        return np.array([scored(tests[task], searched[task], share, stages) for task in tasks]).T
 
     every = np.array([table(share) for share in CRITERIA])
     regrets, steps = every[:, 0], every[:, 1]
@@ -129,7 +132,7 @@ def page(tests: dict[str, list[Test]], searched: dict[str, Oracle]) -> str:
     differ = sorted({f"{CRITERIA[i]:g}" for i in by_others})
     return "\n".join(
         [
-            "# When a slower sweep follows",
+            "# When more follows a sweep",
             "",
             f"Made by `python -m benchmarks.truth.slower`, from {len(tests[tasks[0]])} tests of each of "
             f"{len(tasks)} tasks. A criterion is the share of the loss that it must fall by; a test without "
@@ -139,7 +142,7 @@ def page(tests: dict[str, list[Test]], searched: dict[str, Oracle]) -> str:
             f"| criterion | mean regret | {heads} | worst task | steps |",
             "|---|---|" + "---|" * (heads.count("|") + 1) + "---|---|",
             row("one sweep", *table(0.0, 1)),
-            row(f"{FAINT:g}, two sweeps at most", *table(FAINT, 2)),
+            row(f"{FAINT:g}, sweeps alone", *table(FAINT, AUTO_SWEEPS)),
             *(
                 row(
                     f"**{share:g}, as shipped**"
@@ -166,7 +169,7 @@ def main() -> None:
     if args.record:
         SWEEPS.unlink(missing_ok=True)
         for name, task in TASKS.items():
-            if task.role in (Role.TUNING, Role.REPORT, Role.APART) and not task.lacks:
+            if task.role in (Role.TUNING, Role.REPORT, Role.APART, Role.BLIND) and not task.lacks:
                 trainer = Trainer(name)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")

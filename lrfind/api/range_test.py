@@ -206,9 +206,10 @@ def range_test(
             most 5.
         repeats: Sweeps, each from the same start; what the loader and the model draw at random differs from
             one to the next. Their median curve is read, and `result.repeats` has what each alone answers.
-            `auto`: one, and where its answer is weak a slower one along the rates that moved something, at
-            most twice; the last answer counts, and `result.repeats.reason` says why. Where the loader is an
-            iterator that cannot begin again, it is left at one.
+            `auto`: one, and where its answer is weak a slower one along the rates that moved something, whose
+            answer counts; `result.repeats.reason` says why. Where that is weak too, short trainings at
+            constant rates (not with `step`), in `result.reading.trials`. Where the loader is an iterator that
+            cannot begin again, it is left at one sweep.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         horizon: Length of the training that the suggestion is for, in steps or as `5 epochs`; the rate is
@@ -303,8 +304,9 @@ def _index_a_sweep(on_step: OnStep | None) -> OnStep | None:
 
     def told(step: Step) -> None:
         nonlocal first, last
-        # A sweep begins where the rate falls, or where it rises from the 0 at which a control stood.
-        if step.lr < last or (last == 0 < step.lr and step.index - first > 1):
+        # A sweep begins where steps are counted anew, where the rate falls, or where it rises from the 0 at
+        # which a control stood.
+        if step.index == 0 or step.lr < last or (last == 0 < step.lr and step.index - first > 1):
             first = step.index
         last = step.lr
         on_step(replace(step, index=step.index - first))

@@ -54,12 +54,14 @@ def less(smoothed: SmoothedCurve) -> float:
 
 
 def less_for_momentum(smoothed: SmoothedCurve) -> float:
-    """The root of 1 - momentum, and less of it where the whole fall is less than `SHALLOW` of the loss.
+    """The root of 1 - momentum, and less of it on slow ladders, and where the fall is less than `SHALLOW`.
 
-    Such a loss moves only at the last rates before it diverges, and those are the ones to train at.
+    A slower ladder has gone on by less when an update shows: the power goes with the root of `haste`, which
+    was measured. A loss that falls by little moves only at the last rates before it diverges, and those are
+    the ones to train at.
     """
     lost = smoothed.share_lost / (SHALLOW * smoothed.haste)
-    return float((1 - smoothed.momentum) ** (0.5 * min(1.0, lost)))
+    return float((1 - smoothed.momentum) ** (0.5 * math.sqrt(smoothed.haste) * min(1.0, lost)))
 
 
 def less_for_epochs(smoothed: SmoothedCurve) -> float:

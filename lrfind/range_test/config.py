@@ -12,7 +12,7 @@ from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
+from lrfind.range_test.slower_sweep import AUTO
 from lrfind.suggestion import rate_text
 
 _FINITE = Bound("must be finite, got {}.", math.isfinite)
@@ -24,6 +24,9 @@ _REPEATS = Bound(
     "must be auto or a whole number of at least 1, got {}.",
     lambda repeats: repeats == AUTO if isinstance(repeats, str) else repeats >= 1,
 )
+
+SHARED_LADDERS = 3
+"""Times its first ladder that `repeats=auto` may take where a budget is shared with others."""
 
 _HORIZON = Bound(
     "must be the steps of the training, 2000, or its epochs, '5 epochs', or null; got {!r}.", is_horizon
@@ -84,7 +87,7 @@ class RangeSettings:
     """A held-out loss beside the training loss."""
     repeats: Annotated[int | str, _REPEATS, offers(AUTO)] = AUTO
     """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, and where its
-    answer is weak a slower one, at most twice; the last answer counts."""
+    answer is weak a slower one; where that is weak too, runs of 100 or 200 steps at constant rates."""
     rule: Rule = DEFAULT_RULE
     """The rule that makes the suggestion."""
     horizon: Annotated[int | str | None, _HORIZON] = None
@@ -96,7 +99,7 @@ class RangeSettings:
     @property
     def most_steps(self) -> int:
         """The most training steps that it may take where a budget is shared with others."""
-        return self.num_steps * (AUTO_SWEEPS if isinstance(self.repeats, str) else self.repeats)
+        return self.num_steps * (SHARED_LADDERS if isinstance(self.repeats, str) else self.repeats)
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""

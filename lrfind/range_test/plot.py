@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.smoothed_curve import SmoothedCurve
+    from lrfind.range_test.trials import Trials
     from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
 
@@ -51,6 +52,9 @@ _CURVE, _LADDER, _PANEL = 4.0, 1.68, 2.35
 
 _ABOVE, _BELOW = 0.46, 0.5
 """Inches: what is written above the panels and below them."""
+
+_MARGIN = 0.04
+"""Share of the height that is left below the lowest end of a run."""
 
 _MANY = 1000
 """Of more measurements than that each is faint and small."""
@@ -90,6 +94,7 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
         sweeps=None
         if repeats is None or repeats.reason
         else _between(reading.smoothed, repeats, accuracy=accuracy),
+        trials=reading.trials,
     )
     horizon = reading.horizon
     if horizon is None or horizon.read is None or not horizon.extrapolated:
@@ -106,6 +111,7 @@ def curve_panel(
     *,
     line: tuple[Floats, Floats] | None = None,
     sweeps: tuple[Floats, Floats, Floats] | None = None,
+    trials: Trials | None = None,
 ) -> Panel:
     """The accuracies where they were measured, else the losses, over the rates.
 
@@ -118,6 +124,7 @@ def curve_panel(
         line: Learning rates and values, shapes (n,), of the smoothed line that the rules read; NaN is a gap.
             Without it the line is `curve.smoothed`, or none for accuracies.
         sweeps: Learning rates, lower and upper values, shapes (n,), between which several sweeps lie.
+        trials: Training runs at constant rates.
     """
     accuracy = curve.accuracies is not None
     values = curve.losses if curve.accuracies is None else curve.accuracies
@@ -126,13 +133,19 @@ def curve_panel(
     checked = np.isfinite(checks) if checks is not None else np.zeros(len(curve), dtype=bool)
     check_y = checks[checked] if checks is not None else np.empty(0)
     finite = np.isfinite(values)
-    x = _rate_axis(curve, suggestion)
+    tried = np.array(list(trials.losses) if trials else [], dtype=np.float64)
+    ended = np.array(list(trials.losses.values()) if trials else [], dtype=np.float64)
+    ended = 1 - ended if accuracy else ended
+    x = _rate_axis(curve, suggestion, tried)
     if accuracy:
-        best = float(np.max(values[finite], initial=0.05))
+        best = float(np.max([*values[finite], *ended[np.isfinite(ended)]], initial=0.05))
         y = linear_axis(0.0, min(1.0, 1.1 * best), "training accuracy", percent=True)
     else:
         low = np.empty(0) if sweeps is None else sweeps[1]
-        y = linear_axis(*loss_limits(values, line_y, np.concatenate([check_y, low])), "training loss")
+        least, most = loss_limits(values, line_y, np.concatenate([check_y, low]))
+        if ended.min(initial=least) < least:
+            least = float(ended.min()) - _MARGIN * (most - float(ended.min()))
+        y = linear_axis(least, most, "training loss")
     bottom, top = y.limits
     # A loss of 1e30 would be drawn as a jump of 1e30 inches, or overflow.
     line_y = np.where(np.isnan(line_y), np.nan, np.clip(line_y, None, top + 20 * (top - bottom)))
@@ -157,6 +170,7 @@ def curve_panel(
         ),
         Line(causes[checked], check_y, PURPLE, width=0.8),
         Points(causes[checked], check_y, PURPLE, "validation", shape=Shape.DIAMOND),
+        *_ends(tried, ended, y, trials),
         at_edge(finite & (values > top), top, "above the frame", Shape.UP, SKY),
         at_edge(finite & (values < bottom), bottom, "below the frame", Shape.DOWN, SKY),
         at_edge(~finite, top, "not finite", Shape.CROSS, BLACK),
@@ -175,6 +189,27 @@ def drawn_points(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Fl
     lr, level = ([value] for value in smoothed.climb) if smoothed.climb else ([], [])
     values = np.concatenate([smoothed.drawn, level])
     return np.concatenate([smoothed.lrs, lr]), 1 - values if accuracy else values
+
+
+def _ends(lrs: Floats, ends: Floats, y: Axis, trials: Trials | None) -> list[Layer]:
+    """Where runs at constant rates end; what diverged, or ends outside, is marked at the edge."""
+    if trials is None:
+        return []
+    shown, (bottom, top) = y.holds(ends), y.limits
+    edge = np.where(ends[~shown] > bottom, top, bottom)
+    return [
+        Points(
+            lrs[shown],
+            ends[shown],
+            DARK,
+            f"after {trials.steps} steps at one rate",
+            shape=Shape.DIAMOND,
+            size=5.0,
+        ),
+        Points(
+            lrs[~shown], edge, DARK, "the same, outside the frame", shape=Shape.CROSS, size=4.0, clipped=False
+        ),
+    ]
 
 
 def ladder_panel(curve: Curve, suggestion: Suggestion | None) -> Panel:
@@ -247,8 +282,8 @@ def _is_linear(lrs: Floats) -> bool:
     return len(lrs) > 2 and bool(np.allclose(gaps, gaps[0], rtol=1e-6, atol=0.0))
 
 
-def _rate_axis(curve: Curve, suggestion: Suggestion | None) -> Axis:
-    shown = curve.lrs.tolist() or [1e-3, 1.0]
+def _rate_axis(curve: Curve, suggestion: Suggestion | None, tried: Floats) -> Axis:
+    shown = [*curve.lrs.tolist(), *tried.tolist()] or [1e-3, 1.0]
     if suggestion is not None:
         shown += [suggestion.lr, suggestion.low, suggestion.high]
     if _is_linear(curve.lrs):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.horizon import Horizon
     from lrfind.range_test.smoothed_curve import SmoothedCurve
+    from lrfind.range_test.trials import Trials
 
 
 class Rule(str, Enum):
@@ -53,6 +54,7 @@ class Reading:
         verdict: What the curve shows and what to do about it, in plain language.
         smoothed: What the rules read.
         horizon: The length of the training that the suggestion is for, where one was asked for.
+        trials: Training runs at constant rates, where the sweeps had shown too little to read a rate from.
         metric: What is read, in words.
     """
 
@@ -62,6 +64,7 @@ class Reading:
     verdict: str
     smoothed: SmoothedCurve
     horizon: Horizon | None = None
+    trials: Trials | None = None
     metric: str = "loss"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.run import RangeTest
+    from lrfind.range_test.trials import Trials
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group
@@ -85,6 +86,8 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         content["peaks"] = peaks
     if reading.horizon is not None:
         content["horizon"] = horizon_record(reading.horizon)
+    if reading.trials is not None:
+        content["trials"] = trials_record(reading.trials)
     if repeats is not None:
         content["repeats"] = {
             "seeds": list(repeats.seeds),
@@ -94,6 +97,18 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
             "reason": repeats.reason,
         }
     return content
+
+
+def trials_record(trials: Trials) -> dict[str, Any]:
+    """The record's `trials`."""
+    return {
+        "steps": trials.steps,
+        "start_loss": trials.start,
+        "runs": [
+            {"lr": lr, "loss": loss if math.isfinite(loss) else None} for lr, loss in trials.losses.items()
+        ],
+        "steps_taken": trials.taken,
+    }
 
 
 def range_lines(

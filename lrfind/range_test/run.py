@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
 
+import numpy as np
+
 from lrfind.errors import ConfigError
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.config import Groups, Metric
@@ -15,10 +17,12 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.horizon import at_horizon, horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.peaks import named_peaks, peaks_record
-from lrfind.range_test.reading import Reading, read, repeats_of
+from lrfind.range_test.reading import DEFAULT_RULE, Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, reason_for_slower, slower, still_nothing
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, FAINT, slower, still_nothing, why_weak
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
+from lrfind.range_test.trials import LONGER, SLACK, Trials, first_rate, last_loss, searched
+from lrfind.range_test.trials import STEPS as TRIAL_STEPS
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
@@ -120,7 +124,8 @@ def run_range_test(
         first_seed: What the first sweep's seed is called.
         measure: Makes the curve of a sweep; None: `sweep_task`.
         steps_a_rate: Steps that it tells of for each rate of the ladder.
-        most_steps: Steps that slower sweeps may not exceed, all together; None: no limit.
+        most_steps: Steps that slower sweeps may not exceed, all together, and then no rate is tried by
+            itself; None: no limit.
 
     Returns:
         What was measured; interrupted, what was measured until then.
@@ -138,25 +143,7 @@ def run_range_test(
         curve, together = median_curve(sweeps.curves, beta=settings.beta), sweeps.curves
         reading = read(curve, rule=settings.rule, sweeps=together)
     else:
-        ladder_of, found = settings, []
-        while True:
-            sweeps.make(ladder_of, 1)
-            found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
-            reason = reason_for_slower(*found[-1])
-            if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
-                break
-            ladder_of = slower(ladder_of, found[-1][1])
-            if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
-                break
-            reasons.append(reason)
-            count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
-            observer.note(f"{reason}; a slower sweep, {count:,} steps from {start}.")
-        answers = [each for each in found if each[1].suggestion is not None]
-        curve, reading = (answers or found)[-1]
-        if reasons and not answers:
-            reading = dataclasses.replace(
-                reading, verdict=f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape)}"
-            )
+        curve, reading, reasons = _until_firm(sweeps, settings, observer, most_steps)
     if sweeps.interrupted:
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
         reading = read(curve, rule=settings.rule, sweeps=together)
@@ -181,8 +168,52 @@ def run_range_test(
     )
 
 
+def _until_firm(
+    sweeps: _Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
+) -> tuple[Curve, Reading, list[str]]:
+    """What `range.repeats=auto` makes: a sweep, a slower one and trials, each where the one before is weak.
+
+    Returns:
+        The curve that is read, what is read, and why there is more than one sweep.
+    """
+    ladder_of, reasons = settings, []
+    found: list[tuple[Curve, Reading]] = []
+    while True:
+        sweeps.make(ladder_of, 1)
+        found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
+        reason = why_weak(*found[-1])
+        if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+            break
+        ladder_of = slower(ladder_of, found[-1][1])
+        if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
+            break
+        reasons.append(reason)
+        count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
+        observer.note(f"{reason}; a slower sweep, {count:,} steps from {start}.")
+    answers = [each for each in found if each[1].suggestion is not None]
+    curve, reading = (answers or found)[-1]
+    trials = None
+    if reason is not None and most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE:
+        lr = None if reading.suggestion is None else reading.suggestion.lr
+        smoothed = found[-1][1].smoothed
+        first = first_rate(lr, smoothed)
+        if first is not None and not sweeps.interrupted:
+            trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
+    if trials is not None and (answers or trials.share_lost >= FAINT):
+        suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
+        verdict = (
+            f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided. "
+            f"Of the last sweep alone: {reading.verdict}"
+        )
+        reading = dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
+    elif reasons and not answers:
+        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
+        reading = dataclasses.replace(reading, trials=trials, verdict=verdict)
+    return curve, reading, reasons
+
+
 class _Sweeps:
-    """Makes the sweeps of a test, one after another, each with the next seed.
+    """Makes the sweeps of a test, one after another, each with the next seed, and trials at constant rates.
 
     Attributes:
         curves: What they measured.
@@ -250,6 +281,57 @@ class _Sweeps:
                     self.curves.append(curve)
                 if self.interrupted:
                     break
+
+    @property
+    def can_try(self) -> bool:
+        """Whether it can train at one rate: not where a sweep is measured in a way of its own."""
+        return self._measure is None
+
+    def try_rates(self, settings: RangeSettings, first: float, start: float, reason: str) -> Trials | None:
+        """Trains at rates around a first one, and for longer where the best of them shows little.
+
+        Args:
+            settings: Of the sweeps.
+            first: The rate to begin with.
+            start: Loss of the model as it was at the start.
+            reason: Why.
+
+        Returns:
+            What the longest runs came to; None where the user stopped them.
+        """
+        steps, before = TRIAL_STEPS, self.steps
+        ends = min(settings.start_lr, first), settings.end_lr
+        self._observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
+        while True:
+            try:
+                losses = searched(
+                    first, partial(self._tried, settings, start, steps), ends, slack=SLACK * abs(start)
+                )
+            except KeyboardInterrupt:
+                self.interrupted = True
+                return None
+            trials = Trials(steps, start, losses, self.steps - before)
+            if trials.share_lost >= FAINT or steps > TRIAL_STEPS:
+                return trials
+            steps, first = LONGER * steps, trials.best
+            self._observer.note(
+                f"in {trials.steps} steps the loss fell by {max(0.0, trials.share_lost):.1%} at most; runs "
+                f"of {steps} steps."
+            )
+
+    def _tried(self, settings: RangeSettings, start: float, steps: int, lr: float) -> float:
+        """The loss that a run at one rate ends with; every run begins as the last sweep did.
+
+        Raises:
+            KeyboardInterrupt: The user stopped it.
+        """
+        with self._observer.steps(steps) as shown, self._open_task(self._made - 1) as task:
+            curve = sweep(task, np.full(steps, lr), options=sweep_options(settings), on_step=shown)
+            self.skipped |= dict.fromkeys(task.skipped)
+        self.steps += len(curve)
+        if curve.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        return last_loss(curve, start)
 
     def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
         """The sweep of a seed, here."""

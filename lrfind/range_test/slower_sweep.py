@@ -1,4 +1,4 @@
-"""Whether one sweep is enough, and the slower one that follows if not: what `range.repeats=auto` decides."""
+"""Whether a sweep is enough, and the slower one that follows if not: what `range.repeats=auto` decides."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
+    from lrfind.range_test.trials import Trials
 
 AUTO: Final = "auto"
 """The word for as many sweeps as the ones before ask for."""
 
-AUTO_SWEEPS = 3
-"""Sweeps in all at most."""
+AUTO_SWEEPS = 2
+"""Sweeps in all at most; where the last is weak too, runs at constant rates follow (`trials`)."""
 
 SLOWER = 3
 """Times as many steps a decade as the sweep before."""
 
 FAINT = 0.08
-"""Share of the loss that it must fall by for its valley to be one of learning, on a ladder of ten steps a
-decade, and in proportion less on slower ones. Where it falls by less the ladder was over before training had
-begun, and what ends the valley is only the rate at which a model that has learnt nothing breaks down."""
+"""Share of the loss that it must fall by for its valley to be one of learning. Where it falls by less the
+ladder was over before training had begun, and what ends the valley is only the rate at which a model that has
+learnt nothing breaks down."""
 
 BELOW = 10.0
 """The slower ladder begins at that part of the rate at which the loss began to fall."""
@@ -44,8 +45,8 @@ UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 ladder is none: a slower ladder to the same end does not show what lies beyond it."""
 
 
-def reason_for_slower(curve: Curve, reading: Reading) -> str | None:
-    """Why a slower sweep is to follow; None where the answer is firm, or where it would say the same.
+def why_weak(curve: Curve, reading: Reading) -> str | None:
+    """Why more is to follow than this sweep; None where the answer is firm, or where more would say the same.
 
     Args:
         curve: What the sweep measured.
@@ -60,17 +61,20 @@ def reason_for_slower(curve: Curve, reading: Reading) -> str | None:
         if not moved or not (risen or reading.shape in UNDECIDED):
             return None
         return f"{len(curve)} steps show no answer ({reading.shape.value})"
-    if smoothed.share_lost >= FAINT * smoothed.haste:
+    if smoothed.share_lost >= FAINT:
         return None
     what = "loss" if curve.accuracies is None else "share of wrong answers"
     return f"in {len(curve)} steps the {what} fell by only {smoothed.share_lost:.1%} before it turned"
 
 
 def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
-    """The settings of a slower sweep to the same end, which leaves out the rates that moved nothing."""
+    """The settings of a slower sweep to the same end, which leaves out the rates that moved nothing.
+
+    Where there is no answer, all rates are swept: what fell where is then not known.
+    """
     start, end = settings.start_lr, settings.end_lr
     smoothed = reading.smoothed
-    if len(smoothed):
+    if reading.suggestion is not None:
         start = max(start, float(smoothed.lrs[smoothed.falls.start]) / BELOW)
     left = end - start, end - settings.start_lr
     if settings.spacing is Spacing.GEOMETRIC:
@@ -79,10 +83,17 @@ def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
     return dataclasses.replace(settings, start_lr=start, num_steps=math.ceil(round(steps, 6)) + 1)
 
 
-def still_nothing(curves: Sequence[Curve], shape: Shape) -> str:
-    """What is said where none of several sweeps has an answer; `shape` is that of the last."""
-    said = (
-        f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps."
+def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None = None) -> str:
+    """What is said where neither sweeps nor runs at constant rates have an answer.
+
+    Args:
+        curves: The sweeps.
+        shape: That of the last.
+        trials: The runs, where there were any.
+    """
+    said = f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps"
+    said += (
+        "." if trials is None else f", nor do {len(trials.losses)} runs of {trials.steps} at constant rates."
     )
     if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
         return said

@@ -1,4 +1,4 @@
-"""What choosing is worth: the rule's numbers, and when a slower sweep follows, scored as the rule answers."""
+"""What choosing is worth: the rule's numbers, and when more follows a sweep, scored as the rule answers."""
 
 import numpy as np
 import pytest
@@ -25,16 +25,17 @@ def test_the_shipped_numbers_are_among_those_that_are_scored():
     assert FAINT in slower.CRITERIA
 
 
-def sweep(lr, *, lost, haste=1.0, undecided=False):
-    return {"lr": lr, "steps": 60, "lost": lost, "haste": haste, "undecided": undecided}
+def sweep(lr, *, lost, undecided=False):
+    return {"lr": lr, "steps": 60, "lost": lost, "undecided": undecided}
 
 
 @pytest.mark.parametrize(
     ("test", "ends"),
     [
         ([sweep(0.1, lost=0.5)], (0.1, 60)),
-        ([sweep(0.1, lost=0.05), sweep(0.2, lost=0.05, haste=1 / 3)], (0.2, 120)),
-        ([sweep(0.1, lost=0.05), sweep(None, lost=0.0)], (0.1, 120)),
+        ([sweep(0.1, lost=0.05), sweep(0.2, lost=0.1), sweep(0.4, lost=0.5)], (0.2, 120)),
+        ([sweep(0.1, lost=0.05), sweep(0.2, lost=0.05), sweep(0.4, lost=0.02)], (0.4, 180)),
+        ([sweep(0.1, lost=0.05), sweep(None, lost=0.0), sweep(0.4, lost=0.5)], (0.1, 120)),
         ([sweep(None, lost=0.0, undecided=True), sweep(0.2, lost=0.1)], (0.2, 120)),
         ([sweep(None, lost=0.0), sweep(0.2, lost=0.1)], (None, 60)),
         # The wider criterion made the second sweep, the shipped one does not.

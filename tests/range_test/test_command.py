@@ -18,6 +18,7 @@ import torch
 class Loss(torch.nn.Module):
     def forward(self, outputs, target): return outputs.sum() * float('nan')
 """
+PLATEAU = ("model.hidden_sizes=[48,48,48,48,48,48]", "optimizer=momentum", "batch_size=64")
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 
 
@@ -115,13 +116,35 @@ def test_a_weak_first_sweep_is_followed_by_a_slower_one_and_record_and_screen_sa
     ran = lrfind("batch_size=2", "range.num_steps=24", "optimizer=adam", "range.paired=false")
     found = ran.record["repeats"]
     assert found["seeds"] == list(range(len(found["seeds"])))
-    assert ran.record["steps"] == len(ran.rows) > 24
+    trials = ran.record.get("trials", {"steps_taken": 0})
+    assert ran.record["steps"] == len(ran.rows) + trials["steps_taken"] > 24
     first, *others = (part for part in found["reason"].split("; "))
     assert f"lrfind: {first}; a slower sweep, " in ran.err
     assert len(others) == len(found["seeds"]) - 2
     if ran.code == 0:
         assert f"each slower than the one before: {found['reason']}. They answer " in ran.out
-        assert [lr for lr in found["lrs"] if lr][-1] == ran.record["suggestion"]["lr"]
+        assert (
+            "trials" in ran.record or [lr for lr in found["lrs"] if lr][-1] == ran.record["suggestion"]["lr"]
+        )
+
+
+def test_where_slower_sweeps_are_weak_too_runs_at_constant_rates_decide(lrfind):
+    # A layer that passes on next to nothing: for some hundred steps the network sits on a plateau.
+    ran = lrfind(*PLATEAU)
+    assert ran.code == 0, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    trials, lr = ran.record["trials"], ran.record["suggestion"]["lr"]
+    assert ran.record["suggestion"]["rule"] == "trials"
+    losses = {each["lr"]: math.inf if each["loss"] is None else each["loss"] for each in trials["runs"]}
+    best = min(losses, key=losses.get)
+    assert best / 2 < lr < best * 1.01
+    assert losses[best] < 0.92 * trials["start_loss"]
+    assert trials["steps_taken"] >= trials["steps"] * sum(map(math.isfinite, losses.values()))
+    assert ran.record["steps"] == len(ran.rows) + trials["steps_taken"]
+    assert "runs of 100 steps at constant rates, from " in ran.err
+    assert f"Trained for {trials['steps']} steps at a constant rate, the model ends at a loss of " in ran.out
+    one = lrfind(*PLATEAU, "range.rule=valley", folder="valley")
+    assert "trials" not in one.record  # who asks for a rule gets its answer
 
 
 def test_a_number_of_repeats_is_kept_to(lrfind):

@@ -13,6 +13,7 @@ from lrfind.range_test.ladder import geometric
 from lrfind.range_test.plot import curve_panel, ladder_panel, range_page, range_panel
 from lrfind.range_test.reading import Rule, read, repeats_of
 from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.trials import Trials
 from lrfind.suggestion import Status, Suggestion
 from tests.panels import assert_readable, layer, of, texts
 
@@ -51,6 +52,21 @@ def test_each_measured_value_is_drawn_at_the_rate_whose_effect_it_shows():
     line = next(each for each in ladder.layers if hasattr(each, "stairs"))
     assert np.array_equal(line.x, np.arange(100))
     assert np.array_equal(line.y, curve.lrs)
+
+
+@pytest.mark.parametrize("accuracy", [False, True])
+def test_runs_at_constant_rates_stand_where_they_ended_and_in_the_frame(accuracy):
+    curve = a_curve(healthy(), **({"accuracies": np.linspace(0.1, 0.3, 100)} if accuracy else {}))
+    ends = {1e-8: 0.7, 1e-2: 0.05, 0.3: np.inf}
+    reading = replace(reading_of(curve), trials=Trials(200, 2.3, ends, 600))
+    panel = range_panel(curve, reading)
+    shown = layer(panel, "after 200 steps at one rate")
+    assert shown.x.tolist() == [1e-8, 1e-2]
+    assert shown.y.tolist() == pytest.approx([0.3, 0.95] if accuracy else [0.7, 0.05])
+    assert panel.y.holds(shown.y).all()
+    assert panel.x.holds(shown.x).all()
+    diverged = layer(panel, "the same, outside the frame")
+    assert (diverged.x.tolist(), diverged.y.tolist()) == ([0.3], [panel.y.limits[0 if accuracy else 1]])
 
 
 def test_the_key_names_what_is_drawn_and_no_more():

@@ -1,0 +1,195 @@
+"""Short training runs at constant rates, where sweeps have not shown much: the last part of `repeats=auto`.
+
+A model that sits on a plateau learns nothing while a ladder passes, however slow, and what ends the valley is
+only the rate at which an untrained model breaks down. Trained for a while at one rate it shows what that is
+worth. Rates a factor of `FACTOR` apart are tried around the answer of the sweeps, upwards as long as the loss
+ends lower, or hardly higher, else downwards; where even the best has hardly learnt anything, once more, in
+runs twice as long.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from lrfind.suggestion import Status, Suggestion, rate_text, rounded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
+
+STEPS = 100
+"""Steps of a run."""
+
+LONGER = 2
+"""Times as many where the best of them shows little."""
+
+FACTOR = math.sqrt(10)
+"""From one rate to the next."""
+
+MOST_RUNS = 7
+"""Runs of one length at most."""
+
+READ = 1 / 3
+"""Share of a run at its end whose losses are averaged."""
+
+SLACK = 0.02
+"""Share of the start by which a run at a higher rate may end above the best so far, and still be gone beyond:
+on a plateau they hardly differ, and it is the higher ones that leave it first."""
+
+LITTLE = 0.25
+"""Share of the best fall that a rate has to reach for it to have learnt something."""
+
+BELOW_CLIMB = 5.0
+"""Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
+start: with slower sweeps it is the only thing known."""
+
+RULE: Final = "trials"
+"""What chose the rate, in the place where a rule is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Training runs at constant rates, all of one length.
+
+    Attributes:
+        steps: Of each run.
+        start: Loss of the model as it was at the start.
+        losses: By rate, rising: the mean over the last third of the run, with the batches' noise cancelled;
+            infinite where it diverged.
+        taken: Training steps of these and of shorter runs before them.
+    """
+
+    steps: int
+    start: float
+    losses: dict[float, float]
+    taken: int
+
+    @property
+    def best(self) -> float:
+        """The rate of the lowest loss."""
+        return min(self.losses, key=lambda lr: self.losses[lr])
+
+    @property
+    def share_lost(self) -> float:
+        """By what share of the start the loss fell at the best rate; negative where it rose."""
+        fall = self.start - self.losses[self.best]
+        return fall / abs(self.start) if self.start else float(fall > 0)
+
+    @property
+    def answer(self) -> float:
+        """The best rate; halfway to the next lower one where little is learnt at the next higher one.
+
+        There the rate from which on nothing is learnt lies somewhere between the two, and in a longer
+        training it is lower.
+        """
+        higher = [self.start - loss for lr, loss in self.losses.items() if lr > self.best]
+        little = bool(higher) and higher[0] < LITTLE * (self.start - self.losses[self.best])
+        return self.best / math.sqrt(FACTOR) if little else self.best
+
+    def suggestion(self, ends: tuple[float, float], what: str) -> Suggestion:
+        """The answer in its bracket, a quarter of a decade to either side.
+
+        Args:
+            ends: The lowest and the highest rate that could be tried.
+            what: `loss`, or what is read in its place.
+        """
+        lr, half = max(ends[0], self.answer), math.sqrt(FACTOR)
+        low, high = max(ends[0], lr / half), min(ends[1], lr * half)
+        reason = f"{self.in_words(what)} It is meant for training at a constant rate."
+        return Suggestion(rounded(lr), rounded(low), rounded(high), RULE, reason)
+
+    def in_words(self, what: str) -> str:
+        """What every rate came to, in a sentence."""
+        best = self.best
+        others = [
+            f"{f'{loss:.3g}' if math.isfinite(loss) else 'diverged'} with {rate_text(rounded(lr))}"
+            for lr, loss in self.losses.items()
+            if lr != best
+        ]
+        said = (
+            f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
+            f"{self.losses[best]:.3g} with {rate_text(rounded(best))} ({', '.join(others)})."
+        )
+        if self.answer < best:
+            said += (
+                f" As little is learnt at the next higher rate, {rate_text(rounded(self.answer))} keeps away"
+                " from it."
+            )
+        return said
+
+
+def first_rate(lr: float | None, smoothed: SmoothedCurve) -> float | None:
+    """Where the trials begin: at the answer of the sweeps, or below the climb that ended the last one.
+
+    Args:
+        lr: The answer of the last sweep that has one.
+        smoothed: What was read from the last sweep.
+    """
+    if lr is not None or smoothed.climb is None:
+        return lr
+    return smoothed.climb[0] / BELOW_CLIMB
+
+
+def searched(
+    first: float, loss_of: Callable[[float], float], ends: tuple[float, float], *, slack: float = 0.0
+) -> dict[float, float]:
+    """The loss at rates around a first one, until the best lies between two that are worse, or at an end.
+
+    Args:
+        first: A rate between the ends.
+        loss_of: Trains at a rate.
+        ends: The lowest and the highest rate to try.
+        slack: By how much a higher rate may end above the best so far, and still be gone beyond.
+
+    Returns:
+        Losses by rate, rising.
+    """
+    losses = {0: loss_of(first)}
+
+    def tried(k: int, least: float) -> bool:
+        """Whether a rate, so many factors from the first, can be tried, and ends below that loss."""
+        lr = first * FACTOR**k
+        if len(losses) >= MOST_RUNS or not ends[0] <= lr <= ends[1]:
+            return False
+        losses[k] = loss_of(lr)
+        return losses[k] < least
+
+    k = 1
+    while tried(k, min(losses.values()) + slack):
+        k += 1
+    if min(losses, key=lambda k: losses[k]) == 0:
+        k = -1
+        while tried(k, losses[k + 1]):
+            k -= 1
+    return {first * FACTOR**k: losses[k] for k in sorted(losses)}
+
+
+def last_loss(curve: Curve, start: float) -> float:
+    """What a run came to: the mean over its last third, with the batches' noise cancelled.
+
+    Args:
+        curve: Of a run at a constant rate; paired, its losses are told apart from those of the model as it
+            was at the start on the same batches.
+        start: The level to tell it from.
+
+    Returns:
+        Infinity where it diverged.
+    """
+    if curve.status is not Status.COMPLETED:
+        return math.inf
+    read = slice(len(curve) - max(1, round(READ * len(curve))), None)
+    measured = curve.losses if curve.accuracies is None else 1 - curve.accuracies
+    before = curve.start_losses if curve.accuracies is None else curve.start_accuracies
+    loss = float(measured[read].mean())
+    if not curve.paired or before is None or not np.isfinite(before).all():
+        return loss
+    level = float((before if curve.accuracies is None else 1 - before)[read].mean())
+    if curve.accuracies is None and level > 0 and measured.min() >= 0:
+        return start * loss / level  # a loss that is never negative stays so
+    return start + loss - level

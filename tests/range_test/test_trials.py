@@ -1,0 +1,148 @@
+"""Runs at constant rates: which rates are tried, what a run came to, what is answered."""
+
+import math
+
+import numpy as np
+import pytest
+
+from lrfind.range_test.curve import Curve
+from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
+from lrfind.suggestion import Status
+
+WIDE = (1e-8, 1e3)
+
+
+def valley(best):
+    """A loss that is lowest at a rate, and the rates that it was asked for."""
+    asked = []
+
+    def loss_of(lr):
+        asked.append(lr)
+        return math.log10(lr / best) ** 2
+
+    return loss_of, asked
+
+
+@pytest.mark.parametrize("off", [-3, -2, -1, 0, 1, 2, 3])
+def test_the_search_ends_at_the_best_rate_between_two_that_are_worse(off):
+    loss_of, asked = valley(best=0.1)
+    found = searched(0.1 * FACTOR**off, loss_of, WIDE)
+    lrs = list(found)
+    assert lrs == sorted(lrs)
+    assert np.diff(np.log(lrs)) == pytest.approx(math.log(FACTOR))
+    best = min(found, key=found.get)
+    assert best == pytest.approx(0.1)
+    assert lrs[0] < best < lrs[-1]
+    assert len(asked) == len(set(asked)) == len(found) <= abs(off) + 3
+
+
+def test_upwards_a_rate_that_is_hardly_worse_is_gone_beyond():
+    losses = {0.1: 1.0, 0.1 * FACTOR: 1.01, 0.1 * FACTOR**2: 0.5, 0.1 * FACTOR**3: 2.0}
+
+    def loss_of(lr):
+        return next(loss for known, loss in losses.items() if math.isclose(lr, known))
+
+    assert list(searched(0.1, loss_of, (0.1, 1e3), slack=0.02).values()) == [1.0, 1.01, 0.5, 2.0]
+    assert list(searched(0.1, loss_of, (0.1, 1e3)).values()) == [1.0, 1.01]
+
+
+def test_the_search_stays_between_the_ends():
+    loss_of, asked = valley(best=100.0)
+    assert max(searched(0.1, loss_of, (0.01, 2.0))) == pytest.approx(1.0)
+    assert max(asked) <= 2.0
+    loss_of, asked = valley(best=1e-9)
+    assert min(searched(0.1, loss_of, (0.01, 2.0))) == pytest.approx(0.01)
+    assert min(asked) >= 0.01 / 1.0001
+
+
+def test_the_search_ends_after_so_many_runs():
+    loss_of, asked = valley(best=1e-20)
+    assert len(searched(1.0, loss_of, (1e-30, 10.0))) == MOST_RUNS == len(asked)
+
+
+def test_a_rate_that_diverges_is_worse_than_any():
+    found = searched(0.1, lambda lr: math.inf if lr > 0.05 else lr, WIDE)
+    assert min(found, key=found.get) < 0.05
+
+
+def run(losses, starts=None, *, accuracies=None, start_accuracies=None, status=Status.COMPLETED):
+    losses = np.asarray(losses, dtype=np.float64)
+    return Curve(
+        np.full(len(losses), 0.1),
+        losses,
+        losses,
+        status,
+        len(losses),
+        accuracies=accuracies,
+        start_losses=starts,
+        start_accuracies=start_accuracies,
+    )
+
+
+def test_a_run_comes_to_the_mean_of_its_last_third():
+    assert last_loss(run([9.0] * 6 + [1.0, 2.0, 3.0]), 9.0) == pytest.approx(2.0)
+
+
+def test_the_noise_of_the_batches_cancels():
+    batches = np.random.default_rng(0).uniform(1.0, 3.0, 90)
+    halved = np.where(np.arange(90) < 30, 1.0, 0.5) * batches
+    assert last_loss(run(halved, batches), 2.0) == pytest.approx(1.0)
+    # Of losses that can be negative it is the difference that the batch leaves alone.
+    lower = batches - np.where(np.arange(90) < 30, 0.0, 5.0)
+    assert last_loss(run(lower, batches), 2.0) == pytest.approx(-3.0)
+
+
+def test_of_accuracies_the_share_of_wrong_answers_is_read():
+    right, right_at_start = np.linspace(0.1, 0.7, 9), np.full(9, 0.1)
+    found = last_loss(run(np.ones(9), np.ones(9), accuracies=right, start_accuracies=right_at_start), 0.9)
+    assert found == pytest.approx(1 - right[-3:].mean())
+
+
+@pytest.mark.parametrize("status", [Status.DIVERGED, Status.NONFINITE])
+def test_a_run_that_diverged_has_no_finite_loss(status):
+    assert last_loss(run([1.0, 2.0], status=status), 1.0) == math.inf
+
+
+def trials(*losses, first=0.01, start=2.0):
+    return Trials(100, start, {first * FACTOR**i: loss for i, loss in enumerate(losses)}, 100 * len(losses))
+
+
+def test_the_answer_is_the_best_rate_in_the_middle_of_its_bracket():
+    found = trials(1.5, 1.0, 1.2).suggestion(WIDE, "loss")
+    assert found.lr == pytest.approx(0.01 * FACTOR, rel=0.005)
+    assert (found.low, found.high) == pytest.approx((0.01 * FACTOR**0.5, 0.01 * FACTOR**1.5), rel=0.005)
+    assert "ends at a loss of 1 with 0.0316 (1.5 with 0.01, 1.2 with 0.1)." in found.reason
+
+
+@pytest.mark.parametrize("higher", [1.8, 2.5, math.inf])
+def test_the_answer_keeps_away_from_a_rate_at_which_little_is_learnt(higher):
+    found = trials(1.5, 1.0, higher)
+    assert found.answer == pytest.approx(0.01 * FACTOR**0.5)
+    assert "0.0178 keeps away from it" in found.in_words("loss")
+    # Only the next one counts.
+    assert trials(1.5, 1.0, 1.2, higher).answer == pytest.approx(0.01 * FACTOR)
+
+
+def test_the_answer_stays_between_the_ends():
+    found = trials(1.0, math.inf).suggestion((0.008, 0.011), "loss")
+    assert (found.low, found.lr, found.high) == (0.008, 0.008, 0.011)
+
+
+def test_the_share_lost_is_that_of_the_start():
+    assert trials(1.5, 1.0, 1.2).share_lost == pytest.approx(0.5)
+    assert trials(3.0, start=2.0).share_lost == pytest.approx(-0.5)
+    assert trials(0.0, start=0.0).share_lost == 0.0
+    assert trials(-3.0, start=-2.0).share_lost == pytest.approx(0.5)
+
+
+class Climb:
+    """What `first_rate` looks at of a line."""
+
+    def __init__(self, climb):
+        self.climb = climb
+
+
+def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
+    assert first_rate(0.3, Climb((1.0, 5.0))) == 0.3
+    assert first_rate(None, Climb((1.0, 5.0))) == pytest.approx(0.2)
+    assert first_rate(None, Climb(None)) is None
