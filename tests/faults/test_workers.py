@@ -8,7 +8,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from lrfind.errors import BatchError, DataError, OptimizerError
-from lrfind.tasks.data import waiting
+from lrfind.tasks.data import failures
 from lrfind.tasks.data.dataset import Data
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.data.machine import require_room
@@ -105,7 +105,7 @@ def test_a_data_set_that_swallows_exceptions_ends_all_the_same():
 
 
 def test_a_long_wait_is_told_of_once(monkeypatch, caplog):
-    monkeypatch.setattr(waiting, "TOLD_AFTER", 0.2)
+    monkeypatch.setattr(failures, "TOLD_AFTER", 0.2)
     seen = []
 
     def slow():
@@ -118,7 +118,7 @@ def test_a_long_wait_is_told_of_once(monkeypatch, caplog):
 
 
 def test_a_long_wait_is_told_of_and_then_ended(monkeypatch, caplog):
-    monkeypatch.setattr(waiting, "TOLD_AFTER", 0.2)
+    monkeypatch.setattr(failures, "TOLD_AFTER", 0.2)
     with pytest.raises(DataError, match="gave no batch within"):
         drawn(Samples(lambda: time.sleep(60)), timeout=0.5)
     assert len(caplog.records) == 1
