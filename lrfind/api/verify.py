@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from lrfind.training.snapshot import Snapshot
     from lrfind.training.task import Task
     from lrfind.verify.judge import Judgement
-    from lrfind.verify.run import Verified, VerifyStep
+    from lrfind.verify.run import Verified
+    from lrfind.verify.search_run import VerifyStep
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -221,7 +222,7 @@ def verify(
             pinned=lr,
             held_out=samples,
         ),
-        groups=[group.following(conclusion.suggestion) for group in runs.groups],
+        groups=[group.following(conclusion.suggestion) for group in runs.about.groups],
     )
     return VerifyResult(found, task.title, content)
 

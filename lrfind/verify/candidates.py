@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.training.run_set import RunSet
-    from lrfind.verify.search import Move
+    from lrfind.verify.tried import Move
 
 RANGE_TEST = "the range test"
 """What suggests a rate to be checked, where nothing else did."""

@@ -13,6 +13,7 @@ from lrfind.report.state_file import StateFile, arrays_as_bytes, arrays_of
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lrfind.report.observers import Observer
@@ -64,6 +65,10 @@ class SavedRuns:
         if not self.runs:
             return ""
         return f"What is finished is kept: verify.resume={self._directory} goes on with it."
+
+    def keep(self, fits: Callable[[int, RunSet], bool]) -> None:
+        """Forgets the runs, each of a seed, that do not fit the search."""
+        self.runs = {job: run for job, run in self.runs.items() if fits(job[0], run.found)}
 
     def save(self) -> None:
         """Saves all runs in place of those before."""

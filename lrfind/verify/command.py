@@ -42,7 +42,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     runs = Runs.of(config, data, observer, saved)
     found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
     checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
-    groups = tuple(group.following(conclusion.suggestion) for group in runs.groups)
+    groups = tuple(group.following(conclusion.suggestion) for group in runs.about.groups)
     return Report(
         findings=Findings(
             command="verify",
@@ -55,21 +55,21 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
             device=str(device),
             device_name=name_of(device),
             config=config,
-            notes=(*checked.warnings, *runs.notes),
-            skipped=(*checked.skipped, *runs.skipped),
+            notes=(*checked.warnings, *runs.about.notes),
+            skipped=(*checked.skipped, *runs.about.skipped),
             own=verify_record(
                 trials,
                 judgement,
                 plan=found.plan,
                 checked={"lr": checked.lr, "source": checked.source},
                 pinned=config.verify.lr,
-                held_out=runs.held_out,
+                held_out=runs.about.held_out,
             ),
             groups=groups,
         ),
         files={
             "verify.csv": partial(verify_csv, trials),
-            "verify.png": partial(_picture, trials, judgement, runs.title or checked.title),
+            "verify.png": partial(_picture, trials, judgement, runs.about.title or checked.title),
             "verify.json": None,
         },
         lines=partial(verify_lines, trials, judgement, conclusion, groups=groups),

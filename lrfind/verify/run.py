@@ -2,64 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from lrfind.execution.launcher import chosen_launcher
-from lrfind.report.formatting import duration_text
-from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
-from lrfind.training.batch import num_samples
-from lrfind.training.optimizer import groups_of
-from lrfind.training.run_set import RunSet
-from lrfind.training.runs import seconds_a_step
-from lrfind.training.start import from_one_start
-from lrfind.verify.candidates import Role, Trials, candidates, same
+from lrfind.verify.candidates import Role, Trials, same
 from lrfind.verify.plan import CONSTANT, plan_of
 from lrfind.verify.search import Search
-from lrfind.verify.seed_runs import SeedRuns
+from lrfind.verify.search_run import About, SearchRun
 from lrfind.verify.verdict import concluded
-from lrfind.verify.whole_runs import WholeRuns, as_left_at, whole_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from lrfind.range_test.config import RangeSettings
     from lrfind.report.observers import Observer
-    from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
-    from lrfind.training.task import OpenTask, Task
+    from lrfind.training.task import OpenTask
     from lrfind.verify.checkpoint import SavedRuns
     from lrfind.verify.config import VerifyConfig, VerifySettings
     from lrfind.verify.judge import Judgement
     from lrfind.verify.plan import Plan
-    from lrfind.verify.search import Move
     from lrfind.verify.target import Checked
     from lrfind.verify.verdict import VerifyVerdict
 
 _FALLBACK_LR = 1e-3
 """Where to begin if nothing was suggested and the optimizer has no rate of its own."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyStep:
-    """How far the runs are, as `on_step` is told.
-
-    Attributes:
-        index: Steps taken before this one, over all rates and seeds.
-        seed: Counted from 0.
-        lr: The rate that is trained.
-        total: The most steps that there are to be.
-    """
-
-    index: int
-    seed: int
-    lr: float
-    total: int
 
 
 class Runs:
@@ -77,12 +45,8 @@ class Runs:
 
     Attributes:
         plan: How long a run is, and how many steps all may take.
+        about: What a reader of the numbers should know.
         interrupted: Whether the user stopped them.
-        title: What is trained on what and how.
-        held_out: Samples that the held-out loss is read on.
-        notes: What a reader of the numbers should know.
-        skipped: Pictures that could not be read.
-        groups: The optimizer's groups; none where there is only one, and before the first task.
 
     Raises:
         ConfigError: The budget is too small, or the length of an epoch is not known.
@@ -102,11 +66,7 @@ class Runs:
         saved: SavedRuns | None = None,
     ) -> None:
         self.interrupted = False
-        self.title = ""
-        self.held_out = held_out
-        self.notes: list[str] = []
-        self.skipped: list[str] = []
-        self.groups: tuple[Group, ...] = ()
+        self.about = About(held_out)
         self._open_task = open_task
         self._settings = settings
         self._observer = observer
@@ -146,7 +106,7 @@ class Runs:
         )
         if told := met_again(data):
             observer.note(told)
-            runs.notes.append(told)
+            runs.about.notes.append(told)
         return runs
 
     def announce(self) -> None:
@@ -196,149 +156,27 @@ class Runs:
             # A rate that follows a schedule begins low: what it is worth shows at the end.
             early=plan.schedule == CONSTANT,
         )
-        made: list[Move] = []
-        trials: dict[int, dict[float, RunSet]] = {}
-        elsewhere = chosen_launcher() is not None or self._settings.resume is not None
+        run = SearchRun(
+            self._open_task,
+            search,
+            plan,
+            self._observer,
+            about=self.about,
+            seeds=self._settings.seeds,
+            first_seed=self._first_seed,
+            divergence=self._divergence,
+        )
         try:
-            (self._launch if elsewhere else self._work_through)(search, made, trials)
+            if chosen_launcher() is not None or self._settings.resume is not None:
+                assert self._saved is not None
+                run.launch(self._saved)
+            else:
+                run.work_through()
         except KeyboardInterrupt:
             self.interrupted = True
             if self._saved is not None and self._saved.runs:
                 self._observer.note(self._saved.kept())
-        if not trials:
-            return None
-        tried = sorted({move.lr for move in made})
-        return Trials(
-            candidates(tried, search.start, checked.role, pinned),
-            plan.num_steps,
-            tuple(_joined(runs, tried) for runs in trials.values()),
-            schedule=plan.schedule,
-            moves=tuple(made),
-            budget=plan.budget,
-            whose=checked.whose,
-            spent=search.is_spent,
-            cut_off=self.interrupted and bool(made),
-        )
-
-    def _work_through(self, search: Search, made: list[Move], trials: dict[int, dict[float, RunSet]]) -> None:
-        """Makes the moves of a search one by one, and keeps what they came to."""
-        total = search.left
-        shown: Callable[[VerifyStep], None] | None = None
-        moves = search.moves()
-        move = next(moves, None)
-        with ExitStack() as watched:
-            while move is not None:
-                seed = move.seed
-                with self._open_task(seed) as task:
-                    if shown is None:
-                        self._begin(task, search)
-                        shown = watched.enter_context(self._observer.steps(total, self._words))
-                    with self._seed_runs(task, search, seed, total, shown) as runs:
-                        try:
-                            while move is not None and move.seed == seed:
-                                made.append(move)
-                                before = runs.taken
-                                loss = runs.train(move.lr, move.to)
-                                search.spend(runs.taken - before)
-                                search.tried.note(move, runs.start_loss, loss)
-                                move = next(moves, None)
-                        finally:
-                            trials[seed] = {
-                                each.lr: runs.found(each.lr) for each in made if each.seed == seed
-                            }
-                self._take_notes(task.notes, task.skipped)
-
-    def _launch(self, search: Search, made: list[Move], trials: dict[int, dict[float, RunSet]]) -> None:
-        """The same, with whole runs wherever the launcher of this run has them done."""
-        assert self._saved is not None
-        total = search.left
-        with self._open_task(0) as task:
-            self._begin(task, search)
-        self._take_notes(task.notes, task.skipped)
-        train = partial(
-            whole_run,
-            plan=self.plan,
-            stops=search.stops,
-            first_seed=self._first_seed,
-            divergence=self._divergence,
-        )
-        runs = WholeRuns(self._open_task, train, self._saved)
-        with self._observer.steps(total, runs.words) as shown:
-            runs.on_run = lambda seed, lr: shown(VerifyStep(min(runs.steps, total) - 1, seed, lr, total))
-            shown(VerifyStep(0, 0, search.start, total))
-            for move in search.moves():
-                made.append(move)
-                whole = runs.get(move, search.ahead(move))
-                run = as_left_at(whole.found, move.to)
-                of_seed = trials.setdefault(move.seed, {})
-                before = int(of_seed[move.lr].steps_taken[0]) if move.lr in of_seed else 0
-                of_seed[move.lr] = run
-                self._take_notes(whole.notes, whole.skipped)
-                search.spend(int(run.steps_taken[0]) - before)
-                loss = math.inf if run.diverged[0] else float(run.readings[0, run.read_at.index(move.to)])
-                search.tried.note(move, run.start, loss)
-        self._observer.note(
-            f"{runs.count} runs were trained to their end, {runs.steps:,} steps; the search asked for "
-            f"{total - search.left:,} of them, and counts no others."
-        )
-
-    def _take_notes(self, notes: Sequence[str], skipped: Sequence[str]) -> None:
-        """Keeps what a task tells, once."""
-        self.notes += [note for note in notes if note not in self.notes]
-        self.skipped += [path for path in skipped if path not in self.skipped]
-
-    @contextmanager
-    def _seed_runs(
-        self, task: Task, search: Search, seed: int, total: int, shown: Callable[[VerifyStep], None]
-    ) -> Iterator[SeedRuns]:
-        done = total - search.left
-
-        def told(lr: float) -> None:
-            nonlocal done
-            shown(VerifyStep(done, seed, lr, total))
-            done += 1
-
-        with from_one_start(task) as start:
-            yield SeedRuns(
-                task,
-                start,
-                plan=self.plan,
-                stops=search.stops,
-                seed=self._first_seed + seed,
-                divergence=self._divergence,
-                on_step=told,
-            )
-
-    def _begin(self, task: Task, search: Search) -> None:
-        """Keeps what the first task tells, and says how long it may take."""
-        self.title = task.title
-        self.groups = groups_of(task.model, task.optimizer)
-        if task.validation is not None:
-            self.held_out = sum(map(num_samples, task.validation))  # batches come whole, and may run out
-        seconds = search.left * seconds_a_step(task, search.start / 10)
-        seeds = self._settings.seeds
-        self._observer.note(
-            f"searching from {rate_text(search.start)}: up to {search.left:,} steps, about "
-            f"{duration_text(seconds)}, with up to {seeds} {'seed' if seeds == 1 else 'seeds'}; "
-            f"{self.held_out:,} samples held out."
-        )
-
-    def _words(self, shown: VerifyStep) -> str:
-        return (
-            f"seed {shown.seed + 1} of {self._settings.seeds}, rate {rate_text(shown.lr)}, "
-            f"step {shown.index + 1:,} of at most {shown.total:,}"
-        )
-
-
-def _joined(runs: Mapping[float, RunSet], lrs: list[float]) -> RunSet:
-    """The runs of a seed as one set of these rates, empty where a rate was not trained on that seed."""
-    first = next(iter(runs.values()))
-    found = RunSet.untrained(lrs, read_at=first.read_at, num_steps=first.losses.shape[1], seed=first.seed)
-    found.readings[:, 0] = first.start
-    for lr, run in runs.items():
-        for name in ("losses", "readings", "steps_taken", "diverged", "finished"):
-            getattr(found, name)[lrs.index(lr)] = getattr(run, name)[0]
-    return found
+        return run.trials(checked, pinned, cut_off=self.interrupted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import numpy as np
 from lrfind.report.formatting import counted, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
+from lrfind.verify.first_seed import BEHIND
 from lrfind.verify.judge import judge
 from lrfind.verify.plan import horizon_text
 
@@ -301,13 +302,24 @@ class _Teller:
         judged = self._judged
         times, seeds = int(judged.diverged[index]), int(judged.seeds[index])
         if seeds == 0:
+            trials, behind = self._trials, self._was_behind(index)
             return (
-                f"was given up after {self._trials.stops[index]:,} of {self._trials.num_steps:,} steps "
-                f"{horizon_text(self._trials.schedule)}, far behind the best"
+                f"was {'given up' if behind else 'left'} after {trials.stops[index]:,} of "
+                f"{trials.num_steps:,} steps {horizon_text(trials.schedule)}"
+                f"{', far behind the best' if behind else ''}"
             )
         if times == 0:
             return f"ends at a held-out loss of {judged.means[index]:.3g}"
         return "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
+
+    def _was_behind(self, index: int) -> bool:
+        """Whether a rate was far behind the best after as many steps, and not only left for want of more."""
+        first, best = self._trials.seeds[0], self._judged.best
+        step = int(first.steps_taken[index])
+        if best is None or step not in first.read_at:
+            return False
+        losses = first.readings[:, first.read_at.index(step)]
+        return float(losses[index] - losses[best]) > BEHIND * self._judged.drop
 
     def _when(self, index: int) -> str:
         """Over how many steps and seeds a rate came to that, and along which schedule."""

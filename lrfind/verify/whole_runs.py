@@ -1,8 +1,8 @@
 """Whole runs of a search, for a launcher: several at a time, and the search takes of each what it asks for.
 
 A search wants one run after another. A launcher pays where several are trained at a time, so a run is trained
-there beside those that are likely to be wanted next. On a small budget a run may be wanted for a third of its
-steps first, and its processes keep nothing of one that waits: it goes to its end, and the search is given of
+there beside those that are likely to be wanted next. A run may be wanted for a part of its steps first, and
+its processes keep nothing of one that waits: it goes to its end, and the search is given of
 it as much as it has asked for. What it finds, and what it counts, is the same as where it trains run by run.
 """
 
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from lrfind.training.task import OpenTask, Task
     from lrfind.verify.checkpoint import SavedRuns
     from lrfind.verify.plan import Plan
-    from lrfind.verify.run import VerifyStep
-    from lrfind.verify.search import Move
+    from lrfind.verify.search_run import VerifyStep
+    from lrfind.verify.stops import Stops
+    from lrfind.verify.tried import Move
 
 
 class WholeRuns:
@@ -37,16 +38,18 @@ class WholeRuns:
         open_task: Opens the task of a seed, from a config.
         train: Trains a run.
         saved: Where they are saved; those of a search that was cut off are there already.
+        stops: Where runs are read; of those that are saved, one that was read elsewhere is trained again.
 
     Attributes:
         on_run: Told of the seed and the rate of each that has ended.
     """
 
-    def __init__(self, open_task: OpenTask, train: Do[RunSet], saved: SavedRuns) -> None:
+    def __init__(self, open_task: OpenTask, train: Do[RunSet], saved: SavedRuns, stops: Stops) -> None:
         self.on_run: Callable[[int, float], None] = lambda seed, lr: None
         self._open_task = open_task
         self._train = train
         self._saved = saved
+        saved.keep(lambda seed, run: run.read_at == (0, *stops.of_seed(seed)))
         self._wanted = len(saved.runs)
         self._stopped: KeyboardInterrupt | None = None
 
@@ -104,7 +107,7 @@ def whole_run(
     on_step: Callable[..., None],
     *,
     plan: Plan,
-    stops: Sequence[int],
+    stops: Stops,
     first_seed: int,
     divergence: RangeSettings,
 ) -> RunSet:
@@ -115,7 +118,7 @@ def whole_run(
         job: The seed and the rate.
         on_step: Called with the rate at every step.
         plan: How long a run is.
-        stops: Steps at which it is read.
+        stops: Where it is read.
         first_seed: What the first seed is called.
         divergence: As `SeedRuns` has it.
     """
@@ -125,12 +128,12 @@ def whole_run(
             task,
             start,
             plan=plan,
-            stops=stops,
+            stops=stops.of_seed(seed),
             seed=first_seed + seed,
             divergence=divergence,
             on_step=on_step,
         )
-        runs.train(lr, stops[-1])
+        runs.train(lr, stops.end)
         return runs.found(lr)
 
 

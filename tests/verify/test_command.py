@@ -25,7 +25,7 @@ RUNS = (
 
 
 LITTLE = ("verify.budget=19",)
-"""Less than two runs, so that each is first trained for a third of its steps."""
+"""Less than two runs, so that each is first trained for a sixth of its steps."""
 
 
 def final_of(lr, steps=10):
@@ -58,7 +58,7 @@ def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_fi
     assert record["budget"]["steps"] == 3 * 60 + 8 * 20
     assert record["steps"] <= record["budget"]["steps"]
     assert record["search"][0] == {
-        "seed": 0, "lr": suggested["lr"], "from": 0, "to": 20, "loss": record["search"][0]["loss"]
+        "seed": 0, "lr": suggested["lr"], "from": 0, "to": 10, "loss": record["search"][0]["loss"]
     }  # fmt: skip
     assert record["config"]["verify"]["from"] is None
     assert record["held_out_samples"] == 359
@@ -86,11 +86,11 @@ def test_csv_has_a_row_a_step_and_the_held_out_loss_before_on_the_way_and_after(
     assert [int(row["step"]) for row in rows] == list(range(11))
     assert [float(row["loss"]) for row in rows[:-1]] == [final_of(1, i) for i in range(10)]
     read = {int(row["step"]): float(row["held_out_loss"]) for row in rows if row["held_out_loss"]}
-    assert read == {i: final_of(1, i) for i in (0, 3, 10)}
+    assert read == {i: final_of(1, i) for i in (0, 1, 5, 10)}
     assert rows[-1]["loss"] == ""
     given_up = runs["0.5", "7"]
-    assert [row["loss"] != "" for row in given_up] == [True] * 3 + [False]
-    assert float(given_up[-1]["held_out_loss"]) == final_of(0.5, 3)
+    assert [row["loss"] != "" for row in given_up] == [True, False]
+    assert float(given_up[-1]["held_out_loss"]) == final_of(0.5, 1)
 
 
 def test_the_best_rate_of_a_quadratic_holds(on_bowl):
@@ -101,16 +101,18 @@ def test_the_best_rate_of_a_quadratic_holds(on_bowl):
     assert record["holds"] is True
     assert record["suggestion"]["lr"] == 1.0
     assert (record["start_loss"], record["drop"]) == (0.5, 0.5)
-    assert [run["status"] for run in record["runs"]] == ["completed"] * 4
+    # At 2 the loss stands still, and half-way that is far behind.
+    by_lr = {run["lr"]: run for run in record["runs"]}
+    assert [by_lr[lr]["status"] for lr in (0.5, 1.0, 2.0)] == ["completed", "completed", "given_up"]
+    assert by_lr[0.5]["loss"] == pytest.approx(final_of(0.5), rel=1e-12)
+    assert by_lr[0.5]["worse_by"] == pytest.approx(2 * final_of(0.5), rel=1e-12)
     assert (record["suggestion"]["low"], record["suggestion"]["high"]) == (0.841, 1.41)
-    assert record["runs"][0]["loss"] == pytest.approx(final_of(0.5), rel=1e-12)
-    assert record["runs"][0]["worse_by"] == pytest.approx(2 * final_of(0.5), rel=1e-12)
     assert (
         "The given rate holds: 1 ends at a held-out loss of 0 after 10 steps at a constant rate"
         in record["verdict"]
     )
     moves = [(move["lr"], move["from"], move["to"]) for move in record["search"]]
-    assert moves[:3] == [(1.0, 0, 10), (2.0, 0, 10), (0.5, 0, 10)]
+    assert moves[:3] == [(1.0, 0, 5), (2.0, 0, 5), (0.5, 0, 5)]
     assert "range test" not in ran.err
 
 
@@ -120,18 +122,21 @@ def test_a_rate_far_too_small_does_not_hold_and_a_better_one_is_named(on_bowl, w
     assert ran.code == 0, ran.err
     assert ran.record["holds"] is False
     assert ran.out == "0.932\n"
-    assert "The given rate does not hold: 0.01 ends at a held-out loss of 0.409" in ran.record["verdict"]
+    assert (
+        "The given rate does not hold: 0.01 was given up after 5 of 10 steps at a constant rate, far behind "
+        "the best." in ran.record["verdict"]
+    )
     assert f"0.932 does: it ends at a held-out loss of {final_of(0.932):.3g}" in ran.record["verdict"]
 
 
 def test_with_little_budget_a_rate_that_is_far_behind_is_given_up(on_bowl):
     ran = on_bowl("0.01", "-q", *LITTLE)
     assert ran.code == 0, ran.err
-    assert ran.out == "0.18\n"
-    assert [run["status"] for run in ran.record["runs"]] == ["given_up"] * 3 + ["completed"]
-    assert "The given rate does not hold: 0.01 was given up after 3 of 10 steps" in ran.record["verdict"]
+    assert ran.out == "0.81\n"
+    assert [run["status"] for run in ran.record["runs"]] == ["given_up"] * 4 + ["completed", "given_up"]
+    assert "The given rate does not hold: 0.01 was given up after 1 of 10 steps" in ran.record["verdict"]
     moves = [(move["lr"], move["from"], move["to"]) for move in ran.record["search"]]
-    assert moves[-2:] == [(0.18, 0, 3), (0.18, 3, 10)]
+    assert moves == [(lr, 0, 1) for lr in (0.01, 0.03, 0.09, 0.27, 0.81, 2.43)] + [(0.81, 1, 10)]
 
 
 @pytest.mark.parametrize(
@@ -249,7 +254,7 @@ def test_along_a_schedule_the_search_begins_at_the_peak_that_the_range_test_name
     peak, said = ran.record["checked"]["lr"], " ".join(ran.err.split())
     assert peak == peaks.get("cosine", found["suggestion"]["lr"])
     if horizon is None:
-        assert peak == pytest.approx(2 * found["suggestion"]["lr"], rel=0.01)
+        assert 1 < peak / found["suggestion"]["lr"] < 2.01
         assert f"begins at {peak:g}, the peak of cosine that goes with {found['suggestion']['lr']:g}" in said
     else:
         assert f"no peak of cosine was measured, so the search begins at {peak:g}" in said
@@ -273,7 +278,6 @@ def test_the_budget_is_kept_and_what_was_spent_is_said(lrfind):
     )
     # The loss is 2.299 before and 2.298 after: shares of that say nothing.
     assert "Hardly anything is learnt in 30 steps at any rate tried" in ran.record["verdict"]
-    assert "0.0003 is the highest rate tried" in ran.record["verdict"]
     assert "%" not in ran.out
 
 
@@ -444,7 +448,7 @@ class Stopping(Bowl):
 
 
 def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
-    own("stopping", STOPPING.format(at=70))
+    own("stopping", STOPPING.format(at=120))
     words = [word.replace("bowl.Bowl", "stopping.Stopping").replace("bowl", "stopping") for word in RUNS]
     ran = lrfind("verify", "0.5", "-q", *words)
     assert ran.code == 130, ran.err

@@ -268,11 +268,11 @@ def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by
     )
 
 
-def test_a_rate_that_was_given_up_is_told_so():
+def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     said = told([[NAN, NAN, 0.2]]).verdict
     assert said.startswith(
-        "The rate of the range test does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, "
-        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+        "The rate of the range test does not hold: 0.1 was left after 4 of 4 steps at a constant rate. 0.3 "
+        "does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
     )
 
 

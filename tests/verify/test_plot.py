@@ -24,7 +24,7 @@ from lrfind.verify.judge import judge
 from lrfind.verify.plan import Plan
 from lrfind.verify.plot import verify_page
 from lrfind.verify.report import roles_text, verify_csv, verify_lines, verify_record
-from lrfind.verify.search import Move
+from lrfind.verify.tried import Move
 from lrfind.verify.verdict import VerifyVerdict, conclude
 from tests.panels import assert_readable, of
 from tests.screen import shown

@@ -6,7 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.verify.search import FACTOR, Move
+from lrfind.verify.search import FACTOR
+from lrfind.verify.stops import Stops
+from lrfind.verify.tried import Move
 
 # `lrfind.verify` is the function, not the room.
 Search = importlib.import_module("lrfind.verify.search").Search
@@ -41,29 +43,71 @@ def searched(search, loss, start=2.0):
     return made
 
 
+def dip(lr, steps, seed=0):
+    """A loss that falls in proportion to the steps, the more the nearer the rate is to 0.6."""
+    del seed
+    return 1 - steps / 30 * max(1 - abs(math.log2(lr / 0.6)) / 2, 0)
+
+
+def plateau(lr, steps, seed=0):
+    """A loss that stands still for 60 / lr steps and then falls; the lower the rate, the lower it ends."""
+    del seed
+    return 1 - min(max(steps - 60 / lr, 0) / 100, 1) * (1 - 0.3 * lr)
+
+
+def moves_of(search, loss, start):
+    """Rate and step of every move."""
+    return [(move.lr, move.to) for move, _ in searched(search, loss, start=start)]
+
+
 def test_the_runs_on_a_bowl_are_those_that_can_be_written_down():
-    search = Search(0.3, num_steps=30, seeds=1, budget=1000)
-    made = [move for move, _ in searched(search, bowl, start=0.5)]
-    # Up until it is worse again, every run to its end; then between 0.3 and 0.6, nearer to what 0.3 has.
-    assert made[:3] == [Move(0, 0.3, 30), Move(0, 0.6, 30), Move(0, 1.8, 30)]
-    assert [0.3 < move.lr < 0.6 for move in made[3:]] == [True]
-    assert search.ranked()[0] == 0.6
+    search = Search(0.3, num_steps=6, seeds=1, budget=1000)
+    assert search.stops == Stops((1, 3, 4, 6), first=3)
+    assert moves_of(search, bowl, 0.5) == [
+        # Half-way: up until it is worse again; 1.8 is then behind by 0.8 ** 6 = 26% of the drop.
+        *[(0.3, 1), (0.3, 3), (0.6, 1), (0.6, 3), (1.8, 1), (1.8, 3)],
+        *[(0.6, 4), (0.3, 4), (0.6, 6), (0.3, 6)],
+        # The lowest, 0.3, is not worse by half, so a tenth of it is tried too.
+        *[(0.03, 1), (0.03, 3)],
+    ]
+    assert search.ranked() == [0.6, 0.3]
     assert not search.is_spent
 
 
-def test_with_less_than_two_runs_each_is_begun_and_the_best_goes_on():
+def test_with_less_than_two_runs_rates_are_first_compared_after_a_sixth():
     search = Search(0.3, num_steps=30, seeds=1, budget=59)
-    made = [move for move, _ in searched(search, bowl, start=0.5)]
-    assert made == [Move(0, 0.3, 10), Move(0, 0.6, 10), Move(0, 1.8, 10), Move(0, 0.6, 30)]
+    assert search.stops == Stops((5, 15, 30), first=5)
+    # 0.3 has lost half of what 0.6 has, and 1.8 a fifth: neither goes on before 0.6 has come to its end.
+    made = moves_of(search, dip, 1.0)
+    assert made[:5] == [(0.3, 5), (0.6, 5), (1.8, 5), (0.6, 15), (0.6, 30)]
     assert search.ranked() == [0.6]
     assert search.is_spent
 
 
-def test_where_the_best_of_the_first_steps_diverges_later_another_goes_on():
-    ends = {0.1: (1.9, 0.5), 0.2: (1.0, math.inf), 0.6: (1.95, 1.0)}
-    search = Search(0.1, num_steps=300, seeds=1, budget=599)
-    searched(search, lambda lr, steps, _: ends[lr][steps > 100])
-    assert search.ranked()[0] == 0.1
+def test_a_higher_rate_that_is_hardly_ahead_early_is_not_taken_for_better():
+    def nearly(lr, steps, seed=0):
+        ahead = 0.005 if steps < 30 else -0.2
+        return 1 - steps / 30 * {0.3: 1, 0.6: 1 + ahead}.get(lr, 0.2)
+
+    search = Search(0.3, num_steps=30, seeds=1, budget=59)
+    made = moves_of(search, nearly, 1.0)
+    assert made[-1] == (0.3, 30)
+    assert search.ranked() == [0.3]
+
+
+def test_on_a_plateau_no_rate_is_given_up_before_its_end():
+    search = Search(1.0, num_steps=200, seeds=1, budget=2000)
+    made = moves_of(search, plateau, 1.0)
+    # Half-way 2 has lost 28% of all, 1 has 28%, and 0.5 nothing, though it ends lower than both.
+    assert [(lr, 200) in made for lr in (0.5, 1.0, 2.0)] == [True] * 3
+    assert search.ranked()[0] < 1.0
+
+
+def test_a_rate_that_is_far_behind_half_way_goes_no_further():
+    search = Search(0.6, num_steps=30, seeds=1, budget=600)
+    made = moves_of(search, dip, 1.0)
+    assert [(lr, 15) in made for lr in (1.2, 0.3)] == [True, True]
+    assert [lr for lr, to in made if to > 15] == [0.6, 0.6]
 
 
 @pytest.mark.parametrize("start", [1e-5, 1e-3, 0.03, 1.0, 20.0])
@@ -94,17 +138,36 @@ def test_it_ends_for_want_of_steps_only_where_the_next_run_does_not_fit():
     assert search.left < 600  # another seed needs two runs to compare
 
 
+@pytest.mark.parametrize("away", [1 / 20, 20.0])
+def test_from_a_rate_that_is_off_by_20_a_budget_of_three_runs_finds_back(away):
+    search = Search(0.03 * away, num_steps=300, seeds=3, budget=900)
+    searched(search, valley)
+    assert search.ranked()[0] == pytest.approx(0.03, rel=0.7)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5, 7])
+@pytest.mark.parametrize("budget", [1, 3, 40])
+def test_runs_of_a_few_steps_have_stops_too(steps, budget):
+    stops = Stops.of(steps, budget, early=True)
+    assert stops.end == steps
+    assert stops.first in stops.all
+    assert 1 <= stops.all[0] <= stops.first <= stops.after(stops.first) <= steps
+    search = Search(0.03, num_steps=steps, seeds=2, budget=budget)
+    searched(search, lambda lr, at, seed: valley(lr, 300 * at / steps, seed))
+    assert bool(search.ranked()) == (budget >= steps)
+
+
 def test_a_pinned_rate_is_trained_to_its_end_on_every_seed():
     search = Search(0.03, num_steps=300, seeds=2, budget=5000, pinned=1e-4)
     made = [move for move, _ in searched(search, valley)]
-    assert made[0] == Move(0, 1e-4, 300)
+    assert made[:4] == [Move(0, 1e-4, step) for step in (75, 150, 200, 300)]
     assert Move(1, 1e-4, 300) in made
 
 
 def test_a_pinned_rate_that_the_bracket_comes_upon_is_one_of_it():
     search = Search(0.03, num_steps=300, seeds=1, budget=5000, pinned=0.06)
-    made = [move.lr for move, _ in searched(search, valley)]
-    assert made[:3] == [0.06, 0.03, 0.015]
+    made = [move for move, _ in searched(search, valley)]
+    assert list(dict.fromkeys(move.lr for move in made))[:3] == [0.06, 0.03, 0.015]
     assert len(set(made)) == len(made)
 
 
@@ -113,8 +176,10 @@ def test_where_all_diverge_it_goes_down_and_where_nothing_moves_both_ways_in_tur
     lrs = [move.lr for move, _ in down]
     assert lrs[0] == 1.0
     assert np.diff(np.log(lrs)) == pytest.approx(-math.log(FACTOR), rel=0.01)
+    assert len(lrs) == 8
     both = searched(Search(1e-3, num_steps=300, seeds=1, budget=2000), lambda *_: 2.0)
-    assert [move.lr for move, _ in both[:4]] == pytest.approx([0.001, 0.003, 0.000333, 0.009])
+    begun = list(dict.fromkeys(move.lr for move, _ in both))
+    assert begun[:4] == pytest.approx([0.001, 0.003, 0.000333, 0.009])
 
 
 def test_a_loss_that_is_not_finite_before_training_is_no_matter_of_rates():
@@ -124,5 +189,5 @@ def test_a_loss_that_is_not_finite_before_training_is_no_matter_of_rates():
 
 def test_along_a_schedule_no_run_is_given_up_early():
     search = Search(0.03, num_steps=300, seeds=1, budget=500, early=False)
-    assert search.stops == [300]
+    assert search.stops == Stops((300,), first=300)
     assert {move.to for move, _ in searched(search, valley)} == {300}
