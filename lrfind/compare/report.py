@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.compare.results import Edge
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import counted, duration_text
+from lrfind.report.formatting import counted, training_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
 from lrfind.suggestion import rate_text
@@ -68,6 +68,7 @@ def announced(
     taken_over: int,
     seconds: float,
     stacked: float,
+    launcher: str | None = None,
 ) -> str:
     """What is going to be done, before it is: `4 rates x 3 batch sizes x 3 seeds x 10 epochs, about 3 min`.
 
@@ -81,6 +82,7 @@ def announced(
         taken_over: Runs that are finished already.
         seconds: How long all of it is going to take.
         stacked: Share of the runs whose rates are trained side by side.
+        launcher: What runs them elsewhere, if anything.
     """
     factors = [counted(rates, "rate")]
     factors += [counted(optimizers, "optimizer")] if optimizers > 1 else []
@@ -88,7 +90,7 @@ def announced(
     how = [f"{processes} at a time"] if processes > 1 else []
     if stacked:
         how.append("rates side by side" if stacked == 1 else "rates side by side where that is faster")
-    told = f"{' x '.join(factors)}, about {duration_text(seconds)}"
+    told = f"{' x '.join(factors)}, {training_text(seconds, launcher)}"
     told += f" ({', '.join(how)})" if how else ""
     if taken_over:
         told += f"; {counted(taken_over, 'run')} taken over from before"

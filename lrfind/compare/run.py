@@ -18,7 +18,7 @@ from lrfind.compare.results import Comparison, cells_of
 from lrfind.compare.setup import Setting
 from lrfind.errors import ConfigError
 from lrfind.execution.executors import work_through
-from lrfind.execution.launcher import Codec, chosen_launcher
+from lrfind.execution.launcher import Codec, chosen_launcher, launcher_name
 from lrfind.tasks.data.machine import num_cores
 from lrfind.tasks.threads import thread_count
 from lrfind.training.step import evaluate
@@ -175,6 +175,7 @@ class Study:
                 taken_over=len(jobs) - len(left),
                 seconds=sum(cost.seconds for cost in left) / processes,
                 stacked=sum(job.stacked for job in jobs) / len(jobs),
+                launcher=launcher_name(),
             )
         )
 

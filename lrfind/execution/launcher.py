@@ -56,6 +56,12 @@ def chosen_launcher() -> Launcher | None:
     return _chosen.get()
 
 
+def launcher_name() -> str | None:
+    """What the user calls the launcher that the jobs of this run go to; None where there is none."""
+    launcher = chosen_launcher()
+    return None if launcher is None else launcher.name
+
+
 @contextlib.contextmanager
 def launched_by(launcher: Launcher | None) -> Iterator[None]:
     """Inside, independent jobs go to a launcher."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lrfind.execution.executors import work_through
-from lrfind.execution.launcher import chosen_launcher
+from lrfind.execution.launcher import chosen_launcher, launcher_name
 from lrfind.refine.restarted import SeedOfRound, planned_steps, seed_result
 from lrfind.refine.results import RefineStep, RoundResult, SeedResult
 from lrfind.refine.segments import rungs
 from lrfind.refine.state import Part
-from lrfind.report.formatting import duration_text
+from lrfind.report.formatting import training_text
 from lrfind.suggestion import Status
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC
 from lrfind.training import state as checkpoint
@@ -187,6 +187,7 @@ class RestartedRounds:
             self._observer.note(
                 f"{len(lrs)} rates x {count} {'seed' if count == 1 else 'seeds'} x {num_steps:,} steps, "
                 + (f"{most * count:,} with halving, " if self._halving else "")
-                + f"about {duration_text(most * count * seconds)} one after another."
+                + training_text(most * count * seconds, launcher_name())
+                + (" one after another." if launcher_name() is None else ".")
             )
         return most

@@ -27,6 +27,22 @@ def duration_text(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min"
 
 
+def training_text(seconds: float, launcher: str | None) -> str:
+    """Spells how long a training is going to take: `about 12 s`, and what that leaves out.
+
+    Args:
+        seconds: What it would take here, one after another, as some steps have shown.
+        launcher: What runs it elsewhere, if anything: nothing here shows how long its processes take to start
+            and to read the data, which for short runs is most of it.
+    """
+    told = f"about {duration_text(seconds)}"
+    return (
+        told
+        if launcher is None
+        else f"{told} of training, with the start of each process of {launcher} on top"
+    )
+
+
 def shortest(path: str | os.PathLike[str]) -> str:
     """The path from the working directory where that is shorter."""
     whole = os.fspath(path)

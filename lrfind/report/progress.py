@@ -23,7 +23,8 @@ _CELL_SECONDS = 0.5
 _CELL_BAR = 30
 
 _FEWEST = 3
-"""Steps after the first, which is slower than all others, before the time that is left is told."""
+"""Calls after the first, whose step is slower than all others, before the time that is left is told. Calls
+and not steps: of a launcher whole runs are heard at once, and the start of its processes is in the first."""
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -54,6 +55,7 @@ class Progress:
         self._num_steps = num_steps
         self._every = every
         self._words = words
+        self._calls = 0
         self._first: int | None = None
         self._first_at = 0.0
         self._last: Any = None
@@ -63,6 +65,7 @@ class Progress:
     def __call__(self, step: Any) -> None:
         """Takes a step; mostly that is all."""
         now = perf_counter()
+        self._calls += 1
         if self._first is None:
             self._first = step.index  # a sweep that was resumed begins in the middle
             self._first_at = now  # what comes before it, data and first kernels, is not repeated
@@ -103,7 +106,7 @@ class Progress:
         """`, 12 s left`; nothing before some steps have shown how long one takes."""
         taken = step.index - (self._first or 0)
         seconds = perf_counter() - self._first_at
-        if taken < _FEWEST:
+        if self._calls <= _FEWEST or taken < 1:
             return ""
         left = max(self._num_steps - step.index - 1, 0)
         return f", {duration_text(seconds / taken * left)} left"

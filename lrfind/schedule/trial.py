@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.errors import BatchError
-from lrfind.execution.launcher import chosen_launcher
+from lrfind.execution.launcher import chosen_launcher, launcher_name
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
 from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
@@ -258,6 +258,7 @@ class Trial:
                 num_steps=num_steps,
                 seconds=seconds * num_steps * self._seeds,
                 held_out=self.held_out,
+                launcher=launcher_name(),
             )
         )
 

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lrfind.report.files import csv_text
-from lrfind.report.formatting import counted, duration_text
+from lrfind.report.formatting import counted, training_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
 
@@ -64,7 +64,15 @@ def tried_record(tried: Tried) -> list[dict[str, Any]]:
     ]
 
 
-def announced(policies: Sequence[str], *, seeds: int, num_steps: int, seconds: float, held_out: int) -> str:
+def announced(
+    policies: Sequence[str],
+    *,
+    seeds: int,
+    num_steps: int,
+    seconds: float,
+    held_out: int,
+    launcher: str | None = None,
+) -> str:
     """What is going to be trained, before it is.
 
     Args:
@@ -73,11 +81,12 @@ def announced(policies: Sequence[str], *, seeds: int, num_steps: int, seconds: f
         num_steps: Updates a run.
         seconds: How long all of it is going to take.
         held_out: Samples set apart.
+        launcher: What runs it elsewhere, if anything.
     """
     total = len(policies) * seeds * num_steps
     return (
         f"{len(policies)} policies ({', '.join(policies)}) x {counted(seeds, 'seed')} x "
-        f"{counted(num_steps, 'step')} = {total:,}, about {duration_text(seconds)}; "
+        f"{counted(num_steps, 'step')} = {total:,}, {training_text(seconds, launcher)}; "
         f"{held_out:,} samples held out."
     )
 

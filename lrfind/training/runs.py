@@ -89,6 +89,10 @@ class Halving:
         return sum(n * (b - a) for n, a, b in zip(counts, starts, ends, strict=True))
 
 
+_FEWEST_TIMED, _MOST_TIMED, _TIMED_SECONDS = 5, 50, 0.1
+"""How many steps are timed for a plan: so many at least, and more until they have taken that long."""
+
+
 def train_runs(
     task: Task,
     lrs: ArrayLike,
@@ -194,13 +198,16 @@ def seconds_a_step(task: Task, lr: float) -> float:
 
 
 def _seconds_a_step(start: Start, lrs: Floats, *, stacked: bool) -> float:
-    """The median of a few, after a first one that is not counted."""
+    """The median of a few, after a first one that is not counted; of more where they are fast.
+
+    On a busy machine a few fast steps may all fall into one gap that another process leaves, or beside it.
+    """
     task, batches = start.task, start.batches()
     stack = Stack(task.objective, task.optimizer, lrs, options=task.options) if stacked else None
     if stack is None:
         LearningRate(task.optimizer)(float(lrs.min()))
-    times = []
-    for _ in range(6):
+    times: list[float] = []
+    while len(times) <= _FEWEST_TIMED or (len(times) < _MOST_TIMED and sum(times) < _TIMED_SECONDS):
         began = time.perf_counter()
         if stack is not None:
             stack.step(batches).tolist()

@@ -287,6 +287,10 @@ def test_the_budget_is_announced_in_the_words_of_the_settings():
         "4 rates x 2 optimizers x 1 batch size x 1 seed x 10 epochs, about 3 min 05 s (rates side by side); "
         "1 run taken over from before."
     )
+    words |= {"launcher": "joblib", "taken_over": 0, "stacked": 0.0, "optimizers": 1}
+    assert announced(**words).endswith(
+        ", about 3 min 05 s of training, with the start of each process of joblib on top."
+    )
 
 
 def test_the_state_comes_back_as_it_was_written(tmp_path):

@@ -40,6 +40,15 @@ def test_of_a_few_slow_steps_no_time_that_is_left_is_told(clock):
     ]
 
 
+def test_of_whole_runs_that_a_launcher_tells_of_at_once_no_early_time_is_told(clock):
+    lines = []
+    bar = LineProgress(1000, lines.append, words=lambda step: f"part {step.index + 1}")
+    for index, seconds in ((0, 0), (199, 60), (399, 72), (599, 84), (799, 96)):
+        clock.seconds = seconds
+        bar(SimpleNamespace(index=index))
+    assert lines == ["part 200", "part 400", "part 600, 56 s left", "part 800, 24 s left"]
+
+
 def test_a_sweep_that_goes_on_counts_its_own_steps_alone(clock):
     assert shown(clock, [1, 6, 9, 11], first=50) == ["step 54, 2 min 33 s left"]
 

@@ -582,3 +582,21 @@ def test_the_faster_form_is_asked_for_without_leaving_a_trace():
     assert 0 < seconds < 2
     assert all(torch.equal(p, q) for p, q in zip(made.model.parameters(), before, strict=True))
     assert made.optimizer.param_groups[0]["lr"] == 0.1
+
+
+def test_of_fast_steps_more_are_timed_so_that_one_slow_moment_is_not_all_there_is(monkeypatch):
+    """A clock that jumps for the first eight steps, as beside another process: they tell nothing."""
+    seconds, calls = 0.0, 0
+
+    def perf_counter():
+        nonlocal seconds, calls
+        calls += 1
+        if calls % 2 == 0:  # a step ends
+            seconds += 0.01 if calls <= 16 else 0.001
+        return seconds
+
+    model = Quadratic(2.0)
+    task = task_of(Objective(model, None), torch.optim.SGD(model.parameters(), lr=0.1), ones)
+    monkeypatch.setattr(time, "perf_counter", perf_counter)
+    assert seconds_a_step(task, 0.1) == pytest.approx(0.001)
+    assert 2 * (8 + 19) <= calls <= 2 * (8 + 21)  # until they have taken a tenth of a second
