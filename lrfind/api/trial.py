@@ -17,7 +17,7 @@ from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv
 from lrfind.schedules.schedule import ScheduleTable
 from lrfind.suggestion import Status
-from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own import OwnTraining, in_batches
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
 
@@ -101,6 +101,7 @@ def try_policies(
     seeds: int = 3,
     readings: int | None = None,
     initialise: Callable[[nn.Module], None] | None = None,
+    batch_size: int | None = None,
     accumulation_steps: int = 1,
     clip_grad_norm: float | None = None,
     precision: Precision | str = Precision.FP32,
@@ -127,6 +128,8 @@ def try_policies(
             are seeded with 0, 1, ... and `initialise` is called; for 1, without `initialise`, nothing is.
         readings: How often the held-out batches are read; None: 20 times, or after every step of fewer.
         initialise: Draws initial weights; None: every seed begins with the weights that are given.
+        batch_size: Samples a batch in place of the loader's own, which must then be a `DataLoader` of torch's
+            own class, without a sampler of batches; None: as the loader has them.
         accumulation_steps: Batches a step.
         clip_grad_norm: Largest norm of the gradient; None: no limit.
         precision: `fp32`, `bf16` or `fp16`, by autocast.
@@ -150,7 +153,8 @@ def try_policies(
             raise UserError(f"{name} must be a whole number of at least 1, got {value!r}.")
         if value is not None and most is not None and value > most:
             raise UserError(f"{name} must be at most the {most} steps of the schedules, got {value}.")
-    own = of_arguments(OwnTraining, given)
+    loader = in_batches(loader, batch_size)
+    own = of_arguments(OwnTraining, given, loader=loader)
     task = own.task(accuracy=criterion is not None, validation=held_out, validation_name="held_out")
     assert task.validation is not None
     samples = sum(map(num_samples, task.validation))

@@ -26,7 +26,7 @@ from lrfind.range_test.trials import STEPS as TRIAL_STEPS
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
-from lrfind.tasks.seed_jobs import codec_of, launch_seeds
+from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
 from lrfind.training.optimizer import groups_of
 
 if TYPE_CHECKING:
@@ -368,7 +368,9 @@ def _launched(
             shown(Step(len(swept) * settings.num_steps - 1, *values))
 
     jobs = [(seed, None) for seed in seeds]
-    launch_seeds(open_task, partial(_sweep_seed, settings), jobs, codec_of(Curve, status=Status), on_result)
+    codec = codec_of(Curve, status=Status)
+    sweep_seed = partial(_sweep_seed, settings)
+    launch_seeds(open_task, sweep_seed, jobs, codec, on_result, kept=lambda: not_kept(len(swept)))
     return swept
 
 

@@ -18,7 +18,7 @@ from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, met_again
-from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds
+from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds, not_kept
 from lrfind.training.optimizer import momentum_of
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
@@ -187,7 +187,9 @@ class Trial:
                     shown(TrialStep(steps - 1, job[0], courses[-1].schedule.policy.value))
 
                 jobs = [(seed, None) for seed in range(self._seeds)]
-                launch_seeds(self._open_task, train, jobs, RUN_SET_CODEC, on_result)
+                launch_seeds(
+                    self._open_task, train, jobs, RUN_SET_CODEC, on_result, kept=lambda: not_kept(len(done))
+                )
         except KeyboardInterrupt:
             pass  # the seeds that are missing say so
         return Tried(tuple(courses), self._read_at, tuple(done[seed] for seed in sorted(done)), self._seeds)

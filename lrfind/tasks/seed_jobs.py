@@ -108,6 +108,14 @@ def launch_seeds(
     )
 
 
+def not_kept(ended: int) -> str:
+    """What becomes of the seeds that had ended where a launcher gives up, of a command that cannot go on."""
+    if not ended:
+        return ""
+    had = "1 seed had ended and is" if ended == 1 else f"{ended} seeds had ended and are"
+    return f"{had} lost with it: this command keeps nothing to go on with, run it again."
+
+
 def same_threads(count: int) -> None:
     """In a process that has trained nothing yet: torch may use as many threads as where the run began.
 

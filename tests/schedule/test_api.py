@@ -47,6 +47,20 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
     assert "best='fixed'" in repr(found)
 
 
+def test_batches_are_of_the_size_that_is_given():
+    seen = set()
+
+    def forward(model, batch):
+        seen.add(len(batch[0]))
+        return model(*batch)
+
+    _, found = on_bowl(planned("fixed", "linear"), forward=forward, batch_size=10, readings=1)
+    assert seen == {10, 4}  # of training, and what is held out
+    assert found.content["config"]["try_policies"]["batch_size"] == 10
+    with pytest.raises(UserError, match="batch_size=50 cannot be had: the loader draws 40 samples an epoch"):
+        on_bowl(planned("fixed", "linear"), batch_size=50)
+
+
 def test_the_command_says_the_same_of_the_same_task(lrfind, tmp_path):
     words = ("schedule.num_steps=20", "schedule.policy=[fixed,linear,one_cycle]", "schedule.lr=0.2",
              "schedule.seeds=1", "schedule.readings=4", "schedule.held_out=200", "schedule.try=true",
