@@ -33,3 +33,11 @@ def test_a_trial_that_is_interrupted_before_a_seed_has_ended(lrfind, own, on_eng
     stopped = lrfind(*WORDS)
     assert stopped.code == 130
     assert stopped.record["status"] == "interrupted"
+
+
+def test_a_launcher_that_gives_up_says_what_is_lost(lrfind, own, on_engine):
+    own("bowl", BOWL)
+    on_engine(lambda folder: Engine(folder, _2=2))
+    lost = lrfind(*WORDS)
+    assert lost.code == 2
+    assert "2 seeds had ended and are lost with it: this command keeps nothing to go on with" in lost.err
