@@ -13,7 +13,6 @@ from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
 from lrfind.suggestion import Group
-from lrfind.tasks.devices import name_of
 
 if TYPE_CHECKING:
     import os
@@ -177,7 +176,6 @@ def content_of(
         steps=steps,
         seed=None,
         device=str(device),
-        device_name=name_of(device),
         config=arguments,
         own=own or {},
         groups=groups,

@@ -35,7 +35,6 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.compare.scaling_plot import scaling_page
     from lrfind.compare.verdict import conclude
     from lrfind.plotting.draw import picture
-    from lrfind.tasks.devices import name_of
 
     study = Study.of(config, directory, observer)
     study.run()
@@ -64,7 +63,6 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
             steps=sum(int(runs.steps_taken.sum()) for runs in study.runs.values()),
             seed=config.seed,
             device=str(setting.device),
-            device_name=name_of(setting.device),
             config=config,
             notes=setting.notes,
             skipped=study.skipped,

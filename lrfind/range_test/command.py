@@ -96,13 +96,10 @@ def _report_of_each(config: RangeConfig, observer: Observer) -> Report:
 
 def _findings(config: RangeConfig, found: RangeTest, **read: Any) -> Findings:
     """What a record is made of: what the task says, and what was read."""
-    from lrfind.tasks.devices import name_of, resolve
-
     return Findings(
         command="range",
         seed=config.seed,
         device=found.device,
-        device_name=name_of(resolve(config.device)),
         config=config,
         notes=found.notes,
         skipped=found.skipped,

@@ -42,7 +42,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.refine.report import refine_csv, refine_lines, repeats_csv, repeats_record
     from lrfind.refine.run import Sweep, more_sweeps
     from lrfind.refine.verdict import conclude
-    from lrfind.tasks.devices import name_of, resolve
+    from lrfind.tasks.devices import resolve
 
     settings = config.refine
     sweep = Sweep.of(config, directory, observer)
@@ -59,7 +59,6 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     if settings.restart is Restart.FALSE and answer.suggestion is not None:
         answer = replace(answer, verdict=f"{answer.verdict} {CONFOUNDED}")
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
-    device = resolve(config.device)
     groups = tuple(group.following(answer.suggestion) for group in sweep.seeds.groups)
     title = sweep.seeds.title + (f", mean of {settings.seeds} seeds" if settings.seeds > 1 else "")
     table: Content
@@ -79,8 +78,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             verdict=answer.verdict,
             steps=sweep.steps + sum(other.steps for other in others),
             seed=config.seed,
-            device=str(device),
-            device_name=name_of(device),
+            device=str(resolve(config.device)),
             config=config,
             notes=sweep.seeds.notes,
             skipped=sweep.seeds.skipped,

@@ -40,7 +40,6 @@ class Findings:
         steps: Training steps taken.
         seed: The seed, or None where none was set.
         device: The device as torch spells it, `cuda:0`.
-        device_name: What the accelerator calls itself; None is the processor.
         config: The whole config, or the arguments of the call: mappings, sequences, numbers, strings, enums,
             paths, dataclasses.
         notes: Sentences that a reader of the numbers should know.
@@ -57,7 +56,6 @@ class Findings:
     steps: int
     seed: int | None
     device: str
-    device_name: str | None
     config: object
     notes: Sequence[str] = ()
     skipped: Sequence[str] = ()
@@ -101,7 +99,7 @@ def record(
         "seed": found.seed,
         "device": found.device,
         "config": found.config,
-        "environment": environment(found.device_name),
+        "environment": environment(found.device),
         "files": list(files),
     }
     if found.groups:
@@ -148,23 +146,24 @@ def to_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def environment(device_name: str | None = None) -> dict[str, str | int | None]:
+def environment(device: str = "cpu") -> dict[str, str | int | None]:
     """Collects the record's `environment` without importing any of the packages it names.
 
     Args:
-        device_name: What the accelerator calls itself; None is the processor, whose name is looked up.
+        device: As torch spells it; of an accelerator other than a GPU of CUDA the processor is named.
 
     Returns:
         `lrfind`, `torch`, `torchvision`, `python` (versions; None where not installed), `device_name`, and
         `threads` of the processor that torch computes with (None where it was not loaded).
     """
     torch = sys.modules.get("torch")
+    name = torch.cuda.get_device_name(device) if torch and device.startswith("cuda") else processor_name()
     return {
         "lrfind": __version__,
         "torch": _installed("torch"),
         "torchvision": _installed("torchvision"),
         "python": platform.python_version(),
-        "device_name": processor_name() if device_name is None else device_name,
+        "device_name": name,
         "threads": None if torch is None else torch.get_num_threads(),
     }
 

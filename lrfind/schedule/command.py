@@ -52,7 +52,6 @@ def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:
             steps=found.steps,
             seed=config.seed,
             device="cpu" if trial is None else str(trial.device),
-            device_name=found.device_name,
             config=config,
             notes=found.peak.notes if trial is None else (*found.peak.notes, *trial.notes),
             skipped=() if trial is None else (*found.peak.skipped, *trial.skipped),

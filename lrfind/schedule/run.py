@@ -73,15 +73,6 @@ class Worked:
         """Training steps taken."""
         return self.peak.steps + (0 if self.tried is None else self.tried.steps_taken)
 
-    @property
-    def device_name(self) -> str | None:
-        """What the accelerator that trained calls itself; None for the processor."""
-        if self.trial is None:
-            return None
-        from lrfind.tasks.devices import name_of  # which imports torch: nothing is trained without a trial
-
-        return name_of(self.trial.device)
-
 
 def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
     """Finds the peak, works the schedules out, and trains under them where that is asked for.

@@ -40,11 +40,6 @@ def resolve(name: str) -> torch.device:
     return device
 
 
-def name_of(device: torch.device) -> str | None:
-    """What an accelerator calls itself; None for the CPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
-
-
 def _present(cuda_count: int) -> str:
     if cuda_count:
         names = ", ".join(f"cuda:{index}" for index in range(cuda_count))

@@ -30,7 +30,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     """
     # torch is imported only for a config that can be run.
     from lrfind.tasks.build import data_of
-    from lrfind.tasks.devices import name_of, resolve
+    from lrfind.tasks.devices import resolve
     from lrfind.verify.checkpoint import SavedRuns
     from lrfind.verify.report import verify_csv, verify_lines, verify_record
     from lrfind.verify.run import Runs, verify_rate
@@ -53,7 +53,6 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
             steps=found.steps,
             seed=config.seed,
             device=str(device),
-            device_name=name_of(device),
             config=config,
             notes=(*checked.warnings, *runs.about.notes),
             skipped=(*checked.skipped, *runs.about.skipped),

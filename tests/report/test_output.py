@@ -25,7 +25,6 @@ def a_report(*, suggestion=FOUND, status=Status.COMPLETED, refusal=None, picture
         steps=3,
         seed=0,
         device="cpu",
-        device_name="a processor",
         config={},
         notes=notes,
     )

@@ -27,7 +27,6 @@ def a_record(**changes):
         "steps": 93,
         "seed": 0,
         "device": "cpu",
-        "device_name": "a processor",
         "config": {"range": {"stop_factor": 4.0}},
     }
     return record(Findings(**(given | changes)), seconds=1.5, files=[Path("range.csv")])
