@@ -136,6 +136,8 @@ def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequ
             errors.append(error)
         else:
             return
-    refused = {str(error) for error in errors if isinstance(error, ConfigError)}
-    if errors and (not refused or (len(refused) == 1 and all(isinstance(e, ConfigError) for e in errors))):
+    of_configs = [error for error in errors if isinstance(error, ConfigError)]
+    whole = getattr(sweeper, "max_batch_size", 0) is None  # else other jobs may come, which can be used
+    alike = whole and len(of_configs) == len(errors) and len(set(map(str, of_configs))) == 1
+    if alike or (errors and not of_configs):
         raise errors[0]

@@ -62,6 +62,13 @@ def test_what_is_wrong_with_each_job_in_its_own_way_is_said_by_each(multirun):
     assert [row["status"] for row in rows] == ["failed", "failed"]
 
 
+def test_a_job_of_a_batch_of_its_own_ends_no_other(multirun):
+    code, _, err, rows = multirun("-m", "-q", "batch_size=0,256", "hydra.sweeper.max_batch_size=1")
+    assert code == 2
+    assert "batch_size must be at least 1, got 0." in err
+    assert [row["status"] == "failed" for row in rows] == [True, False]
+
+
 def test_a_job_that_refers_to_what_hydra_knows_later_is_begun(multirun):
     code, _, err, rows = multirun("-m", "-q", "seed=${hydra:job.num}", "batch_size=16,32")
     assert code in (0, 3), err
