@@ -146,10 +146,13 @@ def _answer(record: Any) -> list[str]:
 
 
 def _rules(record: Any) -> list[str]:
-    """Every rule's own answer."""
+    """Every rule's own answer; that of the chosen one is for another length where a horizon was asked for."""
     chosen = (record["suggestion"] or {}).get("rule")
+    horizon = record.get("horizon") or {}
+    length = f", for {horizon['read']['steps']} steps" if horizon.get("extrapolated") and chosen else ""
     rows = "".join(
-        f'<tr{" class=chosen" if name == chosen else ""}><td class="word">{escape(name)}</td>'
+        f"<tr{' class=chosen' if name == chosen else ''}>"
+        f'<td class="word">{escape(name)}{length if name == chosen else ""}</td>'
         f'<td class="number">{_number(lr)}</td></tr>'
         for name, lr in record["rules"].items()
     )

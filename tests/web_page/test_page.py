@@ -113,6 +113,14 @@ def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
     assert "default-src 'none'" in text
 
 
+def test_the_rule_of_a_longer_training_says_for_how_long_its_rate_is(tmp_path):
+    horizon = {"extrapolated": True, "read": {"lr": 0.4, "low": 0.2, "high": 0.5, "steps": 300}}
+    cells = Parts(page(runs_in([a_run(tmp_path / "one", horizon=horizon)]))).texts["td"]
+    assert "centre, for 300 steps" in "".join(cells)
+    short = {"extrapolated": False, "read": horizon["read"]}
+    assert "for 300 steps" not in page(runs_in([a_run(tmp_path / "two", horizon=short)]))
+
+
 def test_the_chart_has_what_was_measured_and_is_finite(tmp_path):
     (chart,) = charts(page(runs_in([a_run(tmp_path / "one", csv=RANGE)])))
     cloud, line = chart["series"]
