@@ -22,7 +22,7 @@ from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
-from lrfind.tasks.own import OwnTraining, in_batches
+from lrfind.tasks.own import OwnTraining, batches_given, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from lrfind.training.batch import num_samples
 from lrfind.verify.candidates import Role
@@ -177,6 +177,7 @@ def verify(
         lr=lr, around=named, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
     )
     refuse_problems(settings)
+    held_out = batches_given(held_out, "held_out")
     with all_ranks(arguments | {"around": repr(around)}) as ranks:
         own = of_arguments(OwnTraining, given, loader=loader)
         task = own.task(validation=held_out, validation_name="held_out", peers=ranks)

@@ -66,7 +66,7 @@ class Judgement:
             the lowest that was tried; NaN where none is recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
-            it. None: there is no pinned rate, or nothing can be said of it.
+            it, or hardly anything was learnt. None: there is no pinned rate, or nothing can be said of it.
         pinned_in_doubt: The pinned rate is worse by more than the margin, but not by more than the noise.
     """
 
@@ -143,6 +143,8 @@ def judge(
         sensible = False
     elif pinned is not None and recommended is not None:
         more, clearly = told.against(recommended, pinned)
+        # Of a drop that is hardly one no share is worth an error.
+        clearly = clearly and told.drop >= HARDLY * abs(start)
         sensible, in_doubt = not clearly, more and not clearly
     low, high = (math.nan, math.nan) if recommended is None else told.interval(recommended, rates)
     return Judgement(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +31,7 @@ from lrfind.plotting.panel import (
     Shape,
     Span,
     above,
+    shade,
 )
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
@@ -44,6 +44,7 @@ from lrfind.verify.search_plot import search_panel
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lrfind.plotting.panel import Colour
     from lrfind.verify.candidates import Trials
     from lrfind.verify.judge import Judgement
 
@@ -59,7 +60,10 @@ _ABOVE, _LINE = 0.32, 0.17
 """Inches: above the upper panels where one line is written there, and for each further one."""
 
 _OTHERS = (SKY, BLUE, PURPLE, ORANGE, MIDDLE)
-"""Colours of the rates beside the one in question, rising."""
+"""Colours of the rates beside the one in question, rising; of more rates from cold to warm."""
+
+_WARMEST = 0.55
+"""The warmest of those: beyond it they come near the colour of the rate in question."""
 
 _GREY, _LEFT, _NOTHING = "#808080", "#b8b8b8", np.empty(0)
 
@@ -68,6 +72,10 @@ _SMOOTHED_OVER = 60
 
 _ASIDE = 1.3
 """How far beside the first and the last rate the right panel goes, as a factor."""
+
+_NEAR, _LEAST = 0.4, 0.05
+"""Shares of the drop: the right panel shows what is worse than the best by less than the first, and at least
+the second."""
 
 _CLIFF = 3.0
 """How far above the first loss, as a share of the fall below it, losses are cut off before they are smoothed:
@@ -117,9 +125,8 @@ def training_panel(trials: Trials | None) -> Panel:
 
 def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
     """The held-out loss at the end of every run over its rate, their mean, and whether the rate holds."""
-    finals = [_NOTHING] if trials is None else [_NOTHING, *(trial.finals for trial in trials.seeds)]
     start = _start(trials)
-    y = _held_out_axis(np.concatenate(finals), start)
+    y = _held_out_axis(trials)
     lrs = np.array([0.01, 0.1]) if trials is None else trials.lrs
     x = log_axis(
         float(lrs.min()) / _ASIDE,
@@ -130,7 +137,7 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
     layers: list[Layer] = []
     if judgement is not None and judgement.recommended is not None:
         layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))
-    if start is not None:
+    if start is not None and start <= y.limits[1]:
         layers.append(Marker("y", start, _GREY, width=0.8, dash=DOTTED))
     if trials is not None:
         for rate, colour in enumerate(_colours(trials)):
@@ -172,9 +179,11 @@ def _key(trials: Trials | None, judgement: Judgement | None) -> Key:
         for rate, colour in enumerate(_colours(trials)):
             text = _rate_in_words(trials, judgement, rate)
             entries.append(Entry(text, Line(_NOTHING, _NOTHING, colour, width=2.0)))
-    if _start(trials) is not None:
+    start = _start(trials)
+    if start is not None:
         looks = Line(_NOTHING, _NOTHING, _GREY, dash=DOTTED)
-        entries.append(Entry("held-out loss before training", looks))
+        place = "" if start <= _held_out_axis(trials).limits[1] else " (above)"
+        entries.append(Entry(f"held-out loss before training: {start:.3g}{place}", looks))
     if judgement is not None and judgement.recommended is not None:
         looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
         low, high = rate_text(judgement.low), rate_text(judgement.high)
@@ -197,15 +206,21 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
 
 def _colours(trials: Trials) -> list[str]:
     """One a rate; the rate in question always has the same, and those that were given up are grey."""
-    others = cycle(_OTHERS)
-    colours = []
+    colours, others = [_LEFT] * len(trials.candidates), []
     for rate, candidate in enumerate(trials.candidates):
-        ended = any(trial.finished[rate] for trial in trials.seeds)
         if {Role.SUGGESTION, Role.GIVEN, Role.CONFIG} & set(candidate.roles):
-            colours.append(VERMILLION)
-        else:
-            colours.append(next(others) if ended else _LEFT)
+            colours[rate] = VERMILLION
+        elif any(trial.finished[rate] for trial in trials.seeds):
+            others.append(rate)
+    chosen = _OTHERS if len(others) <= len(_OTHERS) else _cold_to_warm(len(others))
+    for rate, colour in zip(others, chosen, strict=False):
+        colours[rate] = colour
     return colours
+
+
+def _cold_to_warm(count: int) -> list[Colour]:
+    """So many colours, none of them near that of the rate in question."""
+    return [shade(_WARMEST * i / (count - 1)) for i in range(count)]
 
 
 def _heading(trials: Trials) -> Layer:
@@ -266,14 +281,17 @@ def _loss_axis(curves: list[Floats], level: float) -> Axis:
     return linear_axis(low, high, "training loss, smoothed", intervals=5)
 
 
-def _held_out_axis(finals: Floats, start: float | None) -> Axis:
-    """The losses at the end, and the one before training, which all is measured against."""
-    known = finals[np.isfinite(finals)]
+def _held_out_axis(trials: Trials | None) -> Axis:
+    """The losses at the end that come near the lowest: of those above the frame there is a cross."""
+    finals = _NOTHING if trials is None else trials.finals
+    known, start = finals[np.isfinite(finals)], _start(trials)
     if start is None:
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     else:
         low = min(float(known.min(initial=start)), start)
-        high = min(max(float(known.max(initial=start)), start), ceiling_of(start, known))
+        # All of the drop would leave no room to tell good rates from one another.
+        near = low + _NEAR * (start - low) if low < start else ceiling_of(start, known)
+        high = min(max(float(known.max(initial=low)), low + _LEAST * (start - low)), near)
     return linear_axis(low, high, "held-out loss at the end", intervals=5)
 
 

@@ -250,7 +250,11 @@ class _Teller:
         said += f" by {gap:.1%} of the drop"
         if judged.doubtful:
             return f"{said} in the mean, but the seeds do not agree on it. {self._more_seeds()}"
-        return f"{said}, within verify.margin={judged.margin:g}."
+        said += f", within verify.margin={judged.margin:g}"
+        lr = self._trials.candidates[judged.checked].lr
+        if not judged.low <= lr <= judged.high:
+            return f"{said}, but beyond the rates that cannot be told from it."
+        return f"{said}."
 
     def _more_seeds(self) -> str:
         return "Raise verify.seeds and verify.budget to tell."

@@ -126,5 +126,6 @@ def test_along_a_schedule_a_result_gives_the_peak_it_names_and_a_bare_suggestion
 def test_a_number_of_samples_to_hold_out_is_refused_in_words():
     model = Bowl()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    with pytest.raises(UserError, match="held_out must be batches, got 100: in Python it takes"):
-        verify(model, optimizer, None, [torch.zeros(1)], held_out=100)
+    for given in (100, None):
+        with pytest.raises(UserError, match=f"held_out must be batches, got {given}: in Python it takes"):
+            verify(model, optimizer, None, [torch.zeros(1)], held_out=given)

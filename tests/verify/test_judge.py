@@ -187,6 +187,14 @@ def test_a_pinned_rate_that_is_worse_within_the_noise_is_not_refused():
     assert (judged.sensible, judged.pinned_in_doubt) == (True, True)
 
 
+def test_a_pinned_rate_is_not_refused_for_a_share_of_hardly_anything():
+    # The loss falls from 2.3 by 0.4% at best; the pinned rate lacks half of that on every seed.
+    judged = judge([[2.291, 2.2955]] * 3, [2.3] * 3, checked=0, margin=0.1, pinned=1)
+    assert judged.learnt_hardly
+    assert judged.sensible is True
+    assert judge([[2.2, 2.25]] * 3, [2.3] * 3, checked=0, margin=0.1, pinned=1).sensible is False
+
+
 def test_quantiles_are_those_of_the_tables():
     assert [student_t95(n) for n in (1, 2, 9)] == [6.314, 2.920, 1.833]
     for degrees, table in ((10, 1.812), (15, 1.753), (30, 1.697), (120, 1.658)):
@@ -249,6 +257,15 @@ def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_
 def test_the_interval_is_told_with_the_seeds_on_which_its_rates_were_compared(lower, words):
     said = told([[loss, 0.2, 0.9] for loss in lower])
     assert said.suggestion.reason.endswith(f"From 0.0333 to 0.173 no rate can be told from it {words}")
+
+
+def test_a_rate_that_holds_beyond_those_that_cannot_be_told_from_the_best_is_told_so():
+    said = told([[0.18, 0.2, 0.9]] * 3)
+    assert said.suggestion.high < 0.1
+    assert "within verify.margin=0.1, but beyond the rates that cannot be told from it." in said.verdict
+    inside = told([[0.18, 0.2, 0.9], [0.22, 0.2, 0.9], [0.15, 0.2, 0.9]])
+    assert inside.suggestion.high > 0.1
+    assert inside.verdict.count("within verify.margin=0.1.") == 1
 
 
 def test_the_schedule_is_told():

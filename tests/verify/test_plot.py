@@ -75,7 +75,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
         "0.0333, searched: ends at 0.55",
         "0.1, the range test's: ends at 0.25",
         "0.3, searched: diverged on 1 of 2 seeds",
-        "held-out loss before training",
+        "held-out loss before training: 2 (above)",
         "0.0577 to 0.173: cannot be told from the best",
     ]
     assert [placed.entry.sample.colour == VERMILLION for placed in page.entries][:4] == [0, 0, 1, 0]
@@ -88,10 +88,32 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert final.y == pytest.approx([0.25])
     assert len(diverged.y) == 0
     assert answer_of(page) == "suggested 0.1; the range test's 0.1 holds"
-    ((good,), (start,)) = of(ends, Span), of(ends, Marker)
+    (good,) = of(ends, Span)
     ends_of_it = (math.sqrt(0.0333 * 0.1), math.sqrt(0.1 * 0.3))
     assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
+    # Two fifths of the drop from 2 to the lowest end, 0.2: with all of it good rates could not be told apart.
+    assert ends.y.limits[0] < 0.2
+    assert 0.92 <= ends.y.limits[1] < 1.1
+    assert not of(ends, Marker)
+
+
+def test_where_nothing_was_learnt_the_loss_before_training_is_in_the_frame():
+    measured = trials([[2.1, 2.2, 2.3, 2.2]])
+    page = verify_page(measured, judged(measured), "")
+    (start,) = of(page.panels[1], Marker)
     assert (start.along, start.at) == ("y", 2.0)
+    assert "held-out loss before training: 2" in [placed.entry.text for placed in page.entries]
+
+
+@pytest.mark.parametrize("count", [5, 7, 12, 20])
+def test_no_two_rates_share_a_colour(count):
+    lrs = (0.1 * 1.5 ** np.arange(count)).tolist()
+    runs = runs_of(0, 2.0, np.ones((count, STEPS)), np.linspace(0.2, 1.0, count))
+    measured = Trials(candidates(lrs, lrs[2], Role.SUGGESTION, None), STEPS, (runs,))
+    entries = verify_page(measured, judged(measured, checked=2), "").entries
+    colours = [placed.entry.sample.colour for placed in entries[:count]]
+    assert len(set(colours)) == count
+    assert colours[2] == VERMILLION
 
 
 def test_nothing_is_written_within_the_panels_where_a_point_could_strike_it_through():
@@ -274,7 +296,6 @@ def test_the_search_is_drawn_in_its_order_and_with_what_became_of_each_run():
     assert [line.x.tolist() for line in lines] == [[0, 120], [120, 130], [130, 250], [250, 370]]
     assert [line.y[0] for line in lines] == [0.1, 0.3, 0.1, 0.3]
     assert [points.shape for points in of(panel, Points)] == [Shape.DOT, Shape.CROSS, Shape.DOT, Shape.DOT]
-    (parting,), (before,) = of(panel, Marker), of(page.panels[1], Marker)
-    assert (parting.at, before.at) == (130, 2.0)
-    assert (parting.colour, parting.dash) != (before.colour, before.dash)
+    (parting,) = of(panel, Marker)
+    assert parting.at == 130
     assert png(draw(page)).startswith(b"\x89PNG")
