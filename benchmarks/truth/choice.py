@@ -127,8 +127,8 @@ def seen(curve: Curve) -> Seen | None:
 def answer(found: Seen, choice: Choice) -> float:
     """The rate that the rule would answer with other numbers."""
     counts = min(1.0, found.lost / choice.shallow) if choice.shallow else 1.0
-    less = (1 - found.momentum) ** (0.5 * counts) * found.epoch ** (choice.again * found.lost)
-    return found.middle * less * choice.factor
+    again = max(centre.LEAST, found.epoch ** (choice.again * found.lost))
+    return found.middle * (1 - found.momentum) ** (0.5 * counts) * again * choice.factor
 
 
 def regrets(curves: Sequence[Curve], oracle: Oracle) -> NDArray[np.float64]:

@@ -108,7 +108,9 @@ def _regrets(lines: Answers, oracle: Oracle, factor: float) -> NDArray[np.float6
     return np.array(
         [
             oracle.regret(
-                None if line["lr"] is None else peak_within(line["lr"], factor, line.get("highest_peak", inf))
+                None
+                if line["lr"] is None
+                else peak_within(line["lr"], factor, line.get("highest_peak") or inf)
             )
             for line in lines
         ]

@@ -31,6 +31,10 @@ in proportion less on slower ones."""
 AGAIN = 2.0
 """Power of the epoch's share for a loss that is lost altogether."""
 
+LEAST = 0.15
+"""What short epochs multiply the answer by at least: easy data in large batches wants no less, and its sweep
+looks like that of a noisy table, which does."""
+
 
 def centre(smoothed: SmoothedCurve) -> float | None:
     """The middle of the valley on a log axis, times `less`."""
@@ -70,9 +74,9 @@ def less_for_epochs(smoothed: SmoothedCurve) -> float:
     Where an epoch is shorter than 60 steps the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
     as there is anything that it learns. No loss of the sweep itself shows that, not even one on held-out
-    samples.
+    samples. It is counted for no less than `LEAST`.
     """
-    return float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.share_lost))
+    return max(LEAST, float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.share_lost)))
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:

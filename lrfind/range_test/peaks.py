@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +52,13 @@ def highest_peak(reading: Reading) -> float | None:
 
     It is where the valley ends, or `RISEN` of where the loss rose above its start. Where the two are near,
     mostly with SGD without momentum, training breaks down at twice the middle of the valley before the
-    schedule has come down again.
+    schedule has come down again. A sweep that showed too little, so that trials decided, sets no limit.
     """
-    sides = None if reading.suggestion is None else valley_sides(reading.smoothed)
-    if sides is None:
+    if reading.suggestion is None:
         return None
+    sides = None if reading.trials is not None else valley_sides(reading.smoothed)
+    if sides is None:
+        return math.inf
     climb = reading.smoothed.climb
     return sides[1] if climb is None else min(sides[1], RISEN * climb[0])
 

@@ -114,7 +114,7 @@ LOOKS_AT = {
 """What each rule looks at, for a person."""
 
 
-UNSURE = 0.1
+UNSURE = 0.2
 """What short epochs multiply the answer by, from which on down it is said to be uncertain."""
 
 
@@ -188,7 +188,7 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
         )
         if less_for_epochs(smoothed) < UNSURE:
             unsure = (
-                " That short epochs lower the rate by more than a factor of 10 is uncertain: the best may "
+                " That short epochs lower the rate by more than a factor of 5 is uncertain: the best may "
                 "lie anywhere between the two."
             )
     if not causes:

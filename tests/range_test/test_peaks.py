@@ -10,6 +10,7 @@ from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.peaks import PEAKS, RISEN, highest_peak, peak_within, peaks_line, peaks_record
 from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.trials import Trials
 from lrfind.report.record import plain
 from lrfind.schedules.policy import Policy
 from lrfind.suggestion import Status
@@ -55,6 +56,12 @@ def test_a_peak_is_not_near_to_where_the_loss_rises():
     for peak in peaks_record(narrow, settings()):
         assert peak["lr"] == pytest.approx(end, rel=0.005)
         assert peak["factor"] == pytest.approx(end / narrow.suggestion.lr, rel=0.005)
+
+
+def test_a_sweep_that_trials_had_to_decide_for_sets_no_limit():
+    decided = replace(a_reading(last=0.06), trials=Trials(100, 1.0, {0.01: 0.5, 0.03: 0.4}, 200))
+    assert highest_peak(decided) == np.inf
+    assert {peak["factor"] for peak in peaks_record(decided, settings())} == {2.0}
 
 
 def test_momentum_lowers_the_suggestion_and_not_the_highest_peak():
