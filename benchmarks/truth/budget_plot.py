@@ -21,7 +21,7 @@ from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.searches import SEARCHES
-from benchmarks.truth.tasks import APART, BLIND, BUDGET, NEW, OLD
+from benchmarks.truth.tasks import APART, BUDGET, DRAWN, NEW, OLD
 from benchmarks.truth.verified import VERIFIED
 from lrfind.plotting.axes import log_axis
 from lrfind.plotting.draw import draw, png
@@ -52,7 +52,7 @@ PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "regret.png"
 GROUPS = {
     "34 known tasks": (*OLD, *NEW),
     "14 tasks kept apart": tuple(APART),
-    "14 blind tasks": tuple(BLIND),
+    "14 drawn tasks": tuple(DRAWN),
 }
 """What each panel shows."""
 

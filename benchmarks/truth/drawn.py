@@ -1,4 +1,4 @@
-"""The blind tasks, drawn by chance: `python -m benchmarks.truth.drawn` writes their configs and prints them.
+"""The tasks drawn by chance: `python -m benchmarks.truth.drawn` writes their configs and prints them.
 
 Every data set is taken once, in the order below, with a model that can read it, an optimizer, a batch size
 and an extra from shuffled decks. A batch that is more than a quarter of the samples trained on, and label
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEED = 20261121
-"""Of the draw."""
+SEEDS = (20261121, 20261122)
+"""Of the two draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,13 @@ class Drawn:
     optimizer: str
     batch_size: int
     extra: str
+    number: int = 1
 
     @property
     def name(self) -> str:
-        """Of the task."""
-        return f"{self.source}_{self.model}_{self.optimizer}"
+        """Of the task; those of later draws have their number behind it."""
+        name = f"{self.source}_{self.model}_{self.optimizer}"
+        return name if self.number == 1 else f"{name}_{self.number}"
 
 
 def _deck(rng: random.Random, cards: tuple[str, ...] | tuple[int, ...], count: int) -> list[str | int]:
@@ -129,9 +131,9 @@ def _deck(rng: random.Random, cards: tuple[str, ...] | tuple[int, ...], count: i
     return dealt
 
 
-def draw(seed: int = SEED) -> list[Drawn]:
-    """All combinations, in the order of the data sets."""
-    rng = random.Random(seed)
+def draw(number: int) -> list[Drawn]:
+    """All combinations of a draw, counted from 1, in the order of the data sets."""
+    rng = random.Random(SEEDS[number - 1])
     optimizers, batches, extras = (_deck(rng, cards, 60) for cards in (OPTIMIZERS, BATCH_SIZES, EXTRAS))
     drawn = []
     for name, source in SOURCES.items():
@@ -140,7 +142,14 @@ def draw(seed: int = SEED) -> list[Drawn]:
         smooth = source.loss == "cross_entropy"
         extra = next(i for i, each in enumerate(extras) if smooth or each != "label_smoothing")
         drawn.append(
-            Drawn(name, model, str(optimizers.pop(0)), int(batches.pop(batch)), str(extras.pop(extra)))
+            Drawn(
+                name,
+                model,
+                str(optimizers.pop(0)),
+                int(batches.pop(batch)),
+                str(extras.pop(extra)),
+                number,
+            )
         )
     return drawn
 
@@ -218,7 +227,7 @@ def _model_lines(model: str, source: Source) -> Iterator[str]:
 def main() -> None:
     from benchmarks.truth.tasks import CONFIGS
 
-    for task in draw():
+    for task in (task for number in range(1, len(SEEDS) + 1) for task in draw(number)):
         (CONFIGS / "experiment" / f"{task.name}.yaml").write_text(config_text(task))
         print(f"{task.name:40} {SOURCES[task.source].held_out:5} {task.batch_size:4} {task.extra}")
 

@@ -36,6 +36,10 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     for title, role in (
         ("Blind tasks: drawn before anything was measured on them, and looked at once", Role.BLIND),
         (
+            "Drawn tasks: blind likewise, until runs at constant rates were chosen with them in sight",
+            Role.DRAWN,
+        ),
+        (
             "Tasks apart: frozen likewise, and looked at for each rule since",
             Role.APART,
         ),

@@ -101,8 +101,13 @@ APART = {
 
 They are blind no more: the slower sweep of the default was settled with them in sight."""
 
-BLIND = {task.name: SOURCES[task.source].held_out for task in draw()}
-"""Tasks that were drawn by chance before anything was measured on them, and that nothing was chosen on."""
+DRAWN = {task.name: SOURCES[task.source].held_out for task in draw(1)}
+"""Tasks that were drawn by chance before anything was measured on them.
+
+They are blind no more: that runs at constant rates follow weak sweeps was settled with them in sight."""
+
+BLIND = {task.name: SOURCES[task.source].held_out for task in draw(2)}
+"""Tasks that were drawn by chance likewise, and that nothing was chosen on."""
 
 LARGE = {
     "large_mnist_mlp_sgd": 5000,
@@ -144,6 +149,9 @@ class Role(str, Enum):
     """No number was to be chosen on it, but some decisions were made with it in sight."""
     APART = "apart"
     """Nothing was measured on it before a rule stood, and since then the slower sweep was chosen on it."""
+    DRAWN = "drawn"
+    """Drawn by chance; nothing was measured on it before a rule stood, and since then the runs at constant
+    rates were chosen on it."""
     BLIND = "blind"
     """Drawn by chance; nothing was measured on it before the rule stood."""
     LARGE = "large"
@@ -191,6 +199,7 @@ TASKS = {
         (Role.TUNING, OLD | BIASED),
         (Role.REPORT, NEW),
         (Role.APART, APART),
+        (Role.DRAWN, DRAWN),
         (Role.BLIND, BLIND),
     )
     for name, held_out in group.items()

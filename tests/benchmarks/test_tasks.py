@@ -11,6 +11,7 @@ from benchmarks.truth.oracle import TOPS
 from benchmarks.truth.tasks import (
     BLIND,
     CONFIGS,
+    DRAWN,
     LARGE_TASKS,
     LONG,
     ONE_CYCLE,
@@ -35,10 +36,12 @@ def test_there_are_tasks_of_both_roles_and_of_every_optimizer():
 
 
 def test_the_blind_tasks_are_what_chance_drew_and_no_two_are_alike():
-    drawn = draw()
-    assert [task.name for task in drawn] == list(BLIND)
-    assert len(BLIND) == 14
-    for task in drawn:
+    first, second = draw(1), draw(2)
+    assert [task.name for task in first] == list(DRAWN)
+    assert [task.name for task in second] == list(BLIND)
+    assert len(DRAWN) == len(BLIND) == 14
+    assert len({config_text(task).split("\n", 3)[3] for task in first + second}) == 28
+    for task in first + second:
         assert TASKS[task.name].path.read_text() == config_text(task)
 
 
