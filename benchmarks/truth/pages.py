@@ -6,6 +6,7 @@ A table stands between `<!-- NAME: made by python -m benchmarks.truth.pages -->`
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.scores import by_task, mean_regret, score
 from benchmarks.truth.table import markdown_table
-from benchmarks.truth.tasks import BLIND, BUDGET, NEW, OLD
+from benchmarks.truth.tasks import BLIND, BUDGET, DRAWN, NEW, OLD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -98,10 +99,10 @@ def _finders() -> Iterator[tuple[str, list[str]]]:
         yield name, cells
 
 
-def blind_table() -> str:
-    """Every finder that was asked on all blind tasks, the least regret first."""
+def drawn_table(tasks: Collection[str], kind: str) -> str:
+    """Every finder that was asked on all of some tasks drawn by chance, the least regret first."""
     found = read_lines(FOUND)
-    lines = [line for line in read_lines(RUNS) if line["task"] in BLIND]
+    lines = [line for line in read_lines(RUNS) if line["task"] in tasks]
     searched = oracles(lines, kind="constant", budget=BUDGET)
     scored = []
     for name in NAMES:
@@ -113,7 +114,7 @@ def blind_table() -> str:
             cells += [f"{scores.failures:.0%}", f"{scores.steps:.0f}"]
             scored.append((scores.mean, name, cells))
     return markdown_table(
-        f"| finder | mean regret, {len(searched)} blind tasks | median task | worst task | within 0.05 "
+        f"| finder | mean regret, {len(searched)} {kind} tasks | median task | worst task | within 0.05 "
         "| no answer | steps |",
         [_row(name, cells) for _, name, cells in sorted(scored)],
     )
@@ -141,7 +142,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "finders": finders_table,
     "short": short_table,
     "larger": large_table,
-    "blind": blind_table,
+    "blind": partial(drawn_table, BLIND, "blind"),
+    "drawn": partial(drawn_table, DRAWN, "drawn"),
 }
 """What stands between marks, by their name."""
 
