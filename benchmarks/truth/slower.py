@@ -169,7 +169,7 @@ def main() -> None:
     if args.record:
         SWEEPS.unlink(missing_ok=True)
         for name, task in TASKS.items():
-            if task.role in (Role.TUNING, Role.REPORT, Role.APART, Role.BLIND) and not task.lacks:
+            if task.role in (Role.TUNING, Role.REPORT, Role.APART, Role.DRAWN) and not task.lacks:
                 trainer = Trainer(name)
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
