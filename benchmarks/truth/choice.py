@@ -25,7 +25,7 @@ from benchmarks.truth.tasks import BUDGET, TASKS, Role, config_of, with_seed
 from lrfind.range_test import centre
 from lrfind.range_test import curve_smoothing as line
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.run import sweep_task
+from lrfind.range_test.sweeps import sweep_task
 from lrfind.tasks.build import build
 
 if TYPE_CHECKING:

@@ -46,7 +46,7 @@ CRITERIA = (0.0, 0.02, 0.04, 0.06, FAINT, 0.1, 0.12, WIDEST)
 STAGES = AUTO_SWEEPS + 1
 """Of a test: its sweeps, and runs at constant rates."""
 
-MOST_STEPS = 90.0
+MOST_STEPS = 110.0
 """Steps on average that a criterion may take."""
 
 Test = list[dict[str, Any]]

@@ -19,7 +19,7 @@ import torch
 from benchmarks.truth.tasks import TASKS, Role, with_seed
 from benchmarks.truth.training import Trainer
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.run import sweep_task
+from lrfind.range_test.sweeps import sweep_task
 from lrfind.suggestion import Status
 from lrfind.tasks.build import build
 from lrfind.training.smoothing import exponential_average

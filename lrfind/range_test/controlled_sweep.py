@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from lrfind.range_test.ladder import ladder
-from lrfind.range_test.run import shown_later, sweep_options
 from lrfind.range_test.sweep import sweep
+from lrfind.range_test.sweeps import shown_later, sweep_options
 from lrfind.suggestion import Status
 from lrfind.training.optimizer import LearningRate
 from lrfind.training.snapshot import Snapshot

@@ -179,7 +179,7 @@ def test_each_job_has_a_heading_and_all_of_them_a_table_and_a_picture(multirun, 
 
 
 def test_a_multirun_that_is_interrupted_keeps_what_is_there(multirun, tmp_path, monkeypatch):
-    from lrfind.range_test import run as sweeping
+    from lrfind.range_test import sweeps as sweeping
 
     swept, calls = sweeping.sweep_task, []
 

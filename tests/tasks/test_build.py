@@ -11,7 +11,7 @@ from lrfind.collector import collector_is_off, collector_off, collector_on
 from lrfind.config.validate import validated
 from lrfind.errors import DataError, ModelError
 from lrfind.range_test.config import RangeConfig
-from lrfind.range_test.run import sweep_task
+from lrfind.range_test.sweeps import sweep_task
 from lrfind.tasks.build import build
 
 
