@@ -19,8 +19,9 @@ MEASURED: dict[str, Any] = {
 }
 """Of the default rule on the default ladder, on all tasks but the large ones: the 34 of the table in README,
 six of kinds on which the answer had been far off, 14 apart, 14 drawn and 14 blind ones. A regret of 0 is the
-best rate there is, 1 has learnt nothing, and no answer counts as 1. A tenth of the rate at the lowest loss of the same sweeps is what tutorials advise. The figures are those of benchmarks/truth/results, to which
-a test holds them."""
+best rate there is, 1 has learnt nothing, and no answer counts as 1. A tenth of the rate at the lowest loss
+of the same sweeps is what tutorials advise. The figures are those of benchmarks/truth/results, to which a
+test holds them."""
 
 _DEFAULT = {
     "start_lr": 1e-5,
