@@ -3,7 +3,7 @@
     python -m benchmarks.truth.budget_plot             writes docs/pictures/regret.png, prints what it shows
     python -m benchmarks.truth.budget_plot --out FILE
 
-Nothing is trained. Below the blind tasks, on which the search was run and not simulated.
+Nothing is trained. Below the drawn tasks; rings are of the search before, which was run and not simulated.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ _GREY = "#808080"
 
 LOOKS: dict[str, tuple[str, str, Shape]] = {
     "verify": ("lrfind verify", VERMILLION, Shape.DOT),
-    "verified": ("the same, run and not simulated", VERMILLION, Shape.RING),
+    "verified": ("the search before, run and not simulated", VERMILLION, Shape.RING),
     "lrfind": ("lrfind", BLUE, Shape.DOT),
     "optuna": ("Optuna, TPE and Hyperband", PURPLE, Shape.DOT),
     "random": ("random search", GREEN, Shape.DOT),
