@@ -184,13 +184,18 @@ def _until_firm(
         first = first_rate(lr, smoothed)
         if first is not None and not sweeps.interrupted:
             trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
-    if trials is not None and (answers or trials.share_lost >= FAINT):
+    if trials is not None and trials.share_lost >= (0 if answers else FAINT):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
         verdict = (
             f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided. "
             f"Of the last sweep alone: {reading.verdict}"
         )
         reading = dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
+    elif trials is not None and answers:
+        verdict = (
+            f"{reading.verdict} At no constant rate around it did the loss fall in {trials.steps} steps."
+        )
+        reading = dataclasses.replace(reading, trials=trials, verdict=verdict)
     elif reasons and not answers:
         verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
         reading = dataclasses.replace(reading, trials=trials, verdict=verdict)

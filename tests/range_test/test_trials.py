@@ -1,10 +1,16 @@
 """Runs at constant rates: which rates are tried, what a run came to, what is answered."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from lrfind import range_test
+from lrfind.range_test import sweeps
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
 from lrfind.suggestion import Status
@@ -146,3 +152,29 @@ def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
     assert first_rate(0.3, Climb((1.0, 5.0))) == 0.3
     assert first_rate(None, Climb((1.0, 5.0))) == pytest.approx(0.2)
     assert first_rate(None, Climb(None)) is None
+
+
+def on_a_plateau():
+    """The range test of six narrow layers with momentum: for some hundred steps next to nothing is learnt."""
+    torch.manual_seed(0)
+    widths = [8, *[16] * 6, 1]
+    layers = [each for pair in pairwise(widths) for each in (nn.Linear(*pair), nn.ReLU())][:-1]
+    model = nn.Sequential(*layers)
+    x = torch.randn(600, 8, generator=torch.Generator().manual_seed(1))
+    loader = DataLoader(TensorDataset(x, x[:, :1].sin() * x[:, 1:2]), batch_size=32, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return range_test(model, optimizer, nn.MSELoss(), loader)
+
+
+def test_where_no_run_falls_the_answer_is_that_of_the_sweeps(monkeypatch):
+    def risen(curve, start):
+        return start + 1
+
+    assert on_a_plateau().suggestion.rule == "trials"
+    monkeypatch.setattr(sweeps, "last_loss", risen)
+    found = on_a_plateau()
+    answers = [lr for lr in found.repeats.lrs if lr is not None]
+    assert found.suggestion.lr == answers[-1]
+    assert found.suggestion.rule == "centre"
+    assert "At no constant rate around it did the loss fall in 200 steps." in found.verdict
+    assert found.content["trials"]["steps"] == found.reading.trials.steps == 200
