@@ -13,6 +13,7 @@ import pytest
 from lrfind.cli.main import main
 from lrfind.report import record as records
 from lrfind.verify import run as verifying
+from lrfind.verify import search_run
 from lrfind.verify import target as checked
 from tests.toy_tasks import BOWL, ON_BOWL
 
@@ -447,8 +448,14 @@ class Stopping(Bowl):
 )
 
 
-def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own):
-    own("stopping", STOPPING.format(at=120))
+@pytest.fixture
+def untimed(monkeypatch):
+    """Steps that are timed for the plan are as many as the machine is fast, and here passes are counted."""
+    monkeypatch.setattr(search_run, "seconds_a_step", lambda task, lr: 1e-3)
+
+
+def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own, untimed):
+    own("stopping", STOPPING.format(at=114))
     words = [word.replace("bowl.Bowl", "stopping.Stopping").replace("bowl", "stopping") for word in RUNS]
     ran = lrfind("verify", "0.5", "-q", *words)
     assert ran.code == 130, ran.err
@@ -533,7 +540,7 @@ def test_ctrl_c_in_the_range_test_leaves_a_record_too(lrfind, own):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own):
+def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own, untimed):
     kill = "__import__('os').kill(__import__('os').getpid(), 15)"
     own("ended", STOPPING.replace("raise KeyboardInterrupt", kill).format(at=30))
     words = [word.replace("bowl.Bowl", "ended.Stopping").replace("bowl", "ended") for word in RUNS]
