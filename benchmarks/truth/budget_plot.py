@@ -21,7 +21,7 @@ from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import oracles
 from benchmarks.truth.searches import SEARCHES
-from benchmarks.truth.tasks import APART, BUDGET, DRAWN, NEW, OLD
+from benchmarks.truth.tasks import APART, BLIND, BUDGET, DRAWN, NEW, OLD
 from benchmarks.truth.verified import VERIFIED
 from lrfind.plotting.axes import log_axis
 from lrfind.plotting.draw import draw, png
@@ -52,7 +52,8 @@ PICTURE = Path(__file__).parents[2] / "docs" / "pictures" / "regret.png"
 GROUPS = {
     "34 known tasks": (*OLD, *NEW),
     "14 tasks kept apart": tuple(APART),
-    "14 drawn tasks": tuple(DRAWN),
+    "14 tasks of the first draw": tuple(DRAWN),
+    "14 blind tasks": tuple(BLIND),
 }
 """What each panel shows."""
 
@@ -60,7 +61,7 @@ _GREY = "#808080"
 
 LOOKS: dict[str, tuple[str, str, Shape]] = {
     "verify": ("lrfind verify", VERMILLION, Shape.DOT),
-    "verified": ("the search before, run and not simulated", VERMILLION, Shape.RING),
+    "verified": ("the same, run and not simulated", VERMILLION, Shape.RING),
     "lrfind": ("lrfind", BLUE, Shape.DOT),
     "optuna": ("Optuna, TPE and Hyperband", PURPLE, Shape.DOT),
     "random": ("random search", GREEN, Shape.DOT),
