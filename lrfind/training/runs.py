@@ -201,13 +201,15 @@ def _seconds_a_step(start: Start, lrs: Floats, *, stacked: bool) -> float:
     """The median of a few, after a first one that is not counted; of more where they are fast.
 
     On a busy machine a few fast steps may all fall into one gap that another process leaves, or beside it.
+    Several ranks time the few alone: their clocks differ, and all have to take as many steps.
     """
     task, batches = start.task, start.batches()
     stack = Stack(task.objective, task.optimizer, lrs, options=task.options) if stacked else None
     if stack is None:
         LearningRate(task.optimizer)(float(lrs.min()))
     times: list[float] = []
-    while len(times) <= _FEWEST_TIMED or (len(times) < _MOST_TIMED and sum(times) < _TIMED_SECONDS):
+    most = _MOST_TIMED if task.peers is None else 0
+    while len(times) <= _FEWEST_TIMED or (len(times) < most and sum(times) < _TIMED_SECONDS):
         began = time.perf_counter()
         if stack is not None:
             stack.step(batches).tolist()
