@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.measured_regret import measured_regret
+from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
@@ -69,14 +70,15 @@ def peak_within(lr: float, factor: float, highest: float) -> float:
 
 
 def peaks_record(reading: Reading, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The record's `peaks`: a peak a policy; none where none was measured.
+    """The record's `peaks`: a peak a policy; none where none was measured, as where trials decided.
 
     Args:
         reading: What was read from the curve.
         settings: How the test was made, in plain values by name; the number of sweeps changes nothing.
     """
     found, highest = reading.suggestion, highest_peak(reading)
-    if found is None or highest is None or measured_regret({**settings, "repeats": "auto"}) is None:
+    tried = found is not None and found.rule == TRIALS
+    if found is None or highest is None or tried or measured_regret({**settings, "repeats": "auto"}) is None:
         return []
     peaks = {policy: peak_within(found.lr, figures.factor, highest) for policy, figures in PEAKS.items()}
     return [

@@ -207,7 +207,13 @@ def _ends(lrs: Floats, ends: Floats, y: Axis, trials: Trials | None) -> list[Lay
             size=5.0,
         ),
         Points(
-            lrs[~shown], edge, DARK, "the same, outside the frame", shape=Shape.CROSS, size=4.0, clipped=False
+            lrs[~shown],
+            edge,
+            DARK,
+            "diverged, or outside the frame",
+            shape=Shape.CROSS,
+            size=4.0,
+            clipped=False,
         ),
     ]
 

@@ -10,6 +10,7 @@ from lrfind.range_test.horizon import STEPS, horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_in_words, measured_regret
 from lrfind.range_test.peaks import peaks_line, peaks_record
 from lrfind.range_test.reading import LOOKS_AT, Rule
+from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.record import plain
@@ -134,6 +135,11 @@ def range_lines(
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
     meanings = {rule.value: words.replace("loss", reading.metric) for rule, words in LOOKS_AT.items()}
+    answers = reading.rules
+    if suggestion.rule == TRIALS:
+        meanings[TRIALS] = "training at constant rates"
+        read = suggestion if reading.horizon is None else reading.horizon.read
+        answers = {TRIALS: None if read is None else read.lr, **answers}
     if reading.horizon is not None and reading.horizon.extrapolated:
         longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
         meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
@@ -144,7 +150,7 @@ def range_lines(
                 [name, "none" if lr is None else rate_text(lr), meanings.get(name, "")],
                 chosen=name == suggestion.rule,
             )
-            for name, lr in reading.rules.items()
+            for name, lr in answers.items()
         ],
     )
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()

@@ -130,8 +130,14 @@ def run_range_test(
     else:
         curve, reading, reasons = _until_firm(sweeps, settings, observer, most_steps)
     if sweeps.interrupted:
+        whole = sweeps.curves[-1].status is not Status.INTERRUPTED
+        found = reading.suggestion
         curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
         reading = read(curve, rule=settings.rule, sweeps=together)
+        if reasons and whole:
+            answer = "nothing" if found is None else rate_text(found.lr)
+            said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reasons[-1]}."
+            reading = dataclasses.replace(reading, verdict=said)
     several = None
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))
@@ -186,10 +192,7 @@ def _until_firm(
             trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
     if trials is not None and trials.share_lost >= (0 if answers else FAINT):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
-        verdict = (
-            f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided. "
-            f"Of the last sweep alone: {reading.verdict}"
-        )
+        verdict = f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided."
         reading = dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
     elif trials is not None and answers:
         verdict = (

@@ -129,7 +129,11 @@ class Sweeps:
         while True:
             try:
                 losses = searched(
-                    first, partial(self._tried, settings, start, steps), ends, slack=SLACK * abs(start)
+                    first,
+                    partial(self._tried, settings, start, steps),
+                    ends,
+                    start=start,
+                    slack=SLACK * abs(start),
                 )
             except KeyboardInterrupt:
                 self.interrupted = True

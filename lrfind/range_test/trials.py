@@ -118,8 +118,8 @@ class Trials:
         )
         if self.answer < best:
             said += (
-                f" As little is learnt at the next higher rate, {rate_text(rounded(self.answer))} keeps away"
-                " from it."
+                f" Next to nothing is learnt at the next higher rate, and "
+                f"{rate_text(rounded(self.answer))} keeps away from it."
             )
         return said
 
@@ -137,14 +137,22 @@ def first_rate(lr: float | None, smoothed: SmoothedCurve) -> float | None:
 
 
 def searched(
-    first: float, loss_of: Callable[[float], float], ends: tuple[float, float], *, slack: float = 0.0
+    first: float,
+    loss_of: Callable[[float], float],
+    ends: tuple[float, float],
+    *,
+    start: float = math.inf,
+    slack: float = 0.0,
 ) -> dict[float, float]:
     """The loss at rates around a first one, until the best lies between two that are worse, or at an end.
+
+    As long as no rate has ended below the start, it goes on downwards.
 
     Args:
         first: A rate between the ends.
         loss_of: Trains at a rate.
         ends: The lowest and the highest rate to try.
+        start: Loss before training.
         slack: By how much a higher rate may end above the best so far, and still be gone beyond.
 
     Returns:
@@ -152,20 +160,20 @@ def searched(
     """
     losses = {0: loss_of(first)}
 
-    def tried(k: int, least: float) -> bool:
-        """Whether a rate, so many factors from the first, can be tried, and ends below that loss."""
+    def tried(k: int) -> bool:
+        """Whether a rate, so many factors from the first, can be tried."""
         lr = first * FACTOR**k
         if len(losses) >= MOST_RUNS or not ends[0] <= lr <= ends[1]:
             return False
         losses[k] = loss_of(lr)
-        return losses[k] < least
+        return True
 
-    k = 1
-    while tried(k, min(losses.values()) + slack):
-        k += 1
-    if min(losses, key=lambda k: losses[k]) == 0:
+    k, least = 1, losses[0]
+    while tried(k) and losses[k] < least + slack:
+        k, least = k + 1, min(least, losses[k])
+    if least >= start or least == losses[0]:
         k = -1
-        while tried(k, losses[k + 1]):
+        while tried(k) and (losses[k] < losses[k + 1] or min(losses.values()) >= start):
             k -= 1
     return {first * FACTOR**k: losses[k] for k in sorted(losses)}
 

@@ -327,7 +327,7 @@ def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
     chance = ""
     if smoothed.start is not None:
         chance = (
-            f" (evidence {smoothed.evidence:.1f}, where such a fall takes {_evidence_needed(smoothed):g})"
+            f" (evidence {smoothed.evidence:.2f}, where such a fall takes {_evidence_needed(smoothed):g})"
         )
     elif deviation > 0:
         chance = (

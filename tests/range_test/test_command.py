@@ -143,8 +143,30 @@ def test_where_slower_sweeps_are_weak_too_runs_at_constant_rates_decide(lrfind):
     assert ran.record["steps"] == len(ran.rows) + trials["steps_taken"]
     assert "runs of 100 steps at constant rates, from " in ran.err
     assert f"Trained for {trials['steps']} steps at a constant rate, the model ends at a loss of " in ran.out
+    assert "peaks" not in ran.record  # none was measured for such answers
+    further = lrfind(*PLATEAU, "range.horizon=2000", folder="further")
+    assert further.code == 0, further.err
+    assert further.record["horizon"]["read"]["lr"] == lr
+    assert f"* trials  {lr:g}" in re.sub(" {3,}", "  ", further.out)
     one = lrfind(*PLATEAU, "range.rule=valley", folder="valley")
     assert "trials" not in one.record  # who asks for a rule gets its answer
+
+
+def test_who_interrupts_the_runs_at_constant_rates_is_told_what_the_sweeps_answer(lrfind, monkeypatch):
+    from lrfind.range_test import sweeps
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweeps.Sweeps, "_tried", interrupted)
+    ran = lrfind(*PLATEAU)
+    assert ran.code == 130
+    assert ran.record["status"] == "interrupted"
+    assert ran.record["suggestion"] is None
+    found = [lr for lr in ran.record["repeats"]["lrs"] if lr]
+    answer = f"{found[-1]:g}" if found else "nothing"
+    said = f"Interrupted, after sweeps that answer {answer}, in what followed because "
+    assert ran.record["verdict"].startswith(said)
 
 
 def test_a_number_of_repeats_is_kept_to(lrfind):

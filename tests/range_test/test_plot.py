@@ -65,7 +65,7 @@ def test_runs_at_constant_rates_stand_where_they_ended_and_in_the_frame(accuracy
     assert shown.y.tolist() == pytest.approx([0.3, 0.95] if accuracy else [0.7, 0.05])
     assert panel.y.holds(shown.y).all()
     assert panel.x.holds(shown.x).all()
-    diverged = layer(panel, "the same, outside the frame")
+    diverged = layer(panel, "diverged, or outside the frame")
     assert (diverged.x.tolist(), diverged.y.tolist()) == ([0.3], [panel.y.limits[0 if accuracy else 1]])
 
 

@@ -52,6 +52,19 @@ def test_upwards_a_rate_that_is_hardly_worse_is_gone_beyond():
     assert list(searched(0.1, loss_of, (0.1, 1e3)).values()) == [1.0, 1.01]
 
 
+def test_the_search_goes_down_until_a_rate_has_ended_below_the_start():
+    # Far above every good rate the losses say nothing of one another.
+    losses = [0.5, 0.9, 2.4, math.inf, 2.3, 2.6]
+    rates = [0.01 * FACTOR**i for i in range(6)]
+
+    def loss_of(lr):
+        return next(loss for known, loss in zip(rates, losses, strict=True) if math.isclose(lr, known))
+
+    ends = (rates[0] * 0.99, rates[-1] * 1.01)
+    assert list(searched(rates[4], loss_of, ends, start=2.0).values()) == losses
+    assert list(searched(rates[4], loss_of, ends).values()) == losses[3:]
+
+
 def test_the_search_stays_between_the_ends():
     loss_of, asked = valley(best=100.0)
     assert max(searched(0.1, loss_of, (0.01, 2.0))) == pytest.approx(1.0)

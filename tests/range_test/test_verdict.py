@@ -338,4 +338,4 @@ def test_a_dip_that_may_be_chance_is_told_where_the_line_shows_it():
         f"The loss went from 2.5 to {low:.3g}, lowest near {where:.3g}, but no more steadily"
         in reading.verdict
     )
-    assert f"(evidence {line.evidence:.1f}, where such a fall takes 2.4), and then rose." in reading.verdict
+    assert f"(evidence {line.evidence:.2f}, where such a fall takes 2.4), and then rose." in reading.verdict
