@@ -250,6 +250,10 @@ def signals_as_interrupts() -> Iterator[list[ExitCode]]:
         again = bool(came)
         name = signal.Signals(number).name
         came.append(_CODES[name])
+        if hasattr(signal, "SIGCHLD"):
+            # Torch's handler raises wherever the process is, and of a worker that reads data and got the
+            # same signal there is nothing to tell.
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         if not (again and name == "SIGHUP"):
             raise Terminated
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any
 
 import torch
@@ -97,6 +98,9 @@ def dead_worker(error: BaseException) -> DataError | None:
     if not isinstance(error, RuntimeError) or not matches:
         return None
     said = next((match for match in matches if match[2]), matches[0])
+    if said[2] and said[2].strip() in ("Terminated", "Hangup", "Interrupt"):
+        # Sent to the whole process group, it is on its way here, too, and raises what an interrupt raises.
+        time.sleep(0.5)
     how = f"was killed by signal {said[2].strip()}" if said[2] else "ended"
     why = {
         "Killed": "The system kills for want of memory: use fewer num_workers, or a smaller batch_size.",

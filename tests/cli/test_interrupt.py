@@ -48,3 +48,43 @@ def test_signal_leaves_what_was_measured(tmp_path, number, code):
     rows = (tmp_path / "run" / "range.csv").read_text().splitlines()
     assert len(rows) == record["steps"] + 1
     assert (tmp_path / "run" / "range.png").exists()
+
+
+SLOW_DATA = """
+import os, sys, time, torch
+from torch.utils.data import DataLoader, Dataset
+class Samples(Dataset):
+    def __len__(self): return 10000
+    def __getitem__(self, i):
+        if i % 50 == 0: open("training", "w").close()
+        time.sleep(0.005)
+        return torch.randn(8), torch.tensor(i % 2)
+def own(): return DataLoader(Samples(), batch_size=8, num_workers=2)
+class Net(torch.nn.Linear):
+    def __init__(self): super().__init__(8, 2)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "sigwaitinfo"), reason="no sigwaitinfo here")
+@pytest.mark.parametrize("target", ["slow.Samples", "slow.own"])
+def test_sigterm_to_the_group_is_no_error_of_the_workers_that_read_data(tmp_path, target):
+    (tmp_path / "slow.py").write_text(SLOW_DATA)
+    words = ["-q", "model=custom", "model._target_=slow.Net", "data=custom", f"data._target_={target}",
+             "trust=[slow]", "range.num_steps=5000", "hydra.run.dir=run"]  # fmt: skip
+    words += ["num_workers=2", "batch_size=8"] if target == "slow.Samples" else []
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lrfind", *words], cwd=tmp_path, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "training").exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(1)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    assert "num_workers" not in err
+    assert json.loads((tmp_path / "run" / "range.json").read_text())["status"] == "interrupted"
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)

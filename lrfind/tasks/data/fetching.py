@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import signal
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -195,6 +197,22 @@ def _start_worker(worker_id: int) -> None:
     # Ctrl-C reaches the whole process group; the main process ends its workers in its own time.
     for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):  # macOS and Windows have none
+        # Before there is another thread, so that none takes the signal.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_for_parent, args=(os.getppid(),), daemon=True).start()
     seed = torch.initial_seed()
     random.seed(seed)
     np.random.seed(seed % 2**32)
+
+
+def _end_for_parent(parent: int) -> None:
+    """Ends this worker at a SIGTERM of its parent; one to the whole process group is for the parent alone.
+
+    A worker that went by itself would be a fault of the data to the main process, and may be gone before the
+    main process has come to look at its own signal.
+    """
+    while True:
+        sender = signal.sigwaitinfo({signal.SIGTERM}).si_pid
+        if sender == parent or os.getppid() != parent:
+            os._exit(0)
