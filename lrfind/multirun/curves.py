@@ -76,7 +76,12 @@ def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     if job.command == "refine":
         last = max(int(row["round"]) for row in rows)
         rows = [row for row in rows if int(row["round"]) == last]
-    loss = "held_out_loss" if job.command == "verify" else "loss"
+    loss = "loss"
+    if job.command == "verify":
+        loss = "held_out_loss"
+        # Those of runs that were given up or left are losses on the way; one that diverged has no number.
+        end = str(job.record["judged_after"]["steps"])
+        rows = [row for row in rows if not row["loss"] and (row["step"] == end or row[loss] == "inf")]
     at_end: dict[tuple[str, ...], dict[tuple[float, str], float]] = defaultdict(dict)
     for row in rows:
         value = float(row[loss]) if row[loss] else math.nan

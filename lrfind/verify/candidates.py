@@ -92,6 +92,7 @@ class Trials:
         spent: Whether the search ended for want of steps.
         cut_off: Whether the last of the moves was interrupted.
         whose: What suggested the rate that is checked, in words; empty: the user gave the suggestion.
+        left: The rates that came to no end for want of steps alone; the others that did not were behind.
     """
 
     candidates: tuple[Candidate, ...]
@@ -103,6 +104,7 @@ class Trials:
     spent: bool = False
     cut_off: bool = False
     whose: str = RANGE_TEST
+    left: frozenset[float] = frozenset()
 
     @property
     def lrs(self) -> NDArray[np.float64]:
@@ -130,6 +132,14 @@ class Trials:
         taken = [trial.steps_taken for trial in self.seeds]
         most: NDArray[np.int64] = np.max([*taken, np.zeros(len(self.candidates), dtype=np.int64)], axis=0)
         return most
+
+    def short(self, rate: int) -> str:
+        """What became of a rate that came to no end on any seed."""
+        return f"{'left' if self.is_left(rate) else 'given up'} after {self.stops[rate]:,}"
+
+    def is_left(self, rate: int) -> bool:
+        """Whether a rate came to no end for want of steps alone."""
+        return self.candidates[rate].lr in self.left
 
     def reading(self, move: Move) -> float:
         """The held-out loss that a move came to; infinite where it diverged, NaN where it was cut off."""

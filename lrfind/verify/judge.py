@@ -11,7 +11,8 @@ A loss above the one a seed began at counts as that one: a run that lost everyth
 how far it went beyond is an accident that would drown the other seeds. A rate that diverged on any seed is
 never better than another, and worse than each that diverged on none and lowered the loss by more than the
 margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any. A rate
-that was given up on every seed had no chance any more, and is worse than the best.
+that was given up on every seed had no chance any more, and is worse than the best. Of one that was left for
+want of steps nothing is known but that it was not behind: it is not judged.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ import numpy as np
 from lrfind.statistics import paired_noise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
     Floats = NDArray[np.float64]
@@ -58,8 +61,8 @@ class Judgement:
         better: The rates clearly better than the checked one, best first.
         doubtful: Those that are better by more than the margin, but not by more than the noise.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
-            not diverge, but no rate lowered the loss, or the loss was not finite before training, so that
-            nothing can be said.
+            not diverge, but was left before its end, no rate lowered the loss, or the loss was not finite
+            before training, so that nothing can be said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, or
@@ -104,6 +107,7 @@ def judge(
     checked: int,
     margin: float,
     pinned: int | None = None,
+    left: Sequence[int] = (),
 ) -> Judgement:
     """Judges a rate by the final losses of all.
 
@@ -114,6 +118,7 @@ def judge(
         checked: Index of the rate in question.
         margin: Share of the drop, greater than 0.
         pinned: Index of a rate that a project has pinned.
+        left: Indices of the rates that came to no end for want of steps alone.
 
     Raises:
         ValueError: There is no seed or no rate, or the shapes do not belong together.
@@ -123,7 +128,7 @@ def judge(
     rates = np.asarray(lrs, dtype=np.float64)
     if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1] or rates.shape != ends.shape[1:]:
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
-    told = _Comparison(ends, begins, margin)
+    told = _Comparison(ends, begins, margin, left)
     order = told.ranked()
     best = order[0] if order and told.drop > 0 else None
     indices = range(ends.shape[1])
@@ -135,7 +140,7 @@ def judge(
     recommended = best if best is not None and not told.diverged[best] else None
     holds: bool | None = not (better or told.diverged[checked])
     if best is not None and told.seeds[checked] == 0:
-        holds = False  # it was given up
+        holds = None if checked in left else False  # it was given up
     if not math.isfinite(start) or (told.drop == 0 and not told.diverged[checked]):
         holds = None  # a loss that is not finite before training is not the rate's doing
     sensible, in_doubt = None, False
@@ -178,8 +183,9 @@ def ranked(finals: ArrayLike, starts: ArrayLike) -> list[int]:
 class _Comparison:
     """The final losses of several rates, compared on common seeds."""
 
-    def __init__(self, ends: Floats, begins: Floats, margin: float) -> None:
+    def __init__(self, ends: Floats, begins: Floats, margin: float, left: Sequence[int] = ()) -> None:
         self._ends = ends
+        self._left = left
         self._margin = margin
         self._known = ~np.isnan(ends)
         self.seeds = self._known.sum(axis=0)
@@ -258,8 +264,10 @@ class _Comparison:
         """Whether a rate is worse than the best by more than the noise, however little, or than the margin.
 
         On few seeds the noise may be any: a rate that lost half of the drop on both of two is none to take.
-        One that was given up had no chance any more.
+        One that was given up had no chance any more; one that was left has it still.
         """
+        if rate in self._left:
+            return False
         if not self.seeds[rate] or self.diverged[rate]:
             return True
         differences = self._differences(rate, best)

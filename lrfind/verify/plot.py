@@ -77,6 +77,9 @@ _NEAR, _LEAST = 0.4, 0.05
 """Shares of the drop: the right panel shows what is worse than the best by less than the first, and at least
 the second."""
 
+_HELD = {True: "holds", False: "does not hold", None: "is not judged"}
+"""What is said of the rate in question."""
+
 _CLIFF = 3.0
 """How far above the first loss, as a share of the fall below it, losses are cut off before they are smoothed:
 a cliff would be smeared over what is before it."""
@@ -198,7 +201,7 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
         times, seeds = int(judgement.diverged[rate]), int(judgement.seeds[rate])
         ended = f": ends at {judgement.means[rate]:.3g}"
         if not judgement.seeds[rate]:
-            ended = f": given up after {trials.stops[rate]:,}"
+            ended = f": {trials.short(rate)}"
         elif times:
             ended = ": diverged" if times == seeds else f": diverged on {times} of {seeds} seeds"
     return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose)}{ended}"
@@ -301,7 +304,7 @@ def _answer(trials: Trials | None, judgement: Judgement | None) -> list[str]:
         return ["no learning rate to check"]
     if judgement is None:
         return ["interrupted: not judged"]
-    if judgement.holds is None:
+    if judgement.holds is None and judgement.recommended is None:
         return ["nothing was learnt: not judged"]
     if judgement.recommended is None:
         found, held = [], "no rate holds"
@@ -310,7 +313,7 @@ def _answer(trials: Trials | None, judgement: Judgement | None) -> list[str]:
         lr = rate_text(float(trials.lrs[judgement.checked]))
         whose = roles_text(trials.candidates[judgement.checked], trials.whose).split(", ")[0]
         whose = f"the {whose}" if whose == ROLE_WORDS[Role.GIVEN] else whose
-        held = f"{whose} {lr} {'holds' if judgement.holds else 'does not hold'}"
+        held = f"{whose} {lr} {_HELD[judgement.holds]}"
     if judgement.pinned not in (None, judgement.checked) and judgement.sensible is False:
         refused = f"{rate_text(float(trials.lrs[judgement.pinned]))} is not sensible"
         found = [", ".join([*found, refused])]

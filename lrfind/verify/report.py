@@ -123,16 +123,17 @@ def _moves(trials: Trials) -> list[dict[str, Any]]:
     for move in trials.moves:
         key = (move.seed, move.lr)
         loss = trials.reading(move)
+        made = min(trials.taken(move), move.to)  # fewer where it diverged, or was cut off
         found.append(
             {
                 "seed": first + move.seed,
                 "lr": move.lr,
                 "from": at.get(key, 0),
-                "to": move.to,
+                "to": made,
                 "loss": loss if math.isfinite(loss) else None,
             }
         )
-        at[key] = move.to
+        at[key] = made
     return found
 
 
@@ -141,7 +142,8 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
     runs = [trial for trial in trials.seeds if trial.steps_taken[rate] or trial.diverged[rate]]
     finals = [float(trial.finals[rate]) for trial in runs]
     candidate = trials.candidates[rate]
-    status = "completed" if any(map(math.isfinite, finals)) else "given_up"
+    short = "left" if trials.is_left(rate) else "given_up"
+    status = "completed" if any(map(math.isfinite, finals)) else short
     if (
         trials.cut_off
         and trials.moves[-1].lr == candidate.lr
@@ -231,5 +233,5 @@ def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
 
 def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:
     if not judgement.seeds[rate]:
-        return f"given up after {trials.stops[rate]:,}"
+        return trials.short(rate)
     return "diverged" if judgement.diverged[rate] else f"{judgement.means[rate]:.4g}"

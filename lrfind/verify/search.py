@@ -213,9 +213,13 @@ class Search:
             yield from self._train(0, lr, stop)
             if self._first.is_gone(lr):
                 return
-            compares = stop >= self.stops.first and not self._is_early and self._first.has_moved(stop)
-            if compares and not self._first.may_win(lr, self._first.best(self._num_steps), stop):
+            if self._is_behind(lr, stop):
                 return
+
+    def _is_behind(self, lr: float, stop: int) -> bool:
+        """Whether a rate is far behind the best, as far as that can be told before the end."""
+        compares = stop >= self.stops.first and not self._is_early and self._first.has_moved(stop)
+        return compares and not self._first.may_win(lr, self._first.best(self._num_steps), stop)
 
     def _settle(self) -> Iterator[Move]:
         """Tries the neighbours of the best, and a rate in between, until none of them is better."""
@@ -287,6 +291,14 @@ class Search:
         lrs = sorted({lr for _, lr in tried.losses})
         finals = [[tried.final(seed, lr, self._num_steps) for lr in lrs] for seed in tried.starts]
         return [lrs[i] for i in ranked(finals, list(tried.starts.values()))] if finals else []
+
+    def unfinished(self) -> frozenset[float]:
+        """The rates that are not behind, and were left before their end for want of steps."""
+        if not self.is_spent:
+            return frozenset()
+        ended = self.ranked()
+        lrs = [lr for lr in self._first.lrs() if lr not in ended]
+        return frozenset(lr for lr in lrs if not (ended and self._is_behind(lr, self.tried.at(0, lr))))
 
     def _is_gone(self, lr: float) -> bool:
         return any(self.tried.has_diverged(seed, lr) for seed in self.tried.starts)

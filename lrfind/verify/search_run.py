@@ -132,6 +132,7 @@ class SearchRun:
             whose=checked.whose,
             spent=self._search.is_spent,
             cut_off=cut_off and bool(self._moves),
+            left=self._search.unfinished(),
         )
 
     def work_through(self) -> None:

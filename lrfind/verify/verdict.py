@@ -11,7 +11,6 @@ import numpy as np
 from lrfind.report.formatting import counted, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
-from lrfind.verify.first_seed import BEHIND
 from lrfind.verify.judge import judge
 from lrfind.verify.plan import horizon_text
 
@@ -60,6 +59,7 @@ def concluded(
         checked=index,
         margin=settings.margin,
         pinned=trials.index([Role.PINNED]),
+        left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
     )
     return judgement, conclude(trials, judgement, before=checked.steps)
 
@@ -97,6 +97,8 @@ class _Teller:
         ended = f"ended lowest of the {len(self._lrs)} rates tried"
         if len(self._lrs) == 1:
             ended = "is the only rate tried, and ended lower than it began"
+        elif left := len(self._trials.left):
+            ended += f" ({left} of them {'was' if left == 1 else 'were'} left before the end)"
         return Suggestion(
             lr=self._trials.candidates[index].lr,
             low=rounded(judged.low),
@@ -122,6 +124,12 @@ class _Teller:
         if judged.holds:
             return f"{name} holds: {said}{self._when(checked)}, {self._no_better()}"
         best = judged.recommended
+        if judged.holds is None:
+            return (
+                f"{name} is not judged: {said}, not behind the best, and was not trained to its end: the "
+                f"budget was spent. {self._lrs[best]} was, and {self._ended(best)}{self._when(best)}; more "
+                "verify.budget would tell which is better."
+            )
         return (
             f"{name} does not hold: {said}{self._when(checked)}. {self._lrs[best]} does: it "
             f"{self._ended(best)}, the lowest of the {len(self._lrs)} rates tried"
@@ -273,7 +281,7 @@ class _Teller:
         """On how many seeds the rates of the interval were compared with the best."""
         lrs, known = self._trials.lrs, ~np.isnan(self._trials.finals)
         inside = (lrs >= self._judged.low) & (lrs <= self._judged.high)
-        common = (known & known[:, [best]]).sum(axis=0)[inside]
+        common = (known & known[:, [best]]).sum(axis=0)[inside & known.any(axis=0)]
         most, least = int(common.max()), int(common.min())
         if most == 1:
             return "on one seed"
@@ -306,24 +314,14 @@ class _Teller:
         judged = self._judged
         times, seeds = int(judged.diverged[index]), int(judged.seeds[index])
         if seeds == 0:
-            trials, behind = self._trials, self._was_behind(index)
+            trials = self._trials
             return (
-                f"was {'given up' if behind else 'left'} after {trials.stops[index]:,} of "
-                f"{trials.num_steps:,} steps {horizon_text(trials.schedule)}"
-                f"{', far behind the best' if behind else ''}"
+                f"was {trials.short(index)} of {trials.num_steps:,} steps {horizon_text(trials.schedule)}"
+                f"{'' if trials.is_left(index) else ', far behind the best'}"
             )
         if times == 0:
             return f"ends at a held-out loss of {judged.means[index]:.3g}"
         return "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
-
-    def _was_behind(self, index: int) -> bool:
-        """Whether a rate was far behind the best after as many steps, and not only left for want of more."""
-        first, best = self._trials.seeds[0], self._judged.best
-        step = int(first.steps_taken[index])
-        if best is None or step not in first.read_at:
-            return False
-        losses = first.readings[:, first.read_at.index(step)]
-        return float(losses[index] - losses[best]) > BEHIND * self._judged.drop
 
     def _when(self, index: int) -> str:
         """Over how many steps and seeds a rate came to that, and along which schedule."""

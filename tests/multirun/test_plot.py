@@ -10,7 +10,12 @@ from lrfind.multirun.results import MultirunJob, jobs_of, note_job
 from lrfind.plotting.panel import Line
 from tests.panels import assert_readable
 
-RECORD = {"status": "completed", "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1}, "verdict": "It holds."}
+RECORD = {
+    "status": "completed",
+    "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1},
+    "verdict": "It holds.",
+    "judged_after": {"steps": 5},
+}
 
 
 def job(number=0, command="verify", **kwargs):
@@ -45,7 +50,9 @@ def test_short_runs_are_drawn_as_the_mean_of_the_seeds_at_each_rates_end(tmp_pat
         "0.1,0,0,2.0,2.0",
         "0.1,0,5,,1.0",
         "0.1,1,5,,1.5",
-        "1.0,0,5,,inf",
+        "0.3,0,0,2.0,2.0",
+        "0.3,0,3,,0.2",  # given up, or left: no loss at its end
+        "1.0,0,2,,inf",
     ]
     written(tmp_path / "0", "verify", "\n".join(rows))
     (curve,) = curves_of([job()], tmp_path)

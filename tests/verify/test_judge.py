@@ -128,6 +128,13 @@ def test_a_rate_that_was_given_up_is_worse_than_the_best_and_ends_the_interval()
     assert (judged.low, judged.high) == pytest.approx((0.1 / math.sqrt(10), 0.1 * math.sqrt(10)))
 
 
+def test_a_rate_that_was_left_for_want_of_steps_is_not_judged_and_cannot_be_told_from_the_best():
+    judged = judge([[0.9, NAN, 0.2, NAN]], [1.0], checked=1, margin=0.1, left=[1])
+    assert (judged.holds, judged.recommended, judged.better) == (None, 2, ())
+    # From half-way between 0.001 and 0.01 on; 1 was given up.
+    assert (judged.low, judged.high) == pytest.approx((0.01 / math.sqrt(10), 0.1 * math.sqrt(10)))
+
+
 @pytest.mark.parametrize("end", [0.45, NAN, INF])
 def test_the_interval_ends_before_a_rate_that_is_worse_by_more_than_the_margin_however_noisy(end):
     # On the two seeds of both the second is worse by 0.1 and 0.7: a mean of 0.4, noise of 1.9.
@@ -224,7 +231,10 @@ def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **
     seeds = tuple(runs_of(i, start, np.zeros((len(tried), 4)), row) for i, row in enumerate(finals))
     trials = Trials(tried, 4, seeds, **{"budget": 100} | options)
     where = trials.index([Role.PINNED])
-    judged = judging.judge(trials.lrs, trials.finals, trials.starts, checked=1, margin=margin, pinned=where)
+    left = [rate for rate in range(len(tried)) if trials.is_left(rate)]
+    judged = judging.judge(
+        trials.lrs, trials.finals, trials.starts, checked=1, margin=margin, pinned=where, left=left
+    )
     return conclude(trials, judged, before=20)
 
 
@@ -288,8 +298,20 @@ def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by
 def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     said = told([[NAN, NAN, 0.2]]).verdict
     assert said.startswith(
-        "The rate of the range test does not hold: 0.1 was left after 4 of 4 steps at a constant rate. 0.3 "
-        "does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+        "The rate of the range test does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, "
+        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+    )
+    left = told([[NAN, NAN, 0.2]], left=frozenset({0.1}), spent=True)
+    assert left.verdict.startswith(
+        "The rate of the range test is not judged: 0.1 was left after 4 of 4 steps at a constant rate, not "
+        "behind the best, and was not trained to its end: the budget was spent. 0.3 was, and ends at a "
+        "held-out loss of 0.2 after 4 steps at a constant rate (one seed; 1 before training); more "
+        "verify.budget would tell which is better."
+    )
+    assert left.suggestion.reason == (
+        "0.3 ended lowest of the 3 rates tried (1 of them was left before the end) after 4 steps at a "
+        "constant rate (one seed; 1 before training). From 0.0577 to 0.3 no rate can be told from it on one "
+        "seed."
     )
 
 

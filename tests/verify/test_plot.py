@@ -265,6 +265,33 @@ def test_a_rate_that_was_given_up_is_told_in_the_same_words_on_the_screen_and_in
     assert "0.3, searched: given up after 40" in entries
 
 
+def test_a_rate_that_was_left_for_want_of_steps_is_told_so_everywhere_and_not_judged():
+    measured = dataclasses.replace(trials([[1.5, 0.5, NAN, 0.2]]), left=frozenset({0.1}), spent=True)
+    measured.seeds[0].steps_taken[2] = 40
+    judgement = judged(measured, left=[2])
+    page = verify_page(measured, judgement, "")
+    assert answer_of(page) == "suggested 0.3; the range test's 0.1 is not judged"
+    assert of(page.panels[1], Label)[-1].colour == DARK
+    assert "0.1, the range test's: left after 40" in [placed.entry.text for placed in page.entries]
+    assert_readable(page)
+    conclusion = conclude(measured, judgement)
+    text = " ".join(line.text for line in shown(verify_lines(measured, judgement, conclusion, [])))
+    assert text.count("left after 40") == 2
+    assert "given up" not in text
+    record = verify_record(measured, judgement, plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)
+    assert (record["holds"], record["runs"][2]["status"]) == (None, "left")
+
+
+def test_the_record_of_a_search_says_how_many_steps_were_made_where_it_was_cut_off():
+    measured = trials([[NAN, 0.5, INF, NAN]])
+    measured.seeds[0].steps_taken[0] = 70
+    moves = (Move(0, 0.0333, STEPS), Move(0, 0.1, STEPS), Move(0, 0.01, STEPS))
+    cut = dataclasses.replace(measured, moves=moves, cut_off=True)
+    record = verify_record(cut, None, plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)
+    made = [(move["lr"], move["from"], move["to"], move["loss"]) for move in record["search"]]
+    assert made == [(0.0333, 0, STEPS, 0.5), (0.1, 0, 10, None), (0.01, 0, 70, None)]
+
+
 def test_the_screen_says_that_rates_are_compared_on_the_seeds_of_both():
     measured = trials([[1.5, 0.5, 0.2, 0.3], [1.4, NAN, 1.0, 1.1]])
     judgement = judged(measured)

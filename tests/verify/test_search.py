@@ -131,6 +131,22 @@ def test_the_budget_is_kept_and_a_whole_run_is_made_of_it(budget, start):
     assert search.is_spent or budget > 2500
 
 
+def test_a_rate_that_the_budget_left_is_told_from_one_that_is_behind():
+    # A low rate is far behind half-way; the others wait when the last steps have brought one to its end.
+    search = Search(0.03, num_steps=300, seeds=3, budget=650)
+    searched(search, valley)
+    ended = search.ranked()
+    others = {lr for _, lr in search.tried.losses} - set(ended)
+    assert search.is_spent
+    assert ended
+    assert others
+    behind = {lr for lr in others if valley(lr, 150) - valley(ended[0], 150) > 0.15 * 1.8}
+    assert search.unfinished() == others - behind
+    whole = Search(0.03, num_steps=300, seeds=3, budget=100_000)
+    searched(whole, valley)
+    assert (whole.is_spent, whole.unfinished()) == (False, frozenset())
+
+
 def test_it_ends_for_want_of_steps_only_where_the_next_run_does_not_fit():
     search = Search(0.03, num_steps=300, seeds=3, budget=1500)
     searched(search, valley)
