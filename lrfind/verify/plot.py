@@ -153,13 +153,14 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
 
 
 def _ends(trials: Trials, rate: int, colour: str, y: Axis) -> list[Layer]:
-    """Each seed's end, their mean where none diverged, and a cross where one did or ended above the frame."""
+    """Each seed's end, their mean where none diverged; at the edge what diverged, or lies above the frame."""
     lr, (low, high) = trials.candidates[rate].lr, y.limits
     finals = np.array([trial.finals[rate] for trial in trials.seeds])
     known = finals[np.isfinite(finals)]
     shown = known[known <= high]
-    lost = len(known) > len(shown) or bool(np.isinf(finals).any())
-    mean = known.mean(keepdims=True) if len(known) and not np.isinf(finals).any() else _NOTHING
+    diverged = bool(np.isinf(finals).any())
+    lost = diverged or len(known) > len(shown)
+    mean = known.mean(keepdims=True) if len(known) and not diverged else _NOTHING
     mean = mean[mean <= high]
     # A little below the edge, which has writing above it.
     edge = np.array([high - 0.025 * (high - low)] if lost else [])
@@ -171,7 +172,7 @@ def _ends(trials: Trials, rate: int, colour: str, y: Axis) -> list[Layer]:
     return [
         at_rate(shown, Shape.DOT, 3.0, 0.5),
         at_rate(mean, Shape.BAR, 13.0),
-        at_rate(edge, Shape.CROSS, 6.0),
+        at_rate(edge, Shape.CROSS if diverged else Shape.UP, 6.0),
     ]
 
 
@@ -187,6 +188,11 @@ def _key(trials: Trials | None, judgement: Judgement | None) -> Key:
         looks = Line(_NOTHING, _NOTHING, _GREY, dash=DOTTED)
         place = "" if start <= _held_out_axis(trials).limits[1] else " (above)"
         entries.append(Entry(f"held-out loss before training: {start:.3g}{place}", looks))
+    if (
+        trials is not None
+        and (trials.finals[np.isfinite(trials.finals)] > _held_out_axis(trials).limits[1]).any()
+    ):
+        entries.append(Entry("above the frame", Points(_NOTHING, _NOTHING, _GREY, shape=Shape.UP, size=6.0)))
     if judgement is not None and judgement.recommended is not None:
         looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
         low, high = rate_text(judgement.low), rate_text(judgement.high)
@@ -285,7 +291,7 @@ def _loss_axis(curves: list[Floats], level: float) -> Axis:
 
 
 def _held_out_axis(trials: Trials | None) -> Axis:
-    """The losses at the end that come near the lowest: of those above the frame there is a cross."""
+    """The losses at the end that come near the lowest: of those above the frame there is a triangle."""
     finals = _NOTHING if trials is None else trials.finals
     known, start = finals[np.isfinite(finals)], _start(trials)
     if start is None:

@@ -76,6 +76,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
         "0.1, the range test's: ends at 0.25",
         "0.3, searched: diverged on 1 of 2 seeds",
         "held-out loss before training: 2 (above)",
+        "above the frame",
         "0.0577 to 0.173: cannot be told from the best",
     ]
     assert [placed.entry.sample.colour == VERMILLION for placed in page.entries][:4] == [0, 0, 1, 0]
@@ -91,6 +92,8 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     (good,) = of(ends, Span)
     ends_of_it = (math.sqrt(0.0333 * 0.1), math.sqrt(0.1 * 0.3))
     assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
+    edge = {points.x[0]: points.shape for points in of(ends, Points)[2::3] if len(points.y)}
+    assert edge == {0.01: Shape.UP, 0.3: Shape.CROSS}  # above the frame, diverged
     # Two fifths of the drop from 2 to the lowest end, 0.2: with all of it good rates could not be told apart.
     assert ends.y.limits[0] < 0.2
     assert 0.92 <= ends.y.limits[1] < 1.1
