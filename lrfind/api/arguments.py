@@ -46,6 +46,9 @@ def for_python(function: Callable[Given, Found]) -> Callable[Given, Found]:
 
     @functools.wraps(function)
     def call(*args: Given.args, **kwargs: Given.kwargs) -> Found:
+        on_step = kwargs.get("on_step")
+        if on_step is not None and not callable(on_step):
+            raise UserError(f"on_step must be a function that takes a step, or None, got {on_step!r}.")
         try:
             return function(*args, **kwargs)
         except UserError as error:

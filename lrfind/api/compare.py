@@ -166,6 +166,13 @@ def compare(
     arguments = plain_arguments(given)
     optimizers = dict(optimizer) if isinstance(optimizer, Mapping) else {type(optimizer).__name__: optimizer}
     loaders = dict(loader) if isinstance(loader, Mapping) else {_batch_size(loader): loader}
+    for size, each in loaders.items():
+        own_size = getattr(each, "batch_size", None)
+        if own_size is not None and own_size != size:
+            raise UserError(
+                f"loader names a loader by the batch size {size!r}, and that loader has "
+                f"batch_size={own_size}: name each by its own."
+            )
     settings = CompareSettings(
         lrs=AUTO if lrs is None else list(lrs),
         num_lrs=num_lrs,

@@ -15,7 +15,7 @@ from lrfind.report.observers import Caller
 from lrfind.schedule.report import schedule_record
 from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv
-from lrfind.schedules.schedule import ScheduleTable
+from lrfind.schedules.schedule import Schedule, ScheduleTable
 from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, in_batches
 from lrfind.tasks.own_runs import SeededTask
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from lrfind.plotting.panel import Panel
     from lrfind.schedule.results import Outcome, Tried
     from lrfind.schedule.trial import TrialStep
-    from lrfind.schedules.schedule import Schedule
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 
@@ -184,7 +183,7 @@ def try_policies(
         began=began,
         device=task.device,
         arguments={"try_policies": arguments},
-        own=schedule_record(tables, tried, held_out=samples),
+        own=schedule_record(tried.courses, tried, held_out=samples),
     )
     return TrialResult(tried, task.title, content)
 
@@ -195,6 +194,13 @@ def _num_steps(schedules: Sequence[Schedule]) -> int:
     Raises:
         UserError: They are too few, or no two can be compared.
     """
+    listed = isinstance(schedules, (list, tuple))
+    for each in schedules if listed else [schedules]:
+        if not (listed and isinstance(each, Schedule)):
+            raise UserError(
+                f"schedules must be a list of schedules, got {each!r}: each is made of a policy's name, as "
+                "lrfind.policies.schedule('cosine', lr=0.1, num_steps=300)."
+            )
     if len(schedules) < 2:
         raise UserError("schedules must hold two or more, to be compared with one another.")
     names = [each.policy.value for each in schedules]

@@ -12,7 +12,6 @@ from lrfind.report.formatting import counted
 from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.schedule.trial_report import tried_record
 from lrfind.schedules.policy import Policy
-from lrfind.schedules.schedule import torch_code
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def policy_records(courses: Sequence[ScheduleTable]) -> list[dict[str, Any]]:
             "lr": course.schedule.lr,
             "num_steps": course.schedule.num_steps,
             "parameters": dict(course.schedule.parameters),
-            "code": torch_code(course.schedule),
+            "code": course.torch_code,
         }
         for course in courses
     ]
@@ -126,7 +125,7 @@ def schedule_lines(
     for course in courses:
         # Not indented, so that it can be pasted.
         lines += [Paragraph(""), Paragraph(f"{course.schedule.policy.value} in PyTorch:", "bold")]
-        lines += [Paragraph(line) for line in torch_code(course.schedule).splitlines()]
+        lines += [Paragraph(line) for line in course.torch_code.splitlines()]
     after = "scheduler.step() belongs after every optimizer.step(): the steps are updates, not epochs."
     return [*lines, Paragraph(after), *file_lines(files)]
 

@@ -83,7 +83,10 @@ def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
     trial = _trial(config, observer) if config.schedule.try_ else None
     peak = peak_of(config, None if trial is None else trial.data, observer)
     tables = [ScheduleTable.of(each) for each in _planned(with_bracket(config.schedule, peak), peak)]
-    return Worked(tables, peak, trial, None if trial is None else trial.run(tables))
+    if trial is None:
+        return Worked(tables, peak, None, None)
+    tried = trial.run(tables)
+    return Worked(list(tried.courses), peak, trial, tried)
 
 
 def _trial(config: ScheduleConfig, observer: Observer) -> Trial:

@@ -137,7 +137,10 @@ class Trial:
         return trial
 
     def run(self, courses: Sequence[ScheduleTable]) -> Tried:
-        """Trains under the policies until the user stops it; what was measured until then is kept."""
+        """Trains under the policies until the user stops it; what was measured until then is kept.
+
+        What it was trained under is in `courses` of the result: without a momentum that the optimizer lacks.
+        """
         num_steps = self._read_at[-1]
         total = len(courses) * self._seeds * num_steps
         done: list[RunSet] = []
@@ -150,7 +153,7 @@ class Trial:
                 for seed in range(self._seeds):
                     with self._open(seed) as task:
                         if shown is None:
-                            self._begin(task, courses)
+                            courses = self._begin(task, courses)
                             shown = watched.enter_context(self._observer.steps(total, self._words(total)))
                         done.append(self._one_seed(task, courses, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
@@ -166,6 +169,8 @@ class Trial:
     def _launched(self, courses: Sequence[ScheduleTable], total: int) -> Tried:
         """The same, with every seed wherever the launcher of this run has it done."""
         done: dict[int, RunSet] = {}
+        with self._open(0) as task:
+            courses = self._begin(task, courses)
         train = partial(
             _train,
             courses=tuple(courses),
@@ -173,8 +178,6 @@ class Trial:
             first_seed=self._first_seed,
             accuracy=self._accuracy,
         )
-        with self._open(0) as task:
-            self._begin(task, courses)
         try:
             words = self._words(total, lambda: f"{len(done)} of {self._seeds} seeds done")
             with self._observer.steps(total, words) as shown:
@@ -210,16 +213,18 @@ class Trial:
                 return False  # what else is wrong with the batch is said without it, too
         return True
 
-    def _begin(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
-        """Says how much there is to train, and keeps what the first task tells."""
+    def _begin(self, task: Task, courses: Sequence[ScheduleTable]) -> Sequence[ScheduleTable]:
+        """Says how much there is to train, and keeps what the first task tells; what its optimizer can do."""
         self.title = task.title
         moving = [course.schedule.policy.value for course in courses if course.momenta is not None]
         if moving and not momentum_of(task.optimizer):
             self.notes.append(
-                f"{moving[0]} was tried without its momentum, for the optimizer has none. The printed code "
-                "would set it nevertheless: add cycle_momentum=False to it, or try with optimizer=momentum."
+                f"{moving[0]} was tried without its momentum, for the optimizer has none; one that has is "
+                "optimizer=momentum."
             )
+            courses = [course.without_momentum() for course in courses]
         self._announce(task, courses)
+        return courses
 
     def _one_seed(
         self, task: Task, courses: Sequence[ScheduleTable], seed: int, shown: Callable[[TrialStep], None]

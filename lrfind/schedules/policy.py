@@ -75,6 +75,10 @@ class LearningRatePolicy(ABC):
     def torch_call(self) -> str:
         """The call that makes a scheduler of torch with these rates, as text."""
 
+    def torch_call_without_momentum(self) -> str:
+        """The same, with the optimizer's momentum left alone."""
+        return self.torch_call()
+
     @property
     def peak(self) -> float:
         """The highest rate; of a policy that only falls, the first one."""

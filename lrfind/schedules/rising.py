@@ -125,7 +125,15 @@ class OneCycle(LearningRatePolicy):
 
     def torch_call(self) -> str:
         """Torch's OneCycleLR."""
-        return call("OneCycleLR", max_lr=self.lr, total_steps=self.num_steps, **self.values)
+        return self._call(**self.values)
+
+    def torch_call_without_momentum(self) -> str:
+        """The same for an optimizer whose momentum is not to be moved."""
+        values = {name: value for name, value in self.values.items() if "momentum" not in name}
+        return self._call(**values, cycle_momentum=False)
+
+    def _call(self, **arguments: object) -> str:
+        return call("OneCycleLR", max_lr=self.lr, total_steps=self.num_steps, **arguments)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

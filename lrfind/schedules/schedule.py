@@ -54,10 +54,9 @@ class Schedule:
         """Whether the policy has a say in the momentum."""
         return self._made.momentum(0) is not None
 
-    @property
-    def torch_call(self) -> str:
-        """The call that makes a scheduler of torch with these rates, as text."""
-        return self._made.torch_call()
+    def torch_call(self, *, momentum: bool = True) -> str:
+        """The call that makes a scheduler of torch with these rates, and this momentum or none, as text."""
+        return self._made.torch_call() if momentum else self._made.torch_call_without_momentum()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +80,15 @@ class ScheduleTable:
         steps = range(schedule.num_steps + 1)
         momenta = np.array([schedule.momentum(i) for i in steps]) if schedule.moves_momentum else None
         return cls(schedule, np.array([schedule.rate(i) for i in steps]), momenta)
+
+    def without_momentum(self) -> ScheduleTable:
+        """The same for an optimizer that has no momentum to move."""
+        return dataclasses.replace(self, momenta=None)
+
+    @property
+    def torch_code(self) -> str:
+        """As `torch_code`; where the momentum is left alone, torch is told so."""
+        return torch_code(self.schedule, momentum=self.momenta is not None)
 
 
 def schedule(policy: str | Policy, *, lr: float, num_steps: int, **parameters: Any) -> Schedule:
@@ -111,14 +119,18 @@ def schedule(policy: str | Policy, *, lr: float, num_steps: int, **parameters: A
     return Schedule(chosen.policy, float(made.peak), num_steps, made.values)
 
 
-def torch_code(schedule: Schedule) -> str:
+def torch_code(schedule: Schedule, *, momentum: bool = True) -> str:
     """Code that makes `scheduler` from an `optimizer`, to be stepped after every update.
 
     The optimizer is to be made with the schedule's peak rate, but for `one_cycle` and `cyclic`, which set the
     rates themselves. The rates are those of `schedule.rate`, up to rounding, from update 0 to the last; where
     torch has the policy, the scheduler is torch's own.
+
+    Args:
+        schedule: The schedule.
+        momentum: Whether the momentum moves where the policy moves it.
     """
-    line = f"scheduler = {schedule.torch_call}"
+    line = f"scheduler = {schedule.torch_call(momentum=momentum)}"
     if POLICIES[schedule.policy].sets_peak:
         return line
     return f"# the optimizer is made with lr={schedule.lr!r}\n{line}"

@@ -90,9 +90,17 @@ def test_an_interrupt_is_passed_on_with_all_put_back():
         ({"seeds": 0}, "seeds must be at least 1, got 0"),
         ({"lrs": [0.1, -1.0]}, "lrs must be numbers greater than 0"),
         ({"judge": "speed"}, "judge must be one of"),
+        ({"on_step": 5}, "on_step must be a function that takes a step, or None, got 5"),
         ({"factor": 1.0}, "factor must be greater than 1"),
     ],
 )
 def test_bad_arguments_are_named(options, said):
     with pytest.raises(UserError, match=said):
         on_bowl(**options)
+
+
+def test_a_loader_named_by_another_batch_size_is_refused():
+    model = Bowl()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(UserError, match="by the batch size 32, and that loader has batch_size=4"):
+        compare(model, optimizer, None, {8: loader(8), 32: loader(4)}, [torch.zeros(3, 1)], samples=40)

@@ -217,6 +217,13 @@ def test_a_weak_sweep_is_followed_by_a_slower_one(shuffle):
     assert set(indices[60 + len(second) :]) <= set(range(200))
 
 
+def test_an_on_step_that_is_no_function_is_refused():
+    model = nothing_to_unlearn()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with pytest.raises(UserError, match="on_step must be a function that takes a step, or None, got 5"):
+        range_test(model, optimizer, nn.MSELoss(), DataLoader(noise(), batch_size=4), on_step=5)
+
+
 def test_an_iterator_is_swept_once():
     model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import torch
 
 from lrfind.report import record as records
 from lrfind.schedules.schedule import schedule
@@ -94,7 +95,20 @@ def test_one_cycle_moves_the_momentum_that_the_optimizer_has(on_bowl):
     last = rows(without)[-1]
     assert float(last["loss"]) == pytest.approx(losses("one_cycle", 0.1)[-1], rel=1e-9)
     assert "one_cycle was tried without its momentum" in without.record["warnings"][0]
-    assert "cycle_momentum=False" in without.err
+    code = without.record["policies"][1]["code"]
+    assert "cycle_momentum=False" in code
+    assert "max_momentum" not in code
+    assert "cycle_momentum=False" in without.out
+    assert "cycle_momentum" not in ran.out
+    assert " momentum" in ran.out
+    assert " momentum" not in without.out
+    assert "momentum" not in (without.folder / "schedule.csv").read_text().splitlines()[0]
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    names = {"optimizer": optimizer, "torch": torch}
+    exec(code, names)
+    assert optimizer.param_groups[0]["momentum"] == 0
+    first = schedule("one_cycle", lr=0.1, num_steps=STEPS).rate(0)
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(first)
 
 
 def test_a_single_policy_is_tried_against_fixed(on_bowl):
