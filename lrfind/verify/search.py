@@ -2,11 +2,11 @@
 
 The first seed brackets. The rate to check is trained for half of its steps, then twice of it, and as long as
 an end is ahead, the next rate beyond it. Those that are not far behind go on, and the one ahead goes to its
-end: only such a rate can be recommended. Its neighbours follow, by threes where there are none, and a rate in
-between, where a parabola through the three is lowest; each for as long as it is not far behind the best after
-as many steps. Whenever another is the best now, the same is done around that. Where the loss falls faster and
-faster, no comparison before the end is trusted. With a budget of less than two runs the first comparison
-comes after a sixth of the steps.
+end: only such a rate can be recommended. The rate to check follows, then the neighbours of the best, by
+threes where there are none, and a rate in between, where a parabola through the three is lowest; each for as
+long as it is not far behind the best after as many steps. Whenever another is the best now, the same is done
+around that. Where the loss falls faster and faster, no comparison before the end is trusted. With a budget of
+less than two runs the first comparison comes after a sixth of the steps.
 
 Where the lowest rate that was tried is not far behind either, a tenth of it is tried too: a range that is all
 too high can look like a valley.
@@ -203,9 +203,10 @@ class Search:
             if self._first.lrs(after):
                 lead = self._first.best(after)
         yield from self._train(0, lead, self._num_steps)
-        if not self._is_early:
-            for lr in order:
-                yield from self._try(lr)
+        # The rate to check before the others: of it an answer is wanted, whatever the budget.
+        others = [] if self._is_early else [lr for lr in order if lr != self.start]
+        for lr in (self.start, *others):
+            yield from self._try(lr)
 
     def _try(self, lr: float) -> Iterator[Move]:
         """Takes a rate on for as long as it may become the best."""

@@ -103,6 +103,19 @@ def test_on_a_plateau_no_rate_is_given_up_before_its_end():
     assert search.ranked()[0] < 1.0
 
 
+def test_the_rate_to_check_goes_to_its_end_before_the_others_that_are_not_behind():
+    def flat(lr, steps, seed=0):
+        return 2 - 1.5 * steps / 300 + 0.01 * abs(math.log(lr / 0.02))
+
+    search = Search(0.01, num_steps=300, seeds=1, budget=5000)
+    ends = [lr for lr, to in moves_of(search, flat, 2.0) if to == 300]
+    assert ends.index(0.01) <= 1  # after the one ahead
+    # On a plateau no comparison before the end is trusted: there it is trained whole however far away it is.
+    search = Search(3.0, num_steps=300, seeds=1, budget=20_000)
+    searched(search, plateau, start=1.0)
+    assert search.tried.at(0, 3.0) == 300
+
+
 def test_a_rate_that_is_far_behind_half_way_goes_no_further():
     search = Search(0.6, num_steps=30, seeds=1, budget=600)
     made = moves_of(search, dip, 1.0)
