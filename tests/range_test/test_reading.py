@@ -228,7 +228,7 @@ def test_suggestion_and_bracket_lie_within_the_ladder_wherever_that_begins(rule)
 def test_an_answer_below_the_first_rate_is_none_and_says_to_begin_lower():
     lrs = geometric(5e-3, 10.0, 60)
     losses = np.concatenate([[2.3], fall_and_cliff(np.log10(lrs), centre=-2.5, cliff=-1)])[:60]
-    made = Curve(lrs, losses, exponential_average(losses, 0.98), Status.COMPLETED, 60, momentum=0.99)
+    made = Curve(lrs, losses, exponential_average(losses, 0.98), Status.COMPLETED, 60, momentum=0.999)
     reading = read(made, rule=Rule.CENTRE)
     assert reading.rules["centre"] < 5e-3
     assert reading.suggestion is None

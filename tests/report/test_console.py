@@ -191,7 +191,8 @@ def test_a_terminal_shows_a_bar_with_step_rate_loss_and_time_left_and_takes_it_o
     terminal = a_terminal(monkeypatch, columns=100)
     monkeypatch.setattr(progress_module, "_BAR_SECONDS", 0.0)
     with Screen().steps(100) as on_step:
-        on_step(a_step(5))
+        for index in range(5, 9):
+            on_step(a_step(index))
         on_step(a_step(11, lr=1.3e-5, loss=2.31))
     shown = terminal.getvalue()
     assert "step 12 of 100, lr 1.3e-5, loss 2.31, " in shown
