@@ -54,29 +54,27 @@ class FirstSeed:
 
     def lrs(self, step: int = 0) -> list[float]:
         """The rates that were read after so many steps, rising; 0: all."""
-        return (
-            self._tried.lrs(0, step) if step else sorted(lr for seed, lr in self._tried.losses if seed == 0)
-        )
+        return self._tried.lrs(0, step)
 
     def is_gone(self, lr: float) -> bool:
         """Whether a run has diverged."""
         return self._tried.has_diverged(0, lr)
 
     def best(self, step: int) -> float:
-        """The rate that is ahead; of equals the lowest."""
-        return min(
-            self.lrs(step), key=lambda lr: (self._has_diverged_by(lr, step), self._level(lr, step), lr)
-        )
+        """The rate that is ahead."""
+        return self.in_order(step)[0]
 
     def in_order(self, step: int) -> list[float]:
-        """The rates that were read there, the one ahead first."""
-        return sorted(
-            self.lrs(step), key=lambda lr: (self._has_diverged_by(lr, step), self._level(lr, step), lr)
-        )
+        """The rates that were read there, the one ahead first, of equals the lowest."""
+
+        def place(lr: float) -> tuple[bool, float, float]:
+            return self._tried.has_diverged(0, lr, by=step), self._level(lr, step), lr
+
+        return sorted(self.lrs(step), key=place)
 
     def behind(self, lr: float, other: float, step: int) -> float:
         """By how much a rate is behind another, as a share of the drop; infinite where it has diverged."""
-        if self._has_diverged_by(lr, step):
+        if self._tried.has_diverged(0, lr, by=step):
             return math.inf
         gap = self._level(lr, step) - self._level(other, step)
         return gap / max(self._drop(step), math.ulp(0.0))
@@ -130,7 +128,3 @@ class FirstSeed:
         loss = self._tried.loss(0, lr, step)
         assert loss is not None
         return loss
-
-    def _has_diverged_by(self, lr: float, step: int) -> bool:
-        known = self._tried.losses[0, lr]
-        return any(math.isinf(loss) for at, loss in known.items() if at <= step)

@@ -41,10 +41,9 @@ class Tried:
 
     def loss(self, seed: int, lr: float, step: int) -> float | None:
         """Held-out loss of a run, at most that before training; None where it was not read there."""
-        known = self.losses.get((seed, lr), {})
-        if any(math.isinf(loss) for at, loss in known.items() if at <= step):
+        if self.has_diverged(seed, lr, by=step):
             return self.starts[seed]
-        found = known.get(step)
+        found = self.losses.get((seed, lr), {}).get(step)
         return None if found is None else min(found, self.starts[seed])
 
     def final(self, seed: int, lr: float, step: int) -> float:
@@ -57,9 +56,10 @@ class Tried:
         begun = sorted(lr for at, lr in self.losses if at == seed)
         return [lr for lr in begun if not step or self.loss(seed, lr, step) is not None]
 
-    def has_diverged(self, seed: int, lr: float) -> bool:
-        """Whether a run goes no further."""
-        return any(math.isinf(loss) for loss in self.losses.get((seed, lr), {}).values())
+    def has_diverged(self, seed: int, lr: float, *, by: float = math.inf) -> bool:
+        """Whether a run goes no further, as seen after so many steps."""
+        known = self.losses.get((seed, lr), {})
+        return any(math.isinf(loss) for at, loss in known.items() if at <= by)
 
     def at(self, seed: int, lr: float) -> int:
         """Steps that a run has made."""
