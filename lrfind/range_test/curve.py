@@ -78,6 +78,18 @@ class Curve:
         return not math.isfinite(loss) or abs(loss - start) <= SAME * max(abs(loss), abs(start), 1e-6)
 
     @property
+    def measured(self) -> Floats:
+        """What is read: the losses, or the shares of wrong answers where accuracies are, shape (steps,)."""
+        return self.losses if self.accuracies is None else 1 - self.accuracies
+
+    @property
+    def measured_at_start(self) -> Floats | None:
+        """The same of the model as it was at the start, or None where that was not measured."""
+        if self.accuracies is None:
+            return self.start_losses
+        return None if self.start_accuracies is None else 1 - self.start_accuracies
+
+    @property
     def causes(self) -> Floats:
         """The rate whose effect each loss first shows, shape (steps,): that of the step before.
 

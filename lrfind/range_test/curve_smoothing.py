@@ -37,7 +37,7 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     """Makes the line of a curve; it can be empty."""
     # A NaN ends the curve, and an infinity is no level: neither reaches a rule.
     steps = int(np.argmin(np.isfinite(curve.losses))) if not np.isfinite(curve.losses).all() else len(curve)
-    measured = curve.losses if curve.accuracies is None else 1 - curve.accuracies
+    measured = curve.measured
     averaged = curve.smoothed if curve.accuracies is None else exponential_average(measured, AVERAGE_BETA)
     first = curve.skip_start + int(curve.skip_start < len(curve) and curve.lrs[curve.skip_start] <= 0)
     last = steps - (curve.skip_end if curve.status in STOPPED_EARLY else 0)
@@ -88,9 +88,7 @@ def without_batches(curve: Curve, measured: Floats, read: slice) -> tuple[float 
     Returns:
         None and the losses as they are where the sweep is not paired.
     """
-    at_start = curve.start_losses if curve.paired else None
-    if curve.accuracies is not None:
-        at_start = None if at_start is None or curve.start_accuracies is None else 1 - curve.start_accuracies
+    at_start = curve.measured_at_start if curve.paired else None
     raw = measured[read]
     if at_start is None or len(raw) == 0 or not np.isfinite(at_start[read]).all():
         return None, raw

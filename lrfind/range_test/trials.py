@@ -192,12 +192,11 @@ def last_loss(curve: Curve, start: float) -> float:
     if curve.status is not Status.COMPLETED:
         return math.inf
     read = slice(len(curve) - max(1, round(READ * len(curve))), None)
-    measured = curve.losses if curve.accuracies is None else 1 - curve.accuracies
-    before = curve.start_losses if curve.accuracies is None else curve.start_accuracies
+    measured, before = curve.measured, curve.measured_at_start
     loss = float(measured[read].mean())
     if not curve.paired or before is None or not np.isfinite(before).all():
         return loss
-    level = float((before if curve.accuracies is None else 1 - before)[read].mean())
+    level = float(before[read].mean())
     if curve.accuracies is None and level > 0 and measured.min() >= 0:
         return start * loss / level  # a loss that is never negative stays so
     return start + loss - level
