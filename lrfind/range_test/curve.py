@@ -78,6 +78,11 @@ class Curve:
         return not math.isfinite(loss) or abs(loss - start) <= SAME * max(abs(loss), abs(start), 1e-6)
 
     @property
+    def metric(self) -> str:
+        """What is read, in words."""
+        return "loss" if self.accuracies is None else "share of wrong answers"
+
+    @property
     def measured(self) -> Floats:
         """What is read: the losses, or the shares of wrong answers where accuracies are, shape (steps,)."""
         return self.losses if self.accuracies is None else 1 - self.accuracies

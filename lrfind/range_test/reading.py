@@ -80,7 +80,6 @@ def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
     shape = shape_of(curve, smoothed)
     rules: dict[str, float | None] = {each.value: None for each in Rule}
     suggestion = None
-    what = "loss" if curve.accuracies is None else "share of wrong answers"
     if shape.answers:
         answers = {each: RULES[each](smoothed) for each in Rule}
         rules = {each.value: None if lr is None else rounded(lr) for each, lr in answers.items()}
@@ -90,8 +89,8 @@ def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
             # Of what was not tried nothing is known, not even that it is better than the first rate.
             shape = Shape.BELOW_LADDER
         else:
-            suggestion = _suggestion(smoothed, rule, answer, what, (first, last))
-    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed, metric=what)
+            suggestion = _suggestion(smoothed, rule, answer, curve.metric, (first, last))
+    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed, metric=curve.metric)
 
 
 RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {

@@ -63,8 +63,7 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         return f"{len(curve)} steps show no answer ({reading.shape.value})"
     if smoothed.share_lost >= FAINT:
         return None
-    what = "loss" if curve.accuracies is None else "share of wrong answers"
-    return f"in {len(curve)} steps the {what} fell by only {smoothed.share_lost:.1%} before it turned"
+    return f"in {len(curve)} steps the {curve.metric} fell by only {smoothed.share_lost:.1%} before it turned"
 
 
 def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:

@@ -184,7 +184,7 @@ def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     steps = len(curve)
     last_lr = rate_text(curve.lrs[-1]) if steps else "none"
-    what = "loss" if curve.accuracies is None else "share of wrong answers"
+    what = curve.metric
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
@@ -270,10 +270,9 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     else:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
-    what = "The loss" if curve.accuracies is None else "The share of wrong answers"
     high, low = told_apart(smoothed.plateau, float(smoothed.drawn[lowest]))
     said = (
-        f"Healthy: {what.lower()} fell from {high} to {low}, lowest near "
+        f"Healthy: the {curve.metric} fell from {high} to {low}, lowest near "
         f"{rate_text(smoothed.lrs[lowest])}, {end}."
     )
     weak = (
