@@ -49,15 +49,15 @@ RISEN = 0.5
 
 
 def highest_peak(reading: Reading) -> float | None:
-    """The highest rate that a peak may be above the suggestion; None without a suggestion.
+    """The highest rate that a peak may be above the suggestion; None where no peak goes with it.
 
     It is where the valley ends, or `RISEN` of where the loss rose above its start. Where the two are near,
     mostly with SGD without momentum, training breaks down at twice the middle of the valley before the
-    schedule has come down again. A sweep that showed too little, so that trials decided, sets no limit.
+    schedule has come down again. Where runs at constant rates decided, no sweep has shown a valley.
     """
-    if reading.suggestion is None:
+    if reading.suggestion is None or reading.suggestion.rule == TRIALS:
         return None
-    sides = None if reading.trials is not None else valley_sides(reading.smoothed)
+    sides = valley_sides(reading.smoothed)
     if sides is None:
         return math.inf
     climb = reading.smoothed.climb
@@ -70,15 +70,14 @@ def peak_within(lr: float, factor: float, highest: float) -> float:
 
 
 def peaks_record(reading: Reading, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The record's `peaks`: a peak a policy; none where none was measured, as where trials decided.
+    """The record's `peaks`: a peak a policy; none where none was measured.
 
     Args:
         reading: What was read from the curve.
         settings: How the test was made, in plain values by name; the number of sweeps changes nothing.
     """
     found, highest = reading.suggestion, highest_peak(reading)
-    tried = found is not None and found.rule == TRIALS
-    if found is None or highest is None or tried or measured_regret({**settings, "repeats": "auto"}) is None:
+    if found is None or highest is None or measured_regret({**settings, "repeats": "auto"}) is None:
         return []
     peaks = {policy: peak_within(found.lr, figures.factor, highest) for policy, figures in PEAKS.items()}
     return [

@@ -58,10 +58,16 @@ def test_a_peak_is_not_near_to_where_the_loss_rises():
         assert peak["factor"] == pytest.approx(end / narrow.suggestion.lr, rel=0.005)
 
 
-def test_a_sweep_that_trials_had_to_decide_for_sets_no_limit():
-    decided = replace(a_reading(last=0.06), trials=Trials(100, 1.0, {0.01: 0.5, 0.03: 0.4}, 200))
-    assert highest_peak(decided) == np.inf
-    assert {peak["factor"] for peak in peaks_record(decided, settings())} == {2.0}
+def test_where_trials_decided_there_is_no_peak():
+    trials = Trials(100, 1.0, {0.01: 0.5, 0.03: 0.4}, 200)
+    decided = replace(a_reading(), suggestion=trials.suggestion((1e-5, 10.0), "loss"), trials=trials)
+    assert highest_peak(decided) is None
+    assert peaks_record(decided, settings()) == []
+
+
+def test_trials_that_decided_nothing_leave_the_limit_of_the_sweep():
+    tried = replace(a_reading(last=0.06), trials=Trials(100, 1.0, {0.01: 1.5, 0.03: 1.4}, 200))
+    assert highest_peak(tried) == highest_peak(a_reading(last=0.06)) < np.inf
 
 
 def test_momentum_lowers_the_suggestion_and_not_the_highest_peak():
