@@ -37,6 +37,8 @@ from lrfind.range_test.repeats import sweep_lines
 from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from lrfind.range_test.curve import Curve
@@ -133,8 +135,9 @@ def curve_panel(
     checked = np.isfinite(checks) if checks is not None else np.zeros(len(curve), dtype=bool)
     check_y = checks[checked] if checks is not None else np.empty(0)
     finite = np.isfinite(values)
-    tried = np.array(list(trials.losses) if trials else [], dtype=np.float64)
-    ended = np.array(list(trials.losses.values()) if trials else [], dtype=np.float64)
+    lengths = trials.lengths if trials else ()
+    tried = np.array([lr for runs in lengths for lr in runs.losses], dtype=np.float64)
+    ended = np.array([loss for runs in lengths for loss in runs.losses.values()], dtype=np.float64)
     ended = 1 - ended if accuracy else ended
     x = _rate_axis(curve, suggestion, tried)
     if accuracy:
@@ -170,7 +173,7 @@ def curve_panel(
         ),
         Line(causes[checked], check_y, PURPLE, width=0.8),
         Points(causes[checked], check_y, PURPLE, "validation", shape=Shape.DIAMOND),
-        *_ends(tried, ended, y, trials),
+        *_ends(tried, ended, y, lengths),
         at_edge(finite & (values > top), top, "above the frame", Shape.UP, SKY),
         at_edge(finite & (values < bottom), bottom, "below the frame", Shape.DOWN, SKY),
         at_edge(~finite, top, "not finite", Shape.CROSS, BLACK),
@@ -191,20 +194,31 @@ def drawn_points(smoothed: SmoothedCurve, *, accuracy: bool) -> tuple[Floats, Fl
     return np.concatenate([smoothed.lrs, lr]), 1 - values if accuracy else values
 
 
-def _ends(lrs: Floats, ends: Floats, y: Axis, trials: Trials | None) -> list[Layer]:
-    """Where runs at constant rates end; what diverged, or ends outside, is marked at the edge."""
-    if trials is None:
+def _ends(lrs: Floats, ends: Floats, y: Axis, lengths: Sequence[Trials]) -> list[Layer]:
+    """Where runs at constant rates end; what diverged, or ends outside, is marked at the edge.
+
+    Args:
+        lrs: The rates, shape (runs,).
+        ends: Where they end, shape (runs,).
+        y: The axis that they stand along.
+        lengths: The runs of every length, of which the last decide, in the order of `lrs`.
+    """
+    if not lengths:
         return []
     shown, (bottom, top) = y.holds(ends), y.limits
     edge = np.where(ends[~shown] > bottom, top, bottom)
+    steps = np.repeat([runs.steps for runs in lengths], [len(runs.losses) for runs in lengths])
     return [
-        Points(
-            lrs[shown],
-            ends[shown],
-            DARK,
-            f"after {trials.steps} steps at one rate",
-            shape=Shape.DIAMOND,
-            size=5.0,
+        *(
+            Points(
+                lrs[shown & (steps == runs.steps)],
+                ends[shown & (steps == runs.steps)],
+                DARK,
+                f"after {runs.steps} steps at one rate",
+                shape=Shape.DIAMOND,
+                size=5.0 if runs is lengths[-1] else 3.0,
+            )
+            for runs in lengths
         ),
         Points(
             lrs[~shown],

@@ -106,7 +106,9 @@ def trials_record(trials: Trials) -> dict[str, Any]:
         "steps": trials.steps,
         "start_loss": trials.start,
         "runs": [
-            {"lr": lr, "loss": loss if math.isfinite(loss) else None} for lr, loss in trials.losses.items()
+            {"steps": runs.steps, "lr": lr, "loss": loss if math.isfinite(loss) else None}
+            for runs in trials.lengths
+            for lr, loss in runs.losses.items()
         ],
         "steps_taken": trials.taken,
     }
@@ -176,9 +178,10 @@ def repeats_line(repeats: Repeats | None) -> str:
         return ""
     if repeats.reason is None:
         return _spread_in_words(repeats)
-    alone = " and ".join("nothing" if lr is None else rate_text(lr) for lr in repeats.lrs)
-    count = len(repeats.lrs)
-    return f"{count} sweeps, each slower than the one before: {repeats.reason}. They answer {alone}."
+    alone = ", then ".join("none" if lr is None else rate_text(lr) for lr in repeats.lrs)
+    more = len(repeats.lrs) - 1
+    slower = "A slower sweep" if more == 1 else f"{more} slower sweeps"
+    return f"{slower} followed, since {repeats.reason}. Answers of the sweeps: {alone}."
 
 
 def _spread_in_words(repeats: Repeats) -> str:

@@ -90,10 +90,14 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
         shape: That of the last.
         trials: The runs, where there were any.
     """
-    said = f"{len(curves)} sweeps, each slower than the one before, show no more in {len(curves[-1]):,} steps"
-    said += (
-        "." if trials is None else f", nor do {len(trials.losses)} runs of {trials.steps} at constant rates."
-    )
+    steps, more = f"{len(curves[-1]):,} steps", len(curves) - 1
+    said = f"{more} slower sweeps, the last of {steps}, show no more"
+    if more == 1:
+        said = f"A slower sweep of {steps} shows no more"
+    if trials is not None:
+        runs = [f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths]
+        said += f", nor do {' and '.join(runs)} at constant rates"
+    said += "."
     if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
         return said
     return (

@@ -121,9 +121,10 @@ class Sweeps:
             reason: Why.
 
         Returns:
-            What the longest runs came to; None where the user stopped them.
+            What the longest runs came to, and the shorter ones; None where the user stopped them.
         """
         steps, before = TRIAL_STEPS, self.steps
+        trials: Trials | None = None
         ends = min(settings.start_lr, first), settings.end_lr
         self._observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
         while True:
@@ -138,7 +139,7 @@ class Sweeps:
             except KeyboardInterrupt:
                 self.interrupted = True
                 return None
-            trials = Trials(steps, start, losses, self.steps - before)
+            trials = Trials(steps, start, losses, self.steps - before, shorter=trials)
             if trials.share_lost >= FAINT or steps > TRIAL_STEPS:
                 return trials
             steps, first = LONGER * steps, trials.best

@@ -63,12 +63,19 @@ class Trials:
         losses: By rate, rising: the mean over the last third of the run, with the batches' noise cancelled;
             infinite where it diverged.
         taken: Training steps of these and of shorter runs before them.
+        shorter: The shorter runs before them, whose best showed little; None where there were none.
     """
 
     steps: int
     start: float
     losses: dict[float, float]
     taken: int
+    shorter: Trials | None = None
+
+    @property
+    def lengths(self) -> tuple[Trials, ...]:
+        """The runs of every length, the shortest first and these last."""
+        return (*(self.shorter.lengths if self.shorter else ()), self)
 
     @property
     def best(self) -> float:

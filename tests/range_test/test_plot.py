@@ -58,15 +58,22 @@ def test_each_measured_value_is_drawn_at_the_rate_whose_effect_it_shows():
 def test_runs_at_constant_rates_stand_where_they_ended_and_in_the_frame(accuracy):
     curve = a_curve(healthy(), **({"accuracies": np.linspace(0.1, 0.3, 100)} if accuracy else {}))
     ends = {1e-8: 0.7, 1e-2: 0.05, 0.3: np.inf}
-    reading = replace(reading_of(curve), trials=Trials(200, 2.3, ends, 600))
+    shorter = Trials(100, 2.3, {1e-2: 0.6, 0.1: np.inf}, 200)
+    reading = replace(reading_of(curve), trials=Trials(200, 2.3, ends, 800, shorter))
     panel = range_panel(curve, reading)
+    before = layer(panel, "after 100 steps at one rate")
+    assert (before.x.tolist(), before.y.tolist()) == ([1e-2], [pytest.approx(0.4 if accuracy else 0.6)])
     shown = layer(panel, "after 200 steps at one rate")
     assert shown.x.tolist() == [1e-8, 1e-2]
     assert shown.y.tolist() == pytest.approx([0.3, 0.95] if accuracy else [0.7, 0.05])
     assert panel.y.holds(shown.y).all()
     assert panel.x.holds(shown.x).all()
     diverged = layer(panel, "diverged, or outside the frame")
-    assert (diverged.x.tolist(), diverged.y.tolist()) == ([0.3], [panel.y.limits[0 if accuracy else 1]])
+    assert (diverged.x.tolist(), diverged.y.tolist()) == (
+        [0.1, 0.3],
+        [panel.y.limits[0 if accuracy else 1]] * 2,
+    )
+    assert shown.size > before.size
 
 
 def test_the_key_names_what_is_drawn_and_no_more():

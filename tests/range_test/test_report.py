@@ -12,7 +12,8 @@ from lrfind.range_test.horizon import at_horizon, purpose_of
 from lrfind.range_test.measured_regret import MEASURED
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.repeats import Repeats
-from lrfind.range_test.report import range_csv, range_lines, repeats_line
+from lrfind.range_test.report import range_csv, range_lines, repeats_line, trials_record
+from lrfind.range_test.trials import Trials
 from lrfind.suggestion import Status, rate_text
 from tests.screen import shown
 
@@ -106,3 +107,28 @@ def test_the_screen_says_so_where_there_is_no_suggestion():
 )
 def test_a_spread_is_never_a_factor_of_1(lrs, said):
     assert repeats_line(Repeats((0, 1, 2), (), lrs)).endswith(said)
+
+
+@pytest.mark.parametrize(
+    ("lrs", "said"),
+    [
+        ((None, 0.1), "A slower sweep followed, since it is flat. Answers of the sweeps: none, then 0.1."),
+        (
+            (1.0, None, 0.1),
+            "2 slower sweeps followed, since it is flat. Answers of the sweeps: 1, then none, then 0.1.",
+        ),
+    ],
+)
+def test_why_slower_sweeps_followed_is_told_with_what_each_answers(lrs, said):
+    assert repeats_line(Repeats((0, 1, 2)[: len(lrs)], (), lrs, "it is flat")) == said
+
+
+def test_the_record_has_runs_at_constant_rates_of_every_length_with_their_steps():
+    shorter = Trials(100, 2.0, {0.1: 2.0, 0.3: math.inf}, 110)
+    found = trials_record(Trials(200, 2.0, {0.1: 1.5}, 310, shorter))
+    assert found["runs"] == [
+        {"steps": 100, "lr": 0.1, "loss": 2.0},
+        {"steps": 100, "lr": 0.3, "loss": None},
+        {"steps": 200, "lr": 0.1, "loss": 1.5},
+    ]
+    assert (found["steps"], found["steps_taken"]) == (200, 310)

@@ -10,6 +10,7 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, slower, still_nothing, why_weak
+from lrfind.range_test.trials import Trials
 from lrfind.range_test.verdict import Shape
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
@@ -116,6 +117,11 @@ def test_a_linear_ladder_keeps_its_spacing():
 def test_where_no_sweep_has_an_answer_it_is_said_how_long_was_looked_for_one():
     curves = [curve(np.full(60, 2.0)), curve(np.full(40, 2.0))]
     said = still_nothing(curves, Shape.FLAT)
-    assert said.startswith("2 sweeps, each slower than the one before, show no more in 40 steps. A network")
+    assert said.startswith("A slower sweep of 40 steps shows no more. A network")
     # To train for longer is no advice where the rates are too high.
     assert still_nothing(curves, Shape.DIVERGES_AT_ONCE) == said[: said.index(" A network")]
+    runs = Trials(200, 2.0, {0.1: 2.0, 0.3: 2.0}, 700, Trials(100, 2.0, {0.1: 2.0, 0.3: 2.0, 1.0: 2.0}, 300))
+    assert still_nothing([*curves, curves[1]], Shape.DIVERGES_AT_ONCE, runs) == (
+        "2 slower sweeps, the last of 40 steps, show no more, nor do 3 runs of 100 steps and 2 runs of 200 "
+        "steps at constant rates."
+    )
