@@ -188,10 +188,10 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.HEALTHY:
         return _healthy(curve, smoothed)
     if shape is Shape.FALLS_TO_END:
-        high, low = told_apart(smoothed.plateau, float(smoothed.drawn[smoothed.lowest_drawn]))
         return (
-            f"The {what} fell to the end of the ladder ({last_lr}), from {high} to {low}, and did not turn: "
-            "the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it turns."
+            f"The {what} fell to the end of the ladder ({last_lr}),{_fall_in_words(smoothed)}, and did not "
+            "turn: the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it "
+            "turns."
         )
     if shape is Shape.FLAT and (highest := _lost_before_read(curve)) is not None:
         return (
@@ -255,7 +255,6 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
 
 
 def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
-    lowest = smoothed.lowest_drawn
     fall, deviation = smoothed.fall
     last_lr = rate_text(curve.lrs[-1])
     above = f"rose above its start at {rate_text(smoothed.climb[0])}" if smoothed.climb else None
@@ -270,11 +269,7 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     else:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
-    high, low = told_apart(smoothed.plateau, float(smoothed.drawn[lowest]))
-    said = (
-        f"Healthy: the {curve.metric} fell from {high} to {low}, lowest near "
-        f"{rate_text(smoothed.lrs[lowest])}, {end}."
-    )
+    said = f"Healthy: the {curve.metric} fell{_fall_in_words(smoothed, where=True)}, {end}."
     weak = (
         fall < 1.5 * SIGNIFICANT * deviation
         if smoothed.start is None
@@ -292,6 +287,24 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
             "100 or more."
         )
     return said
+
+
+def _fall_in_words(smoothed: SmoothedCurve, *, where: bool = False) -> str:
+    """From which level to which the drawn line fell; where it did not, the wider average that rules read.
+
+    Args:
+        smoothed: Of a loss that fell.
+        where: Whether the rate of the lowest place is said too.
+    """
+    lowest, average = smoothed.lowest_drawn, ""
+    start, least = smoothed.plateau, float(smoothed.drawn[lowest])
+    if least >= start:
+        lowest, average = smoothed.lowest, " on average over neighbouring rates"
+        least = float(smoothed.values[lowest])
+        start = least + smoothed.fall[0]
+    high, low = told_apart(start, least)
+    near = f", lowest near {rate_text(smoothed.lrs[lowest])}" if where else ""
+    return f" from {high} to {low}{average}{near}"
 
 
 def _lost_before_read(curve: Curve) -> float | None:

@@ -222,6 +222,21 @@ def test_a_curve_that_became_nan_says_where():
     assert f"no longer finite at {geometric(1e-5, 10.0, 100)[80]:.3g}" in said(losses)
 
 
+def test_a_fall_that_the_drawn_line_does_not_show_is_told_of_the_average_in_which_it_was_found():
+    # Noise with far outliers, which the line leaves out and the average does not.
+    shares = 1 + 0.01 * np.random.default_rng(1274).standard_t(1.5, 60) * np.geomspace(1e-3, 1, 60)
+    shares[-8:] += np.linspace(0, 2, 8)
+    curve = paired(shares)
+    smoothed = smoothed_curve(curve)
+    assert smoothed.drawn[smoothed.lowest_drawn] > smoothed.plateau
+    told = verdict(curve, smoothed, shape_of(curve, smoothed))
+    high, low = re.search(
+        r"^Healthy: the loss fell from (.+) to (.+) on average over neighbour", told
+    ).groups()
+    assert float(high) == smoothed.plateau > float(low)
+    assert float(low) == pytest.approx(smoothed.values[smoothed.lowest], rel=0.005)
+
+
 def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
     plain = sweep_of(healthy(), factor=None)
     wrong = np.clip(healthy() / 2.5, 0, 1)
