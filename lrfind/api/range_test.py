@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.report import each_csv, each_record, range_csv, range_record
 from lrfind.range_test.run import run_range_test
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, why_weak
 from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, in_batches
@@ -70,7 +71,7 @@ class RangeTestResult(Result):
     def __repr__(self) -> str:
         """Short: the suggestion, or that there is none, and the verdict."""
         found = "no suggestion" if self.suggestion is None else f"lr={self.suggestion.lr:g}"
-        return f"RangeTestResult({found}, steps={len(self.curve)}, verdict={self.verdict!r})"
+        return f"RangeTestResult({found}, steps={self.content['steps']}, verdict={self.verdict!r})"
 
     @property
     def lrs(self) -> Floats:
@@ -209,7 +210,7 @@ def range_test(
             `auto`: one, and where its answer is weak a slower one along the rates that moved something, whose
             answer counts; `result.repeats.reason` says why. Where that is weak too, short trainings at
             constant rates (not with `step`), in `result.reading.trials`. Where the loader is an iterator that
-            cannot begin again, it is left at one sweep.
+            cannot begin again, it is left at one sweep, and the verdict says so where more would follow.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         horizon: Length of the training that the suggestion is for, in steps or as `5 epochs`; the rate is
@@ -276,7 +277,13 @@ def range_test(
                 raise DataError(*map(in_arguments, error.paragraphs)) from error
         if Status.INTERRUPTED in (found.curve.status, found.curve.status if each is None else each.status):
             raise KeyboardInterrupt
-    reading = replace(found.reading, verdict=in_arguments(found.reading.verdict))
+    said = found.reading.verdict
+    if repeats == AUTO and isinstance(loader, Iterator) and (weak := why_weak(found.curve, found.reading)):
+        said += (
+            f" A slower sweep would follow, since {weak}, but the loader is an iterator, which cannot begin "
+            "again: give the DataLoader itself, or whatever makes such iterators."
+        )
+    reading = replace(found.reading, verdict=in_arguments(said))
     chosen = {name: getattr(settings, name).value for name in CHOICES}
     result = RangeTestResult(found.curve, reading, found.repeats, task.title, {}, each)
     content = content_of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,6 @@ from lrfind.training.object_state.objects import Limits, ObjectState
 from lrfind.training.rng import StreamState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch.optim import Optimizer
 
 _OF_A_LOADER = Limits(nbytes=2**24, elements=10_000)
@@ -78,7 +77,15 @@ class Snapshot:
         Warns:
             UserWarning: There is some.
         """
-        names = self._objects.not_understood + self._order.not_understood
+        names = list(self._objects.not_understood)
+        if self._order.not_understood and isinstance(self._loader, Iterator):
+            warnings.warn(
+                "the loader is an iterator, as iter(DataLoader) makes one: batches taken from it are gone. "
+                "Give the DataLoader itself, which begins again.",
+                stacklevel=3,
+            )
+        else:
+            names += self._order.not_understood
         if getattr(self._loader, "_iterator", None) is not None:
             names.append("the random streams of the loader's worker processes (persistent_workers)")
         if names:

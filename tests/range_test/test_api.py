@@ -212,6 +212,7 @@ def test_a_weak_sweep_is_followed_by_a_slower_one(shuffle):
     assert result.content["repeats"]["factor"] is None
     trials = result.reading.trials
     assert result.content["steps"] == 60 + len(second) + (0 if trials is None else trials.taken)
+    assert f"steps={result.content['steps']}, " in repr(result)
     indices = [step.index for step in told]
     assert indices[: 60 + len(second)] == [*range(60), *range(len(second))]
     assert set(indices[60 + len(second) :]) <= set(range(200))
@@ -224,13 +225,25 @@ def test_an_on_step_that_is_no_function_is_refused():
         range_test(model, optimizer, nn.MSELoss(), DataLoader(noise(), batch_size=4), on_step=5)
 
 
-def test_an_iterator_is_swept_once():
+def test_an_iterator_is_swept_once_and_the_verdict_says_what_would_follow():
     model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    batches = iter(list(DataLoader(noise(), batch_size=4))[:60])
-    result = range_test(model, optimizer, nn.MSELoss(), batches, end_lr=0.1)
+    loader = DataLoader(noise(), batch_size=4)
+    result = range_test(model, optimizer, nn.MSELoss(), iter(list(loader)[:60]), end_lr=0.1)
     assert result.repeats is None
     assert len(result.curve) == 60
+    said = " A slower sweep would follow, since 60 steps show no answer "
+    assert said in result.verdict
+    assert result.content["verdict"] == result.verdict
+    assert said not in range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1, repeats=1).verdict
+
+
+def test_the_iterator_of_a_loader_is_warned_of_in_words_of_the_loader():
+    model = nothing_to_unlearn()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(noise(), batch_size=4, shuffle=True)
+    with pytest.warns(UserWarning, match="^the loader is an iterator, as iter.*Give the DataLoader itself"):
+        range_test(model, optimizer, nn.MSELoss(), iter(loader), num_steps=10)
 
 
 @pytest.mark.parametrize(
