@@ -92,20 +92,21 @@ def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
 def _loggers_kept() -> Iterator[None]:
     """Hydra's handlers write to the streams of one run; they must not outlive it in a longer process.
 
-    What our own code warns of meanwhile is said on stderr.
+    What our own code warns of meanwhile is said on stderr, once.
     """
     from lrfind.report import console
 
     class ToScreen(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.warn(record.getMessage())
+            console.warn_once(record.getMessage())
 
     root, own = logging.getLogger(), logging.getLogger("lrfind")
     handlers, level = root.handlers[:], root.level
     to_screen = ToScreen(logging.WARNING)
     own.addHandler(to_screen)
     try:
-        yield
+        with console.each_warning_once():
+            yield
     finally:
         own.removeHandler(to_screen)
         root.handlers[:] = handlers

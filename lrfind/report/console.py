@@ -36,6 +36,10 @@ _quiet: list[bool] = [False]
 """Whether errors alone are written to stderr; the last one counts."""
 
 
+_warned: list[set[str]] = []
+"""What `warn_once` has said, within each `each_warning_once`."""
+
+
 @contextmanager
 def errors_only(wanted: bool) -> Iterator[None]:
     """Where it is wanted, stderr gets errors alone: no progress, no notes, no warnings of anybody's."""
@@ -80,6 +84,25 @@ def warn(message: str) -> None:
     """Says on stderr what the user should know of, though the run goes on."""
     if not is_quiet():
         _say("lrfind: warning: ", message, style="bold yellow")
+
+
+@contextmanager
+def each_warning_once() -> Iterator[None]:
+    """Inside, `warn_once` says what it is given the first time alone, however many jobs and runs give it."""
+    _warned.append(set())
+    try:
+        yield
+    finally:
+        _warned.pop()
+
+
+def warn_once(message: str) -> None:
+    """Warns of what is true of the task: it is met whenever the task is built, and once more at the end."""
+    if _warned and message in _warned[-1]:
+        return
+    if _warned:
+        _warned[-1].add(message)
+    warn(message)
 
 
 def note(message: str) -> None:

@@ -119,7 +119,7 @@ def finish(
                 f"{failure} The suggested learning rate was {rate_text(lr)}; the results are in {directory}."
             )
     for warning in content.get("warnings", []):
-        console.warn(warning)
+        console.warn_once(warning)
     if show is Show.RECORD:
         console.write(to_json(content))
     elif show is Show.TABLE:

@@ -156,6 +156,25 @@ def test_where_slower_sweeps_are_weak_too_runs_at_constant_rates_decide(lrfind):
     assert "trials" not in one.record  # who asks for a rule gets its answer
 
 
+def test_what_is_logged_of_the_task_is_said_once_however_often_it_is_built(lrfind, monkeypatch):
+    import logging
+
+    from lrfind.tasks import build
+
+    def notes_of(data):
+        logging.getLogger("lrfind.tasks.data").warning("%s are odd", data.name)
+        return []
+
+    monkeypatch.setattr(build, "notes_of", notes_of)
+    for folder in ("first", "second"):
+        ran = lrfind("range.repeats=3", folder=folder)
+        assert ran.record["warnings"] == ["digits are odd"]
+        assert ran.err.count("lrfind: warning: digits are odd\n") == 1
+    jobs = lrfind("-m", "seed=1,2", folder="jobs")
+    assert jobs.code == 0, jobs.err
+    assert jobs.err.count("digits are odd") == 1
+
+
 def test_who_interrupts_the_runs_at_constant_rates_is_told_what_the_sweeps_answer(lrfind, monkeypatch):
     from lrfind.range_test import sweeps
 
