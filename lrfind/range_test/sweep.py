@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -166,10 +166,10 @@ def sweep(
     try:
         start = InitialModel(objective, optimizer) if options.paired else None
         for i, lr in enumerate(lrs.tolist()):
-            measured: dict[str, Tensor | None] = {}
-            if validation is not None:
-                due = i % options.validation_every == 0
-                measured["validation_losses"] = evaluate(objective, validation)[0] if due else None
+            measured: dict[str, Tensor] = {}
+            validated: Tensor | None = None
+            if validation is not None and i % options.validation_every == 0:
+                validated = evaluate(objective, validation)[0]
             source = batches
             if start is not None or peers is not None:
                 drawn = [next(batches) for _ in range(steps.accumulation_steps)]
@@ -177,26 +177,31 @@ def sweep(
                 if peers is not None:
                     peers.agree()
                 if start is not None:
-                    measured["start_losses"], measured["start_accuracies"] = start.measure(drawn)
+                    measured["start_losses"], right = start.measure(drawn)
+                    if right is not None:
+                        measured["start_accuracies"] = right
                     if peers is not None:
                         peers.agree()
             set_lr(lr)
-            loss, measured["accuracies"] = train_step(objective, optimizer, source, steps)
-            if validation is not None and not due:
-                measured["validation_losses"] = loss.new_full((), math.nan)
+            loss, right = train_step(objective, optimizer, source, steps)
+            if right is not None:
+                measured["accuracies"] = right
+            if validation is not None:
+                nothing = loss.new_full((), math.nan)
+                measured["validation_losses"] = nothing if validated is None else validated
             if readback is None:
-                columns = [name for name, value in measured.items() if value is not None]
+                columns = list(measured)
                 width = 1 + len(columns)
                 readback = Readback(task.device, len(lrs), width, fixed_lag=peers is not None)
-            readback.push(loss, *[value for value in measured.values() if value is not None])
-            if any(record.take(values) for values in readback.ready()):
+            readback.push(loss, *measured.values())
+            if record.take(readback.ready()):
                 break
         else:
             if readback is not None:
-                any(record.take(values) for values in readback.ready(all_of_them=True))
+                record.take(readback.ready(all_of_them=True))
     except KeyboardInterrupt:
         if readback is not None and peers is None:  # what is under way is measured by all or by none
-            any(record.take(values) for values in readback.ready(all_of_them=True))
+            record.take(readback.ready(all_of_them=True))
         status = Status.INTERRUPTED
     except Exception as error:
         if options.paired and out_of_memory(error):
@@ -261,21 +266,24 @@ class _Record:
         self._diverged = DivergenceTest(options.stop_factor, grace=grace)
         self._rows: list[tuple[float, ...]] = []  # smoothed loss, then the values as measured
 
-    def take(self, values: tuple[float, ...]) -> bool:
-        """Takes the next step's values; True where the sweep ends with it."""
-        if self._peers is not None:
-            values = self._peers.mean(values)
-        loss = values[0]
-        index = len(self._rows)
-        smoothed = self._average.update(loss)
-        self._rows.append((smoothed, *values))
-        if self._on_step is not None:
-            self._on_step(Step(index, float(self._lrs[index]), loss, smoothed))
-        if not math.isfinite(loss):
-            self.ended = Status.NONFINITE
-        elif self._diverged.update(loss, smoothed):
-            self.ended = Status.DIVERGED
-        return self.ended is not None
+    def take(self, steps: Iterable[tuple[float, ...]]) -> bool:
+        """Takes the values of the next steps; True where the sweep ends with one, and no more is taken."""
+        for values in steps:
+            if self._peers is not None:
+                values = self._peers.mean(values)
+            loss = values[0]
+            index = len(self._rows)
+            smoothed = self._average.update(loss)
+            self._rows.append((smoothed, *values))
+            if self._on_step is not None:
+                self._on_step(Step(index, float(self._lrs[index]), loss, smoothed))
+            if not math.isfinite(loss):
+                self.ended = Status.NONFINITE
+            elif self._diverged.update(loss, smoothed):
+                self.ended = Status.DIVERGED
+            if self.ended is not None:
+                return True
+        return False
 
     def curve(
         self, status: Status, names: Sequence[str], *, momentum: float, epoch_steps: float | None

@@ -67,8 +67,12 @@ def own_batch(batch: Any, *, clone: bool) -> Any:
     """
     if isinstance(batch, Tensor):
         return batch.clone() if clone else batch
-    if not clone and type(batch) is tuple and all(isinstance(item, Tensor) for item in batch):
-        return batch  # which cannot be taken apart
+    if not clone and type(batch) in (tuple, list):  # what batches mostly are, between any two steps
+        for item in batch:
+            if not isinstance(item, Tensor):
+                break
+        else:
+            return batch if type(batch) is tuple else batch.copy()  # a tuple cannot be taken apart
     return _rebuilt(batch, lambda item: own_batch(item, clone=clone))
 
 
@@ -112,13 +116,17 @@ def _first_length(batch: Any) -> int | None:
 
 
 def inputs_of(batch: Any) -> Any:
-    """What the model takes of a batch that is no mapping.
+    """What the model takes of a batch; of a mapping all of it.
 
     Raises:
-        BatchError: The batch is no tuple or list.
+        BatchError: The batch is no tuple, list or mapping.
     """
     # What batches are made of stands first: an abstract class takes ten times as long to tell.
-    if isinstance(batch, (tuple, list, Sequence)) and not isinstance(batch, (str, bytes)) and batch:
+    if isinstance(batch, (tuple, list)) and batch:
+        return batch[0]
+    if isinstance(batch, Mapping):
+        return batch
+    if isinstance(batch, Sequence) and not isinstance(batch, (str, bytes)) and batch:
         return batch[0]
     raise BatchError(
         f"data: a batch must be a tuple (inputs, target, ...) or a dict, and is {described(batch)}."
@@ -131,9 +139,11 @@ def target_of(batch: Any) -> Any:
     Raises:
         BatchError: The batch holds none.
     """
+    if isinstance(batch, (tuple, list)) and len(batch) > 1:
+        return batch[1]
     if isinstance(batch, Mapping):
         return batch
-    if isinstance(batch, (tuple, list, Sequence)) and len(batch) > 1:
+    if isinstance(batch, Sequence) and len(batch) > 1:
         return batch[1]
     raise BatchError(
         f"data: a batch holds no target for the criterion: it is {described(batch)}, and (inputs, target) "

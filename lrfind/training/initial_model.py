@@ -72,7 +72,6 @@ class InitialModel:
         self._streams = RandomStreams({p.device for p in moved.values()})
         self._clones = True
 
-    @torch.no_grad()
     def measure(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor | None]:
         """The mean loss, and accuracy where the objective measures it, over batches; nothing is moved.
 
@@ -109,10 +108,13 @@ class InitialModel:
         what a small network's forward pass does.
         """
         streams = self._streams.now()
+        with_gradients = torch.is_grad_enabled()
         under_training = [p.data for p, _ in self._parameters]
-        live = [_buffer(module, name) for module, name, _ in self._buffers]
+        live = [_buffer(module, name) for module, name, _ in self._buffers] if self._buffers else ()
         try:
-            self._exchange_shards()
+            torch.set_grad_enabled(False)
+            if self._shards:
+                self._exchange_shards()
             for p, copy in self._parameters:
                 p.data = copy
             for module, name, copy in self._buffers:
@@ -125,10 +127,12 @@ class InitialModel:
                 p.data = data
             if live:
                 self._put_back(live)
-            self._exchange_shards()
+            if self._shards:
+                self._exchange_shards()
+            torch.set_grad_enabled(with_gradients)
             self._streams.put_back(streams)
 
-    def _put_back(self, live: list[Tensor | None]) -> None:
+    def _put_back(self, live: Sequence[Tensor | None]) -> None:
         """The buffers of the model under training, in the place of those that the pass has left."""
         self._buffers = [
             (module, name, copy if (now := _buffer(module, name)) is None else now)

@@ -77,26 +77,43 @@ class Objective:
             BatchError: Model or loss cannot take the batch; the message says the shapes.
             DeviceError: The memory of the device does not suffice.
         """
+        if self.autocast is nullcontext:  # and not entered, which takes as long as a small layer
+            return self._measured(batch)
+        with self.autocast():
+            return self._measured(batch)
+
+    def loss_only(self) -> Objective:
+        """The same without the share of right answers, for steps that have no use for it."""
+        other = copy.copy(self)
+        other.accuracy = False
+        return other
+
+    def _measured(self, batch: Any) -> tuple[Tensor, Tensor | None]:
+        """What a call returns, computed in whatever context is open."""
         outputs: Any = None
         target: Any = None
         part = "model" if self.forward is None else "forward"
         try:
-            with self.autocast():
-                outputs = self._outputs(batch)
-                if self.criterion is None:
-                    right = _own_right_answers(outputs, batch) if self.accuracy else None
-                    return _own_loss(outputs), right
-                part = "criterion"
-                target = target_of(batch)
-                if self._first is None:
+            if self.forward is not None:
+                outputs = self.forward(self.model, batch)
+            elif self.criterion is not None:
+                outputs = self.model(inputs_of(batch))
+            else:
+                outputs = _of_whole(self.model, batch)
+            if self.criterion is None:
+                right = _own_right_answers(outputs, batch) if self.accuracy else None
+                return _own_loss(outputs), right
+            part = "criterion"
+            target = target_of(batch)
+            if self._first is None:
+                loss = self.criterion(outputs, target)
+            else:
+                self._first.check(outputs, target)
+                self._first = None
+                with warnings.catch_warnings():
+                    # Where torch warns of this it repeats numbers until the shapes are the same.
+                    warnings.filterwarnings("error", "Using a target size")
                     loss = self.criterion(outputs, target)
-                else:
-                    self._first.check(outputs, target)
-                    self._first = None
-                    with warnings.catch_warnings():
-                        # Where torch warns of this it repeats numbers until the shapes are the same.
-                        warnings.filterwarnings("error", "Using a target size")
-                        loss = self.criterion(outputs, target)
         except UserError:
             raise
         except Exception as error:
@@ -112,22 +129,14 @@ class Objective:
             loss = loss.reshape(())
         return loss, _share_of_right_answers(outputs, target) if self.accuracy else None
 
-    def loss_only(self) -> Objective:
-        """The same without the share of right answers, for steps that have no use for it."""
-        other = copy.copy(self)
-        other.accuracy = False
-        return other
 
-    def _outputs(self, batch: Any) -> Any:
-        if self.forward is not None:
-            return self.forward(self.model, batch)
-        if self.criterion is not None:
-            return self.model(batch if isinstance(batch, Mapping) else inputs_of(batch))
-        if isinstance(batch, Mapping):
-            return self.model(**batch)
-        if isinstance(batch, Sequence):
-            return self.model(*batch)
-        return self.model(batch)
+def _of_whole(model: nn.Module, batch: Any) -> Any:
+    """The outputs of a model that computes its own loss."""
+    if isinstance(batch, Mapping):
+        return model(**batch)
+    if isinstance(batch, Sequence):
+        return model(*batch)
+    return model(batch)
 
 
 def _own_loss(outputs: Any) -> Tensor:

@@ -45,7 +45,7 @@ class Readback:
     def push(self, *values: Tensor) -> None:
         """Takes the values of the next step, each a tensor without axes on the device."""
         if not self._behind:
-            self._here.append(tuple([value.item() for value in values]))
+            self._here.append(tuple(map(torch.Tensor.item, values)))
             return
         row = torch.stack([value.detach().double() for value in values])
         self._host[self._pushed].copy_(row, non_blocking=True)

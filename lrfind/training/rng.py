@@ -28,16 +28,22 @@ class StreamState:
     """
 
     def __init__(self, devices: Collection[torch.device], *, others: bool = True) -> None:
-        self._torch = torch.get_rng_state()
-        self._cuda = {device: torch.cuda.get_rng_state(device) for device in devices if device.type == "cuda"}
-        self._mps = torch.mps.get_rng_state() if any(d.type == "mps" for d in devices) else None
+        self._torch = torch.default_generator.get_state()
+        self._cuda: dict[torch.device, torch.Tensor] = {}
+        self._mps: torch.Tensor | None = None
+        for device in devices:
+            if device.type == "cuda":
+                self._cuda[device] = torch.cuda.get_rng_state(device)
+            elif device.type == "mps":
+                self._mps = torch.mps.get_rng_state()
         self._others = (random.getstate(), np.random.get_state()) if others else None
 
     def restore(self) -> None:
         """Puts the streams back there."""
-        torch.set_rng_state(self._torch)
-        for device, state in self._cuda.items():
-            torch.cuda.set_rng_state(state, device)
+        torch.default_generator.set_state(self._torch)
+        if self._cuda:
+            for device, state in self._cuda.items():
+                torch.cuda.set_rng_state(state, device)
         if self._mps is not None:
             torch.mps.set_rng_state(self._mps)
         if self._others is not None:

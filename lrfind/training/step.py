@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from lrfind.errors import BatchError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.training.batch import num_samples
+from lrfind.training.optimizer import clear_gradients
 from lrfind.training.step_errors import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def train_step(
     parts = options.accumulation_steps
     total: Tensor | None = None
     accuracy: Tensor | None = None
-    optimizer.zero_grad()
+    clear_gradients(optimizer)
     for _ in range(parts):
         batch = next(batches)
         loss, right = objective(batch)
