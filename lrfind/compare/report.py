@@ -60,6 +60,7 @@ def _rows(
 def announced(
     *,
     rates: int,
+    each: bool,
     optimizers: int,
     batch_sizes: int,
     seeds: int,
@@ -74,6 +75,7 @@ def announced(
 
     Args:
         rates: How many a run.
+        each: Whether not all runs have the same.
         optimizers: How many.
         batch_sizes: How many.
         seeds: How many.
@@ -84,7 +86,7 @@ def announced(
         stacked: Share of the runs whose rates are trained side by side.
         launcher: What runs them elsewhere, if anything.
     """
-    factors = [counted(rates, "rate")]
+    factors = [counted(rates, "rate") + (" each" if each else "")]
     factors += [counted(optimizers, "optimizer")] if optimizers > 1 else []
     factors += [counted(batch_sizes, "batch size"), counted(seeds, "seed"), budget]
     how = [f"{processes} at a time"] if processes > 1 else []
@@ -116,11 +118,12 @@ def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequenc
 def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
     best = cell.best
     tried = f"{len(cell.lrs)}, {rate_text(cell.lrs[0])} to {rate_text(cell.lrs[-1])}"
+    tried = tried if len(cell.lrs) > 1 else "1"
     if best is None:
         return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), "diverged", tried]
     low = "<" if best.open_below and best.edge is Edge.LOW else ""
     high = ">" if best.open_above and best.edge is Edge.HIGH else ""
-    between = f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}"
+    between = f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}" if best.low < best.high else ""
     right = [_mean_text(cell.accuracies[:, best.index], percent=True)] if accuracy else []
     loss = _mean_text(cell.losses[:, best.index])
     return [f"{cell.batch_size}", rate_text(best.lr), between, *right, loss, tried]

@@ -167,6 +167,7 @@ class Study:
         self._observer.note(
             announced(
                 rates=len(jobs[0].lrs),
+                each=len({job.lrs for job in jobs}) > 1,
                 optimizers=len(self.setting.optimizers),
                 batch_sizes=len(self.setting.sizes),
                 seeds=self.setting.settings.seeds,

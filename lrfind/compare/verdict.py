@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,8 @@ from lrfind.compare.scaling import FEWEST_RATES, scaling_of
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Exponent, Rule, Scaling
 
@@ -82,7 +85,8 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
     if len(comparison.optimizers) > 1:
         sentences.append(_optimizers_words(comparison, cell))
     for name, scaling in scalings.items():
-        sentences += _scaling_words(name if len(scalings) > 1 else "", scaling, comparison.of(name))
+        words = _scaling_words if len(scalings) == 1 else partial(_scaling_in_short, name)
+        sentences += words(scaling, comparison.of(name))
     rules_of = [rule for scaling in scalings.values() for rule in scaling.rules]
     if any(scaling.exponent for scaling in scalings.values()) or any(rule.fails_at for rule in rules_of):
         sentences += _seeds_words(min(len(cell.runs) for cell in comparison.cells))
@@ -130,7 +134,11 @@ def _reason(cell: Cell, best: Best, comparison: Comparison) -> str:
 
 def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
     if len(cell.lrs) == 1:
-        return "Only one rate was tried."
+        around = ",".join(rate_text(rounded(best.lr * factor)) for factor in (0.5, 1, 2))
+        return (
+            "Only one rate was tried, and nothing tells whether another one does better: give more, such as "
+            f"compare.lrs=[{around}]."
+        )
     rival = _rival(cell, best)
     text = ""
     if rival is not None:
@@ -171,38 +179,73 @@ def _rival(cell: Cell, best: Best) -> int | None:
 
 
 def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
-    parts = []
-    for name in comparison.optimizers:
-        cells = [c for c in comparison.of(name) if c.best is not None and c.batch_size == chosen.batch_size]
-        for cell in cells:
-            assert cell.best is not None
-            parts.append(f"{name} at {rate_text(cell.best.lr)} comes to {score_words(cell, cell.best.index)}")
-    return f"At batch size {chosen.batch_size}: {'; '.join(parts)}."
+    """How the other optimizers fare beside the best one at its batch size, each at its own best rate."""
+    beside = [c for c in comparison.cells if c.batch_size == chosen.batch_size and c is not chosen]
+    equal = [cell.optimizer for cell in beside if cell.best is not None and _within_spread(cell, chosen)]
+    diverged = [cell.optimizer for cell in beside if cell.best is None]
+    behind = [cell.optimizer for cell in beside if cell.optimizer not in (*equal, *diverged)]
+    said = [f"{chosen.optimizer} came out best of the optimizers at batch size {chosen.batch_size}"]
+    if equal:
+        said.append(f"{_listed(equal)} within the spread of the seeds")
+    if behind:
+        said.append(f"{_listed(behind)} behind")
+    if diverged:
+        said.append(f"with {' and '.join(diverged)} every rate diverged")
+    return f"{'; '.join(said)}."
 
 
-def _scaling_words(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
-    prefix = f"{name}: " if name else ""
+def _listed(names: Sequence[str]) -> str:
+    """`sgd is`, `sgd and adam are`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
+
+
+def _within_spread(cell: Cell, chosen: Cell) -> bool:
+    """Whether the best rate of a cell is behind that of another by two standard errors at most."""
+    seeds = len(cell.runs)
+    if seeds < 2 or cell.best is None or chosen.best is None:
+        return False
+    behind = cell.errors[:, cell.best.index] - chosen.errors[:, chosen.best.index]
+    return float(behind.mean()) <= 2 * float(np.std(behind, ddof=1)) / math.sqrt(seeds)
+
+
+def _scaling_in_short(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
+    """How the best rate of one optimizer of several moves, in a sentence; the record has the rest."""
+    if len(cells) < 2:
+        return []
+    if scaling.exponent is None:
+        return [f"{name}: how the best rate moves with the batch size cannot be said; widen compare.lrs."]
+    power, spread = scaling.exponent.words
+    said = (
+        f"{name}: the best rate goes as {power} (nine in ten resamples: {spread}), times "
+        f"{scaling.exponent.doubling[0]:.2g} when the batch is doubled"
+    )
+    wrong = [rule.name for rule in scaling.rules if rule.fails_at or _outside(rule, scaling.exponent)]
+    if wrong:
+        said += f", which contradicts the {' and the '.join(wrong)} rule"
+    return [f"{said}."]
+
+
+def _scaling_words(scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
     edges = [c.batch_size for c in cells if c.best is not None and c.best.edge is not Edge.NONE]
     if len(cells) < 2:
         return []
     sentences = []
     if scaling.exponent is None:
         few = any(len(cell.lrs) < FEWEST_RATES for cell in cells)
-        text = "how the best rate moves with the batch size cannot be said, for "
-        text += (
-            f"that takes {FEWEST_RATES} rates at least: widen compare.lrs."
-            if few
-            else "fewer than two batch sizes have their best inside what was tried: widen compare.lrs."
+        why = "fewer than two batch sizes have their best inside what was tried"
+        if few:
+            why = f"that takes {FEWEST_RATES} rates at least"
+        sentences.append(
+            f"How the best rate moves with the batch size cannot be said, for {why}: widen compare.lrs."
         )
-        sentences.append(prefix + (text if prefix else text[0].upper() + text[1:]))
     else:
-        sentences += [prefix + sentence for sentence in _exponent_words(scaling.exponent)]
+        sentences += _exponent_words(scaling.exponent)
         left_out = [size for size in edges if size not in scaling.exponent.batch_sizes]
         if left_out:
             sizes = " and ".join(str(size) for size in left_out)
             sentences.append(f"(Batch size {sizes} is left out of that: its best is the last rate tried.)")
-    sentences += [prefix + _rule_words(rule, scaling.exponent) for rule in scaling.rules]
-    return sentences
+    return sentences + [_rule_words(rule, scaling.exponent) for rule in scaling.rules]
 
 
 def _seeds_words(seeds: int) -> list[str]:
@@ -241,7 +284,7 @@ def _exponent_words(exponent: Exponent) -> list[str]:
 def _rule_words(rule: Rule, exponent: Exponent | None) -> str:
     """Whether a rule is contradicted, by each larger batch size or by the power through all."""
     start = f"The {rule.name} rule, drawn from {rate_text(rule.lr)} at batch size {rule.anchor},"
-    if rule.fails_at is None and exponent is not None and not exponent.low <= rule.exponent <= exponent.high:
+    if rule.fails_at is None and exponent is not None and _outside(rule, exponent):
         return (
             f"{start} is contradicted by no batch size alone, but by all together: its power, "
             f"{rule.exponent:g}, lies outside {exponent.words[1]}."
@@ -251,6 +294,11 @@ def _rule_words(rule: Rule, exponent: Exponent | None) -> str:
     upto = f"may hold up to {rule.holds[-1]} and" if rule.holds else ""
     at = f"at batch size {rule.fails_at}, where it says {rounded(rule.predicted):g}."
     return " ".join(filter(None, (start, upto, "is contradicted", at)))
+
+
+def _outside(rule: Rule, exponent: Exponent) -> bool:
+    """Whether the power through all batch sizes contradicts a rule."""
+    return not exponent.low <= rule.exponent <= exponent.high
 
 
 def _lowest(cell: Cell, judge: Judge) -> float | None:

@@ -49,6 +49,8 @@ def answer_lines(
         lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
     else:
         between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}: {bracket}"
+        if suggestion.low == suggestion.high:
+            between = "no bracket"
         found = f"Suggested learning rate{purpose}: {rate_text(suggestion.lr)}"
         lines.append(Paragraph(f"{found} ({between})", "bold green", len(found)))
         if groups:

@@ -198,9 +198,10 @@ def seconds_a_step(task: Task, lr: float) -> float:
 
 
 def _seconds_a_step(start: Start, lrs: Floats, *, stacked: bool) -> float:
-    """The median of a few, after a first one that is not counted; of more where they are fast.
+    """The mean of a few, after a first one that is not counted; of more where they are fast.
 
-    On a busy machine a few fast steps may all fall into one gap that another process leaves, or beside it.
+    On a busy machine a few fast steps may all fall into one gap that another process leaves, or beside it,
+    and a step that waited for other processes counts: those that are planned are going to wait as well.
     Several ranks time the few alone: their clocks differ, and all have to take as many steps.
     """
     task, batches = start.task, start.batches()
@@ -218,4 +219,4 @@ def _seconds_a_step(start: Start, lrs: Floats, *, stacked: bool) -> float:
         if task.device.type == "cuda":
             torch.cuda.synchronize(task.device)
         times.append(time.perf_counter() - began)
-    return statistics.median(times[1:]) * (1 if stacked else len(lrs))
+    return statistics.mean(times[1:]) * (1 if stacked else len(lrs))

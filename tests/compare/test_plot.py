@@ -270,12 +270,13 @@ def test_the_table_fits_the_screen(width):
 
 
 def test_the_budget_is_announced_in_the_words_of_the_settings():
-    words = {"rates": 4, "optimizers": 1, "batch_sizes": 3, "seeds": 3, "budget": "10 epochs",
+    words = {"rates": 4, "each": False, "optimizers": 1, "batch_sizes": 3, "seeds": 3, "budget": "10 epochs",
              "processes": 2, "taken_over": 0, "seconds": 185.0, "stacked": 0.0}  # fmt: skip
     assert (
         announced(**words) == "4 rates x 3 batch sizes x 3 seeds x 10 epochs, about 3 min 05 s (2 at a time)."
     )
     words |= {
+        "each": True,
         "optimizers": 2,
         "batch_sizes": 1,
         "seeds": 1,
@@ -284,8 +285,8 @@ def test_the_budget_is_announced_in_the_words_of_the_settings():
         "stacked": 1.0,
     }
     assert announced(**words) == (
-        "4 rates x 2 optimizers x 1 batch size x 1 seed x 10 epochs, about 3 min 05 s (rates side by side); "
-        "1 run taken over from before."
+        "4 rates each x 2 optimizers x 1 batch size x 1 seed x 10 epochs, about 3 min 05 s (rates side by "
+        "side); 1 run taken over from before."
     )
     words |= {"launcher": "joblib", "taken_over": 0, "stacked": 0.0, "optimizers": 1}
     assert announced(**words).endswith(

@@ -196,7 +196,7 @@ def test_fewer_than_three_rates_say_nothing_of_how_the_best_one_moves(lrs):
     assert (advice.scalings["SGD"].exponent, advice.scalings["SGD"].rules) == (None, ())
     assert "cannot be said, for that takes 3 rates at least: widen compare.lrs." in advice.verdict
     assert "as far as was measured" not in advice.verdict
-    assert ("Only one rate was tried." in advice.verdict) is (len(lrs) == 1)
+    assert ("Only one rate was tried, and nothing tells" in advice.verdict) is (len(lrs) == 1)
     assert ("It is the only rate tried at batch size 16" in advice.suggestion.reason) is (len(lrs) == 1)
 
 
@@ -246,8 +246,44 @@ def test_optimizers_are_told_apart():
     runs = [bowl(0.4, size=4), bowl(0.2, size=4, optimizer="Adam", lrs=tuple(lr for lr in LRS))]
     advice = conclude(comparison(*runs), 4)
     assert set(advice.scalings) == {"SGD", "Adam"}
-    assert "SGD at 0.4 comes to a held-out loss of 1" in advice.verdict
-    assert "Adam at 0.2" in advice.verdict
+    assert "SGD came out best of the optimizers at batch size 4; Adam is behind." in advice.verdict
+
+
+def test_optimizers_within_the_spread_of_the_seeds_are_told_apart_from_those_behind():
+    losses = {"SGD": (1.0, 1.1, 0.9), "Adam": (1.1, 0.95, 1.0), "Lion": (1.5, 1.6, 1.4)}
+    runs = [
+        run_of([3, 2, end, 2, 3], size=4, seed=seed, optimizer=name)
+        for name, ends in losses.items()
+        for seed, end in enumerate(ends)
+    ]
+    runs += [run_of([math.nan] * 5, size=4, seed=seed, optimizer="Rprop") for seed in range(3)]
+    said = conclude(comparison(*runs), 4).verdict
+    assert said.endswith(
+        "SGD came out best of the optimizers at batch size 4; Adam is within the spread of the seeds; Lion "
+        "is behind; with Rprop every rate diverged."
+    )
+
+
+def test_of_several_optimizers_a_sentence_each_says_how_the_best_rate_moves():
+    runs = [
+        bowl(0.1 * (size / 4) ** power, size=size, seed=seed, optimizer=name, lrs=(0.025, 0.05, *LRS))
+        for name, power in (("SGD", 1.0), ("Adam", 0.0))
+        for size in (4, 8, 16)
+        for seed in range(2)
+    ]
+    said = conclude(comparison(*runs), 4).verdict
+    assert "SGD: the best rate goes as B^1.00 (nine in ten resamples: " in said
+    assert ", times 2 when the batch is doubled, which contradicts the square-root rule. " in said
+    assert (
+        ", times 1 when the batch is doubled, which contradicts the linear and the square-root rule." in said
+    )
+    assert "drawn from" not in said
+    one = [bowl(0.1, size=size, seed=seed, optimizer=name, lrs=(0.1,)) for name in ("SGD", "Adam")
+           for size in (4, 8) for seed in range(2)]  # fmt: skip
+    assert (
+        "Adam: how the best rate moves with the batch size cannot be said"
+        in conclude(comparison(*one), 4).verdict
+    )
 
 
 def test_the_epoch_of_a_reading_is_exact():

@@ -38,3 +38,8 @@ def test_what_the_answer_was_read_from_stands_below_it():
 def test_without_an_answer_the_details_are_shown_all_the_same():
     lines = answer_lines(None, "It never fell.", [], details=[Paragraph("a table")])
     assert [line.text for line in lines] == ["No learning rate can be suggested.", "", "a table"]
+
+
+def test_a_lone_rate_has_no_bracket():
+    lines = answer_lines(Suggestion(0.1, 0.1, 0.1, "compared", "It is the only one."), "Alone.", [])
+    assert lines[0].text == "Suggested learning rate: 0.1 (no bracket)"
