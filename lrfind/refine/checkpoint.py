@@ -88,6 +88,13 @@ class Ledger:
         return None if self._file is None else self._file.path
 
     @property
+    def kept(self) -> str:
+        """How to go on with what is saved, in a sentence; empty where nothing is."""
+        if self.path is None or not self.path.exists():
+            return ""
+        return f"refine.resume={self.path.parent} goes on with what was saved."
+
+    @property
     def due(self) -> bool:
         """Whether it is time to save."""
         return self._file is not None and self._file.due

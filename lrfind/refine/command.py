@@ -49,6 +49,8 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     sweep.run()
     others = more_sweeps(config, sweep, observer)
     answer = conclude(sweep.rounds, interrupted=sweep.interrupted)
+    if sweep.interrupted and sweep.kept:
+        answer = replace(answer, verdict=f"{answer.verdict} {sweep.kept}")
     repeats = None
     if others and not sweep.interrupted:
         alone = (answer, *(conclude(other.rounds) for other in others))

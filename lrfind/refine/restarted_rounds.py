@@ -139,16 +139,9 @@ class RestartedRounds:
             codec=RUN_SET_CODEC,
             on_message=lambda index, message: None,
             on_result=on_result,
-            kept=self._kept,
+            kept=lambda: self._ledger.kept,
         )
         return forms[-1]
-
-    def _kept(self) -> str:
-        """How to go on with the seeds that are saved, for a message."""
-        path = self._ledger.path
-        if path is None or not path.exists():
-            return ""
-        return f"What is finished is kept: refine.resume={path.parent} goes on with it."
 
     def _take(self, runs: RunSet, tracks: list[SeedResult]) -> Strategy:
         """Notes what a seed came to; the form it was measured in."""

@@ -127,6 +127,13 @@ class Sweep:
                 raise
             self.interrupted = True
 
+    @property
+    def kept(self) -> str:
+        """How an interrupted one goes on, in a sentence; empty where nothing is ever saved."""
+        if self._ledger.path is None:
+            return ""
+        return self._ledger.kept or "Nothing was saved yet to go on with (refine.save_every)."
+
     def close(self) -> None:
         """Takes away what a sweep that is cut off goes on with, once the results of this one are written.
 

@@ -59,8 +59,8 @@ class Screen:
         console.note(text)
 
     def warn(self, text: str) -> None:
-        """Says it on stderr, as a warning."""
-        console.warn(text)
+        """Says it on stderr, as a warning; the same once."""
+        console.warn_once(text)
 
     @contextmanager
     def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:

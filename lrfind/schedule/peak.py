@@ -84,7 +84,7 @@ def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Pe
     Args:
         config: Validated.
         data: What the task is trained on, where it is tried.
-        observer: Told of the range test.
+        observer: Told of the range test, and of an earlier run of another task.
 
     Raises:
         ConfigError: The earlier run, or the range test, suggests no rate.
@@ -96,7 +96,7 @@ def peak_of(config: ScheduleConfig, data: Data | None, observer: Observer) -> Pe
 
     settings = config.schedule
     if settings.from_ is not None:
-        return _of_earlier(earlier_run(settings.from_, "schedule.from"), config)
+        return _of_earlier(earlier_run(settings.from_, "schedule.from"), config, observer)
     if settings.lr is not None:
         lr = settings.lr
         return Peak(Suggestion(lr, lr, lr, "given", "Given as schedule.lr."))
@@ -118,7 +118,7 @@ def with_bracket(settings: ScheduleSettings, peak: Peak) -> ScheduleSettings:
     return known
 
 
-def _of_earlier(earlier: Earlier, config: ScheduleConfig) -> Peak:
+def _of_earlier(earlier: Earlier, config: ScheduleConfig, observer: Observer) -> Peak:
     from lrfind.errors import ConfigError
     from lrfind.report.record import plain
 
@@ -137,6 +137,7 @@ def _of_earlier(earlier: Earlier, config: ScheduleConfig) -> Peak:
         notes = (
             f"{earlier.path} was made with another {differing}: its peak is tried on this task all the same.",
         )
+        observer.warn(notes[0])  # before what may be a long training
     return Peak(
         dataclasses.replace(found, reason=reason),
         f"suggested by lrfind {earlier.command}{trained}",

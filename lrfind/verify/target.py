@@ -72,7 +72,7 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
     if settings.around is not None:
         return Checked(settings.around, Role.GIVEN, source="given as verify.around")
     if settings.from_ is not None:
-        found = _of_record(config)
+        found = _of_record(config, observer)
     else:
         # What `lrfind` would suggest, on all the data and with the settings of `range`, within the budget.
         announce_range_test(config.range, observer)
@@ -155,7 +155,7 @@ def suggested(found: RangeTest) -> Checked:
     )
 
 
-def _of_record(config: VerifyConfig) -> Checked:
+def _of_record(config: VerifyConfig, observer: Observer) -> Checked:
     """What a run before this one suggested.
 
     Raises:
@@ -169,6 +169,7 @@ def _of_record(config: VerifyConfig) -> Checked:
             f"{earlier.path} was made with another {differing}: its suggestion is checked on this task all "
             "the same."
         )
+        observer.warn(warnings[0])  # before what may be a long search
     return Checked(
         None if earlier.suggestion is None else earlier.suggestion.lr,
         Role.SUGGESTION,

@@ -357,6 +357,11 @@ def test_an_interrupt_between_two_seeds_keeps_what_was_measured(lrfind, own):
     assert ran.record["status"] == "interrupted"
     assert ran.record["steps"] == len(ran.rows) == 15
     assert {row["seed"] for row in ran.rows} == {"0"}
+    assert ran.record["verdict"].endswith(" Nothing was saved yet to go on with (refine.save_every).")
+    own("never", BETWEEN)
+    words = ("model=custom", "model._target_=never.Net", "trust=[never]", "refine.strategy=sequential")
+    never = lrfind("refine", *SHORT, *words, "refine.seeds=3", "refine.save_every=null", folder="never")
+    assert never.record["verdict"].endswith("too early to read a rate from it.")
 
 
 def test_halving_answers_with_a_rate_that_was_trained_in_full(lrfind):

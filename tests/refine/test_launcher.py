@@ -25,7 +25,7 @@ def test_seeds_that_had_ended_are_kept_when_the_launcher_gives_up(lrfind, own, o
     on_engine(lambda directory: Engine(directory, _1=2))
     lost = lrfind(*WORDS, folder="lost")
     assert lost.code == 2
-    assert f"What is finished is kept: refine.resume={lost.folder} goes on" in " ".join(lost.err.split())
+    assert f"refine.resume={lost.folder} goes on with what was saved." in " ".join(lost.err.split())
     engines = on_engine(Engine)
     resumed = lrfind(*WORDS, f"refine.resume={lost.folder}", folder="resumed")
     assert table(resumed) == table(here)
@@ -44,6 +44,7 @@ def test_an_interrupt_keeps_the_seeds_that_had_ended(lrfind, own, on_engine):
     on_engine(Stopped)
     stopped = lrfind(*WORDS, folder="stopped")
     assert stopped.code == 130
+    assert stopped.record["verdict"].endswith(f"refine.resume={stopped.folder} goes on with what was saved.")
     engines = on_engine(Engine)
     assert table(lrfind(*WORDS, f"refine.resume={stopped.folder}", folder="resumed")) == table(here)
     assert len(engines[0].launched) == 2

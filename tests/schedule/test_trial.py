@@ -162,6 +162,9 @@ def test_on_digits_the_peak_is_found_by_a_range_test_and_accuracy_is_read(lrfind
         "range/range.json was made with another model (other settings), optimizer (other settings), "
         "batch_size (64 there, 32 here): its peak is tried on this task all the same."
     ]
+    (warning,) = warned.record["warnings"]
+    assert warned.err.count(warning) == 1
+    assert warned.err.index(warning) < warned.err.index(" x 2 seeds x 30 steps")  # before anything is trained
     shown = lrfind(*words, "--json", folder="shown")
     assert shown.out == (shown.folder / "schedule.json").read_text()
 
