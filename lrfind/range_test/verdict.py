@@ -173,6 +173,8 @@ def _evidence_needed(smoothed: SmoothedCurve) -> float:
 def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     """What the curve shows and what to do about it, in plain language."""
     said = _said(curve, smoothed, shape)
+    if curve.accuracies is not None and shape in (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY):
+        said += " An accuracy moves later than the loss: range.metric=loss shows more in as many steps."
     if curve.start_losses is not None and len(curve) and not curve.paired:
         said += (
             " The untrained model's loss on the first batch came out differently the second time (random "
@@ -219,7 +221,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         )
     if shape is Shape.TOO_NOISY:
         return (
-            "Too noisy: from batch to batch the loss varies by "
+            f"Too noisy: from batch to batch the {what} varies by "
             f"{_share(smoothed.noise, smoothed.plateau)} of "
             "its value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
             "range.num_steps."
@@ -261,7 +263,8 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     if curve.status in STOPPED_EARLY:
         # The rate that ended the test is far beyond the one from which on nothing was learnt.
         diverged = curve.status is Status.DIVERGED
-        end = f"and diverged at {last_lr}" if diverged else f"and was no longer finite at {last_lr}"
+        which = "" if curve.accuracies is None else "the loss "
+        end = f"and {which}{'diverged' if diverged else 'was no longer finite'} at {last_lr}"
         if above:
             end = f"{above}, " + (f"and the test ended at {last_lr}" if diverged else end)
     elif above:

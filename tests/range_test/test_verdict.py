@@ -16,6 +16,7 @@ from lrfind.training.divergence import DivergenceTest
 from lrfind.training.smoothing import ExponentialAverage
 
 LOG = np.linspace(-5, 1, 100)
+LRS = geometric(1e-5, 10.0, 100)
 
 
 def sweep_of(losses, *, beta=0.98, factor=4.0, skip_start=10, skip_end=5):
@@ -245,6 +246,34 @@ def test_with_accuracy_it_is_the_share_of_wrong_answers_that_fell():
     )
     smoothed = smoothed_curve(curve)
     assert "the share of wrong answers fell" in verdict(curve, smoothed, shape_of(curve, smoothed))
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "last"),
+    [
+        (np.full(100, 0.1), Shape.FLAT),
+        (np.random.default_rng(0).integers(0, 3, 100) / 4, Shape.TOO_NOISY),
+    ],
+)
+def test_an_accuracy_that_does_not_move_is_told_to_move_later_than_the_loss(accuracies, last):
+    plain = sweep_of(FLAT)
+    curve = Curve(plain.lrs, plain.losses, plain.smoothed, plain.status, 100, accuracies=accuracies)
+    smoothed = smoothed_curve(curve)
+    assert shape_of(curve, smoothed) is last
+    told = verdict(curve, smoothed, last)
+    assert told.endswith(
+        "An accuracy moves later than the loss: range.metric=loss shows more in as many steps."
+    )
+    assert "the loss varies" not in told
+    assert "accuracy" not in said(FLAT)
+
+
+def test_where_accuracies_are_read_it_is_the_loss_that_diverged():
+    wrong = np.clip(logistic(-1.0) / 2.5, 0, 1)
+    losses = np.where(np.arange(100) < 90, 2.3, 1e9)
+    curve = Curve(LRS, losses, losses, Status.DIVERGED, 120, accuracies=1 - wrong)
+    smoothed = smoothed_curve(curve)
+    assert verdict(curve, smoothed, Shape.HEALTHY).endswith(", and the loss diverged at 10.")
 
 
 @pytest.mark.parametrize(
