@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.measured_regret import measured_regret
 from lrfind.range_test.trials import RULE as TRIALS
+from lrfind.report.formatting import listed
 from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
@@ -102,11 +103,25 @@ def named_peaks(peaks: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def peaks_line(peaks: Sequence[dict[str, Any]]) -> str:
     """The peaks in a sentence; there is one at least."""
-    each = [f"{rate_text(peak['lr'])} for {peak['policy']}" for peak in peaks]
-    regrets = " and ".join(f"{peak['mean_regret']:.3f}" for peak in peaks)
+    rates, regrets = _policies_by("lr", peaks), _policies_by("mean_regret", peaks)
+    lrs = [f"{rate_text(lr)} for {listed(policies)}" for lr, policies in rates.items()]
+    means = [
+        f"{mean:.3f}" + (f" for {listed(policies)}" if len(regrets) > 1 else "")
+        for mean, policies in regrets.items()
+    ]
     whole = all(peak["factor"] == PEAKS[peak["policy"]].factor for peak in peaks)
-    where = "twice it" if whole else "as twice it is too near to where the loss rises"
+    where = "twice the suggestion"
+    if not whole:
+        where += " would be too near to where the loss rises"
     return (
-        f"As the peak of a schedule: {' and '.join(each)}, {where}, measured at {STEPS} steps "
-        f"(mean regret {regrets} on {TASKS} tasks)."
+        f"As the peak of a schedule: {listed(lrs)}; {where}. Measured at {STEPS} steps on {TASKS} tasks: a "
+        f"mean regret of {listed(means)}."
     )
+
+
+def _policies_by(key: str, peaks: Sequence[dict[str, Any]]) -> dict[float, list[str]]:
+    """The policies of the record's `peaks` that have a number in common, by that number."""
+    found: dict[float, list[str]] = {}
+    for peak in peaks:
+        found.setdefault(peak[key], []).append(peak["policy"])
+    return found

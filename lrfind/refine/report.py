@@ -108,8 +108,8 @@ def refine_lines(
             cells = [f"{seeds[i]}"] if seeds else []
             cells += [*_cells(number, measured), *([_spread(measured)] if spread else [])]
             rows.append(Row(cells, style="green" if number == len(rounds) else ""))
-            name = f"Seed {seeds[i]}, round {number}." if seeds else f"Round {number}."
-            said += [Paragraph(f"{name} {sentence}") for sentence in _about(measured)]
+            if not seeds:  # of several sweeps too much, and told on the way
+                said += [Paragraph(f"Round {number}. {sentence}") for sentence in _about(measured)]
     return answer_lines(
         answer.suggestion, answer.verdict, files, groups, details=[Table(columns, rows), *said]
     )

@@ -179,6 +179,7 @@ def more_sweeps(config: RefineConfig, sweep: Sweep, observer: Observer) -> list[
     )
     others: list[Sweep] = []
     for seed in seeds:
+        observer.note(f"the sweep of seed {seed}:")
         other = Sweep(
             Seeds.of(dataclasses.replace(config, seed=seed)), settings, plans_of(settings), observer
         )
