@@ -79,7 +79,8 @@ class RandomStreams:
 
     def put_back(self, before: StreamState) -> None:
         """What was drawn since then is drawn again."""
-        self._others = before.others_moved
+        if self._others:
+            self._others = before.others_moved
         before.restore()
 
 
