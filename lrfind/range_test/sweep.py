@@ -187,8 +187,9 @@ def sweep(
             if right is not None:
                 measured["accuracies"] = right
             if validation is not None:
-                nothing = loss.new_full((), math.nan)
-                measured["validation_losses"] = nothing if validated is None else validated
+                if validated is None:
+                    validated = loss.new_full((), math.nan)
+                measured["validation_losses"] = validated
             if readback is None:
                 columns = list(measured)
                 width = 1 + len(columns)
