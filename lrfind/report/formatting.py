@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 def duration_text(seconds: float) -> str:
@@ -59,6 +60,17 @@ def counted(count: int, what: str) -> str:
 def listed(names: Sequence[str], last: str = "and") -> str:
     """Spells names: `a`, `a and b`, `a, b and c`; there is one at least."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
+
+
+def momentum_text(optimizer: Mapping[str, Any]) -> str:
+    """What tells an optimizer's config from that of the same class without momentum: ` (momentum 0.9)`."""
+    settings = []
+    momentum = optimizer.get("momentum")
+    if isinstance(momentum, (int, float)) and momentum:
+        settings.append(f"momentum {momentum:g}")
+    if optimizer.get("nesterov"):
+        settings.append("Nesterov")
+    return f" ({', '.join(settings)})" if settings else ""
 
 
 def told_apart(one: float, other: float) -> tuple[str, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
+from lrfind.report.formatting import listed, momentum_text
 from lrfind.suggestion import Suggestion
 
 if TYPE_CHECKING:
@@ -188,7 +189,13 @@ def task_of(config: Mapping[str, Any]) -> str:
     """What a config trains on what, with what; empty where it does not say."""
     try:
         names = [_name(config[group]) for group in ("model", "data", "optimizer")]
+        names[2] += momentum_text(config["optimizer"])
         size = f", batch size {config['batch_size']}" if config["batch_size"] else ""
+        compared = config.get("compare") or {}
+        if optimizers := compared.get("optimizers"):
+            names[2] = listed(optimizers)
+        if sizes := compared.get("batch_sizes"):
+            size = f", batch sizes {listed([str(each) for each in sizes])}"
         return f"{names[0]} on {names[1]}, {names[2]}{size}"
     except (AttributeError, KeyError, TypeError):
         return ""

@@ -15,6 +15,7 @@ from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
 from lrfind.execution.launch import variables_set
 from lrfind.own_code import own_frames, place_text, raised_text
+from lrfind.report.formatting import momentum_text
 from lrfind.tasks.data.collate import COLLATE, collate_of, require_tensors
 from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
 from lrfind.tasks.data.own_loader import batch_size_of, in_batches_of
@@ -202,14 +203,7 @@ def criterion_of(config: TaskConfig) -> Any:
 def title_of(config: TaskConfig, data: Data) -> str:
     """What is trained on what and how."""
     parts = [f"{node_name(config.model)} on {data.name}", node_name(config.optimizer)]
-    settings = []
-    momentum = config.optimizer.get("momentum")
-    if isinstance(momentum, (int, float)) and momentum:
-        settings.append(f"momentum {momentum:g}")
-    if config.optimizer.get("nesterov"):
-        settings.append("Nesterov")
-    if settings:
-        parts[-1] += f" ({', '.join(settings)})"
+    parts[-1] += momentum_text(config.optimizer)
     # A loader has made its batches already, and an iterable of batches does not say how large they are.
     size = config.samples_a_batch
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):

@@ -3,6 +3,7 @@
   const NS = "http://www.w3.org/2000/svg";
   const WIDTH = 900, HEIGHT = 380, LEFT = 64, RIGHT = 16, TOP = 22, BOTTOM = 46;
   const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#6a51a3", "#555555"];
+  const MARK = "#404040";
 
   const text = (value) => {
     if (value === 0) return "0";
@@ -45,7 +46,8 @@
     const shown = lines.length ? lines : series;
     const firsts = shown.map((each) => each.points[0][1]);
     const all = shown.flatMap((each) => each.points.map((point) => point[1]));
-    const low = Math.min(...all), start = Math.max(...firsts), most = Math.max(...all);
+    const marks = series.filter((each) => each.marked).flatMap((each) => each.points.map((point) => point[1]));
+    const low = Math.min(...all, ...marks), start = Math.max(...firsts), most = Math.max(...all);
     const room = (start - low || Math.abs(low) || 1) * (all.length > 100 ? 0.35 : 2);
     return [low - 0.06 * (Math.min(most, start + room) - low || 1), Math.min(most, start + room) + 0.02 * room];
   };
@@ -106,6 +108,8 @@
         if (each.joined) {
           const path = at.map(([x, y], index) => `${index ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
           element("path", { class: "line", d: path, fill: "none", stroke: colour(each), "stroke-width": 1.8 }, inside);
+        } else if (each.marked) {
+          for (const [x, y] of at) element("path", { class: "mark", d: `M${x.toFixed(1)},${y.toFixed(1)}m0,-5l5,5l-5,5l-5,-5z`, fill: MARK }, inside);
         } else {
           for (const [x, y] of at) element("circle", { cx: x.toFixed(1), cy: y.toFixed(1), r: 1.7, fill: "#56b4e9", "fill-opacity": 0.6 }, inside);
         }
@@ -164,13 +168,20 @@
     }, { passive: false });
     svg.addEventListener("dblclick", () => { view = [...whole]; render(); });
 
-    if (lines.length > 1) {
+    const marked = series.filter((each) => each.marked);
+    if (lines.length > 1 || marked.length) {
       const legend = document.createElement("div");
       legend.className = "legend";
       for (const each of lines.slice(0, 16)) {
         const entry = document.createElement("span");
         entry.textContent = "\u25ac " + each.name;
         entry.style.color = colour(each);
+        legend.appendChild(entry);
+      }
+      for (const each of marked) {
+        const entry = document.createElement("span");
+        entry.textContent = "\u25c6 " + each.name;
+        entry.style.color = MARK;
         legend.appendChild(entry);
       }
       place.appendChild(legend);

@@ -172,7 +172,8 @@ def _chart(chart: Chart, suggestion: Any) -> str:
         "y": chart.y,
         "log": rate_below,
         "series": [
-            {"name": each.name, "points": each.points, "joined": each.joined} for each in chart.series
+            {"name": each.name, "points": each.points, "joined": each.joined, "marked": each.marked}
+            for each in chart.series
         ],
         "mark": [suggestion["low"], suggestion["lr"], suggestion["high"]] if marked else None,
     }

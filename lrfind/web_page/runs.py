@@ -36,11 +36,13 @@ class Series:
         name: What it is called where the pointer rests.
         points: From left to right, finite.
         joined: Whether they are joined by a line.
+        marked: Whether each is a mark of its own that is to be seen, as the end of a training.
     """
 
     name: str
     points: list[Point]
     joined: bool = True
+    marked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Chart:
     Attributes:
         x: Name of the axis; logarithmic where it is a learning rate.
         y: Name of the other axis.
-        series: Clouds first, lines above them.
+        series: Clouds first, lines and marks above them.
     """
 
     x: str
@@ -184,6 +186,14 @@ def _of_range(rows: list[dict[str, str]], record: Mapping[str, Any]) -> Chart:
         line = drawn_points(test.smoothed, accuracy=accuracy)
         clouds.append(_series(f"batch{about}", zip(curve.causes, measured, strict=True), joined=False))
         lines.append(_series(f"smoothed{about}", zip(*line, strict=True)))
+    ends: dict[int, list[Point]] = defaultdict(list)
+    for run in (record.get("trials") or {}).get("runs", []):
+        if run["loss"] is not None:
+            ends[run["steps"]].append((run["lr"], 1 - run["loss"] if accuracy else run["loss"]))
+    lines += [
+        Series(f"after {steps} steps at one rate", each, joined=False, marked=True)
+        for steps, each in ends.items()
+    ]
     return Chart("learning rate", "training accuracy" if accuracy else "training loss", clouds + lines)
 
 

@@ -132,6 +132,29 @@ def test_the_chart_has_what_was_measured_and_is_finite(tmp_path):
     assert chart["log"] is True
 
 
+def test_the_chart_marks_where_runs_at_constant_rates_ended(tmp_path):
+    runs = [{"steps": 100, "lr": 0.1, "loss": 1.4}, {"steps": 200, "lr": 0.1, "loss": 0.3},
+            {"steps": 200, "lr": 1.0, "loss": None}]  # fmt: skip
+    trials = {"steps": 200, "start_loss": 2.5, "runs": runs, "steps_taken": 450}
+    (chart,) = charts(page(runs_in([a_run(tmp_path / "one", csv=RANGE, trials=trials)])))
+    marks = {each["name"]: each["points"] for each in chart["series"] if each["marked"]}
+    assert marks == {
+        "after 100 steps at one rate": [[0.1, 1.4]],
+        "after 200 steps at one rate": [[0.1, 0.3]],
+    }
+
+
+def test_a_task_is_named_by_its_momentum_and_by_all_that_is_compared(tmp_path):
+    optimizer = CONFIG["optimizer"] | {"momentum": 0.9, "nesterov": True}
+    compared = {"optimizers": ["sgd", "momentum", "adam"], "batch_sizes": [8, 64]}
+    first = a_run(tmp_path / "first", config=CONFIG | {"optimizer": optimizer})
+    second = a_run(tmp_path / "second", command="compare", config=CONFIG | {"compare": compared})
+    assert [run.task for run in runs_in([first, second])] == [
+        "Net on things, SGD (momentum 0.9, Nesterov), batch size 8",
+        "Net on things, sgd, momentum and adam, batch sizes 8 and 64",
+    ]
+
+
 @pytest.mark.parametrize(
     ("command", "csv", "lines"),
     [
