@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 import sysconfig
@@ -55,6 +56,15 @@ def own_frames(error: BaseException) -> tuple[Frame, ...]:
     frames = list(_frames(error))
     own = [frame for frame in frames if _package(frame.file) == ""]
     return tuple(own or [frame for frame in frames if _package(frame.file) not in (None, *_KNOWN)])
+
+
+def caller_level() -> int:
+    """The `stacklevel` of a warning that is to name the line of the user's own code that called us."""
+    frame = inspect.currentframe()
+    assert frame is not None
+    calls = traceback.walk_stack(frame.f_back)
+    levels = (level for level, (each, _) in enumerate(calls, 1) if _package(each.f_code.co_filename) == "")
+    return next(levels, 1)
 
 
 def ends_in_own_code(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from torch.nn.modules import module as global_hooks
 
 from lrfind.errors import ModelError, RestoreError
 from lrfind.interrupts import interrupts_held
+from lrfind.own_code import caller_level
 from lrfind.training.object_state.modes import GlobalModes
 from lrfind.training.object_state.objects import Limits, ObjectState
 from lrfind.training.rng import StreamState
@@ -82,7 +83,7 @@ class Snapshot:
             warnings.warn(
                 "the loader is an iterator, as iter(DataLoader) makes one: batches taken from it are gone. "
                 "Give the DataLoader itself, which begins again.",
-                stacklevel=3,
+                stacklevel=caller_level(),
             )
         else:
             names += self._order.not_understood
@@ -91,7 +92,7 @@ class Snapshot:
         if names:
             warnings.warn(
                 f"cannot be copied, so that training steps change it for good: {', '.join(names)}",
-                stacklevel=3,
+                stacklevel=caller_level(),
             )
 
     def restore(self, *, loader: bool = True) -> None:
@@ -181,7 +182,7 @@ def _report(refused: list[str], *, raising: bool) -> None:
     )
     if raising:
         raise RestoreError(message)
-    warnings.warn(message, stacklevel=2)
+    warnings.warn(message, stacklevel=caller_level())
 
 
 def _devices(model: nn.Module, optimizer: Optimizer) -> set[torch.device]:

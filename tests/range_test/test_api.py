@@ -242,8 +242,11 @@ def test_the_iterator_of_a_loader_is_warned_of_in_words_of_the_loader():
     model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     loader = DataLoader(noise(), batch_size=4, shuffle=True)
-    with pytest.warns(UserWarning, match="^the loader is an iterator, as iter.*Give the DataLoader itself"):
+    with pytest.warns(
+        UserWarning, match="^the loader is an iterator, as iter.*Give the DataLoader itself"
+    ) as said:
         range_test(model, optimizer, nn.MSELoss(), iter(loader), num_steps=10)
+    assert [each.filename for each in said] == [__file__]  # the line that called it, and none of ours
 
 
 @pytest.mark.parametrize(
