@@ -11,11 +11,10 @@ import numpy as np
 
 from lrfind.compare.results import Edge, Judge
 from lrfind.compare.scaling import FEWEST_RATES, scaling_of
+from lrfind.report.formatting import listed
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Exponent, Rule, Scaling
 
@@ -185,19 +184,12 @@ def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
     diverged = [cell.optimizer for cell in beside if cell.best is None]
     behind = [cell.optimizer for cell in beside if cell.optimizer not in (*equal, *diverged)]
     said = [f"{chosen.optimizer} came out best of the optimizers at batch size {chosen.batch_size}"]
-    if equal:
-        said.append(f"{_listed(equal)} within the spread of the seeds")
-    if behind:
-        said.append(f"{_listed(behind)} behind")
+    for names, where in ((equal, "within the spread of the seeds"), (behind, "behind")):
+        if names:
+            said.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {where}")
     if diverged:
-        said.append(f"with {' and '.join(diverged)} every rate diverged")
+        said.append(f"with {listed(diverged)} every rate diverged")
     return f"{'; '.join(said)}."
-
-
-def _listed(names: Sequence[str]) -> str:
-    """`sgd is`, `sgd and adam are`."""
-    *first, last = names
-    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
 
 
 def _within_spread(cell: Cell, chosen: Cell) -> bool:
