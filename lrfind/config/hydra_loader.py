@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -50,6 +51,7 @@ class CheckedConfigLoader(ConfigLoaderImpl):
         self._trust = list(trust)
         self._words = list(words)
         self._explain = explain
+        self._mode_read: tuple[str | None, list[str], DictConfig] | None = None
 
     def load_configuration(
         self,
@@ -64,11 +66,21 @@ class CheckedConfigLoader(ConfigLoaderImpl):
         Raises:
             ConfigError: Its `hydra` node names what is not trusted.
         """
+        read, self._mode_read = self._mode_read, None
+        *words, last = overrides or [""]
+        if read is not None and (config_name, words) == read[:2] and last == f"hydra.mode={run_mode.name}":
+            parsed = OverridesParser.create().parse_overrides(overrides)
+            self.validate_sweep_overrides_legal(parsed, run_mode, from_shell)
+            return _in_mode(read[2], run_mode)
         composed = super().load_configuration(
             config_name, overrides, run_mode, from_shell, validate_sweep_overrides
         )
         if problems := hydra_problems(composed, trust=self._trust, words=self._words):
             raise ConfigError(*problems)
+        choices = composed.hydra.runtime.choices
+        chosen = not any(OmegaConf.is_missing(choices, group) for group in choices)
+        if chosen and not validate_sweep_overrides:
+            self._mode_read = config_name, list(overrides), composed
         return composed
 
     def load_sweep_config(self, master_config: DictConfig, sweep_overrides: list[str]) -> DictConfig:
@@ -111,6 +123,17 @@ class CheckedConfigLoader(ConfigLoaderImpl):
                         f"trust=[{package}]."
                     )
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
+
+
+def _in_mode(composed: DictConfig, mode: RunMode) -> DictConfig:
+    """A config as it is composed with `hydra.mode=...` as its last override.
+
+    Hydra would compose every config twice: to see whether it names a mode itself, and then, where it does
+    not, with one. Composing takes a tenth of a second and more.
+    """
+    composed.hydra.mode = mode
+    composed.hydra.overrides.hydra.append(f"hydra.mode={mode.name}")
+    return composed
 
 
 def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
