@@ -16,8 +16,9 @@ from lrfind.range_test.centre import (
 )
 from lrfind.range_test.repeats import Repeats, smoothed_median
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
+from lrfind.range_test.shape import Shape, shape_of
 from lrfind.range_test.smoothed_curve import EPOCH_STEPS
-from lrfind.range_test.verdict import Shape, shape_of, verdict
+from lrfind.range_test.verdict import verdict
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:

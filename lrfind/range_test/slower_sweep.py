@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lrfind.range_test.ladder import Spacing
-from lrfind.range_test.verdict import Shape, multiplied
+from lrfind.range_test.shape import Shape, multiplied
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.shape import EVIDENT, Shape
 from lrfind.range_test.smoothed_curve import SmoothedCurve
-from lrfind.range_test.verdict import EVIDENT, Shape
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 

@@ -8,7 +8,7 @@ import pytest
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder
 from lrfind.range_test.reading import RULES, Rule, read
-from lrfind.range_test.verdict import Shape
+from lrfind.range_test.shape import Shape
 from lrfind.suggestion import Status, rounded
 from lrfind.training.smoothing import exponential_average
 

@@ -9,9 +9,9 @@ from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric
 from lrfind.range_test.reading import Rule, read
+from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, slower, still_nothing, why_weak
 from lrfind.range_test.trials import Trials
-from lrfind.range_test.verdict import Shape
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 

@@ -10,7 +10,8 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
-from lrfind.range_test.verdict import Shape, shape_of, verdict
+from lrfind.range_test.shape import Shape, shape_of
+from lrfind.range_test.verdict import verdict
 from lrfind.suggestion import Status
 from lrfind.training.divergence import DivergenceTest
 from lrfind.training.smoothing import ExponentialAverage
