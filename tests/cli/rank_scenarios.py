@@ -24,8 +24,6 @@ STREAM = [
 ]
 RUNS = {
     "sgd": ["range"],
-    "momentum": ["range", "optimizer=momentum"],
-    "clipped": ["range", "clip_grad_norm=0.5"],
     # Further up, where it diverges, AdamW makes much of the last digit.
     "adamw": ["range", "optimizer=adamw", "clip_grad_norm=0.5", "range.end_lr=0.1"],
     "accumulated": ["range", "accumulation_steps=2"],

@@ -3,14 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.processes import Run
+
 SLOW = """
 import itertools, time, torch
 calls = itertools.count(1)  # not an attribute of the class: that would be put back with the model
@@ -29,18 +27,11 @@ def test_signal_leaves_what_was_measured(tmp_path, number, code):
     (tmp_path / "slow.py").write_text(SLOW)
     words = ["-q", "model=custom", "model._target_=slow.Net", "trust=[slow]", "range.num_steps=5000",
              "hydra.run.dir=run"]  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lrfind", *words], cwd=tmp_path, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "training").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == code, err
-    assert out == ""
-    assert "Traceback" not in err
+    run = Run(words, tmp_path).until((tmp_path / "training").exists)
+    run.send(number)
+    assert run.end() == code, run.said
+    assert run.shown == ""
+    assert "Traceback" not in run.said
     record = json.loads((tmp_path / "run" / "range.json").read_text())
     assert record["status"] == "interrupted"
     assert record["suggestion"] is None
@@ -72,19 +63,23 @@ def test_sigterm_to_the_group_is_no_error_of_the_workers_that_read_data(tmp_path
     words = ["-q", "model=custom", "model._target_=slow.Net", "data=custom", f"data._target_={target}",
              "trust=[slow]", "range.num_steps=5000", "hydra.run.dir=run"]  # fmt: skip
     words += ["num_workers=2", "batch_size=8"] if target == "slow.Samples" else []
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lrfind", *words], cwd=tmp_path, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
-    deadline = time.monotonic() + 60
-    while not (tmp_path / "training").exists() and time.monotonic() < deadline and process.poll() is None:
-        time.sleep(0.05)
+    run = Run(words, tmp_path, group=True).until((tmp_path / "training").exists)
     time.sleep(1)
-    os.killpg(process.pid, signal.SIGTERM)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == 143, err
-    assert "Traceback" not in err
-    assert "num_workers" not in err
+    os.killpg(run.process.pid, signal.SIGTERM)
+    assert run.end() == 143, run.said
+    assert "Traceback" not in run.said
+    assert "num_workers" not in run.said
     assert json.loads((tmp_path / "run" / "range.json").read_text())["status"] == "interrupted"
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    deadline = time.monotonic() + 20  # whoever adopts the workers waits for them in its own time
+    while is_left(run.process.pid):
+        assert time.monotonic() < deadline, "a process of the group is left"
+        time.sleep(0.05)
+
+
+def is_left(group):
+    """Whether there is a process of a group still."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -11,7 +11,7 @@ import pytest
 
 from lrfind.cli.main import main
 from lrfind.report.state_file import arrays_as_bytes, arrays_of, plain_as_bytes, plain_of
-from tests.faults.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run
+from tests.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run
 
 SEEDS = 3
 VALUES = [

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.faults.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run, lrfind
+from tests.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run, lrfind
 
 COMMANDS = {"refine": SMALL_REFINE, "compare": SMALL_COMPARE}
 STATES = {"refine": "refine.state.npz", "compare": "compare.state.json"}

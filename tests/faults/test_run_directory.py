@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lrfind.cli.run_directory import LOCK, remove_abandoned
-from tests.faults.processes import SMALL_REFINE, Kill, Run, lrfind
+from tests.processes import SMALL_REFINE, Kill, Run, lrfind
 
 SMALL = ["range", "-q", "model=mlp", "model.hidden_sizes=[4]", "range.num_steps=12", "hydra.run.dir=run"]
 SLOW = [*SMALL_REFINE, "refine.segments=[{start: 0.1, stop: 0.2, step: 0.1, iterations: 1000000}]"]

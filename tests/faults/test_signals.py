@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.processes import SMALL_COMPARE, SMALL_REFINE, Run
+from tests.processes import SMALL_COMPARE, SMALL_REFINE, Run
 
 ROOT = Path(__file__).parents[2]
 TINY = ["-q", "model=mlp", "model.hidden_sizes=[4]"]

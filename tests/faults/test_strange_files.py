@@ -1,6 +1,7 @@
 """Files of a stranger's: what they tell Hydra, and whom they trust, counts only where the user says so."""
 
 import sys
+from functools import cache
 
 import pytest
 import yaml
@@ -226,13 +227,15 @@ def test_the_data_sets_that_unpickle_are_the_ones_that_need_trust():
 
     checked = {"CIFAR10", "CIFAR100"}  # hold what they unpickle against its sum
     loads = re.compile(r"pickle\.load|weights_only=False|allow_pickle=True")
+
+    @cache  # finding the source of a class takes long, and all of them have bases in common
+    def unpickles(kind):
+        return kind.__module__ != "builtins" and loads.search(inspect.getsource(kind)) is not None
+
     unpickling = {
         name
         for name in dir(datasets)
-        if inspect.isclass(kind := getattr(datasets, name))
-        and any(
-            loads.search(inspect.getsource(base)) for base in kind.__mro__ if base.__module__ != "builtins"
-        )
-        if kind.__module__.startswith("torchvision.")
+        if inspect.isclass(kind := getattr(datasets, name)) and kind.__module__.startswith("torchvision.")
+        if any(map(unpickles, kind.__mro__))
     } - checked
     assert unpickling <= {name.rpartition(".")[2] for name in UNPICKLING}

@@ -45,14 +45,21 @@ class Kill:
 
 
 class Run:
-    """A process under way."""
+    """A process under way.
 
-    def __init__(self, words, cwd, *, kill=None, **environment):
-        self.out, self.err = (
-            Path(cwd) / "stdout.txt",
-            Path(cwd) / f"stderr{len(list(Path(cwd).iterdir()))}.txt",
-        )
-        given = (list(words), str(cwd), str(self.out), str(self.err), environment, kill)
+    Args:
+        words: The command line.
+        cwd: Its working directory.
+        kill: Where it kills itself.
+        out: What its stdout is, in place of a file in the directory.
+        group: Whether it leads a group of processes of its own.
+        environment: Variables; FILE_SIZE is the most bytes that a file may have.
+    """
+
+    def __init__(self, words, cwd, *, kill=None, out=None, group=False, **environment):
+        self.out = Path(out or Path(cwd) / "stdout.txt")
+        self.err = Path(cwd) / f"stderr{len(list(Path(cwd).iterdir()))}.txt"
+        given = (list(words), str(cwd), str(self.out), str(self.err), environment, kill, group)
         self.process = _CONTEXT.Process(target=_main, args=given)
         self.process.start()
         atexit.register(self.process.kill)
@@ -93,7 +100,9 @@ def lrfind(words, cwd, **environment):
     return run.end(), run
 
 
-def _main(words, cwd, out, err, environment, kill):
+def _main(words, cwd, out, err, environment, kill, group):
+    if group:
+        os.setsid()
     os.chdir(cwd)
     os.environ.update(environment, NO_COLOR="1")
     for path, stream in ((out, sys.stdout), (err, sys.stderr)):
