@@ -4,8 +4,6 @@ import json
 import math
 import os
 import signal
-import subprocess
-import sys
 import time
 from itertools import groupby
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from lrfind.cli.main import main
 from lrfind.report import record as records
+from tests.processes import Run
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
@@ -245,20 +244,12 @@ CUT = {
 
 def started_and_stopped(folder, words, number, *, after):
     """Starts the command, sends it a signal some seconds after its first saving, and returns it, ended."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lrfind", "refine", "-q", *words, "hydra.run.dir=cut"], cwd=folder, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])},
-    )  # fmt: skip
-    state = folder / "cut" / "refine.state.npz"
-    deadline = time.monotonic() + 60
-    while not state.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.02)
+    run = Run(["refine", "-q", *words, "hydra.run.dir=cut"], folder)
+    run.until((folder / "cut" / "refine.state.npz").exists)
     time.sleep(after)
-    assert process.poll() is None, "it was over before it could be stopped"
-    process.send_signal(number)
-    out, err = process.communicate(timeout=60)
-    return process.returncode, out, err
+    assert run.process.is_alive(), "it was over before it could be stopped"
+    run.send(number)
+    return run.end(), run.shown, run.said
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
