@@ -2,11 +2,13 @@
 
 Every data set is taken once, in the order below, with a model that can read it, an optimizer, a batch size
 and an extra from shuffled decks. A batch that is more than a quarter of the samples trained on, and label
-smoothing where there are no classes, cannot be: the next card of the deck is taken.
+smoothing where there are no classes, cannot be: the next card of the deck is taken. A combination that an
+earlier draw has had gets another model.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEEDS = (20261121, 20261122)
-"""Of the two draws."""
+SEEDS = (20261121, 20261122, 20261123)
+"""Of the draws."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,22 +137,17 @@ def draw(number: int) -> list[Drawn]:
     """All combinations of a draw, counted from 1, in the order of the data sets."""
     rng = random.Random(SEEDS[number - 1])
     optimizers, batches, extras = (_deck(rng, cards, 60) for cards in (OPTIMIZERS, BATCH_SIZES, EXTRAS))
+    before = {dataclasses.replace(task, number=1) for earlier in range(1, number) for task in draw(earlier)}
     drawn = []
     for name, source in SOURCES.items():
         model = rng.choice(MODELS[source.form])
         batch = next(i for i, size in enumerate(batches) if 4 * int(size) <= source.trained)
         smooth = source.loss == "cross_entropy"
         extra = next(i for i, each in enumerate(extras) if smooth or each != "label_smoothing")
-        drawn.append(
-            Drawn(
-                name,
-                model,
-                str(optimizers.pop(0)),
-                int(batches.pop(batch)),
-                str(extras.pop(extra)),
-                number,
-            )
-        )
+        cards = str(optimizers.pop(0)), int(batches.pop(batch)), str(extras.pop(extra))
+        while (task := Drawn(name, model, *cards)) in before:
+            model = rng.choice(MODELS[source.form])
+        drawn.append(dataclasses.replace(task, number=number))
     return drawn
 
 

@@ -101,12 +101,13 @@ APART = {
 
 They are blind no more: the slower sweep of the default was settled with them in sight."""
 
-DRAWN = {task.name: SOURCES[task.source].held_out for task in draw(1)}
+DRAWN = {task.name: SOURCES[task.source].held_out for task in (*draw(1), *draw(2))}
 """Tasks that were drawn by chance before anything was measured on them.
 
-They are blind no more: that runs at constant rates follow weak sweeps was settled with them in sight."""
+They are blind no more: that runs at constant rates follow weak sweeps was settled with the first 14 in sight,
+and what came after with all 28."""
 
-BLIND = {task.name: SOURCES[task.source].held_out for task in draw(2)}
+BLIND = {task.name: SOURCES[task.source].held_out for task in draw(3)}
 """Tasks that were drawn by chance likewise, and that nothing was chosen on."""
 
 LARGE = {
@@ -150,8 +151,7 @@ class Role(str, Enum):
     APART = "apart"
     """Nothing was measured on it before a rule stood, and since then the slower sweep was chosen on it."""
     DRAWN = "drawn"
-    """Drawn by chance; nothing was measured on it before a rule stood, and since then the runs at constant
-    rates were chosen on it."""
+    """Drawn by chance; nothing was measured on it before a rule stood, and since then it has been seen."""
     BLIND = "blind"
     """Drawn by chance; nothing was measured on it before the rule stood."""
     LARGE = "large"
