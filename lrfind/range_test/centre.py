@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.range_test.horizon import STEPS
+from lrfind.range_test.rectification import rectification
+
 if TYPE_CHECKING:
     from lrfind.range_test.smoothed_curve import SmoothedCurve
     from lrfind.statistics import Floats
@@ -38,8 +41,8 @@ looks like that of a noisy table, which does."""
 
 def centre(smoothed: SmoothedCurve) -> float | None:
     """The middle of the valley on a log axis, times `less`."""
-    sides = valley_sides(smoothed)
-    return None if sides is None else math.sqrt(sides[0] * sides[1]) * less(smoothed)
+    middle = valley_middle(smoothed)
+    return None if middle is None else middle * less(smoothed)
 
 
 def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
@@ -53,8 +56,8 @@ def middle_half(smoothed: SmoothedCurve) -> tuple[float, float] | None:
 
 
 def less(smoothed: SmoothedCurve) -> float:
-    """What the middle of the valley is multiplied by, at most 1: for momentum and for short epochs."""
-    return less_for_momentum(smoothed) * less_for_epochs(smoothed)
+    """What the middle of the valley is multiplied by, at most 1."""
+    return less_for_momentum(smoothed) * less_for_epochs(smoothed) * less_for_rectification(smoothed)
 
 
 def less_for_momentum(smoothed: SmoothedCurve) -> float:
@@ -77,6 +80,26 @@ def less_for_epochs(smoothed: SmoothedCurve) -> float:
     samples. It is counted for no less than `LEAST`.
     """
     return max(LEAST, float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.share_lost)))
+
+
+def less_for_rectification(smoothed: SmoothedCurve) -> float:
+    """The part of the rate that RAdam used in the middle of the valley, against what it uses in training.
+
+    Its updates are held back for thousands of steps, and most in the first: a rate that the sweep stands is
+    in a training of `STEPS` steps, whose last ones use more of it, too high. 1 for other optimizers.
+    """
+    middle = valley_middle(smoothed)
+    if smoothed.rectified_by is None or middle is None:
+        return 1.0
+    point = int(np.argmin(np.abs(smoothed.log10_lrs - math.log10(middle))))
+    used = rectification(smoothed.rectified_by, smoothed.first_step + point)
+    return min(1.0, used / rectification(smoothed.rectified_by, STEPS))
+
+
+def valley_middle(smoothed: SmoothedCurve) -> float | None:
+    """The middle of the valley on a log axis; None where nothing falls."""
+    sides = valley_sides(smoothed)
+    return None if sides is None else math.sqrt(sides[0] * sides[1])
 
 
 def valley_sides(smoothed: SmoothedCurve) -> tuple[float, float] | None:

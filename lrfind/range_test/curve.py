@@ -38,6 +38,8 @@ class Curve:
         validation_losses: Loss on the fixed validation subset before the update, shape (steps,), NaN at the
             steps between two measurements, or None where not measured.
         momentum: Weight of the past in the optimizer's average of gradients, in [0, 1); see `momentum_of`.
+        rectified_by: Weight of the past in RAdam's average of squares, None of other optimizers; see
+            `rectification`.
         epoch_steps: Steps in which every sample is met once, where that is known and batches are not all one.
         skip_start: Steps at the start that nothing is read from.
         skip_end: Steps at the end that nothing is read from, where the sweep stopped early.
@@ -55,6 +57,7 @@ class Curve:
     start_accuracies: Floats | None = None
     validation_losses: Floats | None = None
     momentum: float = 0.0
+    rectified_by: float | None = None
     epoch_steps: float | None = None
     skip_start: int = 0
     skip_end: int = 0

@@ -70,6 +70,8 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         climb=climb,
         start=start,
         momentum=curve.momentum,
+        rectified_by=curve.rectified_by,
+        first_step=first + 1,
         epoch_share=min(1.0, (curve.epoch_steps or math.inf) / EPOCH_STEPS),
         haste=min(1.0, USUAL_STEPS / (steps_a_decade(curve.lrs) or USUAL_STEPS)),
         noise_grows=curve.accuracies is None,

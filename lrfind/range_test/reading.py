@@ -11,9 +11,11 @@ from lrfind.range_test.centre import (
     centre,
     less_for_epochs,
     less_for_momentum,
+    less_for_rectification,
     middle_half,
     valley_sides,
 )
+from lrfind.range_test.horizon import STEPS
 from lrfind.range_test.repeats import Repeats, smoothed_median
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.shape import Shape, shape_of
@@ -178,6 +180,11 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
         causes.append(
             f"{less_for_momentum(smoothed):.2g} because an optimizer with a momentum of "
             f"{smoothed.momentum:.2g} answers a rate late, when the test has gone on to higher ones"
+        )
+    if smoothed.rectified_by is not None:
+        causes.append(
+            f"{less_for_rectification(smoothed):.2g} because RAdam holds its first updates back, and in a "
+            f"training of {STEPS} steps uses more of the rate than in the test"
         )
     unsure = ""
     if smoothed.epoch_share < 1:

@@ -83,6 +83,7 @@ def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
         start_losses=None if starts is None else starts[:kept],
         start_accuracies=None if right_at_start is None else right_at_start[:kept],
         momentum=first.momentum,
+        rectified_by=first.rectified_by,
         epoch_steps=first.epoch_steps,
         skip_start=first.skip_start,
         skip_end=first.skip_end,

@@ -57,6 +57,8 @@ class SmoothedCurve:
         climb: The rate at which it was so first, and the loss, cut off at the height of a cliff; else None.
         start: Mean loss of the model as it was at the start, where the losses are paired, else None.
         momentum: Of the optimizer, in [0, 1).
+        rectified_by: Weight of the past in RAdam's average of squares, None of other optimizers.
+        first_step: Of the sweep, counted from 1, at which the first of the rates was used.
         epoch_share: Steps of an epoch as a share of `EPOCH_STEPS`, at most 1; 1 where they are not known.
         haste: How fast the rates rise against `USUAL_STEPS` a decade, at most 1: 1/3 where they take three
             times as many steps.
@@ -75,6 +77,8 @@ class SmoothedCurve:
     climb: tuple[float, float] | None = None
     start: float | None = None
     momentum: float = 0.0
+    rectified_by: float | None = None
+    first_step: int = 1
     epoch_share: float = 1.0
     haste: float = 1.0
     reach: int = 1

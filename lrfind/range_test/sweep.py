@@ -20,7 +20,7 @@ from lrfind.range_test.ladder import unread_steps
 from lrfind.suggestion import Status
 from lrfind.training.divergence import GRACE, DivergenceTest
 from lrfind.training.initial_model import InitialModel, initial_model_nbytes
-from lrfind.training.optimizer import LearningRate, momentum_of
+from lrfind.training.optimizer import LearningRate, momentum_of, rectified_by
 from lrfind.training.readback import Readback
 from lrfind.training.recent_batches import RecentBatches
 from lrfind.training.smoothing import ExponentialAverage
@@ -215,7 +215,12 @@ def sweep(
             "its range is the usual cause: the CPU names it."
         ) from error
     ended = record.ended or status
-    curve = record.curve(ended, columns, momentum=momentum_of(optimizer), epoch_steps=task.epoch_steps)
+    curve = dataclasses.replace(
+        record.curve(ended, columns),
+        momentum=momentum_of(optimizer),
+        rectified_by=rectified_by(optimizer),
+        epoch_steps=task.epoch_steps,
+    )
     if curve.status is not Status.NONFINITE or options.paired:
         return curve
     bad = not seen.is_finite(len(curve) - 1)
@@ -286,9 +291,7 @@ class _Record:
                 return True
         return False
 
-    def curve(
-        self, status: Status, names: Sequence[str], *, momentum: float, epoch_steps: float | None
-    ) -> Curve:
+    def curve(self, status: Status, names: Sequence[str]) -> Curve:
         """All of it as a curve; `names` are its fields that were measured beside the loss, in order."""
         steps = len(self._rows)
         columns = np.array(self._rows, dtype=np.float64).T
@@ -298,8 +301,6 @@ class _Record:
             smoothed=columns[0] if steps else np.empty(0),
             status=status,
             planned_steps=len(self._lrs),
-            momentum=momentum,
-            epoch_steps=epoch_steps,
             skip_start=self._options.skip_start,
             skip_end=self._options.skip_end,
             **(dict(zip(names, columns[2:], strict=True)) if steps else {}),

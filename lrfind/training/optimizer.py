@@ -158,6 +158,18 @@ def _of_nadam(beta: float) -> float:
     return age / (1 + age)
 
 
+def rectified_by(optimizer: Optimizer) -> float | None:
+    """The weight of the past in RAdam's average of squares, by which its first updates are held back.
+
+    None for other optimizers. It is known by the name of its class, since several libraries have one.
+    """
+    if all(kind.__name__ != "RAdam" for kind in type(optimizer).__mro__):
+        return None
+    betas = optimizer.param_groups[0].get("betas")
+    second = _number(betas[1]) if isinstance(betas, (tuple, list)) and len(betas) == 2 else 0.0
+    return second if 0 < second < 1 else None
+
+
 def _number(value: Any) -> float:
     """A number, or a tensor that holds one; 0 for anything else."""
     if isinstance(value, Tensor):
