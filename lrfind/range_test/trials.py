@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.suggestion import Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -42,8 +43,10 @@ SLACK = 0.02
 """Share of the start by which a run at a higher rate may end above the best so far, and still be gone beyond:
 on a plateau they hardly differ, and it is the higher ones that leave it first."""
 
-LITTLE = 0.25
-"""Share of the best fall that a rate has to reach for it to have learnt something."""
+POWER = 2 / 3
+"""The best rate of such runs falls with this power of their steps, up to the steps that an answer is for. It
+falls faster than that of models which learn at once: these are best just below the rate at which they break
+down, and that comes the later the lower it is."""
 
 BELOW_CLIMB = 5.0
 """Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
@@ -90,14 +93,13 @@ class Trials:
 
     @property
     def answer(self) -> float:
-        """The best rate; halfway to the next lower one where little is learnt at the next higher one.
+        """The best rate times `less`."""
+        return self.best * self.less
 
-        There the rate from which on nothing is learnt lies somewhere between the two, and in a longer
-        training it is lower.
-        """
-        higher = [self.start - loss for lr, loss in self.losses.items() if lr > self.best]
-        little = bool(higher) and higher[0] < LITTLE * (self.start - self.losses[self.best])
-        return self.best / math.sqrt(FACTOR) if little else self.best
+    @property
+    def less(self) -> float:
+        """What the best rate is multiplied by, as the answer is for a training of `TRAINING` steps."""
+        return float((self.steps / TRAINING) ** POWER)
 
     def suggestion(self, ends: tuple[float, float], what: str) -> Suggestion:
         """The answer in its bracket, a quarter of a decade to either side.
@@ -119,16 +121,12 @@ class Trials:
             for lr, loss in self.losses.items()
             if lr != best
         ]
-        said = (
+        return (
             f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
-            f"{self.losses[best]:.3g} with {rate_text(rounded(best))} ({', '.join(others)})."
+            f"{self.losses[best]:.3g} with {rate_text(rounded(best))} ({', '.join(others)}). "
+            f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as longer "
+            "trainings break down at lower rates."
         )
-        if self.answer < best:
-            said += (
-                f" Next to nothing is learnt at the next higher rate, and "
-                f"{rate_text(rounded(self.answer))} keeps away from it."
-            )
-        return said
 
 
 def first_rate(lr: float | None, smoothed: SmoothedCurve) -> float | None:
