@@ -39,7 +39,7 @@ MOST_RUNS = 7
 READ = 1 / 3
 """Share of a run at its end whose losses are averaged."""
 
-SLACK = 0.02
+SLACK = 0.04
 """Share of the start by which a run at a higher rate may end above the best so far, and still be gone beyond:
 on a plateau they hardly differ, and it is the higher ones that leave it first."""
 
