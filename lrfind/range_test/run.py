@@ -12,7 +12,15 @@ from lrfind.range_test.horizon import at_horizon
 from lrfind.range_test.peaks import named_peaks, peaks_record
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, FAINT, slower, still_nothing, why_weak
+from lrfind.range_test.slower_sweep import (
+    AUTO,
+    AUTO_SWEEPS,
+    FAINT,
+    slower,
+    slower_shows_more,
+    still_nothing,
+    why_weak,
+)
 from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.trials import first_rate
 from lrfind.report.record import plain
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.config import RangeConfig, RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
+    from lrfind.range_test.trials import Trials
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
@@ -173,7 +182,8 @@ def _until_firm(
         sweeps.make(ladder_of, 1)
         found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
         reason = why_weak(*found[-1])
-        if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+        firm = reason is None or not slower_shows_more(found[-1][1])
+        if firm or sweeps.interrupted or len(found) == AUTO_SWEEPS:
             break
         ladder_of = slower(ladder_of, found[-1][1])
         if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
@@ -187,19 +197,30 @@ def _until_firm(
     if reason is not None and most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE:
         lr = None if reading.suggestion is None else reading.suggestion.lr
         smoothed = found[-1][1].smoothed
-        first = first_rate(lr, smoothed)
+        first = first_rate(lr, smoothed, None if slower_shows_more(found[-1][1]) else settings.end_lr)
         if first is not None and not sweeps.interrupted:
             trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
-    if trials is not None and trials.share_lost >= (0 if answers else FAINT):
+    if trials is not None:
+        reading = _with_trials(reading, trials, settings)
+    if not answers and reading.suggestion is None and (reasons or trials is not None):
+        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
+        reading = dataclasses.replace(reading, verdict=verdict)
+    return curve, reading, reasons
+
+
+def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> Reading:
+    """What was read from the sweeps, with the runs at constant rates that followed and what they decide.
+
+    Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
+    """
+    decided = trials.share_lost >= 0
+    if reading.suggestion is None:
+        decided = trials.share_lost >= FAINT and trials.turned
+    if decided:
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
         verdict = f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided."
-        reading = dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
-    elif trials is not None and answers:
-        verdict = (
-            f"{reading.verdict} At no constant rate around it did the loss fall in {trials.steps} steps."
-        )
-        reading = dataclasses.replace(reading, trials=trials, verdict=verdict)
-    elif reasons and not answers:
-        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
-        reading = dataclasses.replace(reading, trials=trials, verdict=verdict)
-    return curve, reading, reasons
+        return dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
+    verdict = reading.verdict
+    if reading.suggestion is not None:
+        verdict += f" At no constant rate around it did the loss fall in {trials.steps} steps."
+    return dataclasses.replace(reading, trials=trials, verdict=verdict)

@@ -40,9 +40,12 @@ BELOW = 10.0
 FIRST_STEPS = 0.1
 """Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
 
+HIGH = 10.0
+"""Where the default ladder ends. A loss that falls to a lower end wants a ladder that goes on; beyond this one
+hardly any model is best trained, and one that saturates has not turned yet."""
+
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
-"""Shapes without an answer that a slower sweep may have another one of. A loss that falls to the end of the
-ladder is none: a slower ladder to the same end does not show what lies beyond it."""
+"""Shapes without an answer that a slower sweep may have another one of."""
 
 
 def why_weak(curve: Curve, reading: Reading) -> str | None:
@@ -57,6 +60,8 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         # A loss that rose from the start but never far is not lost; one that exploded at the first rates is.
         risen = reading.shape is Shape.DIVERGES_AT_ONCE and curve.status is Status.COMPLETED
         risen = risen and multiplied(curve) >= FIRST_STEPS * curve.planned_steps
+        if reading.shape is Shape.FALLS_TO_END and curve.lrs[-1] > HIGH / 2:
+            return f"in {len(curve)} steps the {curve.metric} fell to the end of the ladder"
         moved = len(smoothed) > 0 and bool(np.any(smoothed.raw != smoothed.plateau))
         if not moved or not (risen or reading.shape in UNDECIDED):
             return None
@@ -64,6 +69,11 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
     if smoothed.share_lost >= FAINT:
         return None
     return f"in {len(curve)} steps the {curve.metric} fell by only {smoothed.share_lost:.1%} before it turned"
+
+
+def slower_shows_more(reading: Reading) -> bool:
+    """Whether a slower sweep to the same end may show more; it does not show what lies beyond that end."""
+    return reading.shape is not Shape.FALLS_TO_END
 
 
 def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
@@ -90,14 +100,13 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
         shape: That of the last.
         trials: The runs, where there were any.
     """
-    steps, more = f"{len(curves[-1]):,} steps", len(curves) - 1
-    said = f"{more} slower sweeps, the last of {steps}, show no more"
-    if more == 1:
-        said = f"A slower sweep of {steps} shows no more"
+    shown = [f"A slower sweep of {len(curves[-1]):,} steps shows no more"] if len(curves) > 1 else []
     if trials is not None:
-        runs = [f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths]
-        said += f", nor do {' and '.join(runs)} at constant rates"
-    said += "."
+        runs = " and ".join(f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths)
+        shown.append(
+            f"nor do {runs} at constant rates" if shown else f"{runs} at constant rates show no more"
+        )
+    said = f"{', '.join(shown)}."
     if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
         return said
     return (

@@ -140,7 +140,7 @@ class Sweeps:
                 self.interrupted = True
                 return None
             trials = Trials(steps, start, losses, self.steps - before, shorter=trials)
-            if trials.share_lost >= FAINT or steps > TRIAL_STEPS:
+            if trials.share_lost >= FAINT or not trials.turned or steps > TRIAL_STEPS:
                 return trials
             steps, first = LONGER * steps, trials.best
             self._observer.note(

@@ -92,6 +92,11 @@ class Trials:
         return fall / abs(self.start) if self.start else float(fall > 0)
 
     @property
+    def turned(self) -> bool:
+        """Whether a rate above the best was tried: else a still higher one may be better."""
+        return self.best < max(self.losses)
+
+    @property
     def answer(self) -> float:
         """The best rate times `less`."""
         return self.best * self.less
@@ -129,15 +134,16 @@ class Trials:
         )
 
 
-def first_rate(lr: float | None, smoothed: SmoothedCurve) -> float | None:
+def first_rate(lr: float | None, smoothed: SmoothedCurve, end: float | None) -> float | None:
     """Where the trials begin: at the answer of the sweeps, or below the climb that ended the last one.
 
     Args:
         lr: The answer of the last sweep that has one.
         smoothed: What was read from the last sweep.
+        end: The end of a ladder to which the loss fell: there they begin then, and go down.
     """
     if lr is not None or smoothed.climb is None:
-        return lr
+        return end if lr is None else lr
     return smoothed.climb[0] / BELOW_CLIMB
 
 

@@ -10,7 +10,15 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.shape import Shape
-from lrfind.range_test.slower_sweep import BELOW, FAINT, SLOWER, slower, still_nothing, why_weak
+from lrfind.range_test.slower_sweep import (
+    BELOW,
+    FAINT,
+    SLOWER,
+    slower,
+    slower_shows_more,
+    still_nothing,
+    why_weak,
+)
 from lrfind.range_test.trials import Trials
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
@@ -78,12 +86,19 @@ def test_a_loss_that_explodes_at_the_first_rates_is_not_followed_but_one_that_do
         curve([2.0, np.nan], status=Status.NONFINITE),
         curve([np.nan], status=Status.NONFINITE),
         curve(fall_to(1.0)[:30], status=Status.INTERRUPTED),
-        curve(2 - LRS / 10),
+        curve(2 - LRS, lrs=LRS / 10),
     ],
-    ids=["never moved", "too short", "not finite", "never finite", "interrupted", "falls to the end"],
+    ids=["never moved", "too short", "not finite", "never finite", "interrupted", "falls to a low end"],
 )
 def test_what_a_slower_sweep_would_not_change_is_not_followed(measured):
     assert reason_of(measured) is None
+
+
+def test_a_loss_that_falls_to_a_high_end_is_followed_but_not_by_a_slower_sweep_to_the_same_end():
+    falling = curve(2 - LRS / 10)
+    assert reason_of(falling) == "in 60 steps the loss fell to the end of the ladder"
+    assert not slower_shows_more(read(falling, rule=Rule.CENTRE))
+    assert slower_shows_more(read(curve(fall_to(1.95)), rule=Rule.CENTRE))
 
 
 def test_the_slower_ladder_begins_a_decade_below_the_fall_and_is_three_times_as_dense():
@@ -121,7 +136,10 @@ def test_where_no_sweep_has_an_answer_it_is_said_how_long_was_looked_for_one():
     # To train for longer is no advice where the rates are too high.
     assert still_nothing(curves, Shape.DIVERGES_AT_ONCE) == said[: said.index(" A network")]
     runs = Trials(200, 2.0, {0.1: 2.0, 0.3: 2.0}, 700, Trials(100, 2.0, {0.1: 2.0, 0.3: 2.0, 1.0: 2.0}, 300))
-    assert still_nothing([*curves, curves[1]], Shape.DIVERGES_AT_ONCE, runs) == (
-        "2 slower sweeps, the last of 40 steps, show no more, nor do 3 runs of 100 steps and 2 runs of 200 "
-        "steps at constant rates."
+    assert still_nothing(curves, Shape.DIVERGES_AT_ONCE, runs) == (
+        "A slower sweep of 40 steps shows no more, nor do 3 runs of 100 steps and 2 runs of 200 steps at "
+        "constant rates."
+    )
+    assert still_nothing(curves[:1], Shape.FALLS_TO_END, runs) == (
+        "3 runs of 100 steps and 2 runs of 200 steps at constant rates show no more."
     )

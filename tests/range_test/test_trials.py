@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrfind import range_test
 from lrfind.range_test import sweeps
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.shape import Shape
 from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
 from lrfind.suggestion import Status
 
@@ -155,6 +156,11 @@ def test_the_share_lost_is_that_of_the_start():
     assert trials(-3.0, start=-2.0).share_lost == pytest.approx(0.5)
 
 
+def test_the_best_rate_has_turned_where_a_higher_one_was_tried():
+    assert trials(1.5, 1.0, math.inf).turned
+    assert not trials(1.5, 1.0).turned
+
+
 class Climb:
     """What `first_rate` looks at of a line."""
 
@@ -163,9 +169,11 @@ class Climb:
 
 
 def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
-    assert first_rate(0.3, Climb((1.0, 5.0))) == 0.3
-    assert first_rate(None, Climb((1.0, 5.0))) == pytest.approx(0.2)
-    assert first_rate(None, Climb(None)) is None
+    assert first_rate(0.3, Climb((1.0, 5.0)), None) == 0.3
+    assert first_rate(None, Climb((1.0, 5.0)), None) == pytest.approx(0.2)
+    assert first_rate(None, Climb(None), None) is None
+    assert first_rate(None, Climb(None), 10.0) == 10
+    assert first_rate(0.3, Climb(None), 10.0) == 0.3
 
 
 def on_a_plateau():
@@ -178,6 +186,35 @@ def on_a_plateau():
     loader = DataLoader(TensorDataset(x, x[:, :1].sin() * x[:, 1:2]), batch_size=32, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     return range_test(model, optimizer, nn.MSELoss(), loader)
+
+
+def falling_to_the_end():
+    """The range test of a line that wants a slope of 30 and gets there slowly at a rate of 10."""
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1, bias=False)
+    x = torch.randn(600, 1, generator=torch.Generator().manual_seed(1)) / 30
+    loader = DataLoader(TensorDataset(x, 30 * x), batch_size=32, shuffle=True)
+    return range_test(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.MSELoss(), loader)
+
+
+def test_where_the_loss_falls_to_a_high_end_the_runs_begin_there_and_a_best_one_there_is_no_answer():
+    found = falling_to_the_end()
+    assert found.reading.shape is Shape.FALLS_TO_END
+    assert found.suggestion is None
+    assert list(found.reading.trials.losses) == pytest.approx([10 / FACTOR, 10])
+    assert "Raise end_lr" in found.verdict
+    assert found.verdict.endswith("2 runs of 100 steps at constant rates show no more.")
+
+
+def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch):
+    def lowest_at_one(curve, start):
+        return start * (0.5 + abs(math.log10(curve.lrs[0])))
+
+    monkeypatch.setattr(sweeps, "last_loss", lowest_at_one)
+    found = falling_to_the_end()
+    assert list(found.reading.trials.losses) == pytest.approx([1 / FACTOR, 1, FACTOR, 10])
+    assert found.suggestion.lr == pytest.approx(3 ** (-2 / 3), rel=0.005)
+    assert found.suggestion.rule == "trials"
 
 
 def test_where_no_run_falls_the_answer_is_that_of_the_sweeps(monkeypatch):
