@@ -41,8 +41,8 @@ FIRST_STEPS = 0.1
 """Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
 
 HIGH = 10.0
-"""Where the default ladder ends. A loss that falls to a lower end wants a ladder that goes on; beyond this one
-hardly any model is best trained, and one that saturates has not turned yet."""
+"""Where the default ladder ends. A loss that falls to a lower end wants a ladder that goes on; beyond this
+one hardly any model is best trained, and one that saturates has not turned yet."""
 
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of."""
@@ -103,9 +103,8 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
     shown = [f"A slower sweep of {len(curves[-1]):,} steps shows no more"] if len(curves) > 1 else []
     if trials is not None:
         runs = " and ".join(f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths)
-        shown.append(
-            f"nor do {runs} at constant rates" if shown else f"{runs} at constant rates show no more"
-        )
+        runs += " at constant rates"
+        shown.append(f"nor do {runs}" if shown else f"{runs} show no more")
     said = f"{', '.join(shown)}."
     if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
         return said

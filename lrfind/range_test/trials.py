@@ -129,8 +129,8 @@ class Trials:
         return (
             f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
             f"{self.losses[best]:.3g} with {rate_text(rounded(best))} ({', '.join(others)}). "
-            f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as longer "
-            "trainings break down at lower rates."
+            f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as "
+            "longer trainings break down at lower rates."
         )
 
 
