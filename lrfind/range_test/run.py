@@ -182,8 +182,9 @@ def _until_firm(
         sweeps.make(ladder_of, 1)
         found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
         reason = why_weak(*found[-1])
-        firm = reason is None or not slower_shows_more(found[-1][1])
-        if firm or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+        if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+            break
+        if not slower_shows_more(found[-1][1]):
             break
         ladder_of = slower(ladder_of, found[-1][1])
         if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:

@@ -62,7 +62,10 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         risen = risen and multiplied(curve) >= FIRST_STEPS * curve.planned_steps
         if reading.shape is Shape.FALLS_TO_END and curve.lrs[-1] > HIGH / 2:
             return f"in {len(curve)} steps the {curve.metric} fell to the end of the ladder"
-        moved = len(smoothed) > 0 and bool(np.any(smoothed.raw != smoothed.plateau))
+        # Shares of right answers can stay exactly as they were until they are lost.
+        moved = smoothed.climb is not None or (
+            len(smoothed) > 0 and bool(np.any(smoothed.raw != smoothed.plateau))
+        )
         if not moved or not (risen or reading.shape in UNDECIDED):
             return None
         return f"{len(curve)} steps show no answer ({reading.shape.value})"
