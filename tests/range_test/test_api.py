@@ -232,7 +232,7 @@ def test_an_iterator_is_swept_once_and_the_verdict_says_what_would_follow():
     result = range_test(model, optimizer, nn.MSELoss(), iter(list(loader)[:60]), end_lr=0.1)
     assert result.repeats is None
     assert len(result.curve) == 60
-    said = " A slower sweep would follow, since 60 steps show no answer "
+    said = " More would follow, since 60 steps show no answer "
     assert said in result.verdict
     assert result.content["verdict"] == result.verdict
     assert said not in range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1, repeats=1).verdict
