@@ -67,8 +67,8 @@ class Budget:
         if steps[0] < 1:
             raise ConfigError(
                 f"compare.readings={self.readings} is more than the steps that {self.samples} samples allow "
-                f"at batch size {batch_size}, {self.samples // batch_size}: give a longer compare.epochs or "
-                "compare.samples, a smaller batch size, or fewer compare.readings."
+                f"at batch size {batch_size}, {self.samples // batch_size}: raise compare.epochs or "
+                "compare.samples, or take a smaller batch size or fewer compare.readings."
             )
         return steps
 
