@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lrfind.verify.stops import Stops
     from lrfind.verify.tried import Tried
 
-LATE_START = 0.06
+LATE_START = 0.04
 """Share of the drop by which a rate must be ahead at the first stop for each decade that it is higher; later
 less, as the steps are more."""
 

@@ -86,7 +86,7 @@ def test_with_less_than_two_runs_rates_are_first_compared_after_a_sixth():
 
 def test_a_higher_rate_that_is_hardly_ahead_early_is_not_taken_for_better():
     def nearly(lr, steps, seed=0):
-        ahead = 0.005 if steps < 30 else -0.2
+        ahead = 0.003 if steps < 30 else -0.2
         return 1 - steps / 30 * {0.3: 1, 0.6: 1 + ahead}.get(lr, 0.2)
 
     search = Search(0.3, num_steps=30, seeds=1, budget=59)
