@@ -3,7 +3,7 @@
     python -m benchmarks.truth.budget_plot             writes docs/pictures/regret.png, prints what it shows
     python -m benchmarks.truth.budget_plot --out FILE
 
-Nothing is trained. Below the drawn tasks; rings are of the search before, which was run and not simulated.
+Nothing is trained. Rings are of searches that were run and not simulated.
 """
 
 from __future__ import annotations
