@@ -280,8 +280,8 @@ def range_test(
     said = found.reading.verdict
     if repeats == AUTO and isinstance(loader, Iterator) and (weak := why_weak(found.curve, found.reading)):
         said += (
-            f" More would follow, since {weak}, but the loader is an iterator, which cannot begin again: give "
-            "the DataLoader itself, or whatever makes such iterators."
+            f" More would follow, since {weak}, but the loader is an iterator, which cannot begin again: "
+            "give the DataLoader itself, or whatever makes such iterators."
         )
     reading = replace(found.reading, verdict=in_arguments(said))
     chosen = {name: getattr(settings, name).value for name in CHOICES}

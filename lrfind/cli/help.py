@@ -49,7 +49,7 @@ What is trained (KEY=VALUE)
   data=         digits mnist fashion_mnist cifar10 dogbreed imagefolder curve custom lightning from_model
                 data.root=DIR, data.download=true, data.image_size=N, data.on_error=raise|skip
                 data.collate_fn=mymodule.pad   your function that puts samples together as a batch
-  optimizer=    sgd momentum nesterov adam adamw rmsprop adagrad custom from_model
+  optimizer=    sgd momentum nesterov adam adamw nadam radam rmsprop adagrad custom from_model
   criterion=    cross_entropy nll mse half_mse mae huber bce_with_logits from_model custom
   experiment=   gugger_mnist dogbreed_resnet50 (range), textbook_refine textbook_refine_short (refine),
                 textbook_batch_size (compare)

@@ -12,17 +12,19 @@ from lrfind.range_test.horizon import at_horizon
 from lrfind.range_test.peaks import named_peaks, peaks_record
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import (
     AUTO,
     AUTO_SWEEPS,
     FAINT,
+    PLATEAU,
     slower,
     slower_shows_more,
     still_nothing,
     why_weak,
 )
 from lrfind.range_test.sweeps import Measure, Sweeps
-from lrfind.range_test.trials import first_rate
+from lrfind.range_test.trials import LEARNT, first_rate
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
@@ -214,14 +216,20 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> R
 
     Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
     """
-    decided = trials.share_lost >= 0
-    if reading.suggestion is None:
-        decided = trials.share_lost >= FAINT and trials.turned
-    if decided:
+    answered = reading.suggestion is not None
+    if trials.share_lost >= (LEARNT if answered else FAINT) and (answered or trials.turned):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
         verdict = f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided."
+        if trials.share_lost < FAINT:
+            verdict += (
+                f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
+                "model leaves a plateau later, or there is hardly anything that it can learn."
+            )
         return dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
-    verdict = reading.verdict
-    if reading.suggestion is not None:
-        verdict += f" At no constant rate around it did the loss fall in {trials.steps} steps."
-    return dataclasses.replace(reading, trials=trials, verdict=verdict)
+    if not answered:
+        return dataclasses.replace(reading, trials=trials)
+    verdict = (
+        f"In {trials.steps} steps at constant rates the {reading.metric} fell by "
+        f"{max(0.0, trials.share_lost):.1%} at most, too little to tell what a rate is worth. {PLATEAU}"
+    )
+    return dataclasses.replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, verdict=verdict)

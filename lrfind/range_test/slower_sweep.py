@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.shape import Shape, multiplied
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,13 @@ one hardly any model is best trained, and one that saturates has not turned yet.
 
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of."""
+
+
+PLATEAU = (
+    "A network that sits on a plateau has to train for longer before a rate shows: give it ten times the "
+    "range.num_steps, or a normalisation or an initialisation that starts at once."
+)
+"""What is advised where next to nothing is learnt at any rate."""
 
 
 def why_weak(curve: Curve, reading: Reading) -> str | None:
@@ -103,15 +110,16 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
         shape: That of the last.
         trials: The runs, where there were any.
     """
+    if trials is not None and not trials.turned:
+        end, lowest = rate_text(rounded(trials.best)), trials.losses[trials.best]
+        return (
+            f"Of {len(trials.losses)} runs of {trials.steps} steps at constant rates the one at {end} ended "
+            f"lowest, at {lowest:.3g}."
+        )
     shown = [f"A slower sweep of {len(curves[-1]):,} steps shows no more"] if len(curves) > 1 else []
     if trials is not None:
         runs = " and ".join(f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths)
         runs += " at constant rates"
         shown.append(f"nor do {runs}" if shown else f"{runs} show no more")
     said = f"{', '.join(shown)}."
-    if shape not in (Shape.FLAT, Shape.NEVER_FALLS):
-        return said
-    return (
-        f"{said} A network that sits on a plateau has to train for longer before a rate shows: give it "
-        "ten times the range.num_steps, or a normalisation or an initialisation that starts at once."
-    )
+    return said if shape not in (Shape.FLAT, Shape.NEVER_FALLS) else f"{said} {PLATEAU}"

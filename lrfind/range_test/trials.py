@@ -4,7 +4,7 @@ A model that sits on a plateau learns nothing while a ladder passes, however slo
 only the rate at which an untrained model breaks down. Trained for a while at one rate it shows what that is
 worth. Rates a factor of `FACTOR` apart are tried around the answer of the sweeps, upwards as long as the loss
 ends lower, or hardly higher, else downwards; where even the best has hardly learnt anything, once more, in
-runs twice as long.
+runs twice as long. They also follow a loss that falls to the end of a high ladder, from there downwards.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ POWER = 2 / 3
 """The best rate of such runs falls with this power of their steps, up to the steps that an answer is for. It
 falls faster than that of models which learn at once: these are best just below the rate at which they break
 down, and that comes the later the lower it is."""
+
+LEARNT = 0.01
+"""Share of the start that the loss has to fall by in the best of the longest runs for its rate to be one: by
+less it falls where only the last layer settles."""
 
 BELOW_CLIMB = 5.0
 """Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
@@ -120,18 +124,25 @@ class Trials:
 
     def in_words(self, what: str) -> str:
         """What every rate came to, in a sentence."""
-        best = self.best
-        others = [
-            f"{f'{loss:.3g}' if math.isfinite(loss) else 'diverged'} with {rate_text(rounded(lr))}"
-            for lr, loss in self.losses.items()
-            if lr != best
-        ]
+        best, others = self.best, {lr: loss for lr, loss in self.losses.items() if lr != self.best}
+        lowest, *each = _told_apart(self.losses[best], list(others.values()))
+        ends = [f"{loss} with {rate_text(rounded(lr))}" for lr, loss in zip(others, each, strict=True)]
         return (
             f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
-            f"{self.losses[best]:.3g} with {rate_text(rounded(best))} ({', '.join(others)}). "
+            f"{lowest} with {rate_text(rounded(best))} ({', '.join(ends)}). "
             f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as "
             "longer trainings break down at lower rates."
         )
+
+
+def _told_apart(lowest: float, others: list[float]) -> list[str]:
+    """Losses in three digits, or as many as tell the lowest from all others, six at most."""
+    spelled: list[str] = []
+    for digits in range(3, 7):
+        spelled = [f"{loss:.{digits}g}" if math.isfinite(loss) else "diverged" for loss in (lowest, *others)]
+        if spelled[0] not in spelled[1:]:
+            break
+    return spelled
 
 
 def first_rate(lr: float | None, smoothed: SmoothedCurve, end: float | None) -> float | None:

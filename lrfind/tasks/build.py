@@ -97,7 +97,7 @@ def build(
             forward=whole_batch if isinstance(model, AdaptedModel) else None,
             accuracy=accuracy,
             autocast=autocast,
-            highest_label=None if data.labels is None else int(data.labels.max()),
+            highest_label=None if data.labels is None or not len(data.labels) else int(data.labels.max()),
             num_classes=data.num_outputs,
             on_note=notes.append,
         )

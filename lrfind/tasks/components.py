@@ -152,6 +152,8 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     """
     if isinstance(given := config.optimizer.get("lr"), str):
         raise ConfigError(f"optimizer.lr must be a number, got {given!r}.")
+    if isinstance(given, float) and not math.isfinite(given):
+        raise ConfigError(f"optimizer.lr must be finite, got {given}.")
     make = callable_of("optimizer", config.optimizer, config.trust)
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if _wants_model(make.func):

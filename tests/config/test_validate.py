@@ -103,7 +103,17 @@ def test_the_configs_that_are_shipped_pass():
         for model in ("mlp", "cnn", "curve_mlp", "resnet18"):
             config = validated(compose("range", overrides=[f"model={model}"]), RangeConfig)
             assert config.model["_target_"].startswith("lrfind.tasks.models.")
-        for optimizer in ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop", "adagrad"):
+        for optimizer in (
+            "sgd",
+            "momentum",
+            "nesterov",
+            "adam",
+            "adamw",
+            "nadam",
+            "radam",
+            "rmsprop",
+            "adagrad",
+        ):
             config = validated(compose("range", overrides=[f"optimizer={optimizer}"]), RangeConfig)
             assert config.optimizer["_target_"].startswith("torch.optim.")
 

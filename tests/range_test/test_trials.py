@@ -138,6 +138,12 @@ def test_the_answer_is_the_best_rate_less_what_a_longer_training_wants_less(step
     assert (suggestion.low, suggestion.high) == pytest.approx(ends, rel=0.005)
 
 
+def test_losses_have_as_many_digits_as_tell_the_lowest_from_the_others():
+    said = trials(2.3041, 2.3038, 2.3275).in_words("loss")
+    assert "a loss of 2.3038 with 0.0316 (2.3041 with 0.01, 2.3275 with 0.1)" in said
+    assert "a loss of 2 with 0.01 (2 with 0.0316)" in trials(2.0, 2.0).in_words("loss")
+
+
 def test_the_reason_has_what_every_rate_came_to_and_what_the_best_is_multiplied_by():
     said = trials(1.5, 1.0, math.inf).suggestion(WIDE, "loss").reason
     assert "ends at a loss of 1 with 0.0316 (1.5 with 0.01, diverged with 0.1)." in said
@@ -203,7 +209,9 @@ def test_where_the_loss_falls_to_a_high_end_the_runs_begin_there_and_a_best_one_
     assert found.suggestion is None
     assert list(found.reading.trials.losses) == pytest.approx([10 / FACTOR, 10])
     assert "Raise end_lr" in found.verdict
-    assert found.verdict.endswith("2 runs of 100 steps at constant rates show no more.")
+    lowest = found.reading.trials.losses[found.reading.trials.best]
+    end = f"Of 2 runs of 100 steps at constant rates the one at 10 ended lowest, at {lowest:.3g}."
+    assert found.verdict.endswith(end)
 
 
 def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch):
@@ -217,15 +225,26 @@ def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch)
     assert found.suggestion.rule == "trials"
 
 
-def test_where_no_run_falls_the_answer_is_that_of_the_sweeps(monkeypatch):
+def test_where_no_run_falls_the_answer_of_the_sweeps_is_not_suggested(monkeypatch):
     def risen(curve, start):
         return start + 1
 
     assert on_a_plateau().suggestion.rule == "trials"
     monkeypatch.setattr(sweeps, "last_loss", risen)
     found = on_a_plateau()
-    answers = [lr for lr in found.repeats.lrs if lr is not None]
-    assert found.suggestion.lr == answers[-1]
-    assert found.suggestion.rule == "centre"
-    assert "At no constant rate around it did the loss fall in 200 steps." in found.verdict
+    assert any(lr is not None for lr in found.repeats.lrs)
+    assert found.suggestion is None
+    assert found.reading.shape is Shape.FLAT
+    assert "In 200 steps at constant rates the loss fell by 0.0% at most" in found.verdict
+    assert "give it ten times the num_steps" in found.verdict
     assert found.content["trials"]["steps"] == found.reading.trials.steps == 200
+
+
+def test_the_verdict_says_where_the_runs_that_decide_have_learnt_little(monkeypatch):
+    def hardly(curve, start):
+        return start * (0.97 + abs(math.log10(curve.lrs[0] / 0.1)) / 1000)
+
+    monkeypatch.setattr(sweeps, "last_loss", hardly)
+    found = on_a_plateau()
+    assert found.suggestion.rule == "trials"
+    assert "In 200 steps the loss fell by 3.0% at best: the model leaves a plateau later" in found.verdict

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lrfind.errors import DataError
+from lrfind.report.formatting import counted
 from lrfind.tasks.data.failures import unwrapped
 from lrfind.tasks.data.fetching import (
     BatchedMap,
@@ -152,9 +153,13 @@ def _indexed(
                 f"batch_size={batch_size}{of_all} of the {count} samples of data={data.name} for training. "
                 f"Choose {count - size} or less."
             )
+        if count < share.ranks:
+            ranks = f", less than one for each of {share.ranks} ranks" if share.ranks > 1 else ""
+            held = counted(count, "sample") if count else "no samples"
+            raise DataError(f"data={data.name} holds {held}{ranks}: there is nothing to train on.")
         raise DataError(
-            f"batch_size={batch_size}{of_all} is more than data={data.name} can fill: it holds {count} "
-            f"samples. Choose batch_size={count // share.ranks} or less."
+            f"batch_size={batch_size}{of_all} is more than data={data.name} can fill: it holds "
+            f"{counted(count, 'sample')}. Choose batch_size={count // share.ranks} or less."
         )
     pool, apart_indices = torch.arange(count), None
     if validation_samples:
