@@ -143,7 +143,7 @@ def test_a_data_set_smaller_than_a_batch_is_refused_with_the_numbers(obj):
 
 
 def test_an_empty_data_set_is_refused():
-    with pytest.raises(DataError, match="data=.* holds no samples: there is nothing to train on"):
+    with pytest.raises(DataError, match="holds no samples: there is nothing to train on"):
         loaders_of(Numbers(0))
 
 
