@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from lrfind.report.answer import answer_lines
+from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
@@ -201,7 +201,8 @@ def verify_lines(
         verdict,
         files,
         groups,
-        bracket=_BRACKET,
+        purpose="" if judgement else ", not verified",
+        bracket=_BRACKET if judgement else NEARLY_AS_WELL,
         more=_refusal_in_short(trials, judgement),
         details=details,
     )

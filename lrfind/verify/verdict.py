@@ -29,7 +29,8 @@ class VerifyVerdict:
     """What is told.
 
     Attributes:
-        suggestion: The rate to take; None where there is none.
+        suggestion: The rate to take, or, of runs that were cut off, the one that was suggested to be checked;
+            None where there is none.
         verdict: Whether the checked rate holds, which does, what became of the pinned one, and what to do.
         refusal: Why the pinned rate is not sensible; None where it is, or there is none.
     """
@@ -43,13 +44,8 @@ def concluded(
     settings: VerifySettings, checked: Checked, trials: Trials | None, *, interrupted: bool
 ) -> tuple[Judgement | None, VerifyVerdict]:
     """What the runs show; there is no judgement where there were none, or they were cut off."""
-    if trials is None:
-        said = checked.verdict or ("Interrupted: too early to judge the rate." if interrupted else "")
-        return None, VerifyVerdict(None, said, None)
-    if interrupted:
-        steps = trials.steps + checked.steps
-        said = f"Interrupted after {steps:,} of at most {trials.budget:,} steps: too early to judge the rate."
-        return None, VerifyVerdict(None, said, None)
+    if trials is None or interrupted:
+        return None, VerifyVerdict(checked.suggestion, _cut_off(checked, trials), None)
     index = trials.index([checked.role])
     assert index is not None
     judgement = judge(
@@ -62,6 +58,17 @@ def concluded(
         left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
     )
     return judgement, conclude(trials, judgement, before=checked.steps)
+
+
+def _cut_off(checked: Checked, trials: Trials | None) -> str:
+    """That the rate is not judged, and which that is."""
+    if checked.lr is None or checked.interrupted:
+        return checked.verdict or "Interrupted: too early to judge the rate."
+    when = "before the first run"
+    if trials is not None:
+        when = f"after {trials.steps + checked.steps:,} of at most {trials.budget:,} steps"
+    said = f"Interrupted {when}: too early to judge {rate_text(checked.lr)}"
+    return f"{said}, which {checked.whose} suggested." if checked.suggestion and checked.whose else f"{said}."
 
 
 def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> VerifyVerdict:

@@ -464,7 +464,7 @@ def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own, untimed):
     record = ran.record
     jsonschema.validate(record, SCHEMA)
     assert (record["status"], record["suggestion"], record["holds"]) == ("interrupted", None, None)
-    assert "Interrupted after" in record["verdict"]
+    assert "steps: too early to judge 0.5." in record["verdict"]
     # The first seed is whole; of the second one rate came to its end.
     assert {row["seed"] for row in ran.rows} == {"0", "1"}
     assert record["steps"] == sum(row["loss"] != "" for row in ran.rows)
@@ -494,7 +494,26 @@ def test_ctrl_c_while_the_runs_are_built_keeps_the_range_test(on_bowl, monkeypat
     assert (ran.record["status"], ran.record["holds"]) == ("interrupted", None)
     assert ran.record["checked"]["source"] == "the range test"
     assert ran.record["steps"] > 10
+    assert ran.record["verdict"].startswith("Interrupted before the first run: too early to judge ")
     assert (ran.folder / "verify.png").exists()
+
+
+def test_ctrl_c_in_the_runs_leaves_what_the_range_test_had_suggested(on_bowl, monkeypatch):
+    def stop(runs, lr, to):
+        raise KeyboardInterrupt
+
+    suggestion = on_bowl("range.num_steps=60", folder="whole").record["checked"]["lr"]
+    monkeypatch.setattr(search_run.SeedRuns, "train", stop)
+    ran = on_bowl("range.num_steps=60")
+    assert ran.code == 130, ran.err
+    jsonschema.validate(ran.record, SCHEMA)
+    assert (ran.record["suggestion"]["lr"], ran.record["holds"]) == (suggestion, None)
+    assert ran.record["verdict"].endswith(
+        f"steps: too early to judge {suggestion:g}, which the range test suggested."
+    )
+    assert f"Suggested learning rate, not verified: {suggestion:g} (bracket " in ran.out
+    assert ran.record["verdict"] in " ".join(ran.out.split())
+    assert "no learning rate can be suggested" not in ran.err
 
 
 HOLES = """
