@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from lrfind.plotting.panel import FONT_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lrfind.plotting.panel import Named, Panel
 
@@ -63,7 +63,8 @@ class Key:
     Attributes:
         entries: In the order of reading.
         heading: Words before the first.
-        columns: Entries in a row; 0: as many as there is room for.
+        columns: Entries in a row, one below the other, or fewer where they are too long; 0: as many as there
+            is room for, one behind the other.
         below: Inches kept free below.
     """
 
@@ -85,9 +86,10 @@ class Key:
         """
         widths = [_DASH + _BEHIND_DASH + text_width(entry.text) + _BETWEEN for entry in self.entries]
         if self.columns:
-            column = max(widths, default=0.0) + _BETWEEN
-            placed = [(i % self.columns * column, entry) for i, entry in enumerate(self.entries)]
-            return [placed[i : i + self.columns] for i in range(0, len(placed), self.columns)]
+            starts = self._columns(widths, width)
+            count = len(starts)
+            placed = [(starts[i % count], entry) for i, entry in enumerate(self.entries)]
+            return [placed[i : i + count] for i in range(0, len(placed), count)]
         rows: list[list[tuple[float, Entry]]] = []
         at = self.indent
         for entry, needed in zip(self.entries, widths, strict=True):
@@ -97,6 +99,14 @@ class Key:
             rows[-1].append((at, entry))
             at += needed
         return rows
+
+    def _columns(self, widths: Sequence[float], width: float) -> list[float]:
+        """Where the columns begin: as many as are wanted and have room."""
+        for count in range(self.columns, 0, -1):
+            each = [max(widths[i::count], default=0.0) + _BETWEEN for i in range(count)]
+            if sum(each) - 2 * _BETWEEN <= width:
+                break
+        return [sum(each[:i]) for i in range(count)]
 
     def height(self, width: float) -> float:
         """Inches that the key takes where a row may have so many."""

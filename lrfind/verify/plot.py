@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import ceiling_of
-from lrfind.plotting.page import Entry, Key, Page, Row
+from lrfind.plotting.page import Entry, Key, Page, Row, text_width
 from lrfind.plotting.panel import (
     BLUE,
     DARK,
@@ -56,6 +58,9 @@ _TRAINING, _ENDS, _PANEL = 3.35, 2.48, 2.5
 _GAP, _SEARCH = 0.65, 1.5
 """Inches: between the two, and the height of the lower one."""
 
+_LABELS, _MARGIN = 0.34, 0.1
+"""Inches: room for the labels of a vertical axis beside its title, and to the right of all panels."""
+
 _ABOVE, _LINE = 0.32, 0.17
 """Inches: above the upper panels where one line is written there, and for each further one."""
 
@@ -94,14 +99,22 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
         title: What is trained on what and how.
     """
     over = _ABOVE + _LINE * (len(_answer(trials, judgement)) - 1)
-    rows = [Row((training_panel(trials), ends_panel(trials, judgement)), over, 0.48, gap=_GAP)]
+    first, ends = [training_panel(trials)], ends_panel(trials, judgement)
     if trials is not None and trials.moves:
         colours = dict(zip(trials.lrs.tolist(), _colours(trials), strict=True))
-        wide = search_panel(trials, colours, width=_TRAINING + _GAP + _ENDS, height=_SEARCH)
-        rows.append(Row((wide,), 0.38, 0.48))
+        first.append(search_panel(trials, colours, width=_TRAINING + _GAP + _ENDS, height=_SEARCH))
+    beside = max(map(_room, first))
+    training, *wide = (replace(panel, width=panel.width - beside) for panel in first)
+    ends = replace(ends, width=ends.width - _room(ends), room=_room(ends))
+    rows = [Row((training, ends), over, 0.48, gap=_GAP), *(Row((panel,), 0.38, 0.48) for panel in wide)]
     if trials is not None and trials.schedule != CONSTANT:
         title += f", {counted(trials.num_steps, 'step')} {horizon_text(trials.schedule)}"
-    return Page(title, (*rows, _key(trials, judgement)), left=0.62)
+    return Page(title, (*rows, _key(trials, judgement)), left=0.62 + beside, right=_MARGIN)
+
+
+def _room(panel: Panel) -> float:
+    """Inches that the labels of the vertical axis need beyond those that are there."""
+    return max(_LABELS, *map(text_width, panel.y.tick_labels)) - _LABELS
 
 
 def training_panel(trials: Trials | None) -> Panel:
@@ -137,6 +150,7 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
         "learning rate (log axis, base 10)",
         max_labels=5,
     )
+    x = replace(x, tick_labels=tuple(map(partial(_label, x), x.ticks, x.tick_labels)))
     layers: list[Layer] = []
     if judgement is not None and judgement.recommended is not None:
         layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))
@@ -148,8 +162,17 @@ def ends_panel(trials: Trials | None, judgement: Judgement | None) -> Panel:
     holds = None if judgement is None else judgement.holds and judgement.sensible is not False
     colour = {True: GREEN_TEXT, False: VERMILLION_TEXT, None: DARK}[holds]
     said = _answer(trials, judgement)
-    layers += [above(text, row=row, colour=colour, bold=True) for row, text in enumerate(reversed(said))]
+    for row, text in enumerate(reversed(said)):
+        # What is longer than the panel goes to its left, where there is room above the other one.
+        is_long = text_width(text) > _ENDS
+        align: Literal["right", "center"] = "right" if is_long else "center"
+        layers.append(above(text, 1.0 if is_long else 0.5, row, align=align, colour=colour, bold=True))
     return Panel(x, y, tuple(layers), _ENDS, _PANEL)
+
+
+def _label(x: Axis, tick: float, text: str) -> str:
+    """What is written at a tick of the right panel: nothing where the edge of the page would cut it."""
+    return text if text_width(text) / 2 <= (1 - x.fraction(tick)) * _ENDS + _MARGIN else ""
 
 
 def _ends(trials: Trials, rate: int, colour: str, y: Axis) -> list[Layer]:

@@ -65,6 +65,17 @@ def test_a_key_of_two_columns_is_read_by_rows():
     assert a.sample == c.sample != b.sample
 
 
+def test_a_key_has_fewer_columns_where_two_are_too_long():
+    line = Line(NOTHING, NOTHING, BLUE)
+    for long, short in ((56, 20), (20, 56)):
+        # One column gives the other what it does not need.
+        key = Key((Entry("x" * long, line), Entry("x" * short, line)), columns=2)
+        assert [len(row) for row in key.rows(6.5)] == [2]
+        right = Page("", (key,)).entries[1]
+        assert right.text + text_width(right.entry.text) <= WIDTH - 0.1
+    assert [len(row) for row in Key((Entry("x" * 50, line),) * 3, columns=2).rows(6.5)] == [1, 1, 1]
+
+
 def test_a_key_without_entries_takes_no_room():
     assert Key(()).height(6.0) == 0.0
 

@@ -186,6 +186,30 @@ def test_long_rates_leave_the_answer_room():
     assert_readable(page)
 
 
+@pytest.mark.parametrize(
+    ("lrs", "finals", "checked", "pinned"),
+    [
+        # A long entry of the key, which then has one column; a label of the search that is long.
+        ([0.00123456, 0.00345678], [[INF, 0.5], [0.6, 0.5]], 0.00123456, 0.00123456),
+        ([0.000111, 0.00123456, 0.00345678], [[1.5, 0.5, INF], [1.4, 0.6, 0.4]], 0.00123456, 0.00345678),
+        # A label at the right end, and one rate alone.
+        ([0.00123456], [[0.6], [0.7]], 0.00123456, 0.00123456),
+        ([0.00123456, 0.00345678], [[0.5, INF], [0.6, 0.7]], 0.00123456, 0.00345678),
+    ],
+)
+def test_with_long_rates_no_word_leaves_the_picture(lrs, finals, checked, pinned):
+    tried = candidates(lrs, checked, Role.SUGGESTION, pinned)
+    losses = np.linspace(2.0, 0.5, STEPS) * np.ones((len(lrs), 1))
+    seeds = tuple(runs_of(i, 2.0, losses, row) for i, row in enumerate(finals))
+    moves = tuple(Move(seed, lr, STEPS) for seed in range(len(finals)) for lr in lrs)
+    measured = Trials(tried, STEPS, seeds, moves=moves)
+    judgement = judged(measured, checked=lrs.index(checked), pinned=lrs.index(pinned))
+    page = verify_page(measured, judgement, "title")
+    assert_readable(page)
+    training, _, search = [box for _, box in page.frames]
+    assert training[0] == search[0] == pytest.approx(page.left / page.size[0])
+
+
 def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     cut = trials([[1.5, NAN, NAN, NAN]])
     page = verify_page(cut, None, "title")
