@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -57,6 +57,8 @@ def concluded(
         pinned=trials.index([Role.PINNED]),
         left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
     )
+    if judgement.holds and trials.ahead is not None:
+        judgement = replace(judgement, holds=None)
     return judgement, conclude(trials, judgement, before=checked.steps)
 
 
@@ -104,6 +106,8 @@ class _Teller:
         ended = f"ended lowest of the {len(self._lrs)} rates tried"
         if len(self._lrs) == 1:
             ended = "is the only rate tried, and ended lower than it began"
+        elif self._alone:
+            ended = f"is {self._lowest}, and ended lower than it began"
         elif left := len(self._trials.left):
             ended += f" ({left} of them {'was' if left == 1 else 'were'} left before the end)"
         return Suggestion(
@@ -130,7 +134,13 @@ class _Teller:
         said = f"{self._lrs[checked]} {self._ended(checked)}"
         if judged.holds:
             return f"{name} holds: {said}{self._when(checked)}, {self._no_better()}"
-        best = judged.recommended
+        best, ahead = judged.recommended, self._trials.ahead
+        if judged.holds is None and ahead is not None:
+            return (
+                f"{name} is not judged: {said}{self._when(checked)}, and {rate_text(ahead[0])} was lower "
+                f"already, at {ahead[1]:.3g}, when the budget was spent; more verify.budget would tell which "
+                "is better."
+            )
         if judged.holds is None:
             return (
                 f"{name} is not judged: {said}, not behind the best, and was not trained to its end: the "
@@ -139,7 +149,7 @@ class _Teller:
             )
         return (
             f"{name} does not hold: {said}{self._when(checked)}. {self._lrs[best]} does: it "
-            f"{self._ended(best)}, the lowest of the {len(self._lrs)} rates tried"
+            f"{self._ended(best)}, {self._lowest}"
             f"{self._gap(checked, best, 'and better')}."
         )
 
@@ -248,16 +258,24 @@ class _Teller:
             "fall."
         )
 
+    @property
+    def _alone(self) -> bool:
+        """Whether of several rates one alone came to its end."""
+        return len(self._lrs) > 1 and int((self._judged.seeds > 0).sum()) == 1
+
+    @property
+    def _lowest(self) -> str:
+        """What the best rate is among those that were tried."""
+        if self._alone:
+            return f"the only one of the {len(self._lrs)} rates tried that was trained to its end"
+        return f"the lowest of the {len(self._lrs)} rates tried"
+
     def _no_better(self) -> str:
         """That no other rate is clearly better than the checked one."""
         judged, best = self._judged, self._judged.best
         assert best is not None
         if best == judged.checked:
-            return (
-                "the only rate tried."
-                if len(self._lrs) == 1
-                else f"the lowest of the {len(self._lrs)} rates tried."
-            )
+            return "the only rate tried." if len(self._lrs) == 1 else f"{self._lowest}."
         gap = float(judged.worse_by[judged.checked])
         said = f"and the best of the others, {self._lrs[best]}, is better"
         if judged.learnt_hardly:

@@ -1,14 +1,19 @@
 """Whether a rate holds, from tables worked out by hand."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lrfind.statistics import paired_noise, student_t95
+from lrfind.training.run_set import RunSet
 from lrfind.verify import judge as judging
 from lrfind.verify.candidates import Candidate, Role, Trials, candidates
-from lrfind.verify.verdict import conclude
+from lrfind.verify.config import VerifySettings
+from lrfind.verify.target import Checked
+from lrfind.verify.tried import Move
+from lrfind.verify.verdict import conclude, concluded
 from tests.verify.runs import runs_of
 
 INF, NAN = math.inf, math.nan
@@ -299,7 +304,8 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     said = told([[NAN, NAN, 0.2]]).verdict
     assert said.startswith(
         "The rate of the range test does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, "
-        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the lowest of the 3 rates tried."
+        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the only one of the 3 rates tried "
+        "that was trained to its end."
     )
     left = told([[NAN, NAN, 0.2]], left=frozenset({0.1}), spent=True)
     assert left.verdict.startswith(
@@ -309,10 +315,30 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
         "verify.budget would tell which is better."
     )
     assert left.suggestion.reason == (
-        "0.3 ended lowest of the 3 rates tried (1 of them was left before the end) after 4 steps at a "
-        "constant rate (one seed; 1 before training). From 0.0577 to 0.3 no rate can be told from it on one "
-        "seed."
+        "0.3 is the only one of the 3 rates tried that was trained to its end, and ended lower than it began "
+        "after 4 steps at a constant rate (one seed; 1 before training). From 0.0577 to 0.3 no rate can be "
+        "told from it on one seed."
     )
+
+
+def test_a_rate_that_was_left_lower_than_any_came_to_its_end_leaves_it_open_which_is_better():
+    tried = candidates([0.03, 0.1, 0.3], 0.1, Role.SUGGESTION, None)
+    runs = RunSet.untrained(np.ones(3), read_at=(0, 2, 4), num_steps=4, seed=0)
+    runs.readings[:] = [[1, 0.9, NAN], [1, 0.8, 0.5], [1, 0.4, NAN]]
+    runs.steps_taken[:] = [2, 4, 2]
+    runs.finished[:] = [False, True, False]
+    moves = tuple(Move(0, lr, to) for lr, to in ((0.1, 2), (0.3, 2), (0.03, 2), (0.1, 4)))
+    left = Trials(tried, 4, (runs,), moves=moves, budget=10, spent=True, left=frozenset({0.03, 0.3}))
+    assert left.ahead == (0.3, 0.4)
+    assert replace(left, left=frozenset({0.03})).ahead is None  # what was given up was behind
+    settings = VerifySettings(steps=4)
+    judgement, verdict = concluded(settings, Checked(0.1, Role.SUGGESTION), left, interrupted=False)
+    assert judgement.holds is None
+    assert verdict.suggestion.lr == 0.1
+    assert (
+        "(one seed; 1 before training), and 0.3 was lower already, at 0.4, when the budget was spent; more "
+        "verify.budget would tell which is better."
+    ) in verdict.verdict
 
 
 def test_a_search_that_ended_with_its_budget_says_so():
