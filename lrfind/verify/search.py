@@ -12,7 +12,8 @@ Where the lowest rate that was tried is not far behind either, a tenth of it is 
 too high can look like a valley.
 
 The other seeds tell chance from merit: those that cannot be told from the best are trained again, each
-from other weights on other batches, the same for all.
+from other weights on other batches, the same for all. Where the best of all seeds is then the lowest or the
+highest rate that was tried, the next one beyond it is trained on that seed.
 """
 
 from __future__ import annotations
@@ -137,6 +138,7 @@ class Search:
             yield from self._settle()
             for seed in range(1, self._seeds):
                 yield from self._repeat(seed)
+                yield from self._go_beyond(seed)
         except _SpentError:
             self.is_spent = True
 
@@ -269,6 +271,15 @@ class Search:
         for lr in rates:
             yield from self._train(seed, lr, self._num_steps, keep=keep)
             keep = 0
+
+    def _go_beyond(self, seed: int) -> Iterator[Move]:
+        """The next rate beyond the best, as long as that is the lowest or the highest that was tried."""
+        while ranked := self.ranked():
+            best, lrs = ranked[0], sorted({lr for _, lr in self.tried.losses})
+            lr = rounded(best * FACTOR if best == lrs[-1] else best / FACTOR)
+            if best not in (lrs[0], lrs[-1]) or not self._is_near(lr):
+                return
+            yield from self._train(seed, lr, self._num_steps)
 
     def contenders(self) -> list[float]:
         """The rates to try on another seed, the best first; the pinned one is always among them.

@@ -216,6 +216,27 @@ def test_a_loss_that_is_not_finite_before_training_is_no_matter_of_rates():
     assert len(searched(search, lambda *_: math.inf, start=math.nan)) == 1
 
 
+def uneven(lr, steps, seed=0):
+    """A loss that falls in proportion to the steps; on the first seed most at 0.03, on others at 0.06."""
+    falls = {0.03: 1.0} if seed == 0 else {0.03: 0.5, 0.06: 1.0}
+    return 1 - steps / 300 * falls.get(lr, 0.3)
+
+
+def test_where_a_later_seed_makes_an_end_of_the_rates_the_best_the_next_one_is_tried_on_it():
+    def ends_on_the_second_seed(budget):
+        search = Search(0.03, num_steps=300, seeds=2, budget=budget)
+        made = searched(search, uneven, start=1.0)
+        ends = [move.lr for move, _ in made if move.seed == 1]
+        return search, ends, sum(cost for _, cost in made)
+
+    search, ends, spent = ends_on_the_second_seed(20_000)
+    assert (ends, search.ranked()[0]) == ([0.03, 0.015, 0.06, 0.18], 0.06)
+    assert not search.is_spent
+    search, ends, _ = ends_on_the_second_seed(spent - 1)
+    assert (ends, search.ranked()[0]) == ([0.03, 0.015, 0.06], 0.06)
+    assert search.is_spent  # so the verdict says that higher ones were not tried
+
+
 def test_along_a_schedule_no_run_is_given_up_early():
     search = Search(0.03, num_steps=300, seeds=1, budget=500, early=False)
     assert search.stops == Stops((300,), first=300)
