@@ -61,8 +61,8 @@ class Judgement:
         better: The rates clearly better than the checked one, best first.
         doubtful: Those that are better by more than the margin, but not by more than the noise.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
-            not diverge, but was left before its end, or another one was and was lower already, no rate lowered the loss, or the loss was not finite
-            before training, so that nothing can be said.
+            not diverge, but was left before its end, or another one was and was lower already, no rate
+            lowered the loss, or the loss was not finite before training, so that nothing can be said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, or

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lrfind.execution.launcher import chosen_launcher
+from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.verify.candidates import Role, Trials, same
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from lrfind.verify.plan import Plan
     from lrfind.verify.target import Checked
     from lrfind.verify.verdict import VerifyVerdict
+
+_NEAR = 1.1
+"""A rate to check that differs by less from the pinned one is not trained beside it."""
 
 _FALLBACK_LR = 1e-3
 """Where to begin if nothing was suggested and the optimizer has no rate of its own."""
@@ -145,7 +150,14 @@ class Runs:
         self.announce()
         plan, pinned = self.plan, self._settings.lr
         start = checked.lr
-        if pinned is not None and same(pinned, start):
+        if pinned is not None and abs(math.log(pinned / start)) < math.log(_NEAR):
+            if not same(pinned, start):
+                said = (
+                    f"The pinned rate, {rate_text(pinned)}, is trained for the one to check, "
+                    f"{rate_text(start)}, too: rates that differ by less than 10% are not worth a run each."
+                )
+                self._observer.warn(said)
+                self.about.notes.append(said)
             start = pinned  # one run for both
         search = Search(
             start,

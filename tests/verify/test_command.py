@@ -164,6 +164,19 @@ def test_a_pinned_rate_is_sensible_or_exit_code_4(on_bowl, words, sensible):
         assert ("diverged" if lr > 2 else "verify.margin=0.1 allows 10%") in ran.err
 
 
+@pytest.mark.parametrize(("pinned", "one"), [(1.05, True), (0.92, True), (1.0, True), (0.85, False)])
+def test_a_pinned_rate_near_the_one_to_check_is_trained_for_both(on_bowl, pinned, one):
+    ran = on_bowl("1", "--lr", str(pinned))
+    assert ran.code == 0, ran.err
+    roles = {run["lr"]: run["roles"] for run in ran.record["runs"] if run["roles"] != ["search"]}
+    assert roles == ({pinned: ["given", "pinned"]} if one else {1.0: ["given"], pinned: ["pinned"]})
+    assert ran.record["checked"]["lr"] == 1.0
+    said = f"The pinned rate, {pinned:g}, is trained for the one to check, 1, too: rates that differ by less"
+    told = one and pinned != 1.0
+    assert " ".join(ran.err.split()).count(said) == told
+    assert sum(said in each for each in ran.record.get("warnings", [])) == told
+
+
 def test_a_pinned_rate_is_compared_with_the_suggestion_of_the_range_test(lrfind):
     good = lrfind("verify", "--lr", "0.2", "verify.steps=100")
     assert good.code == 0, good.err
