@@ -142,8 +142,8 @@ def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
     text = ""
     if rival is not None:
         text = (
-            f"At batch size {cell.batch_size}, {rate_text(cell.lrs[rival])} is within the spread of the seeds "
-            f"of {rate_text(best.lr)}: take the two for equals. "
+            f"At batch size {cell.batch_size}, {rate_text(cell.lrs[rival])} is within the spread of the "
+            f"seeds of {rate_text(best.lr)}: take the two for equals. "
         )
     if best.edge is not Edge.NONE:
         further = "higher" if best.edge is Edge.HIGH else "lower"
