@@ -278,10 +278,16 @@ def range_test(
         if Status.INTERRUPTED in (found.curve.status, found.curve.status if each is None else each.status):
             raise KeyboardInterrupt
     said = found.reading.verdict
-    if repeats == AUTO and isinstance(loader, Iterator) and (weak := why_weak(found.curve, found.reading)):
+    weak = why_weak(found.curve, found.reading) if repeats == AUTO else None
+    if weak and isinstance(loader, Iterator):
         said += (
             f" More would follow, since {weak}, but the loader is an iterator, which cannot begin again: "
             "give the DataLoader itself, or whatever makes such iterators."
+        )
+    elif weak and measure is not None:
+        said += (
+            f" Runs at constant rates would follow, since {weak}, but a step of one's own cannot be trained "
+            "so: the best rate may lie many times higher."
         )
     reading = replace(found.reading, verdict=in_arguments(said))
     chosen = {name: getattr(settings, name).value for name in CHOICES}

@@ -182,7 +182,7 @@ def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
     assert first_rate(0.3, Climb(None), 10.0) == 0.3
 
 
-def on_a_plateau():
+def on_a_plateau(*, own_step=False):
     """The range test of six narrow layers with momentum: for some hundred steps next to nothing is learnt."""
     torch.manual_seed(0)
     widths = [8, *[16] * 6, 1]
@@ -191,7 +191,17 @@ def on_a_plateau():
     x = torch.randn(600, 8, generator=torch.Generator().manual_seed(1))
     loader = DataLoader(TensorDataset(x, x[:, :1].sin() * x[:, 1:2]), batch_size=32, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    return range_test(model, optimizer, nn.MSELoss(), loader)
+    if not own_step:
+        return range_test(model, optimizer, nn.MSELoss(), loader)
+
+    def step(batch):
+        optimizer.zero_grad()
+        loss = nn.functional.mse_loss(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return range_test(model, optimizer, None, loader, step=step)
 
 
 def falling_to_the_end():
@@ -248,3 +258,10 @@ def test_the_verdict_says_where_the_runs_that_decide_have_learnt_little(monkeypa
     found = on_a_plateau()
     assert found.suggestion.rule == "trials"
     assert "In 200 steps the loss fell by 3.0% at best: the model leaves a plateau later" in found.verdict
+
+
+def test_with_a_step_of_ones_own_it_is_said_that_no_runs_follow_a_weak_sweep():
+    found = on_a_plateau(own_step=True)
+    assert found.reading.trials is None
+    assert "Runs at constant rates would follow, since in " in found.verdict
+    assert found.verdict.endswith("the best rate may lie many times higher.")
