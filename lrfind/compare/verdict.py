@@ -17,6 +17,7 @@ from lrfind.suggestion import Suggestion, rate_text, rounded
 if TYPE_CHECKING:
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Exponent, Rule, Scaling
+    from lrfind.statistics import Floats
 
 RULE = "compared"
 """The name of what makes the suggestion: trained out, not read from a curve."""
@@ -172,8 +173,13 @@ def _rival(cell: Cell, best: Best) -> int | None:
     rival = int(np.argmin(mean))
     if not math.isfinite(float(mean[rival])):
         return None
-    error = float(np.std(behind[:, rival], ddof=1)) / math.sqrt(seeds)
-    return rival if mean[rival] <= 2 * error else None
+    return rival if _is_near(behind[:, rival]) else None
+
+
+def _is_near(behind: Floats) -> bool:
+    """Whether paired differences, of two seeds at least, are within two standard errors on average."""
+    error = float(np.std(behind, ddof=1)) / math.sqrt(len(behind))
+    return float(behind.mean()) <= 2 * error
 
 
 def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
@@ -193,11 +199,9 @@ def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
 
 def _within_spread(cell: Cell, chosen: Cell) -> bool:
     """Whether the best rate of a cell is behind that of another by two standard errors at most."""
-    seeds = len(cell.runs)
-    if seeds < 2 or cell.best is None or chosen.best is None:
+    if len(cell.runs) < 2 or cell.best is None or chosen.best is None:
         return False
-    behind = cell.errors[:, cell.best.index] - chosen.errors[:, chosen.best.index]
-    return float(behind.mean()) <= 2 * float(np.std(behind, ddof=1)) / math.sqrt(seeds)
+    return _is_near(cell.errors[:, cell.best.index] - chosen.errors[:, chosen.best.index])
 
 
 def _scaling_in_short(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:

@@ -88,8 +88,10 @@ def less_for_rectification(smoothed: SmoothedCurve) -> float:
     Its updates are held back for thousands of steps, and most in the first: a rate that the sweep stands is
     in a training of `STEPS` steps, whose last ones use more of it, too high. 1 for other optimizers.
     """
+    if smoothed.rectified_by is None:
+        return 1.0
     middle = valley_middle(smoothed)
-    if smoothed.rectified_by is None or middle is None:
+    if middle is None:
         return 1.0
     point = int(np.argmin(np.abs(smoothed.log10_lrs - math.log10(middle))))
     used = rectification(smoothed.rectified_by, smoothed.first_step + point)

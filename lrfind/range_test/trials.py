@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lrfind.range_test.horizon import STEPS as TRAINING
+from lrfind.report.formatting import told_apart
 from lrfind.suggestion import Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class Trials:
     def in_words(self, what: str) -> str:
         """What every rate came to, in a sentence."""
         best, others = self.best, {lr: loss for lr, loss in self.losses.items() if lr != self.best}
-        lowest, *each = _told_apart(self.losses[best], list(others.values()))
+        spelled = told_apart(self.losses[best], *others.values(), most=6)
+        lowest, *each = ["diverged" if text == "inf" else text for text in spelled]
         ends = [f"{loss} with {rate_text(rounded(lr))}" for lr, loss in zip(others, each, strict=True)]
         return (
             f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
@@ -133,16 +135,6 @@ class Trials:
             f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as "
             "longer trainings break down at lower rates."
         )
-
-
-def _told_apart(lowest: float, others: list[float]) -> list[str]:
-    """Losses in three digits, or as many as tell the lowest from all others, six at most."""
-    spelled: list[str] = []
-    for digits in range(3, 7):
-        spelled = [f"{loss:.{digits}g}" if math.isfinite(loss) else "diverged" for loss in (lowest, *others)]
-        if spelled[0] not in spelled[1:]:
-            break
-    return spelled
 
 
 def first_rate(lr: float | None, smoothed: SmoothedCurve, end: float | None) -> float | None:

@@ -73,10 +73,10 @@ def momentum_text(optimizer: Mapping[str, Any]) -> str:
     return f" ({', '.join(settings)})" if settings else ""
 
 
-def told_apart(one: float, other: float) -> tuple[str, str]:
-    """Spells two numbers with three significant digits, or as many as tell them apart, eight at most."""
-    for digits in range(3, 9):
-        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
-        if texts[0] != texts[1]:
+def told_apart(one: float, *others: float, most: int = 8) -> tuple[str, ...]:
+    """Spells numbers with three significant digits, or up to `most` where the first is like another."""
+    for digits in range(3, most + 1):
+        texts = tuple(f"{number:.{digits}g}" for number in (one, *others))
+        if texts[0] not in texts[1:]:
             break
     return texts

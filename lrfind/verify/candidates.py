@@ -144,13 +144,10 @@ class Trials:
     @property
     def ahead(self) -> tuple[float, float] | None:
         """The rate that was left lower than any came to its end, and that loss; None where none was."""
-        last: dict[tuple[float, int], float] = {}
-        for move in self.moves:
-            last[move.lr, move.seed] = self.reading(move)
+        last = {(move.lr, move.seed): self.reading(move) for move in self.moves if move.lr in self.left}
         ends = [float(np.nanmin(finals, initial=math.inf)) for finals in self.finals]
-        left = [(lr, loss) for (lr, seed), loss in last.items() if seed < len(ends) and loss < ends[seed]]
-        left = [(lr, loss) for lr, loss in left if lr in self.left]
-        return min(left, key=lambda each: each[1], default=None)
+        lower = [(lr, loss) for (lr, seed), loss in last.items() if seed < len(ends) and loss < ends[seed]]
+        return min(lower, key=lambda each: each[1], default=None)
 
     def reading(self, move: Move) -> float:
         """The held-out loss that a move came to; infinite where it diverged, NaN where it was cut off."""
