@@ -135,7 +135,7 @@ class _Teller:
         if judged.holds:
             return f"{name} holds: {said}{self._when(checked)}, {self._no_better()}"
         best, ahead = judged.recommended, self._trials.ahead
-        if judged.holds is None and ahead is not None:
+        if judged.holds is None and judged.seeds[checked] and ahead is not None:
             return (
                 f"{name} is not judged: {said}{self._when(checked)}, and {rate_text(ahead[0])} was lower "
                 f"already, at {ahead[1]:.3g}, when the budget was spent; more verify.budget would tell which "

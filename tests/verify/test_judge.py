@@ -339,6 +339,13 @@ def test_a_rate_that_was_left_lower_than_any_came_to_its_end_leaves_it_open_whic
         "(one seed; 1 before training), and 0.3 was lower already, at 0.4, when the budget was spent; more "
         "verify.budget would tell which is better."
     ) in verdict.verdict
+    # The rate to check may be the one that was left, and is no other than itself.
+    checked = candidates([0.03, 0.1, 0.3], 0.3, Role.SUGGESTION, None)
+    _, verdict = concluded(
+        settings, Checked(0.3, Role.SUGGESTION), replace(left, candidates=checked), interrupted=False
+    )
+    assert "0.3 was left after 2 of 4 steps" in verdict.verdict
+    assert "lower already" not in verdict.verdict
 
 
 def test_a_search_that_ended_with_its_budget_says_so():
