@@ -15,12 +15,12 @@ from lrfind.range_test.centre import (
     middle_half,
     valley_sides,
 )
-from lrfind.range_test.horizon import STEPS
 from lrfind.range_test.repeats import Repeats, smoothed_median
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.shape import Shape, shape_of
 from lrfind.range_test.smoothed_curve import EPOCH_STEPS
 from lrfind.range_test.verdict import verdict
+from lrfind.report.formatting import listed
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {
 }
 
 LOOKS_AT = {
-    Rule.CENTRE: "the middle of the valley, less for momentum",
+    Rule.CENTRE: "the middle of the valley (lrfind)",
     Rule.STEEPEST: "where the loss falls fastest",
     Rule.MINIMUM: "a tenth of the rate at the lowest loss",
     Rule.VALLEY: "the middle of the longest fall (fastai)",
@@ -170,38 +170,22 @@ def _outside(lr: float, low: float, high: float) -> str:
 def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     sides = valley_sides(smoothed)
     assert sides is not None
-    left, right = (rounded(side) for side in sides)
-    said = (
-        f"From {rate_text(left)} to {rate_text(right)} the {what} is down by at least three quarters of its "
-        "fall, read not from the drawn line but from a wider average, which falls and turns earlier"
-    )
-    causes = []
+    left, right = (rate_text(rounded(side)) for side in sides)
+    # It is averaged more widely than the drawn line, which may fall further and turn elsewhere.
+    said = f"Averaged over neighbouring rates, the {what} has its valley from {left} to {right}"
+    causes, unsure = [], ""
     if smoothed.momentum:
-        causes.append(
-            f"{less_for_momentum(smoothed):.2g} because an optimizer with a momentum of "
-            f"{smoothed.momentum:.2g} answers a rate late, when the test has gone on to higher ones"
-        )
+        causes.append(f"{less_for_momentum(smoothed):.2g} for momentum")
     if smoothed.rectified_by is not None:
-        causes.append(
-            f"{less_for_rectification(smoothed):.2g} because RAdam holds its first updates back, and in a "
-            f"training of {STEPS} steps uses more of the rate than in the test"
-        )
-    unsure = ""
+        causes.append(f"{less_for_rectification(smoothed):.2g} for RAdam's held-back start")
     if smoothed.epoch_share < 1:
-        steps = max(1, round(EPOCH_STEPS * smoothed.epoch_share))
-        causes.append(
-            f"{less_for_epochs(smoothed):.2g} because an epoch is {steps} step{'s' * (steps > 1)}, and "
-            "batches that come again are best learnt at lower rates"
-        )
-        if less_for_epochs(smoothed) < UNSURE:
-            unsure = (
-                " That short epochs lower the rate by more than a factor of 5 is uncertain: the best may "
-                "lie anywhere between the two."
-            )
+        steps, factor = max(1, round(EPOCH_STEPS * smoothed.epoch_share)), less_for_epochs(smoothed)
+        every = "every step" if steps == 1 else f"every {steps} steps"
+        causes.append(f"{factor:.2g} as batches come again {every}")
+        if factor < UNSURE:
+            without = rate_text(rounded(lr / factor))
+            unsure = f" The last factor is uncertain; without it the rate would be {without}."
     if not causes:
-        return f"{said}; {rate_text(lr)} is the middle of that valley."
+        return f"{said}; {rate_text(lr)} is its middle."
     middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
-    return (
-        f"{said}. The middle of that valley is {middle}; {rate_text(lr)} is that times "
-        f"{', and times '.join(causes)}.{unsure}"
-    )
+    return f"{said}; {rate_text(lr)} is its middle, {middle}, times {listed(causes)}.{unsure}"

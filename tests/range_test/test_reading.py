@@ -1,15 +1,17 @@
 """The rules on curves whose answers are known, and the suggestion that is made of them."""
 
 import math
+import re
 
 import numpy as np
 import pytest
 
+from lrfind.range_test.centre import less_for_epochs, valley_sides
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder
 from lrfind.range_test.reading import RULES, Rule, read
 from lrfind.range_test.shape import Shape
-from lrfind.suggestion import Status, rounded
+from lrfind.suggestion import Status, rate_text, rounded
 from lrfind.training.smoothing import exponential_average
 
 STEPS = 100
@@ -239,18 +241,39 @@ def test_an_answer_below_the_first_rate_is_none_and_says_to_begin_lower():
 @pytest.mark.parametrize(
     ("epoch", "low", "says", "unsure"),
     [
-        (0.4, 1.8, "because an epoch is 1 step, and", False),
-        (1, 0.1, "because an epoch is 1 step, and", True),
-        (28, 0.1, "because an epoch is 28 steps, and", False),
+        (0.4, 1.8, "as batches come again every step", False),
+        (1, 0.1, "as batches come again every step", True),
+        (28, 0.1, "as batches come again every 28 steps", False),
     ],
 )
 def test_what_short_epochs_do_to_the_answer_is_told_and_where_it_is_uncertain(epoch, low, says, unsure):
     effects = np.interp(LOG, [-5, -3, -1, 1], [2.0, 2.0, low, 4.0])
     found = read(curve(effects, epoch_steps=epoch, start_losses=np.full(STEPS, 2.0)), rule=Rule.CENTRE)
     assert says in found.suggestion.reason
-    assert ("is uncertain" in found.suggestion.reason) == unsure
+    factor = less_for_epochs(found.smoothed)
+    assert (
+        f"is uncertain; without it the rate would be {found.suggestion.lr / factor:.3g}."
+        in found.suggestion.reason
+    ) == unsure
 
 
-def test_that_the_valley_is_not_read_from_the_drawn_line_is_told():
+def test_the_reason_says_what_was_averaged_and_where_its_middle_is():
     found = read(curve(fall_and_cliff(LOG)), rule=Rule.CENTRE)
-    assert "read not from the drawn line but from a wider average" in found.suggestion.reason
+    left, right = valley_sides(found.smoothed)
+    assert found.suggestion.reason == (
+        f"Averaged over neighbouring rates, the loss has its valley from {rate_text(left)} to "
+        f"{rate_text(right)}; {rate_text(found.suggestion.lr)} is its middle. It is meant for training at a "
+        "constant rate."
+    )
+
+
+def test_a_reason_with_every_factor_is_short_and_they_make_the_answer():
+    measured = curve(fall_and_cliff(LOG), momentum=0.9, rectified_by=0.999, epoch_steps=28)
+    found = read(measured, rule=Rule.CENTRE)
+    said = found.suggestion.reason
+    middle, *factors = re.search(
+        r"is its middle, (\S+), times (\S+) for momentum, (\S+) for RAdam's held-back start and (\S+) as",
+        said,
+    ).groups()
+    assert float(middle) * math.prod(map(float, factors)) == pytest.approx(found.suggestion.lr, rel=0.05)
+    assert len(said.split()) <= 45
