@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
+    from lrfind.range_test.smoothed_curve import SmoothedCurve
     from lrfind.range_test.trials import Trials
 
 AUTO: Final = "auto"
@@ -78,7 +79,17 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         return f"{len(curve)} steps show no answer ({reading.shape.value})"
     if smoothed.share_lost >= FAINT:
         return None
-    return f"in {len(curve)} steps the {curve.metric} fell by only {smoothed.share_lost:.1%} before it turned"
+    return f"in {len(curve)} steps the {curve.metric} fell by {_faint_fall(smoothed)} before it turned"
+
+
+def _faint_fall(smoothed: SmoothedCurve) -> str:
+    """By how much the drawn line fell; and the average that is judged, where the line does not show that."""
+    level, average = abs(smoothed.plateau), f"only {smoothed.share_lost:.1%}"
+    drawn = (smoothed.plateau - float(smoothed.drawn[smoothed.lowest_drawn])) / level
+    if 0 < drawn < FAINT:
+        return f"only {drawn:.1%}"
+    average += " on average over neighbouring rates"
+    return average if drawn <= 0 else f"{drawn:.1%} at single rates but {average}"
 
 
 def slower_shows_more(reading: Reading) -> bool:

@@ -50,6 +50,24 @@ def test_a_valley_is_enough_where_the_loss_fell_by_more_than_a_faint_share(paire
     assert reason.startswith("in 60 steps the loss fell by ")
 
 
+def test_how_little_a_loss_fell_is_told_as_the_drawn_line_shows_it():
+    measured = curve(fall_to(2 * (1 - 0.5 * FAINT)))
+    smoothed = read(measured, rule=Rule.CENTRE).smoothed
+    drawn = 1 - smoothed.drawn[smoothed.lowest_drawn] / 2
+    assert reason_of(measured) == f"in 60 steps the loss fell by only {drawn:.1%} before it turned"
+
+
+def test_a_narrow_fall_is_told_with_the_average_that_makes_little_of_it():
+    measured = curve(np.where(LRS < 0.1, 2 - 3 * LRS, 2.6))
+    smoothed = read(measured, rule=Rule.CENTRE).smoothed
+    drawn = 1 - smoothed.drawn[smoothed.lowest_drawn] / 2
+    assert drawn > FAINT > smoothed.share_lost
+    assert reason_of(measured) == (
+        f"in 60 steps the loss fell by {drawn:.1%} at single rates but only {smoothed.share_lost:.1%} on "
+        "average over neighbouring rates before it turned"
+    )
+
+
 def test_a_slower_ladder_is_asked_for_the_same_fall():
     lrs = geometric(1e-5, 10.0, 178)
     assert reason_of(curve(fall_to(2 * (1 - 1.5 * FAINT), lrs), lrs=lrs)) is None
