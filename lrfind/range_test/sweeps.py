@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
@@ -154,13 +155,22 @@ class Sweeps:
         Raises:
             KeyboardInterrupt: The user stopped it.
         """
-        with self._observer.steps(steps) as shown, self._open_task(self._made - 1) as task:
+        ended = ""
+
+        def words(step: Step) -> str:
+            """What the run came to, once that is known; on the way its smoothed loss."""
+            at = f"step {step.index + 1} of {steps}, lr {rate_text(lr)}"
+            return f"{at}, {ended or f'loss {rate_text(step.smoothed)}'}"
+
+        with self._observer.steps(steps, words) as shown, self._open_task(self._made - 1) as task:
             curve = sweep(task, np.full(steps, lr), options=sweep_options(settings), on_step=shown)
             self.skipped |= dict.fromkeys(task.skipped)
-        self.steps += len(curve)
-        if curve.status is Status.INTERRUPTED:
-            raise KeyboardInterrupt
-        return last_loss(curve, start)
+            self.steps += len(curve)
+            if curve.status is Status.INTERRUPTED:
+                raise KeyboardInterrupt
+            loss = last_loss(curve, start)
+            ended = f"ended at a {curve.metric} of {rate_text(loss)}" if math.isfinite(loss) else "diverged"
+        return loss
 
     def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
         """The sweep of a seed, here."""

@@ -1,6 +1,7 @@
 """Runs at constant rates: which rates are tried, what a run came to, what is answered."""
 
 import math
+import re
 from dataclasses import replace
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from lrfind.range_test import sweeps
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.shape import Shape
 from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 
 WIDE = (1e-8, 1e3)
 
@@ -182,7 +183,7 @@ def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
     assert first_rate(0.3, Climb(None), 10.0) == 0.3
 
 
-def on_a_plateau(*, own_step=False):
+def on_a_plateau(*, own_step=False, progress=None):
     """The range test of six narrow layers with momentum: for some hundred steps next to nothing is learnt."""
     torch.manual_seed(0)
     widths = [8, *[16] * 6, 1]
@@ -192,7 +193,7 @@ def on_a_plateau(*, own_step=False):
     loader = DataLoader(TensorDataset(x, x[:, :1].sin() * x[:, 1:2]), batch_size=32, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     if not own_step:
-        return range_test(model, optimizer, nn.MSELoss(), loader)
+        return range_test(model, optimizer, nn.MSELoss(), loader, progress=progress)
 
     def step(batch):
         optimizer.zero_grad()
@@ -230,6 +231,7 @@ def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch)
 
     monkeypatch.setattr(sweeps, "last_loss", lowest_at_one)
     found = falling_to_the_end()
+    assert found.reading.shape is Shape.FALLS_TO_END
     assert list(found.reading.trials.losses) == pytest.approx([1 / FACTOR, 1, FACTOR, 10])
     assert found.suggestion.lr == pytest.approx(3 ** (-2 / 3), rel=0.005)
     assert found.suggestion.rule == "trials"
@@ -248,6 +250,13 @@ def test_where_no_run_falls_the_answer_of_the_sweeps_is_not_suggested(monkeypatc
     assert "In 200 steps at constant rates the loss fell by 0.0% at most" in found.verdict
     assert "give it ten times the num_steps" in found.verdict
     assert found.content["trials"]["steps"] == found.reading.trials.steps == 200
+
+
+def test_the_progress_line_of_a_run_ends_with_the_loss_that_decides(capsys):
+    found = on_a_plateau(progress=True)
+    lines = re.findall(r"lr (\S+), ended at a loss of (\S+), in ", capsys.readouterr().err)
+    ends = [end for runs in found.reading.trials.lengths for end in runs.losses.items()]
+    assert sorted(lines) == sorted((rate_text(lr), rate_text(loss)) for lr, loss in ends)
 
 
 def test_the_verdict_says_where_the_runs_that_decide_have_learnt_little(monkeypatch):
