@@ -34,6 +34,7 @@ from lrfind.plotting.panel import (
 )
 from lrfind.range_test.horizon import STEPS, purpose_of
 from lrfind.range_test.repeats import sweep_lines
+from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.suggestion import Status, rate_text
 
 if TYPE_CHECKING:
@@ -79,6 +80,8 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         else:
             read = [i for i, each in enumerate(repeats.curves, 1) if each.lrs is curve.lrs]
             title += f", sweep {read[-1] if read else count} of {count}"
+    if reading.trials is not None and reading.rules.get(TRIALS):
+        title += f", {len(reading.trials.losses)} runs at constant rates decided"
     if purpose := purpose_of(reading):
         title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
@@ -201,7 +204,7 @@ def _ends(lrs: Floats, ends: Floats, y: Axis, lengths: Sequence[Trials]) -> list
         lrs: The rates, shape (runs,).
         ends: Where they end, shape (runs,).
         y: The axis that they stand along.
-        lengths: The runs of every length, of which the last decide, in the order of `lrs`.
+        lengths: The runs of every length, in the order of `lrs`; the last decide, where they show enough.
     """
     if not lengths:
         return []
@@ -266,14 +269,16 @@ def _marks(suggestion: Suggestion | None, x: Axis) -> list[Layer]:
 
 
 def _answer(suggestion: Suggestion | None, x: Axis, line_x: Floats, line_y: Floats) -> list[Layer]:
-    """The suggested rate in words, and its point on the line."""
+    """The suggested rate in words, and its point on the line, where it was read from that."""
     if suggestion is None:
         return [above("no learning rate suggested", colour=DARK)]
     text = f"suggested {rate_text(suggestion.lr)}"
     at = held_above(x.fraction(suggestion.lr), text, _CURVE)
     label: Label = above(text, at, colour=VERMILLION_TEXT, bold=True)
     known = np.isfinite(line_y)
-    if not known.any() or not line_x[known][0] <= suggestion.lr <= line_x[known][-1]:
+    if suggestion.rule == TRIALS or not known.any():
+        return [label]
+    if not line_x[known][0] <= suggestion.lr <= line_x[known][-1]:
         return [label]
     height = np.interp([suggestion.lr], line_x[known], line_y[known])
     return [label, Points(np.array([suggestion.lr]), height, VERMILLION, size=4.5)]

@@ -82,7 +82,8 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         reading: What was read from the curve.
         repeats: The several sweeps, or None for one.
     """
-    content: dict[str, Any] = {"shape": reading.shape, "measured": measured_regret(settings)}
+    chosen_by = None if reading.suggestion is None else reading.suggestion.rule
+    content: dict[str, Any] = {"shape": reading.shape, "measured": measured_regret(settings, chosen_by)}
     if peaks := peaks_record(reading, settings):
         content["peaks"] = peaks
     if reading.horizon is not None:
@@ -137,11 +138,7 @@ def range_lines(
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
     meanings = {rule.value: words.replace("loss", reading.metric) for rule, words in LOOKS_AT.items()}
-    answers = reading.rules
-    if suggestion.rule == TRIALS:
-        meanings[TRIALS] = "training at constant rates"
-        read = suggestion if reading.horizon is None else reading.horizon.read
-        answers = {TRIALS: None if read is None else read.lr, **answers}
+    meanings[TRIALS] = "training at constant rates"
     if reading.horizon is not None and reading.horizon.extrapolated:
         longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
         meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
@@ -152,7 +149,7 @@ def range_lines(
                 [name, "none" if lr is None else rate_text(lr), meanings.get(name, "")],
                 chosen=name == suggestion.rule,
             )
-            for name, lr in answers.items()
+            for name, lr in reading.rules.items()
         ],
     )
     verdict = f"{repeats_line(repeats)} {reading.verdict}".strip()

@@ -25,6 +25,7 @@ from lrfind.range_test.slower_sweep import (
 )
 from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.trials import LEARNT, first_rate
+from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
@@ -225,7 +226,14 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> R
                 f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
                 "model leaves a plateau later, or there is hardly anything that it can learn."
             )
-        return dataclasses.replace(reading, suggestion=suggestion, trials=trials, verdict=verdict)
+        return dataclasses.replace(
+            reading,
+            suggestion=suggestion,
+            rules={TRIALS: suggestion.lr, **reading.rules},
+            shape=Shape.WEAK if answered else reading.shape,
+            trials=trials,
+            verdict=verdict,
+        )
     if not answered:
         return dataclasses.replace(reading, trials=trials)
     verdict = (

@@ -54,6 +54,8 @@ class Shape(str, Enum):
 
     HEALTHY = "healthy"
     """It falls and turns."""
+    WEAK = "weak"
+    """It falls and turns, but by so little that runs at constant rates had to decide."""
     FALLS_TO_END = "falls to the end"
     """It falls and the ladder ends before it turns."""
     FLAT = "flat"

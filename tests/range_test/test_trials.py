@@ -12,11 +12,15 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import range_test
+from lrfind.plotting.panel import VERMILLION, Points
 from lrfind.range_test import sweeps
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.plot import range_page, range_panel
+from lrfind.range_test.report import range_lines
 from lrfind.range_test.shape import Shape
 from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
 from lrfind.suggestion import Status, rate_text
+from tests.screen import shown
 
 WIDE = (1e-8, 1e3)
 
@@ -250,6 +254,24 @@ def test_where_no_run_falls_the_answer_of_the_sweeps_is_not_suggested(monkeypatc
     assert "In 200 steps at constant rates the loss fell by 0.0% at most" in found.verdict
     assert "give it ten times the num_steps" in found.verdict
     assert found.content["trials"]["steps"] == found.reading.trials.steps == 200
+
+
+def test_where_runs_at_constant_rates_decided_record_picture_and_screen_say_so():
+    found = on_a_plateau()
+    record, reading = found.content, found.reading
+    assert record["suggestion"]["rule"] == record["measured"]["rule"] == "trials"
+    assert record["shape"] == "weak"
+    assert next(iter(record["rules"].items())) == ("trials", found.suggestion.lr)
+    count = len(reading.trials.losses)
+    page = range_page(found.curve, reading, "a net", found.repeats)
+    assert page.title == f"a net, sweep 2 of 2, {count} runs at constant rates decided"
+    points = [each for each in range_panel(found.curve, reading).layers if isinstance(each, Points)]
+    assert VERMILLION not in [each.colour for each in points]  # the line was not what was read
+    lines = shown(range_lines(reading, found.repeats, [], measured=record["measured"]))
+    text = "\n".join(line.text for line in lines)
+    assert f"so {count} runs at constant rates decided." in text
+    assert "On 9 small tasks runs at constant rates decided too, and their answers lost 8%" in text
+    assert re.search(rf"^\* trials +{found.suggestion.lr:g}  training at constant rates$", text, re.MULTILINE)
 
 
 def test_the_progress_line_of_a_run_ends_with_the_loss_that_decides(capsys):
