@@ -224,7 +224,8 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> R
         if trials.share_lost < FAINT:
             verdict += (
                 f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
-                "model leaves a plateau later, or there is hardly anything that it can learn."
+                "model leaves a plateau later, or learns little but its samples by heart, which a training "
+                "loss does not tell."
             )
         return dataclasses.replace(
             reading,
