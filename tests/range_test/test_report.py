@@ -9,7 +9,7 @@ import pytest
 
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.horizon import at_horizon, purpose_of
-from lrfind.range_test.measured_regret import MEASURED
+from lrfind.range_test.measured_regret import MEASURED, MEASURED_OF_TRIALS, measured_in_words
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.report import range_csv, range_lines, repeats_line, trials_record
@@ -80,6 +80,12 @@ def test_the_screen_says_why_it_is_not_the_rate_of_tutorials():
         "(their mean regret), and a tenth of the rate at the lowest loss, as tutorials advise "
         f"({tenth:.3g} here), lost 11%."
     ) in text
+
+
+def test_of_runs_at_constant_rates_the_screen_says_what_such_answers_are_worth():
+    assert measured_in_words(MEASURED_OF_TRIALS, None).startswith(
+        "On 9 small tasks runs at constant rates decided too, and their answers lost 8% of what the best "
+    )
 
 
 def test_the_chosen_rule_says_for_how_long_it_is_and_what_a_longer_training_makes_of_it():
