@@ -77,7 +77,7 @@ class CompareResult(Result):
 
     @property
     def suggestion(self) -> Suggestion | None:
-        """The best rate; None where every rate diverged."""
+        """The best rate; None where every rate diverged, or none learnt anything."""
         return self.advice.suggestion
 
     @property
@@ -217,12 +217,12 @@ def compare(
         comparison = study.comparison
         if comparison.interrupted:
             raise KeyboardInterrupt
-        trained = any(cell.best is not None for cell in comparison.cells)
-        advice = conclude(comparison, next(iter(loaders)), starts_finite=trained or study.starts_finite())
+        starts_finite = not comparison.diverged or study.starts_finite()
+        advice = conclude(comparison, next(iter(loaders)), starts_finite=starts_finite)
     advice = dataclasses.replace(advice, verdict=in_arguments(advice.verdict))
     content = content_of(
         command="compare",
-        status=Status.DIVERGED if advice.suggestion is None else Status.COMPLETED,
+        status=Status.DIVERGED if comparison.diverged else Status.COMPLETED,
         suggestion=advice.suggestion,
         rules=advice.rules,
         verdict=advice.verdict,

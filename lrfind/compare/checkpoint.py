@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from lrfind.report import state_file
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
 from lrfind.report.state_file import StateFile, plain_as_bytes, plain_of
+from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
@@ -149,6 +151,7 @@ def _as_plain(key: Key, runs: RunSet) -> dict[str, Any]:
         "diverged": runs.diverged.tolist(),
         "steps_taken": int(runs.steps_taken.sum()),
         "stacked": runs.stacked,
+        "baseline": list(runs.baseline),
     }
 
 
@@ -163,6 +166,7 @@ _RUN = fields(
     diverged=items(flag),
     steps_taken=whole(),
     stacked=flag,
+    baseline=items(number(), least=3, most=3),
 )
 _JOB = fields(run=_RUN, skipped=items(text))
 _STATE = fields(config=mapping(anything), plan=mapping(mapping(anything)), runs=items(_RUN))
@@ -188,6 +192,7 @@ def _from_plain(saved: Mapping[str, Any]) -> tuple[Key, RunSet]:
     if counts != {len(lrs)} or {len(row) for row in tables} != {len(read_at)}:
         raise ValueError("a run has other readings than rates and steps")
     runs = RunSet.untrained(lrs, read_at=read_at, seed=seed, stacked=saved["stacked"])
+    runs = replace(runs, baseline=Baseline(*saved["baseline"]))
     runs.readings[:] = saved["losses"]
     runs.accuracies[:] = saved["accuracies"]
     runs.diverged[:] = saved["diverged"]

@@ -39,7 +39,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     study = Study.of(config, directory, observer)
     study.run()
     setting, comparison = study.setting, study.comparison
-    trained = comparison.interrupted or any(cell.best is not None for cell in comparison.cells)
+    trained = comparison.interrupted or not comparison.diverged
     advice = conclude(comparison, config.samples_a_batch, starts_finite=trained or study.starts_finite())
     files: dict[str, Content | None] = {
         "compare.csv": partial(
@@ -56,7 +56,7 @@ def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
     return Report(
         findings=Findings(
             command="compare",
-            status=_status(comparison, advice),
+            status=_status(comparison),
             suggestion=advice.suggestion,
             rules=advice.rules,
             verdict=advice.verdict,
@@ -83,7 +83,7 @@ def _loss(comparison: Comparison, advice: CompareVerdict) -> float | None:
     return None
 
 
-def _status(comparison: Comparison, advice: CompareVerdict) -> Status:
+def _status(comparison: Comparison) -> Status:
     if comparison.interrupted:
         return Status.INTERRUPTED
-    return Status.DIVERGED if advice.suggestion is None else Status.COMPLETED
+    return Status.DIVERGED if comparison.diverged else Status.COMPLETED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from lrfind.tasks.build import build, data_of
 from lrfind.tasks.data.own_loader import samples_behind
 from lrfind.tasks.threads import thread_count
+from lrfind.training.readings import read_baseline
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import train_runs
 from lrfind.training.stacking.strategy import Strategy
@@ -144,6 +145,7 @@ class Trainer:
             self._open_run(job.optimizer, job.batch_size, job.seed, accuracy=job.accuracy) as task,
         ):
             assert task.validation is not None
+            baseline = read_baseline(task)
             runs = train_runs(
                 task,
                 job.lrs,
@@ -156,7 +158,7 @@ class Trainer:
                 on_reading=lambda *values: say(Reading(*values)),
             )
         # The losses of all steps are not read, and of long trainings they would fill memory.
-        runs = replace(runs, losses=runs.losses[:, :0].copy())
+        runs = replace(runs, losses=runs.losses[:, :0].copy(), baseline=baseline)
         return TrainedJob(job.key, runs, list(task.skipped))
 
 

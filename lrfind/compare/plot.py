@@ -259,7 +259,7 @@ def _heading(cell: Cell) -> str:
         return f"batch size {cell.batch_size} (cut off)"
     best = cell.best
     if best is None:
-        return f"batch size {cell.batch_size}: all diverged"
+        return f"batch size {cell.batch_size}: {'all diverged' if cell.diverged else 'nothing learnt'}"
     # Of a single rate it is no news that it is the best.
     return f"batch size {cell.batch_size}" + (f": best {rate_text(best.lr)}" if len(cell.lrs) > 1 else "")
 

@@ -120,7 +120,8 @@ def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
     tried = f"{len(cell.lrs)}, {rate_text(cell.lrs[0])} to {rate_text(cell.lrs[-1])}"
     tried = tried if len(cell.lrs) > 1 else "1"
     if best is None:
-        return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), "diverged", tried]
+        why = "diverged" if cell.diverged else "nothing learnt"
+        return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), why, tried]
     low = "<" if best.open_below and best.edge is Edge.LOW else ""
     high = ">" if best.open_above and best.edge is Edge.HIGH else ""
     between = f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}" if best.low < best.high else ""

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.training.baseline import learnt
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -88,12 +90,23 @@ class Cell:
         nudge = np.minimum(np.where(dropped, 0.0, self.losses), 1e3) * 1e-12
         return np.where(dropped, np.inf, 1 - self.accuracies + nudge)
 
+    @property
+    def diverged(self) -> bool:
+        """Whether every rate diverged, with one seed at least."""
+        return not np.isfinite(self.losses.mean(axis=0)).any()
+
+    @cached_property
+    def learnt(self) -> bool:
+        """Whether a rate came to more than is had without any training."""
+        baselines = [run.baseline for run in self.runs]
+        return bool(learnt(baselines, self.losses, self.accuracies).any())
+
     @cached_property
     def best(self) -> Best | None:
-        """The rate that came out best, or None where all of them diverged."""
-        means = self.errors.mean(axis=0)
-        if not np.isfinite(means).any():
+        """The rate that came out best, or None where all of them diverged or learnt nothing."""
+        if self.diverged or not self.learnt:
             return None
+        means = self.errors.mean(axis=0)
         index = int(np.argmin(means))
         won = winners(self.errors)
         low, high = (int(i) for i in np.quantile(won, [_TAIL, 1 - _TAIL], method="nearest"))
@@ -173,6 +186,11 @@ class Comparison:
     def interrupted(self) -> bool:
         """Whether a planned run is missing."""
         return self.finished < self.planned
+
+    @property
+    def diverged(self) -> bool:
+        """Whether every rate of every finished run diverged."""
+        return all(cell.diverged for cell in self.cells)
 
     @cached_property
     def accuracies(self) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 
 from lrfind.compare.results import Edge, Judge
 from lrfind.compare.scaling import FEWEST_RATES, scaling_of
-from lrfind.report.formatting import listed
+from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
             "loss outside its domain (log of 0), or try precision=fp32."
         )
         return CompareVerdict(None, None, none, verdict, scalings)
+    if not cells and not comparison.diverged:
+        return CompareVerdict(None, None, none, _nothing_learnt(comparison), scalings)
     if not cells:
         tried = sorted({lr for cell in comparison.cells for lr in cell.lrs})
         verdict = (
@@ -132,6 +134,29 @@ def _reason(cell: Cell, best: Best, comparison: Comparison) -> str:
     return text
 
 
+def _nothing_learnt(comparison: Comparison) -> str:
+    """That no rate came to more than is had without training, in numbers, and what to do."""
+    cells = [cell for cell in comparison.cells if not cell.diverged]
+    means = [cell.losses.mean(axis=0) for cell in cells]
+    loss = min(float(mean[np.isfinite(mean)].min()) for mean in means)
+    baselines = [run.baseline for cell in cells for run in cell.runs]
+    ended, before = told_apart(loss, float(np.mean([baseline.loss for baseline in baselines])))
+    ends, without = f"the held-out loss ends at {ended} at best", f"Before training it is {before}."
+    if comparison.accuracies:
+        most = max(float(cell.accuracies.mean(axis=0).max()) for cell in cells)
+        right = float(np.mean([baseline.accuracy for baseline in baselines]))
+        ends += f", with {100 * most:.1f}% of the samples right at most"
+        without = (
+            f"Before training, or for answers that ignore the inputs, these are {before} and "
+            f"{100 * right:.1f}%."
+        )
+    more = "compare.samples" if comparison.budget.pool is None else "compare.epochs"
+    return (
+        f"No rate learnt anything in {comparison.budget.words} of training: {ends}. {without} Give "
+        f"compare.lrs rates that lie further apart, or train longer ({more})."
+    )
+
+
 def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
     if len(cell.lrs) == 1:
         around = ",".join(rate_text(rounded(best.lr * factor)) for factor in (0.5, 1, 2))
@@ -186,14 +211,17 @@ def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
     """How the other optimizers fare beside the best one at its batch size, each at its own best rate."""
     beside = [c for c in comparison.cells if c.batch_size == chosen.batch_size and c is not chosen]
     equal = [cell.optimizer for cell in beside if cell.best is not None and _within_spread(cell, chosen)]
-    diverged = [cell.optimizer for cell in beside if cell.best is None]
-    behind = [cell.optimizer for cell in beside if cell.optimizer not in (*equal, *diverged)]
+    diverged = [cell.optimizer for cell in beside if cell.diverged]
+    idle = [cell.optimizer for cell in beside if not cell.diverged and cell.best is None]
+    behind = [cell.optimizer for cell in beside if cell.optimizer not in (*equal, *diverged, *idle)]
     said = [f"{chosen.optimizer} came out best of the optimizers at batch size {chosen.batch_size}"]
     for names, where in ((equal, "within the spread of the seeds"), (behind, "behind")):
         if names:
             said.append(f"{listed(names)} {'is' if len(names) == 1 else 'are'} {where}")
     if diverged:
         said.append(f"with {listed(diverged)} every rate diverged")
+    if idle:
+        said.append(f"with {listed(idle)} no rate learnt anything")
     return f"{'; '.join(said)}."
 
 

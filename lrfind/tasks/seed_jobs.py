@@ -16,6 +16,7 @@ from lrfind.execution.launcher import Codec
 from lrfind.report.state_file import arrays_as_bytes, arrays_of
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.threads import available
+from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
@@ -152,5 +153,5 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
     return Codec(pack, unpack)
 
 
-RUN_SET_CODEC = codec_of(RunSet, read_at=tuple)
+RUN_SET_CODEC = codec_of(RunSet, read_at=tuple, baseline=lambda values: Baseline(*values))
 """How the runs of a seed are written."""

@@ -78,6 +78,17 @@ def _takes_labels(criterion: Any) -> bool:
     )
 
 
+def is_cross_entropy(criterion: Any) -> bool:
+    """Whether a criterion is the mean cross-entropy of class labels, all of them of the same weight."""
+    if isinstance(criterion, nn.MultiMarginLoss) or not _takes_labels(criterion):
+        return False
+    given = getattr(criterion, "keywords", {})
+    weight, smoothing, reduction = (
+        getattr(criterion, name, given.get(name)) for name in ("weight", "label_smoothing", "reduction")
+    )
+    return weight is None and not smoothing and reduction in ("mean", None)
+
+
 def _ignored(criterion: Any) -> int:
     given = getattr(criterion, "keywords", {}).get("ignore_index", -100)
     return int(getattr(criterion, "ignore_index", given))

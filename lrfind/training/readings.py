@@ -6,6 +6,11 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from lrfind.training.baseline import Baseline, blind_answers
+from lrfind.training.batch import num_samples, target_of
+from lrfind.training.first_loss import is_cross_entropy
 from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
 
@@ -68,3 +73,17 @@ class Readings:
         self._runs.accuracies[run, reading] = accuracy
         if self._on_reading is not None:
             self._on_reading(run, reading, loss, accuracy)
+
+
+def read_baseline(task: Task) -> Baseline:
+    """What the task has on its held-out batches as it is, before training; nothing is moved."""
+    assert task.validation is not None
+    objective, batches = task.objective, task.validation
+    loss, accuracy = evaluate(objective, batches)
+    samples = sum(map(num_samples, batches))
+    if accuracy is None:
+        return Baseline(float(loss), samples=samples)
+    labels = torch.cat([target_of(batch).flatten() for batch in batches])
+    most, entropy = blind_answers(labels.cpu().numpy())
+    blind = entropy if is_cross_entropy(objective.criterion) else math.inf
+    return Baseline(min(float(loss), blind), max(float(accuracy), most), samples)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.training.baseline import UNKNOWN, Baseline
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -38,6 +40,7 @@ class RunSet:
         finished: Whether a run came to its end, was dropped or diverged, shape (runs,).
         stacked: Whether the runs were trained side by side.
         reason: Why side by side, or why not, in words.
+        baseline: What the held-out data show without training, where that was read.
     """
 
     seed: int
@@ -51,6 +54,7 @@ class RunSet:
     finished: NDArray[np.bool_]
     stacked: bool = False
     reason: str = ""
+    baseline: Baseline = UNKNOWN
 
     @classmethod
     def untrained(

@@ -262,6 +262,15 @@ def test_a_comparison_goes_on_where_it_was_cut_off_and_comes_to_the_same(lrfind,
     assert not (resumed.folder / compare_state.NAME).exists()
 
 
+def test_rates_at_which_nothing_is_learnt_end_without_a_suggestion(lrfind):
+    ran = lrfind("compare", "compare.lrs=[1e-9,1e-8]", *SHORT[1:])
+    assert ran.code == 3
+    assert "No rate learnt anything in 1 epoch of training: the held-out loss ends at 2.3" in ran.err
+    assert (ran.record["status"], ran.record["suggestion"]) == ("completed", None)
+    jsonschema.validate(ran.record, SCHEMA)
+    assert re.search(r"64 +none +nothing learnt", ran.out)
+
+
 def stop(*words, **named):
     raise KeyboardInterrupt
 

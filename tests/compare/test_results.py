@@ -1,5 +1,6 @@
 """What is read from a comparison, against tables written by hand."""
 
+import dataclasses
 import math
 from fractions import Fraction
 
@@ -12,14 +13,18 @@ from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of
 from lrfind.compare.scaling import Exponent, scaling_of
 from lrfind.compare.verdict import _exponent_words, conclude
 from lrfind.errors import ConfigError
+from lrfind.training.baseline import UNKNOWN, Baseline
 from lrfind.training.run_set import RunSet
 
 BUDGET = Budget(1000, 1, 100)
 LRS = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
-def run_of(losses, *, size=16, seed=0, lrs=LRS, accuracies=None, optimizer="SGD", finished=True):
+def run_of(
+    losses, *, size=16, seed=0, lrs=LRS, accuracies=None, optimizer="SGD", finished=True, baseline=UNKNOWN
+):
     runs = RunSet.untrained(lrs, read_at=BUDGET.steps(size), seed=seed)
+    runs = dataclasses.replace(runs, baseline=baseline)
     runs.readings[:, 0] = losses
     if accuracies is not None:
         runs.accuracies[:, 0] = accuracies
@@ -218,6 +223,39 @@ def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
     assert "Every rate diverged, down to 0.1" in conclude(gone, 16).verdict
     verdict = conclude(gone, 16, starts_finite=False).verdict
     assert verdict.startswith("Nothing can be said: the loss was not finite before any update. Look for NaN")
+
+
+def test_rates_that_learn_nothing_are_not_compared():
+    chance = Baseline(2.3, 0.1, 1000)
+    right = [0.1, 0.104, 0.1, 0.09, 0.1]
+    runs = [
+        run_of([2.31, 2.3, 2.29, math.nan, math.nan], seed=seed, accuracies=right, baseline=chance)
+        for seed in range(2)
+    ]
+    measured = comparison(*runs, judge=Judge.ACCURACY)
+    advice = conclude(measured, 16)
+    assert measured.cells[0].best is None
+    assert (advice.suggestion, measured.diverged) == (None, False)
+    assert advice.verdict == (
+        "No rate learnt anything in 10 epochs of training: the held-out loss ends at 2.29 at best, with "
+        "10.4% of the samples right at most. Before training, or for answers that ignore the inputs, these "
+        "are 2.3 and 10.0%. Give compare.lrs rates that lie further apart, or train longer (compare.epochs)."
+    )
+    losses = comparison(*(run_of([2.31, 2.3, 2.3, 2.3, 3], seed=s, baseline=Baseline(2.3)) for s in (0, 1)))
+    assert "ends at 2.3 at best. Before training it is 2.3. Give" in conclude(losses, 16).verdict
+
+
+def test_an_optimizer_that_learns_nothing_is_named_and_another_is_suggested():
+    runs = [
+        run_of([3, 2, 1, 2, 3], size=4, baseline=Baseline(3.0)),
+        run_of([3, 3, 3, 3, 3], size=4, optimizer="Adam", baseline=Baseline(3.0)),
+        run_of([3, 3, 3, 3, 3], size=8, baseline=Baseline(3.0)),
+    ]
+    advice = conclude(comparison(*runs), 4)
+    assert advice.about == ("SGD", 4)
+    assert "best of the optimizers at batch size 4; with Adam no rate learnt anything." in advice.verdict
+    # The batch size of the config is one at which nothing was learnt: the best of the others is suggested.
+    assert conclude(comparison(*runs), 8).about == ("SGD", 4)
 
 
 def test_the_suggestion_is_for_the_configured_batch_size_or_else_the_best_of_all():

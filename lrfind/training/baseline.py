@@ -1,0 +1,82 @@
+"""What a model has on held-out data before it has learnt anything, and which runs came to more."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from lrfind.statistics import Floats
+
+HARDLY = 0.01
+"""Share of the loss of the baseline, and of all answers, that a training has to gain to have learnt."""
+
+_SURE = 2.0
+"""Standard errors of a share of right answers that are no accident of the samples."""
+
+
+class Baseline(NamedTuple):
+    """What is had without any training, or by an answer that does not look at the inputs.
+
+    Attributes:
+        loss: Before training; that of always answering how frequent each class is where it is known and
+            lower. NaN where neither is known.
+        accuracy: Before training, or of always answering the most frequent class, whichever is higher; NaN
+            where it is not measured.
+        samples: Held-out samples on which both were read.
+    """
+
+    loss: float = math.nan
+    accuracy: float = math.nan
+    samples: int = 0
+
+
+UNKNOWN = Baseline()
+"""Where nothing was read."""
+
+
+def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) -> NDArray[np.bool_]:
+    """Which runs came to more than the baselines of their seeds, shape (runs,).
+
+    One has learnt where its mean loss is lower by more than `HARDLY`, or its share of right answers higher by
+    more than `HARDLY` and what is an accident of the samples. Where no baseline is known all have.
+
+    Args:
+        baselines: One a seed.
+        losses: Held-out loss at the end, shape (seeds, runs); infinite where a run diverged.
+        accuracies: Held-out accuracy at the end, same shape; NaN where it is not measured.
+    """
+    start = np.array([baseline.loss for baseline in baselines])
+    right = float(np.mean([baseline.accuracy for baseline in baselines]))
+    if not np.isfinite(start).all():
+        return np.ones(losses.shape[1], dtype=np.bool_)
+    least = HARDLY * abs(float(start.mean()))
+    more = math.inf
+    if math.isfinite(right):
+        error = math.sqrt(right * (1 - right) / sum(baseline.samples for baseline in baselines))
+        more = max(HARDLY, _SURE * error)
+    return np.array(
+        [
+            bool(np.isfinite(ends).all())
+            and (float((start - ends).mean()) > least or float(shares.mean()) - right > more)
+            for ends, shares in zip(losses.T, accuracies.T, strict=True)
+        ]
+    )
+
+
+def blind_answers(labels: NDArray[np.int64]) -> tuple[float, float]:
+    """Accuracy of always answering the most frequent class; cross-entropy of answering how frequent each is.
+
+    Args:
+        labels: The classes of all samples, counted from 0. Others are left out of the loss, and no answer to
+            them is right.
+    """
+    counts = np.unique(labels[labels >= 0], return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(counts.max(initial=0) / len(labels)), float(-(shares * np.log(shares)).sum())
