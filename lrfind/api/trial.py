@@ -56,7 +56,10 @@ class TrialResult(Result):
 
     @property
     def best(self) -> str | None:
-        """The policy that ended with the lowest mean held-out loss; None where every policy diverged."""
+        """The policy that ended with the lowest mean held-out loss; None where there is none.
+
+        There is none where every policy diverged, or where nothing was learnt under any.
+        """
         return None if self.tried.best is None else self.tried.policies[self.tried.best]
 
     @property
@@ -175,7 +178,7 @@ def try_policies(
         raise KeyboardInterrupt
     content = content_of(
         command="schedule",
-        status=Status.DIVERGED if tried.best is None else Status.COMPLETED,
+        status=Status.DIVERGED if tried.diverged else Status.COMPLETED,
         suggestion=None,
         rules={},
         verdict=in_arguments(tried.verdict),

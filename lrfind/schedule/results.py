@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.report.formatting import counted, listed
+from lrfind.report.formatting import counted, listed, told_apart
 from lrfind.statistics import paired_noise
 from lrfind.suggestion import Status
+from lrfind.training.baseline import learnt
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,12 +93,25 @@ class Tried:
         return np.array([seed.finals for seed in self.finished]).reshape(-1, len(self.courses))
 
     @cached_property
+    def diverged(self) -> bool:
+        """Whether every policy diverged, with a seed at least."""
+        return len(self.finals) > 0 and not np.isfinite(self.finals.mean(axis=0)).any()
+
+    @cached_property
+    def learnt(self) -> bool:
+        """Whether the model came to more under any policy than it had without training."""
+        accuracies = np.array([seed.accuracies[:, -1] for seed in self.finished])
+        return bool(learnt([seed.baseline for seed in self.finished], self.finals, accuracies).any())
+
+    @cached_property
     def best(self) -> int | None:
-        """The policy that ended lowest on average, never diverging; None where none did, or too early."""
-        if self.interrupted or not len(self.finals):
+        """The policy that ended lowest on average, never diverging; None where there is none, or too early.
+
+        There is none where all diverged, or where nothing was learnt under any.
+        """
+        if self.interrupted or self.diverged or not len(self.finals) or not self.learnt:
             return None
-        means = self.finals.mean(axis=0)
-        return int(np.argmin(means)) if np.isfinite(means).any() else None
+        return int(np.argmin(self.finals.mean(axis=0)))
 
     @cached_property
     def outcomes(self) -> tuple[Outcome, ...]:
@@ -151,8 +165,10 @@ class Tried:
                 f"The trial was interrupted after {count} of {counted(self.planned, 'seed')}: too early to "
                 "say which policy ends lowest."
             )
-        if self.best is None:
+        if self.diverged:
             return "Every policy diverged in the trial: the peak is too high for this task, take a lower one."
+        if self.best is None:
+            return self._nothing_learnt()
         others = [i for i in range(len(self.courses)) if i != self.best and not self.outcomes[i].diverged]
         clear = [self.policies[i] for i in others if self.clearly_worse(i)]
         close = [self.policies[i] for i in others if not self.clearly_worse(i)]
@@ -171,6 +187,18 @@ class Tried:
             told = [f"{each.policy} with {each.diverged} of {counted(count, 'seed')}" for each in gone]
             said += f" {listed(told)} diverged."
         return said
+
+    def _nothing_learnt(self) -> str:
+        """That the model came to no more than it had, in numbers, and what to do."""
+        means = self.finals.mean(axis=0)
+        before = float(np.mean([seed.baseline.loss for seed in self.finished]))
+        least, without = told_apart(float(means[np.isfinite(means)].min()), before)
+        blind = ", or for answers that ignore the inputs," if self.measures_accuracy else ""
+        return (
+            f"Nothing was learnt in {counted(self.read_at[-1], 'step')} under any policy: the held-out loss "
+            f"ends at {least} at best, and before training{blind} it is {without}. The peak is too low or "
+            "too high for this task, or the training too short."
+        )
 
 
 def mean_and_spread(values: Floats) -> tuple[float | None, float | None]:

@@ -47,15 +47,16 @@ class Worked:
             return Status.COMPLETED
         if self.tried.interrupted:
             return Status.INTERRUPTED
-        return Status.DIVERGED if self.tried.best is None else Status.COMPLETED
+        return Status.DIVERGED if self.tried.diverged else Status.COMPLETED
 
     @property
     def suggestion(self) -> Suggestion | None:
-        """The peak of the policy that was best in a trial, else of the first; None where all diverged."""
-        if self.status is Status.DIVERGED:
-            return None
-        best = None if self.tried is None else self.tried.best
-        return self.peak.of(self.tables[best or 0].schedule.policy)
+        """The peak of the policy that was best in a trial, else of the first; None where none was.
+
+        None was best where all diverged, or nothing was learnt; of a trial that was cut off it is not known.
+        """
+        best = 0 if self.tried is None or self.tried.interrupted else self.tried.best
+        return None if best is None else self.peak.of(self.tables[best].schedule.policy)
 
     @property
     def policies(self) -> list[Policy]:

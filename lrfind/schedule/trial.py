@@ -20,6 +20,7 @@ from lrfind.tasks.build import ConfigTasks, data_of
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds, not_kept
 from lrfind.training.optimizer import momentum_of
+from lrfind.training.readings import read_baseline
 from lrfind.training.run_set import RunSet, RunsInterrupted
 from lrfind.training.runs import seconds_a_step, train_runs
 from lrfind.training.step import evaluate
@@ -290,8 +291,10 @@ def _train(
     accuracy: bool,
 ) -> RunSet:
     """Trains a seed under every policy; what the process of a launcher does, too."""
-    return train_runs(
-        task if accuracy else _loss_only(task),
+    task = task if accuracy else _loss_only(task)
+    baseline = read_baseline(task)
+    runs = train_runs(
+        task,
         # Without where each policy arrives after the last update.
         np.array([course.rates[:-1] for course in courses]),
         num_steps=read_at[-1],
@@ -301,6 +304,7 @@ def _train(
         before_step=momentum_moved(task, courses),
         on_step=on_step,
     )
+    return dataclasses.replace(runs, baseline=baseline)
 
 
 def _loss_only(task: Task) -> Task:

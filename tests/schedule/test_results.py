@@ -1,5 +1,7 @@
 """What a trial of policies comes to: the outcomes, the sentence, the picture, in numbers made up."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -8,12 +10,13 @@ from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_plot import trial_page
 from lrfind.schedule.trial_report import tried_csv, tried_lines
 from lrfind.schedules.schedule import ScheduleTable, schedule
+from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
 from tests.panels import assert_readable, of
 from tests.screen import shown
 
 
-def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accuracies=None):
+def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accuracies=None, start=None):
     """A trial of 100 steps that ended with these losses, a row a seed; NaN: diverged."""
     seeds = []
     for i, row in enumerate(finals):
@@ -25,7 +28,7 @@ def tried(*finals, policies=("fixed", "linear", "cosine"), planned=None, accurac
         runs.diverged[:] = np.isnan(last)
         runs.steps_taken[:] = 100
         runs.finished[:] = True
-        seeds.append(runs)
+        seeds.append(runs if start is None else dataclasses.replace(runs, baseline=Baseline(start)))
     courses = tuple(ScheduleTable.of(schedule(name, lr=0.5, num_steps=100)) for name in policies)
     return Tried(courses, (10, 50, 100), tuple(seeds), len(finals) if planned is None else planned)
 
@@ -68,6 +71,18 @@ def test_of_a_trial_that_was_cut_off_nothing_is_best():
     assert found.best is None
     assert [outcome.status.value for outcome in found.outcomes] == ["interrupted"] * 3
     assert found.verdict.startswith("The trial was interrupted after 1 of 3 seeds: too early")
+
+
+def test_where_nothing_is_learnt_no_policy_is_best():
+    found = tried([2.3, 2.299, np.nan], [2.31, 2.309, 2.31], start=2.305)
+    assert (found.best, found.learnt, found.diverged) == (None, False, False)
+    assert found.verdict == (
+        "Nothing was learnt in 100 steps under any policy: the held-out loss ends at 2.3 at best, and "
+        "before training it is 2.31. The peak is too low or too high for this task, or the training "
+        "too short."
+    )
+    assert [outcome.best for outcome in found.outcomes] == [False] * 3
+    assert tried([2.3, 2.2, 2.3], [2.31, 2.2, 2.31], start=2.305).best == 1
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,15 @@ def test_a_policy_that_diverges_is_told_and_the_others_are_compared(on_bowl):
     jsonschema.validate(gone.record, SCHEMA)
 
 
+def test_a_trial_in_which_nothing_is_learnt_suggests_no_peak_and_says_so(on_bowl):
+    ran = on_bowl("schedule.lr=1e-9", "schedule.policy=[fixed,linear]")
+    assert ran.code == 3
+    assert (ran.record["status"], ran.record["suggestion"]) == ("completed", None)
+    assert "Nothing was learnt in 40 steps under any policy: the held-out loss ends at " in ran.err
+    assert [each["best"] for each in ran.record["tried"]] == [False, False]
+    jsonschema.validate(ran.record, SCHEMA)
+
+
 def test_on_digits_the_peak_is_found_by_a_range_test_and_accuracy_is_read(lrfind):
     found = lrfind("-q", folder="range").record["suggestion"]
     words = (
