@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from lrfind.cli.overrides import after_flags
 
 RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
@@ -117,7 +119,7 @@ def with_rate_to_check(words: list[str]) -> list[str]:
     """The words with the plain one among them, `lrfind verify 0.1`, as an override.
 
     Raises:
-        UsageError: There is more than one, or it is no number.
+        UsageError: There is more than one, or it is no number, or one that no rate can be.
     """
     kept: list[str] = []
     plain: list[str] = []
@@ -137,6 +139,10 @@ def with_rate_to_check(words: list[str]) -> list[str]:
         raise UsageError(
             f"{plain[0]!r} is neither a learning rate nor an override: lrfind verify 0.1 checks a rate, and "
             "overrides are written KEY=VALUE, such as model=cnn. See lrfind verify --help."
+        )
+    if not 0 < float(plain[0]) < math.inf:
+        raise UsageError(
+            f"lrfind verify {plain[0]}: a learning rate to check must be greater than 0 and finite."
         )
     return [*kept, f"verify.around={plain[0]}"]
 

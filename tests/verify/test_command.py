@@ -367,8 +367,11 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["0"], "verify.around must be greater than 0 and finite, got 0."),
-        (["-0.1"], "verify.around must be greater than 0 and finite, got -0.1."),
+        (["0"], "lrfind verify 0: a learning rate to check must be greater than 0 and finite."),
+        (["-0.1"], "lrfind verify -0.1: a learning rate to check must be"),
+        (["nan"], "lrfind verify nan: a learning rate to check must be"),
+        (["1e999"], "lrfind verify 1e999: a learning rate to check must be"),
+        (["verify.around=0"], "verify.around must be greater than 0 and finite, got 0."),
         (["much"], "'much' is neither a learning rate nor an override"),
         (["0.1", "0.2"], "verify takes one learning rate to check, got 0.1 and 0.2"),
         (["--lr", "0"], "verify.lr must be greater than 0 and finite, got 0."),
