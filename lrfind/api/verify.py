@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from lrfind.api.arguments import (
 )
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
+from lrfind.errors import UserError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.peaks import named_peaks
@@ -177,6 +179,11 @@ def verify(
         lr=lr, around=named, steps=steps, schedule=schedule, budget=budget, seeds=seeds, margin=margin
     )
     refuse_problems(settings)
+    if isinstance(loader, Iterator):
+        raise UserError(
+            "the loader is an iterator, which gives each batch once: verify trains every rate from the same "
+            "batches on. Give the DataLoader itself, or an object whose __iter__ makes a new iterator."
+        )
     held_out = batches_given(held_out, "held_out")
     with all_ranks(arguments | {"around": repr(around)}) as ranks:
         own = of_arguments(OwnTraining, given, loader=loader)

@@ -1,5 +1,6 @@
 """`from lrfind import verify`: what the command says of the same task, on objects of one's own."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -101,6 +102,14 @@ def test_steps_are_told_and_an_exception_is_passed_on_with_all_put_back():
 def test_bad_arguments_are_named(options, said):
     with pytest.raises(UserError, match=said):
         on_bowl(**({"around": 0.3} | options))
+
+
+def test_an_iterator_is_refused_for_it_gives_no_two_rates_the_same_batches():
+    model = Bowl()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    batches = itertools.repeat((torch.zeros(1),))
+    with pytest.raises(UserError, match="the loader is an iterator, which gives each batch once"):
+        verify(model, optimizer, None, batches, [(torch.zeros(1),)], around=0.1)
 
 
 def test_held_out_batches_are_needed():

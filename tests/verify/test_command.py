@@ -362,6 +362,11 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
     share = lrfind("verify", "0.1", *words, "verify.held_out=0.1", folder="share")
     assert share.code == 2
     assert "verify.held_out=0.1 is a share" in share.err
+    own("once", STREAM + "def batches(): return zip(iter(Stream()), iter(Stream()))\n")
+    words = ("data=custom", "data._target_=once.batches", "trust=[once]")
+    once = lrfind("verify", "0.1", *words, folder="once")
+    assert once.code == 2
+    assert "data=zip is an iterator, which gives each batch once: no samples can be kept out" in once.err
 
 
 @pytest.mark.parametrize(

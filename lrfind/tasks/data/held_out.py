@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,7 +19,7 @@ from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import num_samples, on_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable
 
     from torch import Tensor
 
@@ -72,8 +73,15 @@ def held_out_samples(
         size_key: The one that asks for the batch size.
 
     Raises:
-        ConfigError: It leaves less than one batch, or is a share of nobody knows how many samples.
+        ConfigError: It leaves less than one batch, is a share of nobody knows how many samples, or the data
+            are an iterator, which gives each batch once.
     """
+    if source_of(data.dataset) is Source.BATCHES and isinstance(data.dataset, Iterator):
+        raise ConfigError(
+            f"{_called(data)} is an iterator, which gives each batch once: no samples can be kept out of it, "
+            "and no second run can begin with the same batches. Let data._target_ give the DataLoader, the "
+            "data set, or an object whose __iter__ makes a new iterator."
+        )
     count = len(data.dataset) if is_counted(data) else known_length(data)
     name = _called(data)
     if count is None:
