@@ -19,6 +19,7 @@ from lrfind.api.arguments import (
     plain_arguments,
     refuse_problems,
 )
+from lrfind.api.caller import Caller
 from lrfind.api.result import Result, content_of
 from lrfind.compare.budget import Budget
 from lrfind.compare.config import AUTO, CompareSettings
@@ -30,7 +31,6 @@ from lrfind.compare.verdict import conclude
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.range_test.config import RangeSettings
-from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, batches_given, one_of
 from lrfind.tasks.own_runs import SeededTask

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
+from lrfind.api.caller import Caller
 from lrfind.api.range_arguments import CHOICES, one_optimizer, settings_of
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
@@ -22,7 +23,6 @@ from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.report import each_csv, each_record, range_csv, range_record
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, why_weak
-from lrfind.report.observers import Caller
 from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
+from lrfind.api.caller import Caller
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -19,7 +20,6 @@ from lrfind.refine.run import Sweep
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude
-from lrfind.report.observers import Caller
 from lrfind.tasks.own import OwnTraining, fixed, in_batches
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.stacking.strategy import Strategy

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lrfind.api.arguments import for_python, in_arguments, of_arguments, plain_arguments
+from lrfind.api.caller import Caller
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.plotting.page import column_width
-from lrfind.report.observers import Caller
 from lrfind.schedule.report import schedule_record
 from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv

@@ -14,6 +14,7 @@ from lrfind.api.arguments import (
     plain_arguments,
     refuse_problems,
 )
+from lrfind.api.caller import Caller
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
@@ -22,7 +23,6 @@ from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
-from lrfind.report.observers import Caller
 from lrfind.suggestion import Status, Suggestion
 from lrfind.tasks.own import OwnTraining, batches_given, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask

@@ -1,4 +1,4 @@
-"""Who is told how a job gets on: the screen of the command line, or the function of a caller in Python.
+"""Who is told how a job gets on: the screen of the command line, or nobody; a caller in Python is in `api`.
 
 The work of a room is told nothing of either: it is given an observer, says what it does next, and hands over
 every step.
@@ -6,21 +6,13 @@ every step.
 
 from __future__ import annotations
 
-import logging
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from lrfind.report import console
-from lrfind.report.progress import (
-    BarProgress,
-    CellProgress,
-    LineProgress,
-    Progress,
-    in_notebook,
-    is_terminal,
-)
+from lrfind.report.progress import BarProgress, LineProgress, Progress, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,9 +58,9 @@ class Screen:
     def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
         """Shows how far it is; a step costs well under a microsecond between two refreshes."""
         if console.is_quiet():
-            yield _nothing
+            yield nothing
             return
-        with _on_stderr(num_steps, words) as on_step:
+        with on_stderr(num_steps, words) as on_step:
             yield on_step
 
 
@@ -84,51 +76,15 @@ class Nobody:
     @contextmanager
     def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
         """Shows nothing."""
-        yield _nothing
+        yield nothing
 
 
-class Caller:
-    """A caller in Python: the function takes every step, and the log called `lrfind` the sentences.
-
-    Args:
-        on_step: The function; None for none. What it raises ends the job.
-        progress: Whether to show how far it is: below a notebook's cell, or on stderr. None: in a notebook.
-    """
-
-    def __init__(self, on_step: OnStep | None = None, *, progress: bool | None = None) -> None:
-        self._on_step = on_step
-        self._progress = in_notebook() if progress is None else progress
-        self._log = logging.getLogger("lrfind")
-
-    def note(self, text: str) -> None:
-        """Logs it, for those who have asked for such messages."""
-        self._log.info(text)
-
-    def warn(self, text: str) -> None:
-        """Logs it as a warning."""
-        self._log.warning(text)
-
-    @contextmanager
-    def steps(self, num_steps: int, words: Words | None = None) -> Iterator[OnStep]:
-        """Hands the steps over, and shows them."""
-        told = _nothing if self._on_step is None else self._on_step
-        if not self._progress:
-            yield told
-            return
-        with CellProgress(num_steps, words) if in_notebook() else _on_stderr(num_steps, words) as shown:
-
-            def on_step(step: Any) -> None:
-                shown(step)
-                told(step)
-
-            yield on_step
-
-
-def _on_stderr(num_steps: int, words: Words | None) -> Progress:
+def on_stderr(num_steps: int, words: Words | None) -> Progress:
+    """How far a part of a job is, on stderr."""
     if is_terminal(sys.stderr):
         return BarProgress(num_steps, words)
     return LineProgress(num_steps, console.note, words)
 
 
-def _nothing(step: Any) -> None:
+def nothing(step: Any) -> None:
     """Where no one wants to know."""

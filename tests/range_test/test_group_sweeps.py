@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from lrfind import UserError, range_test
+from lrfind.api.caller import Caller
 from lrfind.range_test.config import Groups, RangeSettings
 from lrfind.range_test.group_plot import each_page
 from lrfind.range_test.group_sweeps import run_each_group
-from lrfind.report.observers import Caller
 from lrfind.tasks.own import OwnTraining
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from tests.panels import assert_readable

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lrfind.api.caller import Caller
 from lrfind.report import progress
-from lrfind.report.observers import Caller
 from lrfind.report.progress import CellProgress, LineProgress
 
 

@@ -1,11 +1,11 @@
-"""Who is told how a job gets on, beside the screen, of which the tests of the console speak."""
+"""What a caller in Python is told; of the screen the tests of the console speak."""
 
 import logging
 from types import SimpleNamespace
 
 import pytest
 
-from lrfind.report.observers import Caller
+from lrfind.api.caller import Caller
 
 
 def test_the_function_of_a_caller_takes_every_step_as_it_is(capsys):
@@ -32,13 +32,13 @@ def test_a_caller_without_a_function_is_told_nothing(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_sentences_for_a_caller_go_to_the_log_of_the_package(caplog):
+def test_sentences_for_a_caller_go_to_the_log_of_the_package_and_name_arguments(caplog):
     observer = Caller()
     with caplog.at_level(logging.INFO, logger="lrfind"):
-        observer.note("a range test first.")
-        observer.warn("this could not be resumed.")
+        observer.note("at most 10 steps in all (verify.budget).")
+        observer.warn("lower range.end_lr, or give verify.lr=0.1 or range.paired=false.")
     said = [(record.name, record.levelname, record.message) for record in caplog.records]
     assert said == [
-        ("lrfind", "INFO", "a range test first."),
-        ("lrfind", "WARNING", "this could not be resumed."),
+        ("lrfind", "INFO", "at most 10 steps in all (budget)."),
+        ("lrfind", "WARNING", "lower end_lr, or give lr=0.1 or paired=False."),
     ]
