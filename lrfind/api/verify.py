@@ -206,7 +206,7 @@ def verify(
             else:
                 checked = Checked(named, Role.GIVEN, source="given as around")
             checked = for_schedule(checked, schedule, observer)
-            checked = or_pinned(checked, lr, observer, key="lr")
+            checked = or_pinned(checked, lr, observer)
             found = verify_rate(runs, checked, settings)
         if found.interrupted:
             raise KeyboardInterrupt
@@ -226,7 +226,7 @@ def verify(
             found.trials,
             found.judgement,
             plan=found.plan,
-            checked={"lr": found.checked.lr, "source": found.checked.source},
+            checked={"lr": found.checked.lr, "source": in_arguments(found.checked.source)},
             pinned=lr,
             held_out=samples,
         ),
@@ -247,10 +247,11 @@ def _suggested(
         settings = RangeSettings()
         announce_range_test(settings, observer)
         sweep = RepeatedTask(task, loader, start, times=AUTO_SWEEPS, single_batch=False)
-        return suggested(run_range_test(sweep, settings, observer, most_steps=settings.most_steps))
-    found = around if isinstance(around, Suggestion) else around.suggestion
-    verdict = "" if isinstance(around, Suggestion) else around.verdict
-    lr = None if found is None else found.lr
+        found = run_range_test(sweep, settings, observer, most_steps=settings.most_steps)
+        return replace(suggested(found), verdict="")  # what it advises are no arguments of `verify`
+    suggestion = around if isinstance(around, Suggestion) else around.suggestion
     peaks = {} if isinstance(around, Suggestion) else named_peaks(around.content.get("peaks", []))
+    if suggestion is None:
+        return Checked(None, Role.SUGGESTION, source="the result given as around")
     source = "the suggestion given as around"
-    return Checked(lr, Role.SUGGESTION, found, source=source, verdict=verdict, peaks=peaks, whose="")
+    return Checked(suggestion.lr, Role.SUGGESTION, suggestion, source=source, peaks=peaks, whose="")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lrfind.execution.launcher import chosen_launcher
@@ -14,6 +14,7 @@ from lrfind.verify.candidates import Role, Trials, same
 from lrfind.verify.plan import CONSTANT, plan_of
 from lrfind.verify.search import Search
 from lrfind.verify.search_run import About, SearchRun
+from lrfind.verify.target import begun_at
 from lrfind.verify.verdict import concluded
 
 if TYPE_CHECKING:
@@ -134,12 +135,8 @@ class Runs:
             # Of the fastest group of parameters.
             lr = max(float(group.get("lr", 0.0)) for group in task.optimizer.param_groups)
         lr = lr if lr > 0 else _FALLBACK_LR
-        self._observer.warn(
-            f"no learning rate was suggested, so the search begins at {lr:g}, the rate of the optimizer. "
-            f"{checked.verdict}"
-        )
-        source = f"the optimizer's rate ({checked.source} suggested none)"
-        return replace(checked, lr=lr, role=Role.CONFIG, source=source)
+        name = f"{lr:g}, the rate of the optimizer"
+        return begun_at(checked, lr, Role.CONFIG, name, "the optimizer's rate", self._observer)
 
     def around(self, checked: Checked) -> Trials | None:
         """Searches from a rate on, until one holds, the budget is spent, or the user stops it.

@@ -79,7 +79,7 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
         most = config.range.most_steps
         found = suggested(range_test_of(config, observer=observer, data=data, most_steps=most))
     found = for_schedule(found, settings.schedule, observer)
-    return or_pinned(found, settings.lr, observer, key="verify.lr")
+    return or_pinned(found, settings.lr, observer)
 
 
 def for_schedule(found: Checked, schedule: str, observer: Observer) -> Checked:
@@ -104,28 +104,34 @@ def for_schedule(found: Checked, schedule: str, observer: Observer) -> Checked:
     return replace(found, lr=peak.lr, suggestion=peak, source=source)
 
 
-def or_pinned(found: Checked, lr: float | None, observer: Observer, *, key: str) -> Checked:
+def or_pinned(found: Checked, lr: float | None, observer: Observer) -> Checked:
     """What was found, or, where nothing was suggested, the pinned rate.
 
     Args:
         found: What a range test or an earlier run suggests.
         lr: The pinned rate, or None.
         observer: Told that the pinned rate is checked.
-        key: What the pinned rate is called where it was given.
     """
     if found.lr is not None or found.interrupted or lr is None:
         return found
-    observer.warn(f"no learning rate was suggested, so the search begins at {key}={lr:g}. {found.verdict}")
-    return Checked(
-        lr,
-        Role.PINNED,
-        rules=found.rules,
-        source=f"given as {key} ({found.source} suggested none)",
-        steps=found.steps,
-        title=found.title,
-        warnings=found.warnings,
-        skipped=found.skipped,
+    return begun_at(found, lr, Role.PINNED, f"verify.lr={lr:g}", "given as verify.lr", observer)
+
+
+def begun_at(found: Checked, lr: float, role: Role, name: str, source: str, observer: Observer) -> Checked:
+    """Another rate to check, where nothing was suggested.
+
+    Args:
+        found: What a range test or an earlier run showed.
+        lr: The rate.
+        role: Why that.
+        name: What it is called in a sentence.
+        source: Where it comes from.
+        observer: Told of it.
+    """
+    observer.warn(
+        f"{found.source} suggested no learning rate, so the search begins at {name}. {found.verdict}".rstrip()
     )
+    return replace(found, lr=lr, role=role, source=f"{source} ({found.source} suggested none)")
 
 
 def announce_range_test(settings: RangeSettings, observer: Observer) -> None:
@@ -162,6 +168,8 @@ def _of_record(config: VerifyConfig, observer: Observer) -> Checked:
         ConfigError: There is no record, more than one, or it is none of lrfind.
     """
     earlier = earlier_run(str(config.verify.from_), "verify.from")
+    if earlier.suggestion is None:  # what it advises is for that run
+        return Checked(None, Role.SUGGESTION, rules=earlier.rules, source=str(earlier.path))
     differing = earlier.other_task(plain(config))
     warnings = []
     if differing:
@@ -171,12 +179,11 @@ def _of_record(config: VerifyConfig, observer: Observer) -> Checked:
         )
         observer.warn(warnings[0])  # before what may be a long search
     return Checked(
-        None if earlier.suggestion is None else earlier.suggestion.lr,
+        earlier.suggestion.lr,
         Role.SUGGESTION,
         earlier.suggestion,
         earlier.rules,
         str(earlier.path),
-        earlier.verdict,
         warnings=tuple(warnings),
         peaks=earlier.peaks,
         whose=RANGE_TEST if earlier.command == "range" else earlier.command,

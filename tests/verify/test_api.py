@@ -132,6 +132,19 @@ def test_along_a_schedule_a_result_gives_the_peak_it_names_and_a_bare_suggestion
     assert bare.content["checked"]["lr"] == result.suggestion.lr
 
 
+def test_where_a_rate_to_check_is_missing_a_caller_is_told_what_is_checked_in_his_own_words(caplog):
+    model = Bowl()
+    still = torch.optim.SGD([model.w], lr=0.1)
+    held_out = [(torch.zeros(1, dtype=torch.float64),)]
+    flat = range_test(model, still, None, held_out, start_lr=1e-12, end_lr=1e-10)
+    assert flat.suggestion is None
+    found = verify(model, still, None, held_out, held_out, around=flat, lr=0.2, steps=5, seeds=1)
+    assert [record.message for record in caplog.records] == [
+        "the result given as around suggested no learning rate, so the search begins at lr=0.2."
+    ]
+    assert found.content["checked"]["source"] == "given as lr (the result given as around suggested none)"
+
+
 def test_a_number_of_samples_to_hold_out_is_refused_in_words():
     model = Bowl()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

@@ -212,8 +212,26 @@ def test_without_a_suggestion_the_search_begins_at_the_rate_of_the_optimizer(lrf
         "source": "the optimizer's rate (the range test suggested none)",
     }
     assert ["config"] in [run["roles"] for run in ran.record["runs"]]
-    assert "no learning rate was suggested, so the search begins at 0.1, the rate of the optimizer" in ran.err
+    assert (
+        "the range test suggested no learning rate, so the search begins at 0.1, the rate of the optimizer. "
+        "Flat: no rate up to 1e-10 moved the loss. Raise range.end_lr"
+    ) in ran.err
     assert ran.record["verdict"].startswith("The optimizer's rate ")
+
+
+def test_of_an_earlier_run_without_a_suggestion_one_sentence_says_where_the_search_begins(lrfind):
+    lrfind("-q", *NO_ANSWER, folder="first")
+    words = ("verify", "verify.from=first", "batch_size=32", *SHORT)
+    begins = "lrfind: warning: first/range.json suggested no learning rate, so the search begins at"
+    for given, where, source in (
+        ((), "0.1, the rate of the optimizer.", "the optimizer's rate"),
+        (("--lr", "0.2"), "verify.lr=0.2.", "given as verify.lr"),
+    ):
+        ran = lrfind(*words, *given, folder=f"from{len(given)}")
+        assert ran.code == 0, ran.err
+        warned = [line for line in ran.err.splitlines() if "warning" in line]
+        assert warned == [f"{begins} {where}"]
+        assert ran.record["checked"]["source"] == f"{source} (first/range.json suggested none)"
 
 
 NOTHING = """
@@ -299,7 +317,7 @@ def test_the_budget_is_kept_and_what_was_spent_is_said(lrfind):
 def test_without_a_suggestion_the_search_begins_at_a_pinned_rate(lrfind):
     ran = lrfind("verify", "--lr", "0.001", *NO_ANSWER, "verify.steps=60")
     assert ran.code == 4, ran.err
-    assert "no learning rate was suggested, so the search begins at verify.lr=0.001" in ran.err
+    assert "the range test suggested no learning rate, so the search begins at verify.lr=0.001." in ran.err
     assert ran.record["checked"]["lr"] == 0.001
     assert ["pinned"] in [run["roles"] for run in ran.record["runs"]]
     jsonschema.validate(ran.record, SCHEMA)
