@@ -210,7 +210,7 @@ def verify(
             found = verify_rate(runs, checked, settings)
         if found.interrupted:
             raise KeyboardInterrupt
-    conclusion = replace(found.conclusion, verdict=in_arguments(found.conclusion.verdict))
+    conclusion = found.conclusion.in_words(in_arguments)
     found = replace(found, conclusion=conclusion)
     content = content_of(
         command="verify",

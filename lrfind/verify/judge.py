@@ -12,7 +12,9 @@ how far it went beyond is an accident that would drown the other seeds. A rate t
 never better than another, and worse than each that diverged on none and lowered the loss by more than the
 margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any. A rate
 that was given up on every seed had no chance any more, and is worse than the best. Of one that was left for
-want of steps nothing is known but that it was not behind: it is not judged.
+want of steps nothing is known but that it was not behind: it is not judged. Where none lowered the loss by
+more than a hundredth, nothing was learnt, and shares of so small a drop are chance: no rate is judged but
+those that diverged.
 """
 
 from __future__ import annotations
@@ -35,9 +37,8 @@ if TYPE_CHECKING:
 HANDICAP = 0.1
 """Share of the drop by which a rate of fewer seeds must be better than the best of those of most."""
 
-
-HARDLY = 0.01
-"""Share of the initial loss below which a drop is hardly one: shares of it say nothing."""
+LEARNT = 0.01
+"""Share of the initial loss that the best rate must have lowered it by, for anything to have been learnt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,21 +56,23 @@ class Judgement:
         diverged: On how many seeds each rate diverged, shape (rates,).
         start: Mean initial loss.
         drop: From the mean initial to the best mean final loss; 0 where no rate lowered it.
+        learnt: Whether that is more than a hundredth of the initial loss.
         worse_by: How much higher than the best each rate ends on the seeds of both, as a share of the drop,
-            at most 1, shape (rates,); NaN where there is no drop, and where it was given up.
-        best: The rate that ends lowest; None where no rate lowered the loss.
+            at most 1, shape (rates,); NaN where nothing was learnt, and where it was given up.
+        best: The rate that ends lowest; None where nothing was learnt.
         better: The rates clearly better than the checked one, best first.
         doubtful: Those that are better by more than the margin, but not by more than the noise.
+        beyond_noise: The best is better than the checked one by more than the noise, be it within the margin.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
-            not diverge, but was left before its end, or another one was and was lower already, no rate
-            lowered the loss, or the loss was not finite before training, so that nothing can be said.
+            not diverge, but was left before its end, or another one was and was lower already, nothing was
+            learnt, or the loss was not finite before training, so that nothing can be said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, or
             the lowest that was tried; NaN where none is recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
-            it, or hardly anything was learnt. None: there is no pinned rate, or nothing can be said of it.
+            it. None: there is no pinned rate, or nothing can be said of it.
         pinned_in_doubt: The pinned rate is worse by more than the margin, but not by more than the noise.
     """
 
@@ -82,10 +85,12 @@ class Judgement:
     diverged: NDArray[np.int64]
     start: float
     drop: float
+    learnt: bool
     worse_by: Floats
     best: int | None
     better: tuple[int, ...]
     doubtful: tuple[int, ...]
+    beyond_noise: bool
     holds: bool | None
     recommended: int | None
     low: float
@@ -94,9 +99,9 @@ class Judgement:
     pinned_in_doubt: bool
 
     @property
-    def learnt_hardly(self) -> bool:
-        """Whether some rate lowered the loss, but none by enough to be worth a percentage."""
-        return 0 < self.drop < HARDLY * abs(self.start)
+    def on_one_seed(self) -> bool:
+        """Whether the recommended rate has no spread: the margin alone says which rates are as good."""
+        return self.recommended is not None and int(self.seeds[self.recommended]) == 1
 
 
 def judge(
@@ -130,7 +135,7 @@ def judge(
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
     told = _Comparison(ends, begins, margin, left)
     order = told.ranked()
-    best = order[0] if order and told.drop > 0 else None
+    best = order[0] if order and told.learnt else None
     indices = range(ends.shape[1])
     better = sorted(
         (i for i in indices if told.against(i, checked)[1]), key=lambda i: (told.worse_by(i, best), i)
@@ -141,15 +146,13 @@ def judge(
     holds: bool | None = not (better or told.diverged[checked])
     if best is not None and told.seeds[checked] == 0:
         holds = None if checked in left else False  # it was given up
-    if not math.isfinite(start) or (told.drop == 0 and not told.diverged[checked]):
+    if not math.isfinite(start) or not (told.learnt or told.diverged[checked]):
         holds = None  # a loss that is not finite before training is not the rate's doing
     sensible, in_doubt = None, False
     if pinned is not None and math.isfinite(start) and told.diverged[pinned]:
         sensible = False
     elif pinned is not None and recommended is not None:
         more, clearly = told.against(recommended, pinned)
-        # Of a drop that is hardly one no share is worth an error.
-        clearly = clearly and told.drop >= HARDLY * abs(start)
         sensible, in_doubt = not clearly, more and not clearly
     low, high = (math.nan, math.nan) if recommended is None else told.interval(recommended, rates)
     return Judgement(
@@ -162,10 +165,12 @@ def judge(
         diverged=told.diverged,
         start=start,
         drop=told.drop,
+        learnt=told.learnt,
         worse_by=np.array([told.worse_by(i, best) for i in indices]),
         best=best,
         better=tuple(better),
         doubtful=doubtful,
+        beyond_noise=best is not None and told.beyond_noise(checked, best),
         holds=holds,
         recommended=recommended,
         low=low,
@@ -196,7 +201,8 @@ class _Comparison:
         )
         self._begins = begins
         self._reference = self._of_most_seeds()
-        self.drop = self._drop()
+        self.drop = 0.0 if self._reference is None else self._fall(self._reference)
+        self.learnt = self.drop > LEARNT * abs(float(begins.mean()))
 
     def _of_most_seeds(self) -> int | None:
         """The lowest of the rates that came to an end on most seeds.
@@ -210,9 +216,6 @@ class _Comparison:
         most = [i for i in ended if self.seeds[i] == self.seeds[ended].max()]
         means = {i: float(self._capped[self._known[:, i], i].mean()) for i in most}
         return min(means, key=lambda i: (self.diverged[i] > 0, means[i]))
-
-    def _drop(self) -> float:
-        return 0.0 if self._reference is None else self._fall(self._reference)
 
     def _fall(self, rate: int) -> float:
         """From the initial to the final loss, the mean over the seeds on which a rate came to its end."""
@@ -241,14 +244,14 @@ class _Comparison:
 
     def worse_by(self, rate: int, best: int | None) -> float:
         """How much higher than the best a rate ends, as a share of the drop; NaN where that is not known."""
-        if best is None or self.drop == 0:
+        if best is None:
             return math.nan
         differences = self._differences(rate, best)
         return min(float(differences.mean()) / self.drop, 1.0) if len(differences) else math.nan
 
     def against(self, one: int, other: int) -> tuple[bool, bool]:
         """Whether `one` is better than `other` by more than the margin, and whether clearly so."""
-        if self.drop == 0 or self.diverged[one] or one == other or not self.seeds[one]:
+        if not self.learnt or self.diverged[one] or one == other or not self.seeds[one]:
             return False, False
         if self.diverged[other]:
             known = self._known[:, one]
@@ -259,6 +262,11 @@ class _Comparison:
             return False, False
         more = float(differences.mean()) > self._margin * self.drop
         return more, more and float(differences.mean()) > paired_noise(differences)
+
+    def beyond_noise(self, rate: int, best: int) -> bool:
+        """Whether a rate ends above the best by more than the noise of the seeds; False on one seed."""
+        differences = self._differences(rate, best)
+        return len(differences) > 1 and float(differences.mean()) > paired_noise(differences)
 
     def _is_told_from(self, rate: int, best: int) -> bool:
         """Whether a rate is worse than the best by more than the noise, however little, or than the margin.
@@ -273,10 +281,7 @@ class _Comparison:
         differences = self._differences(rate, best)
         if not len(differences):
             return True
-        worse = float(differences.mean())
-        if worse > self._margin * self.drop:
-            return True
-        return len(differences) > 1 and worse > paired_noise(differences)
+        return float(differences.mean()) > self._margin * self.drop or self.beyond_noise(rate, best)
 
     def interval(self, best: int, lrs: Floats) -> tuple[float, float]:
         """From where to where the rates cannot be told from the best."""

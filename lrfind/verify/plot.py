@@ -219,7 +219,8 @@ def _key(trials: Trials | None, judgement: Judgement | None) -> Key:
     if judgement is not None and judgement.recommended is not None:
         looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
         low, high = rate_text(judgement.low), rate_text(judgement.high)
-        entries.append(Entry(f"{low} to {high}: cannot be told from the best", looks_good))
+        what = "within the margin of the best" if judgement.on_one_seed else "cannot be told from the best"
+        entries.append(Entry(f"{low} to {high}: {what}", looks_good))
     return Key(tuple(entries), columns=2)
 
 
@@ -334,7 +335,7 @@ def _answer(trials: Trials | None, judgement: Judgement | None) -> list[str]:
     if judgement is None:
         return ["interrupted: not judged"]
     if judgement.holds is None and judgement.recommended is None:
-        return ["nothing was learnt: not judged"]
+        return [f"{'nothing was learnt' if math.isfinite(judgement.start) else 'no finite loss'}: not judged"]
     if judgement.recommended is None:
         found, held = [], "no rate holds"
     else:

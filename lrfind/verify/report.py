@@ -32,7 +32,7 @@ ROLE_WORDS = {
 }
 """Why a rate is tried, for a person; of a suggestion it is said whose."""
 
-_BRACKET = "rates that cannot be told from it"
+_BRACKET, _ON_ONE_SEED = "rates that cannot be told from it", "rates within verify.margin of it, on one seed"
 """What the bracket holds."""
 
 _WORSE_BY = (
@@ -186,23 +186,16 @@ def verify_lines(
     verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
     details: Lines = []
     if trials is not None and judgement is not None:
-        columns = [
-            Column("lr"),
-            Column("seeds", rank=3),
-            Column("held-out loss"),
-            Column("spread", rank=1),
-            Column("worse by", rank=2),
-        ]
-        rows = [_row(trials, judgement, i) for i in range(len(trials.candidates))]
-        rows.append(Row(["", "", f"{judgement.start:.4g}", "", "", "before training"], style="dim"))
-        details = [Table([*columns, Column("rate", words=True)], rows), Paragraph(_WORSE_BY, "dim")]
+        details = [_table(trials, judgement)]
+        if judgement.learnt:
+            details.append(Paragraph(_WORSE_BY, "dim"))
     return answer_lines(
         conclusion.suggestion,
         verdict,
         files,
         groups,
         purpose="" if judgement else ", not verified",
-        bracket=_BRACKET if judgement else NEARLY_AS_WELL,
+        bracket=NEARLY_AS_WELL if judgement is None else _ON_ONE_SEED if judgement.on_one_seed else _BRACKET,
         more=_refusal_in_short(trials, judgement),
         details=details,
     )
@@ -217,19 +210,28 @@ def _refusal_in_short(trials: Trials | None, judgement: Judgement | None) -> lis
     ]
 
 
-def _row(trials: Trials, judgement: Judgement, rate: int) -> Row:
-    spread, worse = float(judgement.spreads[rate]), float(judgement.worse_by[rate])
-    return Row(
-        [
-            rate_text(trials.candidates[rate].lr),
-            str(judgement.seeds[rate] or ""),
-            _loss_text(trials, judgement, rate),
-            f"{spread:.2g}" if math.isfinite(spread) else "",
-            f"{worse:.1%}" if math.isfinite(worse) and not judgement.learnt_hardly else "",
-            roles_text(trials.candidates[rate], trials.whose),
-        ],
-        chosen=rate == judgement.recommended,
-    )
+def _table(trials: Trials, judgement: Judgement) -> Table:
+    """A line a rate, and one for the loss before training; columns of which nothing is known are left out."""
+    rates = range(len(trials.candidates))
+    columns = {
+        Column("lr"): [rate_text(lr) for lr in trials.lrs.tolist()],
+        Column("seeds", rank=3): [str(seeds or "") for seeds in judgement.seeds.tolist()],
+        Column("held-out loss"): [_loss_text(trials, judgement, rate) for rate in rates],
+        Column("spread", rank=1): [_known(spread, ".2g") for spread in judgement.spreads.tolist()],
+        Column("worse by", rank=2): [_known(share, ".1%") for share in judgement.worse_by.tolist()],
+        Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
+    }
+    before = {"held-out loss": f"{judgement.start:.4g}", "rate": "before training"}
+    shown = {column: cells for column, cells in columns.items() if any(cells)}
+    rows = [
+        Row([cells[rate] for cells in shown.values()], chosen=rate == judgement.recommended) for rate in rates
+    ]
+    rows.append(Row([before.get(column.head, "") for column in shown], style="dim"))
+    return Table(list(shown), rows)
+
+
+def _known(number: float, spelling: str) -> str:
+    return f"{number:{spelling}}" if math.isfinite(number) else ""
 
 
 def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:

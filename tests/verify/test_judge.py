@@ -199,11 +199,19 @@ def test_a_pinned_rate_that_is_worse_within_the_noise_is_not_refused():
     assert (judged.sensible, judged.pinned_in_doubt) == (True, True)
 
 
-def test_a_pinned_rate_is_not_refused_for_a_share_of_hardly_anything():
-    # The loss falls from 2.3 by 0.4% at best; the pinned rate lacks half of that on every seed.
+def test_where_hardly_anything_was_learnt_no_rate_is_judged_but_those_that_diverged():
+    # The loss falls from 2.3 by 0.4% at best; the second rate lacks half of that on every seed.
     judged = judge([[2.291, 2.2955]] * 3, [2.3] * 3, checked=0, margin=0.1, pinned=1)
-    assert judged.learnt_hardly
-    assert judged.sensible is True
+    assert not judged.learnt
+    assert (judged.holds, judged.sensible, judged.recommended, judged.best) == (None, None, None, None)
+    assert judged.drop == pytest.approx(0.009)
+    assert np.isnan([*judged.worse_by, judged.low, judged.high]).all()
+    assert judge([[2.291, 2.2955]] * 3, [2.3] * 3, checked=1, margin=0.1).holds is None
+    lost = judge([[2.291, INF]] * 3, [2.3] * 3, checked=1, margin=0.1, pinned=1)
+    assert (lost.holds, lost.sensible, lost.recommended) == (False, False, None)
+    # From 1% of the initial loss on it is a drop.
+    for end, learnt in ((2.2771, False), (2.2769, True)):
+        assert judge([[end]], [2.3], checked=0, margin=0.1).learnt is learnt
     assert judge([[2.2, 2.25]] * 3, [2.3] * 3, checked=0, margin=0.1, pinned=1).sensible is False
 
 
@@ -257,7 +265,7 @@ def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_
         "training). From 0.0577 to 0.173 no rate can be told from it on 3 seeds."
     )
     close = told([[0.18, 0.2, 0.9]] * 3)
-    assert "the best of the others, 0.0333, is better by 2.4% of the drop, within verify" in close.verdict
+    assert "the best of the others, 0.0333, is better by 2.4% of the drop: more than the" in close.verdict
     assert close.suggestion.lr == 0.0333
 
 
@@ -274,13 +282,35 @@ def test_the_interval_is_told_with_the_seeds_on_which_its_rates_were_compared(lo
     assert said.suggestion.reason.endswith(f"From 0.0333 to 0.173 no rate can be told from it {words}")
 
 
-def test_a_rate_that_holds_beyond_those_that_cannot_be_told_from_the_best_is_told_so():
-    said = told([[0.18, 0.2, 0.9]] * 3)
-    assert said.suggestion.high < 0.1
-    assert "within verify.margin=0.1, but beyond the rates that cannot be told from it." in said.verdict
+def test_why_a_rate_holds_that_is_not_the_best_is_told_by_the_noise_and_the_margin():
+    beyond = told([[0.18, 0.2, 0.9]] * 3)
+    assert beyond.suggestion.high < 0.1
+    assert "more than the noise of the seeds, but verify.margin=0.1 allows 10%." in beyond.verdict
     inside = told([[0.18, 0.2, 0.9], [0.22, 0.2, 0.9], [0.15, 0.2, 0.9]])
     assert inside.suggestion.high > 0.1
-    assert inside.verdict.count("within verify.margin=0.1.") == 1
+    assert "is better by 2.0% of the drop, within the noise of the seeds and verify.margin" in inside.verdict
+
+
+@pytest.mark.parametrize("between", [0.9, NAN])
+def test_with_one_seed_a_rate_holds_by_the_margin_and_no_spread_is_known(between):
+    # A rate between the best and the one to check is worse, so that the interval ends before that.
+    said = told([[0.9, 0.25, between, 0.2]], pinned=1.0)
+    assert said.suggestion.low > 0.1
+    assert (
+        "and the best of the others, 1, is better by 6.2% of the drop, which verify.margin=0.1 allows; with "
+        "one seed no spread is known."
+    ) in said.verdict
+    assert said.suggestion.reason.endswith(
+        "From 0.548 to 1 none ended worse by more than verify.margin=0.1 of the drop; with one seed no "
+        "spread is known."
+    )
+    assert "cannot be told" not in said.verdict
+
+
+def test_a_rate_that_ends_lower_on_its_seeds_than_one_of_more_seeds_is_not_told_to_be_worse():
+    said = told([[0.9, 0.19, 0.2], [0.9, NAN, 0.2]])
+    assert said.suggestion.lr == 0.3
+    assert "and 0.3, which was trained on more seeds, is not clearly better." in said.verdict
 
 
 def test_the_schedule_is_told():
@@ -316,8 +346,8 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     )
     assert left.suggestion.reason == (
         "0.3 is the only one of the 3 rates tried that was trained to its end, and ended lower than it began "
-        "after 4 steps at a constant rate (one seed; 1 before training). From 0.0577 to 0.3 no rate can be "
-        "told from it on one seed."
+        "after 4 steps at a constant rate (one seed; 1 before training). From 0.0577 to 0.3 none ended worse "
+        "by more than verify.margin=0.1 of the drop; with one seed no spread is known."
     )
 
 
@@ -339,6 +369,16 @@ def test_a_rate_that_was_left_lower_than_any_came_to_its_end_leaves_it_open_whic
         "(one seed; 1 before training), and 0.3 was lower already, at 0.4, when the budget was spent; more "
         "verify.budget would tell which is better."
     ) in verdict.verdict
+    # Where what came to its end learnt nothing, that one is named too.
+    little = replace(
+        left, seeds=(replace(runs, readings=np.array([[1, 0.9, NAN], [1, 1, 1], [1, 0.4, NAN]])),)
+    )
+    judgement, verdict = concluded(settings, Checked(0.1, Role.SUGGESTION), little, interrupted=False)
+    assert (judgement.holds, verdict.suggestion) == (None, None)
+    assert verdict.verdict == (
+        "No rate that was trained for 4 steps learnt anything, but 0.3 had come from 1 to 0.4 when the "
+        "budget was spent: raise verify.budget."
+    )
     # The rate to check may be the one that was left, and is no other than itself.
     checked = candidates([0.03, 0.1, 0.3], 0.3, Role.SUGGESTION, None)
     _, verdict = concluded(
@@ -350,10 +390,7 @@ def test_a_rate_that_was_left_lower_than_any_came_to_its_end_leaves_it_open_whic
 
 def test_a_search_that_ended_with_its_budget_says_so():
     said = told([[0.3, 0.2, 0.9]], spent=True, budget=35).verdict
-    assert said.endswith(
-        "The search ended with its budget, after 32 of 35 steps. 0.1 was trained on one seed, whose noise is "
-        "not known."
-    )
+    assert said.endswith("The search ended with its budget, after 32 of 35 steps.")
     for budget in (36, 39):
         assert (
             f"after 32 of {budget} steps: what is left does not pay for two rates on another seed, which "
@@ -401,16 +438,35 @@ def test_where_all_diverged_no_rate_is_recommended():
 def test_where_the_best_diverged_on_a_seed_none_is_recommended():
     said = told([[INF, INF, 0.2], [INF, INF, INF]])
     assert said.suggestion is None
-    assert "of the 3 rates from 0.0333 to 0.3 0.3 ends lowest, but diverged on 1 of 2 seeds" in said.verdict
+    assert "of the 3 rates from 0.0333 to 0.3, 0.3 ends lowest, but diverged on 1 of 2 seeds" in said.verdict
 
 
-def test_where_nothing_was_learnt_nothing_is_said():
-    said = told([[1.0, 1.0, 1.1]] * 2)
-    assert said.suggestion is None
-    assert (
-        "Nothing can be said: within 4 steps none of the 3 rates from 0.0333 to 0.3 brought the held-out "
-        "loss below the 1 it began at. Raise verify.steps."
-    ) in said.verdict
+@pytest.mark.parametrize("pinned", [None, 1.0])
+@pytest.mark.parametrize(
+    ("finals", "fall"),
+    [
+        ([2.4, 2.2991, 2.2992], "2.299 before training, 2.299 at best"),
+        ([2.2985, 2.2982, 2.2978], "2.299 before training, 2.298 at best"),
+        ([2.2985, 2.2978, 2.2985], "2.299 before training, 2.298 at best"),
+        ([2.2985, 2.29784, 2.2978], "2.299 before training, 2.298 at best"),
+    ],
+)
+def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rates(finals, fall, pinned):
+    row = [*finals, max(finals)][: 3 if pinned is None else 4]
+    said = told([row], start=2.2991, pinned=pinned, spent=True)
+    assert (said.suggestion, said.refusal) == (None, None)
+    count, last = (3, "0.3") if pinned is None else (4, "1")
+    assert said.verdict == (
+        f"Nothing was learnt at any rate: within 4 steps none of the {count} rates from 0.0333 to {last} "
+        f"lowered the held-out loss by more than 1% ({fall}). The budget ended the search: raise "
+        "verify.budget to try further rates, and verify.steps where learning takes longer; else see whether "
+        "the labels belong to the inputs, and whether the optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
+    )
+
+
+def test_a_checked_rate_that_diverged_where_nothing_was_learnt_is_told_so():
+    said = told([[1.0, INF, 1.1]])
+    assert "(1 before training, 1 at best). 0.1 diverged. Where learning takes longer" in said.verdict
 
 
 def test_a_loss_that_was_not_finite_before_training_is_told_and_blames_no_rate():
@@ -438,13 +494,15 @@ def test_a_suggestion_is_named_by_what_made_it(whose, name):
 
 
 @pytest.mark.parametrize("spent", [False, True])
-def test_of_one_seed_it_is_told_once_that_the_noise_is_not_known(spent):
+def test_of_one_seed_it_is_told_with_each_share_that_no_spread_is_known(spent):
     for pinned in (None, 1.0):
         row = [0.9, 0.6, 0.2] + [0.8] * (pinned is not None)
-        said = told([row], spent=spent, pinned=pinned).verdict
-        assert said.count("noise") == 1
-        assert "0.3 does: it ends at a held-out loss of 0.2, the lowest of the" in said
-        assert "rates tried, and better by 50% of the drop (verify.margin=0.1 allows 10%)." in said
+        said = told([row], spent=spent, pinned=pinned)
+        assert "noise" not in said.verdict + said.suggestion.reason
+        assert "0.3 does: it ends at a held-out loss of 0.2, the lowest of the" in said.verdict
+        allowed = "of the drop (verify.margin=0.1 allows 10%); with one seed no spread is known."
+        assert f"rates tried, and better by 50% {allowed}" in said.verdict
+        assert (said.refusal or "").endswith(f", worse by 75% {allowed} Pin 0.3 instead." if pinned else "")
 
 
 def test_where_the_best_rate_is_the_last_on_one_side_it_is_told():
@@ -452,23 +510,6 @@ def test_where_the_best_rate_is_the_last_on_one_side_it_is_told():
     assert "0.3 is the highest rate tried; higher ones were not tried, more verify.budget would." in upper
     assert "0.0333 is the lowest rate tried; lower ones were not tried." in lower
     assert "not tried" not in told([[0.9, 0.2, 0.6]], spent=True).verdict
-
-
-@pytest.mark.parametrize("pinned", [None, 1.0])
-@pytest.mark.parametrize(
-    "finals", [[2.2985, 2.2982, 2.2978], [2.2985, 2.2978, 2.2985], [2.2985, 2.29784, 2.2978]]
-)
-def test_where_hardly_anything_was_learnt_it_is_told_and_no_share_of_it(finals, pinned):
-    row = [*finals, 2.2984][: 3 if pinned is None else 4]
-    said = told([row], start=2.2991, pinned=pinned, spent=True).verdict
-    assert (
-        "Hardly anything is learnt in 4 steps at any rate tried: the held-out loss falls from 2.299 to 2.298 "
-        "at best, which tells little of the rates; more verify.steps and verify.budget would."
-    ) in said
-    assert "%" not in said
-    # From 1% of the initial loss on it is a drop.
-    assert "Hardly" in told([[0.995, 0.991, 0.995]]).verdict
-    assert "Hardly" not in told([[0.995, 0.989, 0.995]]).verdict
 
 
 def test_a_run_that_was_cut_off_is_not_judged():

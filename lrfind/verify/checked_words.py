@@ -1,0 +1,67 @@
+"""What is said of the rate that was checked: whether it holds, and which one does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrfind.suggestion import rate_text
+from lrfind.verify.candidates import Role
+from lrfind.verify.rate_words import IN_DOUBT, NO_SPREAD
+
+if TYPE_CHECKING:
+    from lrfind.verify.rate_words import RateWords
+
+
+def whether_it_holds(words: RateWords, best: int) -> str:
+    """Whether the checked rate holds.
+
+    Args:
+        words: Of all rates.
+        best: The rate that is recommended.
+    """
+    judged, checked, ahead = words.judged, words.judged.checked, words.trials.ahead
+    name, more = _name(words), "more verify.budget would tell which is better."
+    ended = f"{words.names[checked]} {words.ended(checked)}"
+    if judged.holds:
+        return f"{name} holds: {ended}{words.when(checked)}, {_no_better(words)}"
+    if judged.holds is None and judged.seeds[checked] and ahead is not None:
+        return (
+            f"{name} is not judged: {ended}{words.when(checked)}, and {rate_text(ahead[0])} was lower "
+            f"already, at {ahead[1]:.3g}, when the budget was spent; {more}"
+        )
+    if judged.holds is None:
+        return (
+            f"{name} is not judged: {ended}, not behind the best, and was not trained to its end: the budget "
+            f"was spent. {words.names[best]} was, and {words.ended(best)}{words.when(best)}; {more}"
+        )
+    return (
+        f"{name} does not hold: {ended}{words.when(checked)}. {words.names[best]} does: it "
+        f"{words.ended(best)}, {words.lowest}{words.gap(checked, best, 'and better')}."
+    )
+
+
+def _name(words: RateWords) -> str:
+    """What the checked rate is called."""
+    roles, whose = words.trials.candidates[words.judged.checked].roles, words.trials.whose
+    if Role.CONFIG in roles:
+        return "The optimizer's rate"
+    return f"The rate of {whose}" if Role.SUGGESTION in roles and whose else "The given rate"
+
+
+def _no_better(words: RateWords) -> str:
+    """That no other rate is clearly better."""
+    judged, checked, best = words.judged, words.judged.checked, words.judged.best
+    assert best is not None
+    if best == checked:
+        return "the only rate tried." if len(words.names) == 1 else f"{words.lowest}."
+    gap, margin = float(judged.worse_by[checked]), judged.margin
+    if not gap >= 0:  # or not known: they have no seed in common
+        return f"and {words.names[best]}, which was trained on more seeds, is not clearly better."
+    said = f"and the best of the others, {words.names[best]}, is better by {gap:.1%} of the drop"
+    if judged.doubtful:
+        return f"{said}{IN_DOUBT}"
+    if words.has_no_spread(checked, best):
+        return f"{said}, which verify.margin={margin:g} allows; {NO_SPREAD}."
+    if judged.beyond_noise:
+        return f"{said}: more than the noise of the seeds, but verify.margin={margin:g} allows {margin:.0%}."
+    return f"{said}, within the noise of the seeds and verify.margin={margin:g}."

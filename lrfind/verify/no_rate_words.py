@@ -1,0 +1,61 @@
+"""Why no rate can be recommended, and what would help."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from lrfind.report.formatting import counted
+from lrfind.suggestion import rate_text
+from lrfind.verify.judge import LEARNT
+
+if TYPE_CHECKING:
+    from lrfind.verify.rate_words import RateWords
+
+
+def why_no_rate(words: RateWords) -> str:
+    """What became of all rates, where none can be recommended."""
+    judged, checked, best = words.judged, words.judged.checked, words.judged.best
+    if not math.isfinite(judged.start):
+        return (
+            "Nothing can be said: the held-out loss was not finite before any update. Look for NaN in the "
+            "data or a loss outside its domain (log of 0), or try precision=fp32."
+        )
+    more = " The budget is spent: raise verify.budget to let the search go on." if words.trials.spent else ""
+    many = f"the {len(words.names)} rates from {words.names[0]} to {words.names[-1]}"
+    if len(words.names) == 1 and judged.diverged[checked]:
+        told = f"{words.names[checked]}, the only one tried, {words.ended(checked)}{words.when(checked)}"
+    elif best is not None:
+        told = f"of {many}, {words.names[best]} ends lowest, but {words.ended(best)}{words.when(best)}"
+    elif (judged.diverged > 0).all():
+        told = f"{many} all diverged{words.when(checked)}"
+    else:
+        return _nothing_learnt(words, many)
+    return f"No rate can be recommended: {told}.{more}"
+
+
+def _nothing_learnt(words: RateWords, many: str) -> str:
+    """That no rate lowered the loss by more than may be chance."""
+    judged, trials, checked = words.judged, words.trials, words.judged.checked
+    steps, ahead = counted(trials.num_steps, "step"), trials.ahead
+    if ahead is not None and judged.start - ahead[1] > LEARNT * abs(judged.start):
+        return (
+            f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
+            f"{judged.start:.3g} to {ahead[1]:.3g} when the budget was spent: raise verify.budget."
+        )
+    who = f"none of {many} lowered"
+    if len(words.names) == 1:
+        who = f"{words.names[0]}, the only one tried, did not lower"
+    lost = f" {words.names[checked]} {words.ended(checked)}." if judged.diverged[checked] else ""
+    longer = "Where learning takes longer, raise verify.steps"
+    if trials.spent:
+        longer = (
+            "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
+            "learning takes longer"
+        )
+    fall = f"{judged.start:.4g} before training, {judged.start - judged.drop:.4g} at best"
+    return (
+        f"Nothing was learnt at any rate: within {steps} {who} the held-out loss by more than {LEARNT:.0%} "
+        f"({fall}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the optimizer "
+        "moves what the loss comes from. A model that is trained already has nowhere to fall."
+    )

@@ -1,0 +1,46 @@
+"""What is said of the rate that a project has pinned: that it is sensible, or why it is not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lrfind.verify.rate_words import IN_DOUBT
+
+if TYPE_CHECKING:
+    from lrfind.verify.rate_words import RateWords
+
+
+def refusal(words: RateWords) -> str | None:
+    """Why the pinned rate is not sensible; None where it is, or there is none."""
+    judged = words.judged
+    pinned, best = judged.pinned, judged.recommended
+    if judged.sensible is not False or pinned is None:
+        return None
+    said = (
+        f"verify.lr={words.names[pinned]} is no longer a sensible learning rate for this task: it "
+        f"{words.ended(pinned)}{words.when(pinned)}"
+    )
+    if best is None:
+        return f"{said}, and no other rate that was tried can be recommended in its place."
+    there = words.names[best]
+    said += f", and {there} ends at {judged.means[best]:.3g}{words.gap(pinned, best, 'worse')}"
+    return f"{said}. Pin {there} instead."
+
+
+def approval(words: RateWords) -> str:
+    """That the pinned rate is sensible; nothing where there is none, or nothing can be said."""
+    judged = words.judged
+    pinned, best = judged.pinned, judged.recommended
+    if pinned is None or best is None:
+        return ""
+    said = f"verify.lr={words.names[pinned]} is sensible"
+    if best == pinned:
+        return f"{said}: no rate ends lower."
+    gap = float(judged.worse_by[pinned])
+    said += (
+        f": it {words.ended(pinned)}, {'worse' if gap >= 0 else 'better'} than {words.names[best]} by "
+        f"{abs(gap):.1%} of the drop"
+    )
+    if judged.pinned_in_doubt:
+        return f"{said}{IN_DOUBT}"
+    return f"{said}; verify.margin={judged.margin:g} allows {judged.margin:.0%}."
