@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.statistics import paired_noise
+from lrfind.training.baseline import HARDLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
 
 HANDICAP = 0.1
 """Share of the drop by which a rate of fewer seeds must be better than the best of those of most."""
-
-LEARNT = 0.01
-"""Share of the initial loss that the best rate must have lowered it by, for anything to have been learnt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -202,7 +200,7 @@ class _Comparison:
         self._begins = begins
         self._reference = self._of_most_seeds()
         self.drop = 0.0 if self._reference is None else self._fall(self._reference)
-        self.learnt = self.drop > LEARNT * abs(float(begins.mean()))
+        self.learnt = self.drop > HARDLY * abs(float(begins.mean()))
 
     def _of_most_seeds(self) -> int | None:
         """The lowest of the rates that came to an end on most seeds.

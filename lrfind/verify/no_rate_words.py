@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
-from lrfind.verify.judge import LEARNT
+from lrfind.training.baseline import HARDLY
 
 if TYPE_CHECKING:
     from lrfind.verify.rate_words import RateWords
@@ -38,7 +38,7 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
     """That no rate lowered the loss by more than may be chance."""
     judged, trials, checked = words.judged, words.trials, words.judged.checked
     steps, ahead = counted(trials.num_steps, "step"), trials.ahead
-    if ahead is not None and judged.start - ahead[1] > LEARNT * abs(judged.start):
+    if ahead is not None and judged.start - ahead[1] > HARDLY * abs(judged.start):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
             f"{judged.start:.3g} to {ahead[1]:.3g} when the budget was spent: raise verify.budget."
@@ -55,7 +55,7 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
         )
     fall = f"{judged.start:.4g} before training, {judged.start - judged.drop:.4g} at best"
     return (
-        f"Nothing was learnt at any rate: within {steps} {who} the held-out loss by more than {LEARNT:.0%} "
-        f"({fall}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the optimizer "
-        "moves what the loss comes from. A model that is trained already has nowhere to fall."
+        f"Nothing was learnt at any rate: within {steps} {who} the held-out loss by more than {HARDLY:.0%} "
+        f"({fall}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the "
+        "optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
     )

@@ -460,7 +460,8 @@ def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rat
         f"Nothing was learnt at any rate: within 4 steps none of the {count} rates from 0.0333 to {last} "
         f"lowered the held-out loss by more than 1% ({fall}). The budget ended the search: raise "
         "verify.budget to try further rates, and verify.steps where learning takes longer; else see whether "
-        "the labels belong to the inputs, and whether the optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
+        "the labels belong to the inputs, and whether the optimizer moves what the loss comes "
+        "from. A model that is trained already has nowhere to fall."
     )
 
 
