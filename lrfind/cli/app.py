@@ -7,6 +7,7 @@ happen on the way into a message and the exit code of the contract.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from lrfind.cli.job import asks_for_loss, given_to_a_sweeper, guarded, warn_of_n
 from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.errors import ConfigError, ExitCode, UserError
+from lrfind.interrupts import hide_ended_connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -240,6 +242,7 @@ def signals_as_interrupts() -> Iterator[list[ExitCode]]:
 
     A terminal that goes sends SIGHUP, often more than once: what comes after the first signal of any kind is
     no wish to end still sooner, and is not raised. Where SIGHUP is ignored, as under nohup, it stays so.
+    Processes forked inside, such as those of a loader that nobody but the user knows of, have its excepthook.
     """
     came: list[ExitCode] = []
     if threading.current_thread() is not threading.main_thread():
@@ -257,7 +260,8 @@ def signals_as_interrupts() -> Iterator[list[ExitCode]]:
         if not (again and name == "SIGHUP"):
             raise Terminated
 
-    before = {}
+    shown, before = sys.excepthook, {}
+    hide_ended_connections()
     for name in _CODES:
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
@@ -267,3 +271,4 @@ def signals_as_interrupts() -> Iterator[list[ExitCode]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        sys.excepthook = shown

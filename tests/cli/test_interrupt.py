@@ -76,6 +76,35 @@ def test_sigterm_to_the_group_is_no_error_of_the_workers_that_read_data(tmp_path
         time.sleep(0.05)
 
 
+TAKING = """
+import itertools, multiprocessing.connection as connection, os, time
+from slow import *
+main, calls, greet = os.getpid(), itertools.count(1), connection.answer_challenge
+def wait_and_greet(*args):
+    if os.getpid() == main and next(calls) == 5:
+        open("taking", "w").close()
+        time.sleep(60)
+    return greet(*args)
+connection.answer_challenge = wait_and_greet
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("target", ["taking.Samples", "taking.own"])
+def test_an_interrupt_while_a_tensor_is_taken_leaves_workers_nothing_to_tell(tmp_path, target, number, code):
+    (tmp_path / "slow.py").write_text(SLOW_DATA)
+    (tmp_path / "taking.py").write_text(TAKING)
+    words = ["-q", "model=custom", "model._target_=slow.Net", "data=custom", f"data._target_={target}",
+             "trust=[slow,taking]", "range.num_steps=5000", "hydra.run.dir=run"]  # fmt: skip
+    words += ["num_workers=2", "batch_size=8"] if target == "taking.Samples" else []
+    run = Run(words, tmp_path, group=True).until((tmp_path / "taking").exists)
+    os.killpg(run.process.pid, number)
+    assert run.end() == code, run.said
+    assert run.said.count("\n") == 1, run.said
+    assert "Interrupted after " in run.said
+
+
 def is_left(group):
     """Whether there is a process of a group still."""
     try:
