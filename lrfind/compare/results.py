@@ -159,12 +159,14 @@ class Comparison:
         budget: How long each trained.
         judge: By what a rate is judged.
         planned: Runs that were planned.
+        grid: Rates of a grid, where range tests laid them; None where the rates were given.
     """
 
     measured: tuple[Cell, ...]
     budget: Budget
     judge: Judge
     planned: int
+    grid: int | None = None
 
     @cached_property
     def cells(self) -> tuple[Cell, ...]:

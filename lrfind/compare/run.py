@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lrfind.compare.checkpoint import StudyFile, job_as_bytes, job_of
+from lrfind.compare.config import AUTO
 from lrfind.compare.job import ConfigRuns, Job, Reading, Trainer, untrained
 from lrfind.compare.plan import plan
 from lrfind.compare.report import announced
@@ -102,9 +103,15 @@ class Study:
     @property
     def comparison(self) -> Comparison:
         """What was measured so far."""
-        judge = self.setting.judge
+        judge, settings = self.setting.judge, self.setting.settings
         runs = [(optimizer, size, runs) for (optimizer, size, _), runs in self.runs.items()]
-        return Comparison(cells_of(runs, judge), self.setting.budget, judge, self.planned)
+        return Comparison(
+            cells_of(runs, judge),
+            self.setting.budget,
+            judge,
+            self.planned,
+            settings.num_lrs if settings.lrs == AUTO else None,
+        )
 
     def run(self) -> None:
         """Trains until all runs are finished or the user stops it."""

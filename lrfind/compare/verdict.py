@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,8 @@ from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Exponent, Rule, Scaling
     from lrfind.statistics import Floats
@@ -87,8 +88,8 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
     if len(comparison.optimizers) > 1:
         sentences.append(_optimizers_words(comparison, cell))
     for name, scaling in scalings.items():
-        words = _scaling_words if len(scalings) == 1 else partial(_scaling_in_short, name)
-        sentences += words(scaling, comparison.of(name))
+        words = _scaling_words if len(scalings) == 1 else _scaling_in_short
+        sentences += words(name, scaling, comparison)
     rules_of = [rule for scaling in scalings.values() for rule in scaling.rules]
     if any(scaling.exponent for scaling in scalings.values()) or any(rule.fails_at for rule in rules_of):
         sentences += _seeds_words(min(len(cell.runs) for cell in comparison.cells))
@@ -173,16 +174,14 @@ def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
         )
     if best.edge is not Edge.NONE:
         further = "higher" if best.edge is Edge.HIGH else "lower"
-        lr = rounded(best.lr * 2 if best.edge is Edge.HIGH else best.lr / 2)
         text += (
             f"{rate_text(best.lr)} is the {best.edge.value} rate tried, so a {further} one may be "
-            "better still: widen "
-            f"compare.lrs, to {rate_text(lr)} at least."
+            f"better still: {_widen(comparison, best)}."
         )
     elif rival is None:
         text = (
-            f"The rates beside it did worse: the best at batch size {cell.batch_size} lies between "
-            f"{rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}."
+            f"The rates beside {rate_text(best.lr)} did worse: the best at batch size {cell.batch_size} lies "
+            f"between {rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}."
         )
     return text.strip()
 
@@ -222,7 +221,31 @@ def _optimizers_words(comparison: Comparison, chosen: Cell) -> str:
         said.append(f"with {listed(diverged)} every rate diverged")
     if idle:
         said.append(f"with {listed(idle)} no rate learnt anything")
-    return f"{'; '.join(said)}."
+    return " ".join([f"{'; '.join(said)}.", *_beyond(comparison, beside)])
+
+
+def _beyond(comparison: Comparison, cells: Sequence[Cell]) -> list[str]:
+    """Of which optimizers the best rate may lie beyond those tried, so that they are not beaten yet."""
+    ends = [(cell.optimizer, cell.best) for cell in cells if cell.best and cell.best.edge is not Edge.NONE]
+    if not ends:
+        return []
+    first, *others = [f"{rate_text(best.lr)}, the {best.edge.value}" for _, best in ends]
+    where = "".join(f", {name} at {lr}" for (name, _), lr in zip(ends[1:], others, strict=True))
+    who = "it" if len(ends) == 1 else "they"
+    widen = _widen(comparison, *(best for _, best in ends))
+    return [
+        f"{ends[0][0]} did best at {first} of the rates tried{where}: {who} may do better beyond, so {widen}."
+    ]
+
+
+def _widen(comparison: Comparison, *ends: Best) -> str:
+    """How to try rates beyond those tried, beyond the ends at which some are best."""
+    if comparison.grid is not None:
+        return f"raise compare.num_lrs, to {comparison.grid + 4}"
+    low = [best.lr / 2 for best in ends if best.edge is Edge.LOW]
+    high = [best.lr * 2 for best in ends if best.edge is Edge.HIGH]
+    to = [rate_text(rounded(lr)) for lr in (*sorted(low)[:1], *sorted(high)[-1:])]
+    return f"widen compare.lrs{f', to {listed(to)} at least' if to else ''}"
 
 
 def _within_spread(cell: Cell, chosen: Cell) -> bool:
@@ -232,12 +255,12 @@ def _within_spread(cell: Cell, chosen: Cell) -> bool:
     return _is_near(cell.errors[:, cell.best.index] - chosen.errors[:, chosen.best.index])
 
 
-def _scaling_in_short(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
+def _scaling_in_short(name: str, scaling: Scaling, comparison: Comparison) -> list[str]:
     """How the best rate of one optimizer of several moves, in a sentence; the record has the rest."""
-    if len(cells) < 2:
+    if len(comparison.of(name)) < 2:
         return []
     if scaling.exponent is None:
-        return [f"{name}: how the best rate moves with the batch size cannot be said; widen compare.lrs."]
+        return [f"{name}: how the best rate moves with the batch size cannot be said; {_widen(comparison)}."]
     power, spread = scaling.exponent.words
     said = (
         f"{name}: the best rate goes as {power} (nine in ten resamples: {spread}), times "
@@ -249,7 +272,8 @@ def _scaling_in_short(name: str, scaling: Scaling, cells: tuple[Cell, ...]) -> l
     return [f"{said}."]
 
 
-def _scaling_words(scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
+def _scaling_words(name: str, scaling: Scaling, comparison: Comparison) -> list[str]:
+    cells = comparison.of(name)
     edges = [c.batch_size for c in cells if c.best is not None and c.best.edge is not Edge.NONE]
     if len(cells) < 2:
         return []
@@ -260,7 +284,7 @@ def _scaling_words(scaling: Scaling, cells: tuple[Cell, ...]) -> list[str]:
         if few:
             why = f"that takes {FEWEST_RATES} rates at least"
         sentences.append(
-            f"How the best rate moves with the batch size cannot be said, for {why}: widen compare.lrs."
+            f"How the best rate moves with the batch size cannot be said, for {why}: {_widen(comparison)}."
         )
     else:
         sentences += _exponent_words(scaling.exponent)

@@ -302,6 +302,28 @@ def test_optimizers_within_the_spread_of_the_seeds_are_told_apart_from_those_beh
     )
 
 
+def test_an_optimizer_that_is_best_at_an_end_is_not_beaten_yet():
+    runs = [
+        bowl(0.4, size=4),
+        run_of([3, 3, 3, 2.5, 2], size=4, optimizer="Adam"),
+        run_of([2, 2.5, 3, 3, 3], size=4, optimizer="Lion"),
+        run_of([2, 1.9, 3, 3, 3], size=4, optimizer="Rprop"),
+    ]
+    said = conclude(comparison(*runs), 4).verdict
+    assert said.endswith(
+        "Adam, Lion and Rprop are behind. Adam did best at 1.6, the highest of the rates tried, Lion at 0.1, "
+        "the lowest: they may do better beyond, so widen compare.lrs, to 0.05 and 3.2 at least."
+    )
+    laid = dataclasses.replace(comparison(*runs), grid=5)
+    assert conclude(laid, 4).verdict.endswith("they may do better beyond, so raise compare.num_lrs, to 9.")
+    assert "may do better" not in conclude(comparison(runs[0], runs[3]), 4).verdict
+
+
+def test_a_best_at_an_end_of_a_grid_is_left_by_more_rates():
+    laid = dataclasses.replace(comparison(bowl(9.0, size=4)), grid=5)
+    assert "a higher one may be better still: raise compare.num_lrs, to 9." in conclude(laid, 4).verdict
+
+
 def test_of_several_optimizers_a_sentence_each_says_how_the_best_rate_moves():
     runs = [
         bowl(0.1 * (size / 4) ** power, size=size, seed=seed, optimizer=name, lrs=(0.025, 0.05, *LRS))
