@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lrfind.compare.results import Edge
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted, training_text
 from lrfind.report.record import plain
-from lrfind.report.table import Column, Row, Table
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell as CsvCell
+
+
+_NOTHING = "Nothing was measured: no run had come to its first reading."
 
 
 def compare_csv(comparison: Comparison, *, optimizers: bool, accumulation_steps: int = 1) -> str:
@@ -100,25 +105,45 @@ def announced(
 
 
 def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequence[Path]) -> Lines:
-    """Works out what is written to stdout: the advice, then a line a batch size, and the files."""
+    """Works out what is written to stdout: the advice, then a line a batch size, and the files.
+
+    Of a comparison that was cut off it is what was measured until then.
+    """
+    if not comparison.measured:
+        return answer_lines(advice.suggestion, advice.verdict, files, details=[Paragraph(_NOTHING)])
     accuracy = comparison.accuracies
-    several = len(comparison.optimizers) > 1
+    several = len({cell.optimizer for cell in comparison.measured}) > 1
     columns = [Column("optimizer", words=True)] if several else []
     columns += [Column("batch"), Column("best lr"), Column("between")]
     columns += [Column("accuracy")] if accuracy else []
     columns += [Column("loss", rank=1 if accuracy else 0), Column("tried", words=True, rank=2)]
     rows = []
-    for cell in comparison.cells:
+    finished = {(cell.optimizer, cell.batch_size): cell for cell in comparison.cells}
+    for cell in comparison.measured:
+        whole = finished.get((cell.optimizer, cell.batch_size))
         cells = [cell.optimizer] if several else []
-        cells += _cells(cell, accuracy=accuracy)
+        cells += _cells_so_far(cell, accuracy=accuracy) if whole is None else _cells(whole, accuracy=accuracy)
         rows.append(Row(cells, chosen=advice.about == (cell.optimizer, cell.batch_size)))
     return answer_lines(advice.suggestion, advice.verdict, files, details=[Table(columns, rows)])
 
 
+def _tried(cell: Cell) -> str:
+    if len(cell.lrs) == 1:
+        return "1"
+    return f"{len(cell.lrs)}, {rate_text(cell.lrs[0])} to {rate_text(cell.lrs[-1])}"
+
+
+def _cells_so_far(cell: Cell, *, accuracy: bool) -> list[str]:
+    """What was read of runs none of which is finished: the best so far, at whatever rate."""
+    loss = float(np.nanmin([run.readings for run in cell.runs]))
+    right = np.array([run.accuracies for run in cell.runs])
+    right = right[np.isfinite(right)]
+    most = [f"{100 * right.max():.1f}% so far" if len(right) else ""] if accuracy else []
+    return [f"{cell.batch_size}", "cut off", "", *most, f"{loss:.3g} so far", _tried(cell)]
+
+
 def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
-    best = cell.best
-    tried = f"{len(cell.lrs)}, {rate_text(cell.lrs[0])} to {rate_text(cell.lrs[-1])}"
-    tried = tried if len(cell.lrs) > 1 else "1"
+    best, tried = cell.best, _tried(cell)
     if best is None:
         why = "diverged" if cell.diverged else "nothing learnt"
         return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), why, tried]

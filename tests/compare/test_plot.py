@@ -262,6 +262,28 @@ def test_the_table_has_a_line_a_batch_size_and_marks_the_one_suggested():
     assert "89.0% ± 1.4" in text[head + 1]
 
 
+def test_a_comparison_that_was_cut_off_shows_what_was_measured():
+    runs = [run_of(size=10), run_of(size=10, seed=1, finished=False, readings=1)]
+    cut = measured(*runs, run_of(size=20, finished=False, readings=1), planned=6)
+    text = [line.text for line in shown(compare_lines(cut, conclude(cut, 10), []))]
+    head = next(i for i, line in enumerate(text) if line.startswith("  batch"))
+    assert text[head + 1].split()[:2] == ["10", "0.2"]
+    # The first reading of a run is 3 above the best, which is right in a tenth less.
+    row = " ".join(text[head + 2].split())
+    assert row == "20 cut off 70.0% so far 3 so far 3, 0.1 to 0.4"
+    assert not any(line.startswith("*") for line in text)
+
+
+def test_of_a_comparison_that_was_cut_off_at_once_a_sentence_says_that_nothing_was_measured():
+    cut = measured(planned=6)
+    text = [line.text for line in shown(compare_lines(cut, conclude(cut, 10), []))]
+    assert text == [
+        "No learning rate can be suggested.",
+        "",
+        "Nothing was measured: no run had come to its first reading.",
+    ]
+
+
 @pytest.mark.parametrize("width", [80, 60])
 def test_the_table_fits_the_screen(width):
     lines = shown(compare_lines(BOTH, conclude(BOTH, 20), []), width)
