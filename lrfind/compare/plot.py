@@ -1,4 +1,4 @@
-"""The learning curves of a comparison: one line a rate, one panel a batch size, as in the book.
+"""The learning curves of a comparison: one line a rate, one panel a batch size and optimizer.
 
 Of what was read only once there is no curve: then it is drawn over the learning rate.
 """
@@ -6,7 +6,8 @@ Of what was read only once there is no curve: then it is drawn over the learning
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
 from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, Points, above, shade
+from lrfind.report.formatting import listed
 from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
     Kind = str
     """What is read: `accuracy` or `loss`."""
 
+_Item = TypeVar("_Item")
+
 _RIGHT, _GAP, _PANEL, _BELOW, _BETWEEN, _LINE = 0.08, 0.16, 1.75, 0.5, 0.12, 0.165
 """Inches: after the last panel, between two that share an axis; height of a panel, of the axis below the last
 row, between the two rows of a block, of a line above the panels."""
 
 _COLUMNS = 4
-"""Panels side by side; of more batch sizes, the others begin a new block."""
+"""Panels side by side; of more batch sizes or optimizers, the others begin a new block."""
 
 OUTSIDE = 0.2
 """Share of the rates whose end the frame may leave out: one that hardly learned would flatten all others."""
@@ -48,14 +52,14 @@ def curves_page(comparison: Comparison, title: str) -> Page:
         title: What is trained on what.
     """
     kinds = ["accuracy", "loss"] if comparison.accuracies else ["loss"]
+    sizes = {cell.batch_size for cell in comparison.measured}
     several = len({cell.optimizer for cell in comparison.measured}) > 1
+    if several and len(sizes) == 1:  # which is then said once
+        title = f"{title}, batch size {sizes.pop()}"
     parts: list[Row | Key] = []
     for block in _blocks(comparison):
-        rates = sorted({lr for cell in block for lr in cell.lrs})
-        heading = f"{block[0].optimizer}, learning rate" if several else "learning rate"
-        rows = _rows(block, comparison, kinds, rates)
-        drawn = {layer.name for row in rows for panel in row.panels for layer in panel.named}
-        parts += [key_of_shades(heading, [rate_text(lr) for lr in rates], drawn), *rows]
+        rows = _rows(block, comparison, kinds, several=several)
+        parts += [*_keys(block, rows, several=several), *rows]
     return Page(f"{title}; {_over(comparison)}", tuple(parts), right=_RIGHT)
 
 
@@ -90,47 +94,78 @@ def ends_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside
     return linear_axis(low, max(high, low * 1.02 + 1e-12), kind)
 
 
-def _blocks(comparison: Comparison) -> list[list[Cell]]:
-    """The cells that were read at all, an optimizer a block, at most so many side by side."""
-    blocks = []
-    for name in dict.fromkeys(cell.optimizer for cell in comparison.measured):
-        cells = [cell for cell in comparison.measured if cell.optimizer == name]
-        columns = math.ceil(len(cells) / math.ceil(len(cells) / _COLUMNS))
-        blocks += [cells[i : i + columns] for i in range(0, len(cells), columns)]
+def _blocks(comparison: Comparison) -> list[Sequence[Cell]]:
+    """The cells that were read at all, at most so many side by side: as many optimizers as have room."""
+    of: dict[str, list[Cell]] = {}
+    for cell in comparison.measured:
+        of.setdefault(cell.optimizer, []).append(cell)
+    room = max(_COLUMNS // max(map(len, of.values()), default=1), 1)
+    blocks: list[Sequence[Cell]] = []
+    for optimizers in _evenly(list(of.values()), room):
+        blocks += _evenly([cell for cells in optimizers for cell in cells], _COLUMNS)
     return blocks
 
 
+def _evenly(items: Sequence[_Item], most: int) -> list[Sequence[_Item]]:
+    """Parts of at most so many, about equally long."""
+    count = math.ceil(len(items) / max(math.ceil(len(items) / most), 1))
+    return [items[i : i + count] for i in range(0, len(items), count or 1)]
+
+
+def _rates_of(block: Sequence[Cell], optimizer: str) -> list[float]:
+    """The rates of an optimizer at all its batch sizes in a block, rising: they share their colours."""
+    return sorted({lr for cell in block if cell.optimizer == optimizer for lr in cell.lrs})
+
+
+def _keys(block: Sequence[Cell], rows: Sequence[Row], *, several: bool) -> list[Key]:
+    """What the colours stand for: a line for each optimizer, but one for those of the same rates."""
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for i, cell in enumerate(block):
+        alike.setdefault(tuple(_rates_of(block, cell.optimizer)), []).append(i)
+    keys = []
+    for rates, places in alike.items():
+        names = listed(list(dict.fromkeys(block[i].optimizer for i in places)))
+        drawn = {layer.name for row in rows for i in places for layer in row.panels[i].named}
+        heading = f"{names}, learning rate" if several else "learning rate"
+        keys.append(key_of_shades(heading, [rate_text(lr) for lr in rates], drawn))
+    return keys
+
+
 def _rows(
-    block: Sequence[Cell], comparison: Comparison, kinds: Sequence[Kind], rates: Sequence[float]
+    block: Sequence[Cell], comparison: Comparison, kinds: Sequence[Kind], *, several: bool
 ) -> list[Row]:
     """A row a kind: same axes, labelled once, and above the first row what is to be said of each panel."""
     width = column_width(len(block), _GAP, right=_RIGHT)
     curves = [[_means(cell, kind) for cell in block] for kind in kinds]
-    axis_of = _once_axis if comparison.budget.readings == 1 else _value_axis
+    once = comparison.budget.readings == 1
+    axis_of = _once_axis if once else _value_axis
     ys = [axis_of(block, means, kind) for means, kind in zip(curves, kinds, strict=True)]
     letters = int(width / text_width("0", FONT_SIZE - 0.5))  # the smaller ones
+    headings = [_heading(cell, comparison, width, several=several) for cell in block]
     notes = [
         wrapped(_missing(cell, [(means[j], y) for means, y in zip(curves, ys, strict=True)]), letters)
         for j, cell in enumerate(block)
     ]
-    most = max(map(len, notes))
+    most = max(len(heading) + len(note) for heading, note in zip(headings, notes, strict=True))
     rows = []
     for i, kind in enumerate(kinds):
         last = i == len(kinds) - 1
-        x = _x_axis(comparison, rates, intervals=5 if len(block) < 4 else 4)
         panels = []
         for j, cell in enumerate(block):
-            drawn = _ends if comparison.budget.readings == 1 else _lines
-            layers = drawn(cell, comparison, kind, rates)
+            rates = _rates_of(block, cell.optimizer)
+            x = _x_axis(comparison, rates, narrow=len(block) == _COLUMNS)
+            layers = (_ends if once else _lines)(cell, comparison, kind, rates)
             if i == 0:
-                layers.append(above(_heading(cell), row=most, colour=BLACK))
-                layers += [
-                    above(text, row=most - 1 - line, colour=MIDDLE, size=FONT_SIZE - 0.5)
-                    for line, text in enumerate(notes[j])
+                said = [above(text, row=most - 1 - row, colour=BLACK) for row, text in enumerate(headings[j])]
+                after = most - 1 - len(said)
+                said += [
+                    above(text, row=after - row, colour=MIDDLE, size=FONT_SIZE - 0.5)
+                    for row, text in enumerate(notes[j])
                 ]
+                layers += said
             y = ys[i] if j == 0 else ys[i].bare
             panels.append(Panel(x if last else x.bare, y, tuple(layers), width, _PANEL, grid="y"))
-        top = 0.08 + (most + 1) * _LINE if i == 0 else 0.0
+        top = 0.08 + most * _LINE if i == 0 else 0.0
         rows.append(Row(tuple(panels), top, _BELOW if last else _BETWEEN, gap=_GAP))
     return rows
 
@@ -237,14 +272,20 @@ def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
     return "; ".join([*notes, *([f"outside the frame: {', '.join(hidden)}"] if hidden else [])])
 
 
-def _x_axis(comparison: Comparison, rates: Sequence[float], *, intervals: int) -> Axis:
+def _x_axis(comparison: Comparison, rates: Sequence[float], *, narrow: bool) -> Axis:
     """From the first reading to the last; of a single one, the rates."""
     if comparison.budget.readings == 1:
-        return log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
+        axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
+        if not narrow:
+            return axis
+        count = len(rates)
+        ticks = [rates[count // 2]] if count < 5 else [rates[count // 4], rates[-1 - count // 4]]
+        labels = tuple(map(rate_text, ticks))
+        return replace(axis, label="learning rate (log)", ticks=tuple(ticks), tick_labels=labels)
     start, end = (_time(comparison, j) for j in (0, comparison.budget.readings - 1))
     label = "epoch" if comparison.budget.pool is not None else "thousands of samples"
     whole = math.floor(end) > math.ceil(start)
-    return linear_axis(start, end, label, intervals=intervals, whole=whole)
+    return linear_axis(start, end, label, intervals=4 if narrow else 5, whole=whole)
 
 
 def _time(comparison: Comparison, reading: int) -> float:
@@ -254,14 +295,22 @@ def _time(comparison: Comparison, reading: int) -> float:
     return comparison.budget.samples * (reading + 1) / comparison.budget.readings / 1000
 
 
-def _heading(cell: Cell) -> str:
+def _heading(cell: Cell, comparison: Comparison, width: float, *, several: bool) -> list[str]:
+    """Which optimizer and batch size a panel shows, and its best rate, in one line or in two."""
+    sizes = {each.batch_size for each in comparison.measured}
+    where = [cell.optimizer] if several else []
+    where += [f"batch size {cell.batch_size}"] if not several or len(sizes) > 1 else []
+    best, name = cell.best, ", ".join(where)
     if not all(run.whole for run in cell.runs):
-        return f"batch size {cell.batch_size} (cut off)"
-    best = cell.best
+        return [f"{name} (cut off)"]
     if best is None:
-        return f"batch size {cell.batch_size}: {'all diverged' if cell.diverged else 'nothing learnt'}"
-    # Of a single rate it is no news that it is the best.
-    return f"batch size {cell.batch_size}" + (f": best {rate_text(best.lr)}" if len(cell.lrs) > 1 else "")
+        said = "all diverged" if cell.diverged else "nothing learnt"
+    elif len(cell.lrs) == 1:  # of a single rate it is no news that it is the best
+        return [name]
+    else:
+        said = f"best {rate_text(best.lr)}"
+    whole = f"{name}: {said}"
+    return [whole] if text_width(whole) <= width else [name, said]
 
 
 def _over(comparison: Comparison) -> str:

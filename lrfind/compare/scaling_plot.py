@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,7 @@ from lrfind.plotting.panel import (
     Points,
     Shape,
     above,
+    colour_of,
 )
 from lrfind.suggestion import rate_text
 
@@ -36,11 +38,12 @@ if TYPE_CHECKING:
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.statistics import Floats
 
-_LEFT, _GAP, _RATES, _PANEL = 0.72, 0.65, 2.65, 2.35
-"""Inches: before the first panel, between the two; width of the first where there are two, height."""
+_LEFT, _GAP, _RATES, _PANEL, _LOW = 0.72, 0.65, 2.65, 2.35, 1.5
+"""Inches: before the first panel, between the two; width of the first where there are two, height; height
+where each of several optimizers has its own."""
 
-_ABOVE, _BELOW = 0.28, 0.6
-"""Inches: what is written above and below the panels."""
+_ABOVE, _BELOW, _AFTER = 0.28, 0.6, 0.14
+"""Inches: what is written above and below the panels, and between one optimizer and the next."""
 
 
 def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> Page:
@@ -51,40 +54,64 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
         advice: What was read from it.
         title: What is trained on what.
     """
+    several = len(comparison.optimizers) > 1
+    sizes_tried = {cell.batch_size for cell in comparison.cells}
+    if several and len(sizes_tried) == 1:
+        panel = rates_panel(comparison.cells, comparison, column_width(1, 0.0, left=_LEFT), optimizers=True)
+        about = f"{title}, batch size {sizes_tried.pop()}, after {comparison.budget.words}"
+        return Page(about, (key_of([panel]), Row((panel,), _ABOVE, _BELOW)), left=_LEFT)
     parts: list[Row | Key] = []
     for name in comparison.optimizers:
         cells = comparison.of(name)
-        heading = f"{name}, " if len(comparison.optimizers) > 1 else ""
+        heading = f"{name}, " if several else ""
         if all(len(cell.lrs) == 1 for cell in cells):
             panel = sizes_panel(cells, comparison, heading)
-            parts.append(Row((panel,), _ABOVE, _BELOW))
+            parts.append(_row(panel, several=several))
             continue
         sizes = [str(cell.batch_size) for cell in cells]
         parts.append(key_of_shades(f"{heading}batch size", sizes, sizes))
         scaled = [cell for cell in cells if cell.best is not None]
         if len(scaled) < 2:
             whole = column_width(1, 0.0, left=_LEFT)
-            parts.append(Row((rates_panel(cells, comparison, whole),), _ABOVE, _BELOW))
+            parts.append(_row(rates_panel(cells, comparison, whole), several=several))
             continue
         scaling = scaling_panel(scaled, advice.scalings[name])
         rates = rates_panel(cells, comparison, _RATES)
-        parts += [Row((rates, scaling), _ABOVE, _BELOW, gap=_GAP), key_of([scaling])]
+        parts += [_row(rates, scaling, several=several), key_of([scaling], below=_AFTER)]
     return Page(f"{title}, after {comparison.budget.words}", tuple(parts), left=_LEFT)
 
 
-def rates_panel(cells: Sequence[Cell], comparison: Comparison, width: float) -> Panel:
-    """What every rate came to at each batch size, the best in a ring; those that diverged are left out."""
+def _row(*panels: Panel, several: bool) -> Row:
+    """A row of panels, which are lower where each of several optimizers has one."""
+    height = _LOW if several else _PANEL
+    return Row(tuple(replace(panel, height=height) for panel in panels), _ABOVE, _BELOW, gap=_GAP)
+
+
+def rates_panel(
+    cells: Sequence[Cell], comparison: Comparison, width: float, *, optimizers: bool = False
+) -> Panel:
+    """What every rate came to at each batch size, the best in a ring; those that diverged are left out.
+
+    Args:
+        cells: A line each.
+        comparison: All that was measured.
+        width: In inches.
+        optimizers: Whether the lines are named and coloured by their optimizers, not by their batch sizes.
+    """
+    names = [cell.optimizer if optimizers else str(cell.batch_size) for cell in cells]
+    colours = [colour_of(i) for i in range(len(cells))] if optimizers else shades(len(cells))
     accuracy = comparison.judge is Judge.ACCURACY
     layers: list[Layer] = []
     shown: list[tuple[Floats, Floats]] = []
-    for cell, colour in zip(cells, shades(len(cells)), strict=True):
+    for i, (cell, name, colour) in enumerate(zip(cells, names, colours, strict=True)):
         known = np.isfinite(cell.losses).all(axis=0)
         x = np.array(cell.lrs)[known]
         means, spread = _ends(cell, comparison)
         means, spread = means[known], spread[known]
         shown.append((means, spread))
         low, high = (means - spread, means + spread) if spread.any() else (None, None)
-        layers.append(Line(x, means, colour, str(cell.batch_size), width=1.1))
+        dash = DASHED if i >= len(set(colours)) else ()  # from where on the colours begin again
+        layers.append(Line(x, means, colour, name, width=1.1, dash=dash))
         layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
         if cell.best is not None:
             at = np.array([cell.best.lr])

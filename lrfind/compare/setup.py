@@ -10,6 +10,7 @@ from lrfind.compare.results import Judge
 from lrfind.config.compose import with_optimizers
 from lrfind.config.schema import AUTO
 from lrfind.errors import BatchError, ConfigError
+from lrfind.report.formatting import listed
 from lrfind.tasks import devices
 from lrfind.tasks.data.held_out import held_out_samples, is_counted, met_again
 from lrfind.tasks.data.machine import num_cores
@@ -215,4 +216,4 @@ def _title(task: Task, optimizers: list[str]) -> str:
     about = task.title.partition(", batch size")[0]
     if len(optimizers) == 1:
         return about
-    return f"{about.partition(', ')[0]}, {' and '.join(optimizers)}"
+    return f"{about.partition(', ')[0]}, {listed(optimizers)}"

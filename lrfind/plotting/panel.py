@@ -31,6 +31,9 @@ DASHED, DOT_DASHED, DOTTED = (3.7, 1.6), (6.4, 1.6, 1.0, 1.6), (2.0, 2.0)
 _SHADES = ("#1B1464", BLUE, SKY, GREEN, "#E0B000", VERMILLION, "#C0398F", "#5A0F2E")
 """From cold to warm, with a dark one at either end."""
 
+_KINDS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
+"""Of things without an order."""
+
 FONT_SIZE = 8.0
 """Points, of all text but the title, which is a point larger."""
 
@@ -226,6 +229,11 @@ def above(
     """Words above a panel, at a share of its width; row 0 is the nearest."""
     shift = (0.0, 5 + row * (FONT_SIZE + 4))
     return Label(text, at, 1.0, shift=shift, align=align, colour=colour, bold=bold, size=size)
+
+
+def colour_of(index: int) -> Colour:
+    """The colour of one of several things without an order, counted from 0; after five they begin again."""
+    return _KINDS[index % len(_KINDS)]
 
 
 def shade(share: float) -> Colour:

@@ -9,19 +9,15 @@ import numpy as np
 from lrfind.plotting.axes import Axis, linear_axis
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width
 from lrfind.plotting.panel import (
-    BLUE,
     FONT_SIZE,
-    GREEN,
     MIDDLE,
-    PURPLE,
-    SKY,
-    VERMILLION,
     Band,
     Dash,
     Layer,
     Line,
     Panel,
     above,
+    colour_of,
 )
 from lrfind.report.formatting import counted, listed
 from lrfind.schedules.policy import Policy
@@ -47,7 +43,6 @@ what an axis of its own takes beside a panel."""
 TOGETHER = 5
 """So many policies can be told apart in one panel."""
 
-_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, SKY)
 _DASHES: tuple[Dash, ...] = ((), (7, 1.5), (4, 1.5), (6, 1.2, 1.2, 1.2), (1.5, 1.2))
 """Through the gaps of the later ones the earlier ones show where they lie on each other."""
 
@@ -66,11 +61,6 @@ def schedule_page(tables: Sequence[ScheduleTable], peak: Peak) -> Page:
     """
     make = _together if len(tables) <= TOGETHER else _apart
     return Page(_title(tables, peak), make(tables), left=LEFT, right=RIGHT)
-
-
-def colour_of(index: int) -> str:
-    """The colour of a policy, counted from 0; after the last one they begin again."""
-    return _COLOURS[index % len(_COLOURS)]
 
 
 def dash_of(index: int) -> Dash:

@@ -9,9 +9,9 @@ import numpy as np
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width
-from lrfind.plotting.panel import Band, Layer, Line, Panel
+from lrfind.plotting.panel import Band, Layer, Line, Panel, colour_of
 from lrfind.schedule.peak import peaks_text
-from lrfind.schedule.plot import LEFT, RIGHT, TOGETHER, colour_of, dash_of
+from lrfind.schedule.plot import LEFT, RIGHT, TOGETHER, dash_of
 from lrfind.schedule.trial_report import accuracy_text, loss_text
 from lrfind.statistics import known_mean
 

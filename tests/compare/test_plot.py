@@ -1,5 +1,6 @@
 """What the pictures, the table and the CSV of a comparison show, in numbers and words."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -142,6 +143,58 @@ def test_many_batch_sizes_are_broken_into_even_rows_and_optimizers_stand_apart()
     assert_readable(page)
     comparison = measured(*runs)
     assert_readable(scaling_page(comparison, conclude(comparison, 10), "what is trained"))
+
+
+@pytest.mark.parametrize("once", [False, True])
+@pytest.mark.parametrize("accuracy", [False, True])
+@pytest.mark.parametrize(
+    ("optimizers", "sizes", "blocks"),
+    [(2, 1, 1), (3, 1, 1), (4, 1, 1), (5, 1, 2), (8, 1, 2), (3, 2, 2), (4, 2, 2)],
+)
+def test_optimizers_stand_side_by_side(optimizers, sizes, blocks, once, accuracy):
+    names = ("sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "nadam")[:optimizers]
+    runs = [
+        run_of(size=size, optimizer=name, best=LRS[i % 3], seed=seed, accuracy=accuracy)
+        for i, name in enumerate(names)
+        for size in (10, 20)[:sizes]
+        for seed in (0, 2)
+    ]
+    comparison = measured(*runs, judge=Judge.ACCURACY if accuracy else Judge.LOSS)
+    if once:
+        last = [(name, size, of_last_reading(found)) for name, size, found in runs]
+        comparison = dataclasses.replace(
+            comparison, measured=cells_of(last, comparison.judge), budget=Budget(100, 1, 100)
+        )
+    page = curves_page(comparison, "what is trained")
+    assert len(page.panels) == optimizers * sizes * (2 if accuracy else 1)
+    assert len({box[1] for _, box in page.frames}) == blocks * (2 if accuracy else 1)
+    # All have the same rates: a key a block.
+    assert len(page.headings) == blocks
+    assert page.size[1] < 5.6 * blocks
+    assert_readable(page)
+    scaling = scaling_page(comparison, conclude(comparison, 10), "what is trained")
+    assert len(scaling.panels) == (1 if sizes == 1 else 2 * optimizers)
+    assert_readable(scaling)
+
+
+def of_last_reading(runs):
+    """The same runs as if they had been read once."""
+    return dataclasses.replace(
+        runs, read_at=runs.read_at[-1:], readings=runs.readings[:, -1:], accuracies=runs.accuracies[:, -1:]
+    )
+
+
+def test_optimizers_of_rates_of_their_own_have_a_key_each_and_a_line_each_over_the_rates():
+    runs = [run_of(), ("Adam", 10, dataclasses.replace(run_of()[2], lrs=np.array([0.01, 0.02, 0.04])))]
+    comparison = measured(*runs)
+    page = curves_page(comparison, "what is trained")
+    assert page.title == "what is trained, batch size 10; one seed"
+    assert [text for text, _ in page.headings] == ["SGD, learning rate", "Adam, learning rate"]
+    assert [placed.entry.text for placed in page.entries] == ["0.1", "0.2", "0.4", "0.01", "0.02", "0.04"]
+    assert [texts(panel) for panel in page.panels[:2]] == [["SGD: best 0.2"], ["Adam: best 0.02"]]
+    (panel,) = scaling_page(comparison, conclude(comparison, 10), "what is trained").panels
+    assert [(line.name, line.x[0]) for line in of(panel, Line)] == [("SGD", 0.1), ("Adam", 0.01)]
+    assert len({line.colour for line in of(panel, Line)}) == 2
 
 
 def test_what_was_read_once_is_drawn_over_the_rates():
