@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 ROOT = Path(__file__).parents[2]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md", ROOT / "docs" / "method.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "results.md")
 
 NAMES = {
     "lrfind": "**lrfind**",
