@@ -73,10 +73,13 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
 def blind_answers(labels: NDArray[np.int64]) -> tuple[float, float]:
     """Accuracy of always answering the most frequent class; cross-entropy of answering how frequent each is.
 
+    That is as one sees it in all other samples, by Laplace's rule: (count - 1 + 1) / (samples - 1 + classes).
+    The entropy of the shares would be too low for many classes of which there are few samples each.
+
     Args:
         labels: The classes of all samples, counted from 0. Others are left out of the loss, and no answer to
             them is right.
     """
     counts = np.unique(labels[labels >= 0], return_counts=True)[1]
-    shares = counts / counts.sum()
-    return float(counts.max(initial=0) / len(labels)), float(-(shares * np.log(shares)).sum())
+    shares, answers = counts / counts.sum(), counts / (counts.sum() - 1 + len(counts))
+    return float(counts.max(initial=0) / len(labels)), float(-(shares * np.log(answers)).sum())

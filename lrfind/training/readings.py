@@ -84,6 +84,16 @@ def read_baseline(task: Task) -> Baseline:
     if accuracy is None:
         return Baseline(float(loss), samples=samples)
     labels = torch.cat([target_of(batch).flatten() for batch in batches])
-    most, entropy = blind_answers(labels.cpu().numpy())
-    blind = entropy if is_cross_entropy(objective.criterion) else math.inf
-    return Baseline(min(float(loss), blind), max(float(accuracy), most), samples)
+    most, _ = blind_answers(labels.cpu().numpy())
+    return Baseline(min(float(loss), blind_loss(task)), max(float(accuracy), most), samples)
+
+
+def blind_loss(task: Task) -> float:
+    """The held-out loss of answers that do not look at the inputs; infinite where it is not known."""
+    assert task.validation is not None
+    if not is_cross_entropy(task.objective.criterion):
+        return math.inf
+    labels = torch.cat([target_of(batch).flatten() for batch in task.validation])
+    if labels.is_floating_point():  # shares of every class
+        return math.inf
+    return blind_answers(labels.cpu().numpy())[1]

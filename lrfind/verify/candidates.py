@@ -93,6 +93,7 @@ class Trials:
         cut_off: Whether the last of the moves was interrupted.
         whose: What suggested the rate that is checked, in words; empty: the user gave the suggestion.
         left: The rates that came to no end for want of steps alone; the others that did not were behind.
+        blind: Held-out loss of answers that do not look at the inputs; infinite where it is not known.
     """
 
     candidates: tuple[Candidate, ...]
@@ -105,6 +106,7 @@ class Trials:
     cut_off: bool = False
     whose: str = RANGE_TEST
     left: frozenset[float] = frozenset()
+    blind: float = math.inf
 
     @property
     def lrs(self) -> NDArray[np.float64]:

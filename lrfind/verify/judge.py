@@ -12,9 +12,9 @@ how far it went beyond is an accident that would drown the other seeds. A rate t
 never better than another, and worse than each that diverged on none and lowered the loss by more than the
 margin: a rate that trains on two seeds of three is none to use, nor is one that learns nothing on any. A rate
 that was given up on every seed had no chance any more, and is worse than the best. Of one that was left for
-want of steps nothing is known but that it was not behind: it is not judged. Where none lowered the loss by
-more than a hundredth, nothing was learnt, and shares of so small a drop are chance: no rate is judged but
-those that diverged.
+want of steps nothing is known but that it was not behind: it is not judged. Where none came by more than a
+hundredth below the loss before training, and that of answers that do not look at the inputs, nothing was
+learnt, and shares of so small a drop are chance: no rate is judged but those that diverged.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Judgement:
         diverged: On how many seeds each rate diverged, shape (rates,).
         start: Mean initial loss.
         drop: From the mean initial to the best mean final loss; 0 where no rate lowered it.
-        learnt: Whether that is more than a hundredth of the initial loss.
+        blind: Loss of answers that do not look at the inputs; infinite where it is not known.
+        learnt: Whether the best rate came below both by more than a hundredth.
         worse_by: How much higher than the best each rate ends on the seeds of both, as a share of the drop,
             at most 1, shape (rates,); NaN where nothing was learnt, and where it was given up.
         best: The rate that ends lowest; None where nothing was learnt.
@@ -83,6 +84,7 @@ class Judgement:
     diverged: NDArray[np.int64]
     start: float
     drop: float
+    blind: float
     learnt: bool
     worse_by: Floats
     best: int | None
@@ -111,6 +113,7 @@ def judge(
     margin: float,
     pinned: int | None = None,
     left: Sequence[int] = (),
+    blind: float = math.inf,
 ) -> Judgement:
     """Judges a rate by the final losses of all.
 
@@ -122,6 +125,7 @@ def judge(
         margin: Share of the drop, greater than 0.
         pinned: Index of a rate that a project has pinned.
         left: Indices of the rates that came to no end for want of steps alone.
+        blind: Loss of answers that do not look at the inputs.
 
     Raises:
         ValueError: There is no seed or no rate, or the shapes do not belong together.
@@ -131,7 +135,7 @@ def judge(
     rates = np.asarray(lrs, dtype=np.float64)
     if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1] or rates.shape != ends.shape[1:]:
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
-    told = _Comparison(ends, begins, margin, left)
+    told = _Comparison(ends, begins, margin, left, blind)
     order = told.ranked()
     best = order[0] if order and told.learnt else None
     indices = range(ends.shape[1])
@@ -163,6 +167,7 @@ def judge(
         diverged=told.diverged,
         start=start,
         drop=told.drop,
+        blind=blind,
         learnt=told.learnt,
         worse_by=np.array([told.worse_by(i, best) for i in indices]),
         best=best,
@@ -186,7 +191,14 @@ def ranked(finals: ArrayLike, starts: ArrayLike) -> list[int]:
 class _Comparison:
     """The final losses of several rates, compared on common seeds."""
 
-    def __init__(self, ends: Floats, begins: Floats, margin: float, left: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        ends: Floats,
+        begins: Floats,
+        margin: float,
+        left: Sequence[int] = (),
+        blind: float = math.inf,
+    ) -> None:
         self._ends = ends
         self._left = left
         self._margin = margin
@@ -200,7 +212,9 @@ class _Comparison:
         self._begins = begins
         self._reference = self._of_most_seeds()
         self.drop = 0.0 if self._reference is None else self._fall(self._reference)
-        self.learnt = self.drop > HARDLY * abs(float(begins.mean()))
+        mean = float(begins.mean())
+        least = min(mean, blind)
+        self.learnt = self.drop - (mean - least) > HARDLY * abs(least)
 
     def _of_most_seeds(self) -> int | None:
         """The lowest of the rates that came to an end on most seeds.

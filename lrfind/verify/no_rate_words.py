@@ -37,15 +37,18 @@ def why_no_rate(words: RateWords) -> str:
 def _nothing_learnt(words: RateWords, many: str) -> str:
     """That no rate lowered the loss by more than may be chance."""
     judged, trials, checked = words.judged, words.trials, words.judged.checked
-    steps, ahead = counted(trials.num_steps, "step"), trials.ahead
-    if ahead is not None and judged.start - ahead[1] > HARDLY * abs(judged.start):
+    steps, ahead, blind = counted(trials.num_steps, "step"), trials.ahead, judged.blind
+    before, least = "the held-out loss before training", min(judged.start, blind)
+    numbers = f"{judged.start:.4g}"
+    if blind < judged.start:
+        before += ", and that of answers that do not look at the inputs"
+        numbers += f" and {blind:.4g}"
+    if ahead is not None and least - ahead[1] > HARDLY * abs(least):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
             f"{judged.start:.3g} to {ahead[1]:.3g} when the budget was spent: raise verify.budget."
         )
-    who = f"none of {many} lowered"
-    if len(words.names) == 1:
-        who = f"{words.names[0]}, the only one tried, did not lower"
+    who = f"none of {many} came" if len(words.names) > 1 else f"{words.names[0]} did not come"
     lost = f" {words.names[checked]} {words.ended(checked)}." if judged.diverged[checked] else ""
     longer = "Where learning takes longer, raise verify.steps"
     if trials.spent:
@@ -53,9 +56,9 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
             "learning takes longer"
         )
-    fall = f"{judged.start:.4g} before training, {judged.start - judged.drop:.4g} at best"
     return (
-        f"Nothing was learnt at any rate: within {steps} {who} the held-out loss by more than {HARDLY:.0%} "
-        f"({fall}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the "
-        "optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
+        f"Nothing was learnt at any rate tried: within {steps} {who} 1% below {before} ({numbers}; "
+        f"{judged.start - judged.drop:.4g} at best).{lost} {longer}; else see whether the labels belong to "
+        "the inputs, and whether the optimizer moves what the loss comes from. A model that is trained "
+        "already has nowhere to fall."
     )

@@ -12,6 +12,8 @@ from lrfind.report.formatting import duration_text
 from lrfind.suggestion import rate_text
 from lrfind.training.batch import num_samples
 from lrfind.training.optimizer import groups_of
+from lrfind.training.peers import mean_of
+from lrfind.training.readings import blind_loss
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.start import from_one_start
@@ -108,6 +110,7 @@ class SearchRun:
         self._seeds = seeds
         self._first_seed = first_seed
         self._divergence = divergence
+        self._blind = math.inf
         self._moves: list[Move] = []
         self._runs: dict[int, dict[float, RunSet]] = {}
 
@@ -133,6 +136,7 @@ class SearchRun:
             spent=self._search.is_spent,
             cut_off=cut_off and bool(self._moves),
             left=self._search.unfinished(),
+            blind=self._blind,
         )
 
     def work_through(self) -> None:
@@ -233,6 +237,7 @@ class SearchRun:
         about.groups = groups_of(task.model, task.optimizer)
         if task.validation is not None:
             about.held_out = sum(map(num_samples, task.validation))  # batches come whole, and may run out
+            (self._blind,) = mean_of(task.peers, (blind_loss(task),))
         seconds = search.left * seconds_a_step(task, search.start / 10)
         self._observer.note(
             f"searching from {rate_text(search.start)}: up to {search.left:,} steps, about "

@@ -61,6 +61,7 @@ def concluded(
         margin=settings.margin,
         pinned=trials.index([Role.PINNED]),
         left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
+        blind=trials.blind,
     )
     if judgement.holds and trials.ahead is not None:
         judgement = replace(judgement, holds=None)

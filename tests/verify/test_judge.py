@@ -246,7 +246,14 @@ def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **
     where = trials.index([Role.PINNED])
     left = [rate for rate in range(len(tried)) if trials.is_left(rate)]
     judged = judging.judge(
-        trials.lrs, trials.finals, trials.starts, checked=1, margin=margin, pinned=where, left=left
+        trials.lrs,
+        trials.finals,
+        trials.starts,
+        checked=1,
+        margin=margin,
+        pinned=where,
+        left=left,
+        blind=trials.blind,
     )
     return conclude(trials, judged, before=20)
 
@@ -445,10 +452,10 @@ def test_where_the_best_diverged_on_a_seed_none_is_recommended():
 @pytest.mark.parametrize(
     ("finals", "fall"),
     [
-        ([2.4, 2.2991, 2.2992], "2.299 before training, 2.299 at best"),
-        ([2.2985, 2.2982, 2.2978], "2.299 before training, 2.298 at best"),
-        ([2.2985, 2.2978, 2.2985], "2.299 before training, 2.298 at best"),
-        ([2.2985, 2.29784, 2.2978], "2.299 before training, 2.298 at best"),
+        ([2.4, 2.2991, 2.2992], "2.299; 2.299 at best"),
+        ([2.2985, 2.2982, 2.2978], "2.299; 2.298 at best"),
+        ([2.2985, 2.2978, 2.2985], "2.299; 2.298 at best"),
+        ([2.2985, 2.29784, 2.2978], "2.299; 2.298 at best"),
     ],
 )
 def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rates(finals, fall, pinned):
@@ -457,17 +464,35 @@ def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rat
     assert (said.suggestion, said.refusal) == (None, None)
     count, last = (3, "0.3") if pinned is None else (4, "1")
     assert said.verdict == (
-        f"Nothing was learnt at any rate: within 4 steps none of the {count} rates from 0.0333 to {last} "
-        f"lowered the held-out loss by more than 1% ({fall}). The budget ended the search: raise "
-        "verify.budget to try further rates, and verify.steps where learning takes longer; else see whether "
-        "the labels belong to the inputs, and whether the optimizer moves what the loss comes "
-        "from. A model that is trained already has nowhere to fall."
+        f"Nothing was learnt at any rate tried: within 4 steps none of the {count} rates from 0.0333 to "
+        f"{last} came 1% below the held-out loss before training ({fall}). The budget ended the search: "
+        "raise verify.budget to try further rates, and verify.steps where learning takes longer; else see "
+        "whether the labels belong to the inputs, and whether the optimizer moves what the loss comes from. "
+        "A model that is trained already has nowhere to fall."
     )
+
+
+def test_what_is_had_without_a_look_at_the_inputs_is_not_learnt():
+    # The labels are random: from 2.6 the model comes to answers that are all alike, and no further.
+    finals = [[2.4, 2.31, 2.4]] * 3
+    assert told(finals, start=2.6).suggestion.lr == 0.1
+    said = told(finals, start=2.6, blind=2.303)
+    assert said.suggestion is None
+    assert (
+        "came 1% below the held-out loss before training, and that of answers that do not look at the inputs "
+        "(2.6 and 2.303; 2.31 at best)."
+    ) in said.verdict
+    for end, learnt in ((2.28, False), (2.279, True)):  # 2.303 less 1%
+        judged = judging.judge([0.1], [[end]], [2.6], checked=0, margin=0.1, blind=2.303)
+        assert (judged.learnt, judged.drop) == (learnt, pytest.approx(2.6 - end))
 
 
 def test_a_checked_rate_that_diverged_where_nothing_was_learnt_is_told_so():
     said = told([[1.0, INF, 1.1]])
-    assert "(1 before training, 1 at best). 0.1 diverged. Where learning takes longer" in said.verdict
+    assert (
+        "1% below the held-out loss before training (1; 1 at best). 0.1 diverged. Where learning takes longer"
+        in said.verdict
+    )
 
 
 def test_a_loss_that_was_not_finite_before_training_is_told_and_blames_no_rate():
