@@ -1,4 +1,4 @@
-"""How noisy measurements are along a ladder, where they start from, and means and noise over seeds."""
+"""How noisy measurements are along a ladder, where they start from and are lowest, and means over seeds."""
 
 from __future__ import annotations
 
@@ -55,6 +55,23 @@ def deviation(raw: Floats) -> float:
         return 0.0
     second = np.abs(raw[2:] - 2 * raw[1:-1] + raw[:-2])
     return float(np.median(second)) / (0.6745 * math.sqrt(6))
+
+
+def lowest_of_parabola(x: Floats, y: Floats) -> float | None:
+    """Where a parabola through three points is lowest, at most half of the way from the middle one to either.
+
+    Args:
+        x: Shape (3,), rising.
+        y: Shape (3,).
+
+    Returns:
+        None where it does not open upwards.
+    """
+    slopes, middles = np.diff(y) / np.diff(x), (x[1:] + x[:-1]) / 2
+    curvature = (slopes[1] - slopes[0]) / (middles[1] - middles[0])
+    if not curvature > 0:
+        return None
+    return float(np.clip(middles[0] - slopes[0] / curvature, *middles))  # where the slope is 0
 
 
 def known_mean(values: Floats) -> Floats:

@@ -17,6 +17,7 @@ import numpy as np
 
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.report.formatting import told_apart
+from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -44,10 +45,9 @@ SLACK = 0.04
 """Share of the start by which a run at a higher rate may end above the best so far, and still be gone beyond:
 on a plateau they hardly differ, and it is the higher ones that leave it first."""
 
-POWER = 2 / 3
-"""The best rate of such runs falls with this power of their steps, up to the steps that an answer is for. It
-falls faster than that of models which learn at once: these are best just below the rate at which they break
-down, and that comes the later the lower it is."""
+TRUST = 0.5
+"""How far the answer goes from the best rate that was tried to where a parabola through it and its neighbours
+is lowest: the losses are noisy, and their cliff is steeper than any parabola."""
 
 LEARNT = 0.01
 """Share of the start that the loss has to fall by in the best of the longest runs for its rate to be one: by
@@ -103,13 +103,29 @@ class Trials:
 
     @property
     def answer(self) -> float:
-        """The best rate times `less`."""
-        return self.best * self.less
+        """The lowest point times `less`."""
+        return self.lowest_point * self.less
+
+    @property
+    def lowest_point(self) -> float:
+        """The rate where the losses are lowest: about the best that was tried, as its neighbours have it."""
+        lrs = list(self.losses)
+        i = lrs.index(self.best)
+        if i in (0, len(lrs) - 1):
+            return self.best
+        around = lrs[i - 1 : i + 2]
+        losses = np.array([min(self.losses[lr], self.start) for lr in around])
+        lowest = lowest_of_parabola(np.log(around), losses)
+        return self.best if lowest is None else self.best * math.exp(TRUST * (lowest - math.log(self.best)))
 
     @property
     def less(self) -> float:
-        """What the best rate is multiplied by, as the answer is for a training of `TRAINING` steps."""
-        return float((self.steps / TRAINING) ** POWER)
+        """What that is multiplied by, as the answer is for a training of `TRAINING` steps.
+
+        In short runs a rate can be ahead at which the model breaks down later. In those that are twice as
+        long, as they leave a plateau, hardly any is.
+        """
+        return min(1.0, self.steps / (LONGER * STEPS))
 
     def suggestion(self, ends: tuple[float, float], what: str) -> Suggestion:
         """The answer in its bracket, a quarter of a decade to either side.
@@ -129,11 +145,14 @@ class Trials:
         spelled = told_apart(self.losses[best], *others.values(), most=6)
         lowest, *each = ["diverged" if text == "inf" else text for text in spelled]
         ends = [f"{loss} with {rate_text(rounded(lr))}" for lr, loss in zip(others, each, strict=True)]
+        less = (
+            f" For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as "
+            "longer trainings break down at lower rates."
+        )
         return (
             f"Trained for {self.steps} steps at a constant rate, the model ends at a {what} of "
-            f"{lowest} with {rate_text(rounded(best))} ({', '.join(ends)}). "
-            f"For {TRAINING} steps {rate_text(rounded(self.answer))} is that times {self.less:.2g}, as "
-            "longer trainings break down at lower rates."
+            f"{lowest} with {rate_text(rounded(best))} ({', '.join(ends)}); it is lowest near "
+            f"{rate_text(rounded(self.lowest_point))}.{less if self.less < 1 else ''}"
         )
 
 

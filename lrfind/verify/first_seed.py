@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import rounded
 
 if TYPE_CHECKING:
@@ -103,12 +104,8 @@ class FirstSeed:
                 break
         else:
             return None
-        x, y = np.log(np.array(lrs)), np.array(losses, dtype=np.float64)
-        curvature, slope, _ = np.polyfit(x, y, 2)
-        if not curvature > 0:
-            return None
-        lowest = float(np.clip(-slope / (2 * curvature), x[:2].mean(), x[1:].mean()))
-        return rounded(math.exp(lowest))
+        lowest = lowest_of_parabola(np.log(np.array(lrs)), np.array(losses, dtype=np.float64))
+        return None if lowest is None else rounded(math.exp(lowest))
 
     def _level(self, lr: float, step: int) -> float:
         """The loss of a rate; before the end a higher one's is taken for higher than it is."""

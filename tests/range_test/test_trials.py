@@ -133,9 +133,32 @@ def trials(*losses, first=0.01, start=2.0):
     return Trials(100, start, {first * FACTOR**i: loss for i, loss in enumerate(losses)}, 100 * len(losses))
 
 
-@pytest.mark.parametrize(("steps", "times"), [(100, 3 ** (-2 / 3)), (200, 1.5 ** (-2 / 3)), (300, 1.0)])
-def test_the_answer_is_the_best_rate_less_what_a_longer_training_wants_less(steps, times):
-    found = replace(trials(1.5, 1.0, 1.2), steps=steps)
+def through(*losses):
+    """The number of steps of half a decade from the middle one to where a parabola is lowest."""
+    left, middle, right = losses
+    return (left - right) / (2 * (left - 2 * middle + right))
+
+
+@pytest.mark.parametrize(
+    ("losses", "lowest"),
+    [
+        ((1.5, 1.0, 1.5), 0.0),
+        ((1.5, 1.0, 1.2), through(1.5, 1.0, 1.2)),
+        ((1.1, 1.0, math.inf), through(1.1, 1.0, 2.0)),  # what diverged has learnt nothing, and no less
+        ((1.9, 1.0, 1.0), 0.5),  # no farther than half of the way to a neighbour
+        ((1.0, 1.1, 1.2), 0.0),  # at an end nothing is known of one side
+        ((1.2, 1.1, 1.0), 0.0),
+        ((2.5, 2.1, 2.2), 0.0),  # nothing was learnt
+    ],
+)
+def test_the_lowest_point_is_half_of_the_way_to_where_a_parabola_through_the_best_is_lowest(losses, lowest):
+    found = trials(*losses)
+    assert found.lowest_point == pytest.approx(found.best * FACTOR ** (lowest / 2))
+
+
+@pytest.mark.parametrize(("steps", "times"), [(100, 0.5), (200, 1.0), (400, 1.0)])
+def test_the_answer_is_the_lowest_point_and_half_of_it_after_short_runs(steps, times):
+    found = replace(trials(1.5, 1.0, 1.5), steps=steps)
     assert found.answer == pytest.approx(0.01 * FACTOR * times)
     suggestion = found.suggestion(WIDE, "loss")
     assert suggestion.lr == pytest.approx(found.answer, rel=0.005)
@@ -150,9 +173,11 @@ def test_losses_have_as_many_digits_as_tell_the_lowest_from_the_others():
 
 
 def test_the_reason_has_what_every_rate_came_to_and_what_the_best_is_multiplied_by():
-    said = trials(1.5, 1.0, math.inf).suggestion(WIDE, "loss").reason
-    assert "ends at a loss of 1 with 0.0316 (1.5 with 0.01, diverged with 0.1)." in said
-    assert "For 300 steps 0.0152 is that times 0.48, as longer trainings break down at lower rates." in said
+    said = trials(2.0, 1.0, math.inf).suggestion(WIDE, "loss").reason
+    assert "ends at a loss of 1 with 0.0316 (2 with 0.01, diverged with 0.1); it" in said
+    assert "it is lowest near 0.0316. For 300 steps 0.0158 is that times 0.5, as longer trainings" in said
+    longer = replace(trials(2.0, 1.0, math.inf), steps=200).suggestion(WIDE, "loss").reason
+    assert longer.endswith("it is lowest near 0.0316. It is meant for training at a constant rate.")
 
 
 def test_the_answer_stays_between_the_ends():
@@ -237,7 +262,7 @@ def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch)
     found = falling_to_the_end()
     assert found.reading.shape is Shape.FALLS_TO_END
     assert list(found.reading.trials.losses) == pytest.approx([1 / FACTOR, 1, FACTOR, 10])
-    assert found.suggestion.lr == pytest.approx(3 ** (-2 / 3), rel=0.005)
+    assert found.suggestion.lr == pytest.approx(0.5, rel=0.005)
     assert found.suggestion.rule == "trials"
 
 
