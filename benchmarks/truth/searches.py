@@ -127,6 +127,7 @@ METHODS: Mapping[str, Callable[..., Iterator[Found]]] = {
     "verify": verify,
     "decade": grid("decade", np.logspace(-5, 0, 6).tolist()),
     "half_decade": grid("half_decade", np.logspace(-4, 0, 9).tolist()),
+    "quarter_decade": grid("quarter_decade", np.logspace(-5, 0, 21).tolist()),
     "random": random_search,
     "optuna": optuna_search,
 }
