@@ -22,10 +22,10 @@ import torch
 from benchmarks.truth.lines import append_line, read_lines, rounded
 from benchmarks.truth.tasks import BUDGET, TASKS, config_of, with_seed
 from benchmarks.truth.training import CHECK_EVERY, joined
+from lrfind.api.caller import Caller
 from lrfind.range_test.config import Groups
 from lrfind.range_test.group_sweeps import each_group_of
 from lrfind.range_test.run import range_test_of
-from lrfind.report.observers import Caller
 from lrfind.tasks.build import build, data_of
 from lrfind.training.step import evaluate
 

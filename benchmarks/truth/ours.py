@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from benchmarks.truth.pieces import Answer
 from benchmarks.truth.tasks import optimizer_kind, with_seed
+from lrfind.api.caller import Caller
 from lrfind.range_test.peaks import highest_peak
 from lrfind.range_test.run import range_test_of
-from lrfind.report.observers import Caller
 
 if TYPE_CHECKING:
     from benchmarks.truth.training import Trainer

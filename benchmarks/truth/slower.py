@@ -25,11 +25,11 @@ from benchmarks.truth.oracles import oracles
 from benchmarks.truth.sweeps import SEEDS
 from benchmarks.truth.tasks import BUDGET, TASKS, Role, with_seed
 from benchmarks.truth.training import Trainer
+from lrfind.api.caller import Caller
 from lrfind.range_test import slower_sweep
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.run import range_test_of
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS, FAINT, why_weak
-from lrfind.report.observers import Caller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

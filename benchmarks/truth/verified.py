@@ -17,8 +17,8 @@ import torch
 
 from benchmarks.truth.lines import append_line, read_lines, rounded, without
 from benchmarks.truth.tasks import APART, BIASED, BUDGET, CONFIGS, TASKS
+from lrfind.api.caller import Caller
 from lrfind.config.validate import validated
-from lrfind.report.observers import Caller
 from lrfind.tasks.build import data_of
 from lrfind.verify.config import VerifyConfig
 from lrfind.verify.run import Runs, verify_rate
