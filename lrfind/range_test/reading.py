@@ -188,4 +188,4 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     if not causes:
         return f"{said}; {rate_text(lr)} is its middle."
     middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
-    return f"{said}; {rate_text(lr)} is its middle, {middle}, times {listed(causes)}.{unsure}"
+    return f"{said}; {rate_text(lr)} is its middle ({middle}) times {listed(causes)}.{unsure}"

@@ -272,7 +272,7 @@ def test_a_reason_with_every_factor_is_short_and_they_make_the_answer():
     found = read(measured, rule=Rule.CENTRE)
     said = found.suggestion.reason
     middle, *factors = re.search(
-        r"is its middle, (\S+), times (\S+) for momentum, (\S+) for RAdam's held-back start and (\S+) as",
+        r"is its middle \((\S+)\) times (\S+) for momentum, (\S+) for RAdam's held-back start and (\S+) as",
         said,
     ).groups()
     assert float(middle) * math.prod(map(float, factors)) == pytest.approx(found.suggestion.lr, rel=0.05)
