@@ -76,12 +76,12 @@ def measured_in_words(measured: dict[str, Any], a_tenth: float | None) -> str:
         a_tenth: A tenth of the rate at the lowest loss; None where there is none.
     """
     here = "" if a_tenth is None else f" ({rate_text(a_tenth)} here)"
-    such = "such suggestions, where there was one,"
+    such = "such suggestions"
     if measured["rule"] == TRIALS:
         such = "runs at constant rates decided too, and their answers"
     return (
         f"On {measured['tasks']} small tasks {such} lost "
-        f"{measured['mean_regret_where_answered']:.0%} of what the best rate learns (their mean regret), and "
-        f"a tenth of the rate at the lowest loss, as tutorials advise{here}, lost "
+        f"{measured['mean_regret_where_answered']:.0%} of what the best rate learns (mean regret, where they "
+        f"answered), and a tenth of the rate at the lowest loss, as tutorials advise{here}, lost "
         f"{measured['mean_regret_of_a_tenth_where_answered']:.0%}."
     )
