@@ -25,8 +25,7 @@ class Baseline(NamedTuple):
     """What is had without any training, or by an answer that does not look at the inputs.
 
     Attributes:
-        loss: Before training; that of always answering how frequent each class is where it is known and
-            lower. NaN where neither is known.
+        loss: Before training; that of equal shares for all classes where it is known and lower. NaN where neither is known.
         accuracy: Before training, or of always answering the most frequent class, whichever is higher; NaN
             where it is not measured.
         samples: Held-out samples on which both were read.
@@ -71,15 +70,14 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
 
 
 def blind_answers(labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy of always answering the most frequent class; cross-entropy of answering how frequent each is.
+    """Accuracy of always answering the most frequent class; cross-entropy of equal shares for all, ln(classes).
 
-    That is as one sees it in all other samples, by Laplace's rule: (count - 1 + 1) / (samples - 1 + classes).
-    The entropy of the shares would be too low for many classes of which there are few samples each.
+    How frequent the classes are counts as learnt: on text it is most of what is at first, and tells rates
+    apart.
 
     Args:
         labels: The classes of all samples, counted from 0. Others are left out of the loss, and no answer to
             them is right.
     """
-    counts = np.unique(labels[labels >= 0], return_counts=True)[1]
-    shares, answers = counts / counts.sum(), counts / (counts.sum() - 1 + len(counts))
-    return float(counts.max(initial=0) / len(labels)), float(-(shares * np.log(answers)).sum())
+    counts = np.bincount(labels[labels >= 0])
+    return float(counts.max(initial=0) / len(labels)), math.log(max(len(counts), 1))
