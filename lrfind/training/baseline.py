@@ -25,7 +25,8 @@ class Baseline(NamedTuple):
     """What is had without any training, or by an answer that does not look at the inputs.
 
     Attributes:
-        loss: Before training; that of equal shares for all classes where it is known and lower. NaN where neither is known.
+        loss: Before training; that of equal shares for all classes where it is known and lower. NaN where
+            neither is known.
         accuracy: Before training, or of always answering the most frequent class, whichever is higher; NaN
             where it is not measured.
         samples: Held-out samples on which both were read.
@@ -70,7 +71,7 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
 
 
 def blind_answers(labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy of always answering the most frequent class; cross-entropy of equal shares for all, ln(classes).
+    """Accuracy of always answering the most frequent class; cross-entropy of equal shares for all.
 
     How frequent the classes are counts as learnt: on text it is most of what is at first, and tells rates
     apart.
