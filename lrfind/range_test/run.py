@@ -142,14 +142,11 @@ def run_range_test(
     else:
         curve, reading, reasons = _until_firm(sweeps, settings, observer, most_steps)
     if sweeps.interrupted:
-        whole = sweeps.curves[-1].status is not Status.INTERRUPTED
-        found = reading.suggestion
-        curve = dataclasses.replace(curve, status=Status.INTERRUPTED)
+        later = settings.repeats == AUTO and sweeps.curves[-1].status is not Status.INTERRUPTED
+        curve, known = dataclasses.replace(curve, status=Status.INTERRUPTED), reading
         reading = read(curve, rule=settings.rule, sweeps=together)
-        if reasons and whole:
-            answer = "nothing" if found is None else rate_text(found.lr)
-            said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reasons[-1]}."
-            reading = dataclasses.replace(reading, verdict=said)
+        if later:
+            reading = dataclasses.replace(reading, trials=known.trials, verdict=known.verdict)
     several = None
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))
@@ -204,12 +201,22 @@ def _until_firm(
         first = first_rate(lr, smoothed, None if slower_shows_more(found[-1][1]) else settings.end_lr)
         if first is not None and not sweeps.interrupted:
             trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
+    if sweeps.interrupted:
+        verdict = _interrupted_in_words(reading, trials, reason)
+        return curve, dataclasses.replace(reading, trials=trials, verdict=verdict), reasons
     if trials is not None:
         reading = _with_trials(reading, trials, settings)
     if not answers and reading.suggestion is None and (reasons or trials is not None):
         verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
         reading = dataclasses.replace(reading, verdict=verdict)
     return curve, reading, reasons
+
+
+def _interrupted_in_words(reading: Reading, trials: Trials | None, reason: str | None) -> str:
+    """What there was before the user stopped what followed a whole sweep, which was weak for a reason."""
+    answer = "nothing" if reading.suggestion is None else rate_text(reading.suggestion.lr)
+    said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reason}."
+    return " ".join([said, *(each.lowest_in_words for each in (trials.lengths if trials else ()))])
 
 
 def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> Reading:

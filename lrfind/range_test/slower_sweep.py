@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.shape import Shape, multiplied
-from lrfind.suggestion import Status, rate_text, rounded
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +122,7 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
         trials: The runs, where there were any.
     """
     if trials is not None and not trials.turned:
-        end, lowest = rate_text(rounded(trials.best)), trials.losses[trials.best]
-        return (
-            f"Of {len(trials.losses)} runs of {trials.steps} steps at constant rates the one at {end} ended "
-            f"lowest, at {lowest:.3g}."
-        )
+        return trials.lowest_in_words
     shown = [f"A slower sweep of {len(curves[-1]):,} steps shows no more"] if len(curves) > 1 else []
     if trials is not None:
         runs = " and ".join(f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths)

@@ -122,25 +122,25 @@ class Sweeps:
             reason: Why.
 
         Returns:
-            What the longest runs came to, and the shorter ones; None where the user stopped them.
+            What the longest runs came to, and the shorter ones; interrupted, those that had ended, and None
+            where none had.
         """
         steps, before = TRIAL_STEPS, self.steps
         trials: Trials | None = None
         ends = min(settings.start_lr, first), settings.end_lr
         self._observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
         while True:
+            ended: dict[float, float] = {}
+            tried = partial(self._tried, settings, start, steps, ended)
             try:
-                losses = searched(
-                    first,
-                    partial(self._tried, settings, start, steps),
-                    ends,
-                    start=start,
-                    slack=SLACK * abs(start),
-                )
+                searched(first, tried, ends, start=start, slack=SLACK * abs(start))
             except KeyboardInterrupt:
                 self.interrupted = True
-                return None
-            trials = Trials(steps, start, losses, self.steps - before, shorter=trials)
+            if ended:
+                losses = dict(sorted(ended.items()))
+                trials = Trials(steps, start, losses, self.steps - before, shorter=trials)
+            if self.interrupted or trials is None:
+                return trials
             if trials.share_lost >= FAINT or not trials.turned or steps > TRIAL_STEPS:
                 return trials
             steps, first = LONGER * steps, trials.best
@@ -149,8 +149,10 @@ class Sweeps:
                 f"of {steps} steps."
             )
 
-    def _tried(self, settings: RangeSettings, start: float, steps: int, lr: float) -> float:
-        """The loss that a run at one rate ends with; every run begins as the last sweep did.
+    def _tried(
+        self, settings: RangeSettings, start: float, steps: int, losses: dict[float, float], lr: float
+    ) -> float:
+        """The loss that a run at one rate ends with, noted by its rate; every run begins as the last sweep.
 
         Raises:
             KeyboardInterrupt: The user stopped it.
@@ -168,7 +170,7 @@ class Sweeps:
             self.steps += len(curve)
             if curve.status is Status.INTERRUPTED:
                 raise KeyboardInterrupt
-            loss = last_loss(curve, start)
+            losses[lr] = loss = last_loss(curve, start)
             ended = f"ended at a {curve.metric} of {rate_text(loss)}" if math.isfinite(loss) else "diverged"
         return loss
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lrfind.range_test.horizon import STEPS as TRAINING
-from lrfind.report.formatting import told_apart
+from lrfind.report.formatting import counted, told_apart
 from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import Status, Suggestion, rate_text, rounded
 
@@ -126,6 +126,17 @@ class Trials:
         long, as they leave a plateau, hardly any is.
         """
         return min(1.0, self.steps / (LONGER * STEPS))
+
+    @property
+    def lowest_in_words(self) -> str:
+        """Which of the runs ended lowest, in a sentence."""
+        lowest, end = self.losses[self.best], rate_text(rounded(self.best))
+        runs = f"{counted(len(self.losses), 'run')} of {self.steps} steps at constant rates"
+        if math.isinf(lowest):
+            return f"In {runs} the loss diverged."
+        if len(self.losses) == 1:
+            return f"One run of {self.steps} steps, at the constant rate {end}, ended at {lowest:.3g}."
+        return f"Of {runs} the one at {end} ended lowest, at {lowest:.3g}."
 
     def suggestion(self, ends: tuple[float, float], what: str) -> Suggestion:
         """The answer in its bracket, a quarter of a decade to either side.

@@ -194,6 +194,37 @@ def test_who_interrupts_the_runs_at_constant_rates_is_told_what_the_sweeps_answe
     assert ran.record["verdict"].startswith(said)
 
 
+def test_who_interrupts_the_longer_runs_at_constant_rates_keeps_those_that_had_ended(lrfind, monkeypatch):
+    from lrfind.range_test import plot, sweeps
+
+    longer, drawn, page = [], [], plot.range_page
+
+    def ended(curve, start):
+        if len(curve) == 200:
+            longer.append(curve)
+        if len(longer) == 2:
+            raise KeyboardInterrupt
+        return start * (1 - 0.001 * len(longer))
+
+    def page_of(curve, reading, *others):
+        drawn.append(reading.trials)
+        return page(curve, reading, *others)
+
+    monkeypatch.setattr(plot, "range_page", page_of)
+    monkeypatch.setattr(sweeps, "last_loss", ended)
+    ran = lrfind(*PLATEAU)
+    assert ran.code == 130
+    assert ran.record["status"] == "interrupted"
+    assert ran.record["suggestion"] is None
+    jsonschema.validate(ran.record, SCHEMA)
+    runs = ran.record["trials"]["runs"]
+    lengths = [run["steps"] for run in runs]
+    assert lengths == [100] * (len(runs) - 1) + [200]
+    assert f"Of {len(runs) - 1} runs of 100 steps at constant rates the one at " in ran.record["verdict"]
+    assert "One run of 200 steps, at the constant rate " in ran.record["verdict"]
+    assert sum(len(each.losses) for each in drawn[0].lengths) == len(runs)
+
+
 def test_a_number_of_repeats_is_kept_to(lrfind):
     ran = lrfind(
         "range.repeats=1", "batch_size=2", "range.num_steps=24", "optimizer=adam", "range.paired=false"
