@@ -112,7 +112,7 @@ def _rates(lrs: list[Any] | str) -> list[str]:
     bad = [lr for lr in lrs if isinstance(lr, bool) or not isinstance(lr, (int, float))]
     bad = bad or [lr for lr in lrs if not 0 < lr < math.inf]
     if bad:
-        return [f"compare.lrs must be numbers greater than 0, got {bad[0]!r} among {lrs}."]
+        return [f"compare.lrs must be finite numbers greater than 0, got {bad[0]!r} among {lrs}."]
     if len(set(lrs)) < len(lrs):
         return [f"compare.lrs must differ, got {lrs}."]
     return []

@@ -72,6 +72,8 @@ def samples_or_null() -> Bound:
 def problems_of(config: Any, prefix: str = "") -> list[str]:
     """All that is wrong with the values of a config, one sentence or two each.
 
+    What holds between several of them is asked only where each is right by itself.
+
     Args:
         config: An instance of a dataclass; fields that are such instances are gone through as well.
         prefix: Stands before the name of each key: `range.`.
@@ -85,7 +87,7 @@ def problems_of(config: Any, prefix: str = "") -> list[str]:
             found += problems_of(value, f"{key}.")
         elif value is not None:
             found += value_problems(key, value, bounds)
-    return found + (config.problems() if hasattr(config, "problems") else [])
+    return found or (config.problems() if hasattr(config, "problems") else [])
 
 
 def value_problems(key: str, value: Any, bounds: tuple[Bound, ...]) -> list[str]:

@@ -117,7 +117,7 @@ class RangeSettings:
                 f"{rate_text(self.end_lr)}."
             )
         for key, skipped in (("skip_start", self.skip_start), ("skip_end", self.skip_end)):
-            if skipped is not None and skipped >= self.num_steps >= 2:
+            if skipped is not None and skipped >= self.num_steps:
                 problems.append(
                     f"range.{key} must be less than range.num_steps={self.num_steps}, or nothing is left to "
                     f"read; got {skipped}."

@@ -99,7 +99,9 @@ def _seconds(value: Any) -> float | None:
         return None
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not (number and 0 < value < math.inf):
-        raise ConfigError(f"data.timeout must be a number of seconds greater than 0, or null, got {value!r}.")
+        raise ConfigError(
+            f"data.timeout must be a finite number of seconds greater than 0, or null, got {value!r}."
+        )
     return float(value)
 
 
@@ -152,8 +154,9 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     """
     if isinstance(given := config.optimizer.get("lr"), str):
         raise ConfigError(f"optimizer.lr must be a number, got {given!r}.")
-    if isinstance(given, float) and not math.isfinite(given):
-        raise ConfigError(f"optimizer.lr must be finite, got {given}.")
+    for key, value in config.optimizer.items():
+        if isinstance(value, float) and (math.isnan(value) or (key == "lr" and math.isinf(value))):
+            raise ConfigError(f"optimizer.{key} must be finite, got {value}.")
     make = callable_of("optimizer", config.optimizer, config.trust)
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if _wants_model(make.func):

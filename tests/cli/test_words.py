@@ -64,6 +64,7 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("~seed=5", "~seed=5: seed is 0. ~seed takes it out whatever it is."),
         ("~batch_size", "~batch_size: batch_size is null, so there is nothing to take out; batch_size=VALUE"),
         ("optimizer.lr=abc", "optimizer.lr must be a number, got 'abc'."),
+        ("optimizer.momentum=nan", "optimizer.momentum must be finite, got nan."),
         ("optimizer.lr=nan", "optimizer.lr must be finite, got nan."),
         ("model=custom model._target_=nn.Linear", "Did you mean torch.nn.Linear?"),
         ("data=custom", "give it as data._target_=PACKAGE.NAME, with 'trust=[PACKAGE]' for code of yours."),

@@ -88,7 +88,7 @@ def test_an_interrupt_is_passed_on_with_all_put_back():
     ("options", "said"),
     [
         ({"seeds": 0}, "seeds must be at least 1, got 0"),
-        ({"lrs": [0.1, -1.0]}, "lrs must be numbers greater than 0"),
+        ({"lrs": [0.1, -1.0]}, "lrs must be finite numbers greater than 0"),
         ({"judge": "speed"}, "judge must be one of"),
         ({"on_step": 5}, "on_step must be a function that takes a step, or None, got 5"),
         ({"factor": 1.0}, "factor must be greater than 1"),

@@ -180,7 +180,7 @@ def test_data_without_an_end_are_compared_by_samples(lrfind, own):
     ("words", "message"),
     [
         (["compare.lrs=[]"], "compare.lrs must hold a rate at least"),
-        (["compare.lrs=[0.1,-1]"], "compare.lrs must be numbers greater than 0, got -1"),
+        (["compare.lrs=[0.1,-1]"], "compare.lrs must be finite numbers greater than 0, got -1"),
         (["compare.lrs=[0.1,0.1]"], "compare.lrs must differ"),
         (["compare.lrs=automatic"], "compare.lrs must be auto or a list such as [0.1,0.3], got 'automatic'"),
         (["compare.lrs=0.1"], "compare.lrs must be a list, such as [0.1,0.3], or a word, got 0.1"),

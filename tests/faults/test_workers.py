@@ -244,4 +244,4 @@ def test_the_command_takes_a_timeout(lrfind, own):
     for bad in ("0", "soon", "-1", "true"):
         ran = lrfind(*words, "data._target_=slow.Hangs", f"data.timeout={bad}")
         assert ran.code == 2
-        assert "data.timeout must be a number of seconds greater than 0" in ran.err
+        assert "data.timeout must be a finite number of seconds greater than 0" in ran.err
