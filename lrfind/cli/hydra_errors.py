@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from lrfind.cli.flags import is_number
+from lrfind.cli.other_words import option_for
 from lrfind.cli.overrides import ordered
 from lrfind.cli.unknown import nearest_keys, owners_of
 from lrfind.config.validate import nearest
@@ -111,7 +112,7 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
         if name in known:
             return ConfigError(f"{name} cannot be set as given: {_one_line(error)}")
         owners = owners_of(name, command)
-        meant = owners or _meant(nearest_keys(name, known))
+        meant = owners or _meant(_instead(name, known, arguments), known)
         return ConfigError(
             f"{name} is no key of lrfind {command}{_with_option(name, arguments) if owners else ''}.{meant} "
             f"(lrfind {command} --help shows all keys{_addition(name)}.)"
@@ -176,17 +177,31 @@ _EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "
 
 def _missing(error: Any) -> ConfigError:
     """A group option, or a config file, that does not exist."""
-    group, _, option = (error.missing_cfg_file or "").rpartition("/")
+    missing = error.missing_cfg_file or ""
+    # A path in place of an option begins with a slash, too.
+    group, _, option = missing.partition("//") if "//" in missing else missing.rpartition("/")
     options = error.options
+    if "//" in missing:
+        return ConfigError(
+            f"{group}=/{option} is no option of {group}."
+            + (f" Pictures in a folder: data=imagefolder data.root=/{option}." if group == "data" else "")
+        )
     if group == "hydra/launcher" and option in _EXTRAS:
         package = f"no hydra-{_EXTRAS[option]}-launcher"
         return ConfigError(extra_missing(f"{group}={option}", _EXTRAS[option], package))
     if group and options:
         return ConfigError(
             f"{group}={option} is not known.{nearest(option, options)} {group} is one of "
-            f"{', '.join(sorted(options))}."
+            f"{', '.join(sorted(options))}.{_MORE.get(group, '')}"
         )
     return ConfigError(_one_line(error))
+
+
+_MORE = {
+    "model": " Others by their name there: model=torchvision model.name=NAME, model=timm model.name=NAME.",
+    "data": " Data of your own: data=imagefolder data.root=FOLDER, or data=custom.",
+}
+"""What else a group takes."""
 
 
 def _with_option(name: str, arguments: Sequence[str]) -> str:
@@ -203,8 +218,20 @@ def _addition(name: str) -> str:
     return f"; +{name}=... adds one that a class of yours takes"
 
 
-def _meant(keys: Sequence[str]) -> str:
-    return f" Did you mean {' or '.join(keys)}?" if keys else ""
+def _instead(name: str, known: Sequence[str], arguments: Sequence[str]) -> list[str]:
+    """What may be meant by a key that nobody knows."""
+    values = [word.partition("=")[2] for word in arguments if word.lstrip("+").startswith(f"{name}=")]
+    if option := option_for(name, *values[-1:] or [""]):
+        return [option]
+    return nearest_keys(name, known)
+
+
+def _meant(keys: Sequence[str], known: Sequence[str]) -> str:
+    """The question whether these were meant; of a key of another option of its group, of which."""
+    if not keys:
+        return ""
+    others = "" if keys[0] in known else owners_of(keys[0], "")
+    return f" Did you mean {' or '.join(keys)}?{others}"
 
 
 def _known_keys(command: str, arguments: Sequence[str]) -> Iterator[str]:

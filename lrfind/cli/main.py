@@ -174,10 +174,12 @@ def _shown(text: str) -> int:
 def _unknown(word: str, behind: str) -> str:
     import difflib
 
+    from lrfind.cli.other_words import commands_for
+
     if word in ("help", "version"):
         return f"{word!r} is neither a command nor an override: type lrfind --{word}."
-    close = difflib.get_close_matches(word, [*COMMANDS, PAGE], n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
+    close = commands_for(word) or difflib.get_close_matches(word, [*COMMANDS, PAGE], n=1)
+    meant = f" Did you mean lrfind {close[0]}?" if close else ""
     if behind.startswith("="):
         meant = f" A key and its value are one word: {word}=VALUE, without spaces."
     if is_number(word):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS, keys_of_command
 from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS, UsageError, is_plain
+from lrfind.cli.other_words import keys_for
 from lrfind.cli.overrides import HYDRA_FLAGS, after_flags
 
 if TYPE_CHECKING:
@@ -52,13 +53,18 @@ def _thousands(word: str, command: str) -> str | None:
 
 
 def nearest_keys(word: str, known: Iterable[str]) -> list[str]:
-    """The keys nearest to a misspelt one: first those that it is the last part of, then its neighbours."""
+    """The keys nearest to a misspelt one: first those that it is the last part of, then its neighbours.
+
+    In between what other programs call so.
+    """
     known = list(dict.fromkeys(known))
     prefix, _, last = word.rpartition(".")
     by_end: dict[str, list[str]] = {}
     for key in known:
         by_end.setdefault(key.rpartition(".")[2], []).append(key)
     if last in by_end and (found := [key for key in by_end[last] if key != word]):
+        return found[:3]
+    if found := keys_for(word, known):
         return found[:3]
     beside = [key for key in known if key.rpartition(".")[0] == prefix]
     found = difflib.get_close_matches(word, beside, n=2, cutoff=0.75 if prefix else 0.6)
@@ -105,6 +111,7 @@ def _unknown_flag(word: str, behind: str, command: str) -> str:
         written = " or ".join(f"{key}={value}" for key in meant)
         return f"{name} is no flag: keys are set without dashes, write {written}."
     flags = difflib.get_close_matches(name, [each for each in _KNOWN if each.startswith("--")], n=1)
+    value = f"'{value} epochs'" if "epochs" in bare else value
     words = flags or [f"{key}={value}" for key in nearest_keys(bare, keys)]
     guess = f" Did you mean {' or '.join(words)}?" if words else ""
     return f"{name} is no flag of lrfind.{guess} Keys are set as KEY=VALUE; all flags: lrfind --help."

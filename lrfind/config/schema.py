@@ -21,7 +21,9 @@ FROM_MODEL = "lrfind.tasks.data.from_model"
 _BATCH_SIZE = 64
 _SEEDS = 2**32
 _SEED = Bound("must be below 2^32, which is what NumPy takes, got {}.", lambda seed: seed < _SEEDS)
-_CLIP_GRAD_NORM = Bound("must be greater than 0 and finite, or null, got {:g}.", lambda norm: 0 < norm < math.inf)
+_CLIP_GRAD_NORM = Bound(
+    "must be greater than 0 and finite, or null, got {:g}.", lambda norm: 0 < norm < math.inf
+)
 _DEVICE = Bound(
     "must be auto, cpu, cuda, cuda:N or mps, got {!r}.",
     lambda name: re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name) is not None,

@@ -54,7 +54,8 @@ def _example(key: str) -> str:
 def nearest(word: str, words: typing.Iterable[str]) -> str:
     """A clause naming the words nearest to a misspelt one, or nothing."""
     words = list(dict.fromkeys(words))
-    close = difflib.get_close_matches(word, words, n=3, cutoff=0.6)
+    close = [each for each in words if each.lower() == word.lower()]
+    close = close or difflib.get_close_matches(word, words, n=3, cutoff=0.6)
     close = close or [each for each in words if len(word) > 1 and each.startswith(word)]
     return f" Did you mean {' or '.join(close)}?" if close else ""
 

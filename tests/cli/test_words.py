@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from lrfind.cli.commands import COMMANDS, keys_of_command
 from lrfind.cli.main import main
-from lrfind.cli.overrides import ordered
+from lrfind.cli.other_words import _WORDS
+from lrfind.cli.overrides import HYDRA_FLAGS, ordered
 from lrfind.cli.unknown import nearest_keys
+from lrfind.config.reference import GROUPS, keys_of_groups
 
 GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expecting|EQUAL|<EOF>")
 """Words of Hydra's parsers, which no user has seen a grammar of."""
@@ -29,6 +32,38 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("--config=3", "may be short for --config-path, --config-name, --config-dir: write one of them out."),
         ("--config-dir /nowhere --config-name x", "--config-dir: there is no folder /nowhere."),
         ("lr=0.1", "lr is no key of lrfind range. Did you mean optimizer.lr?"),
+        ("learning_rate=0.1", "Did you mean optimizer.lr?"),
+        ("optimizer.learning_rate=0.1", "Did you mean optimizer.lr?"),
+        ("model.num_classes=10", "is no key of lrfind range. Did you mean model.num_outputs?"),
+        ("model=resnet18 model.pretrained=true", "Did you mean model.weights?"),
+        ("model.pretrained=true", "Did you mean model.weights? It is a key of model=resnet18 or resnet50 or"),
+        ("model.layers=3", "Did you mean model.hidden_sizes?"),
+        ("data.path=photos", "Did you mean data.root? It is a key of data=cifar10 or dogbreed or"),
+        ("data=/photos", "Pictures in a folder: data=imagefolder data.root=/photos."),
+        ("dataset=mnist", "Did you mean data?"),
+        ("data.batch_size=32", "Did you mean batch_size?"),
+        ("min_lr=1e-5", "Did you mean range.start_lr?"),
+        ("range.max_lr=1", "Did you mean range.end_lr?"),
+        ("range.steps=100", "Did you mean range.num_steps?"),
+        ("iterations=100", "Did you mean range.num_steps?"),
+        ("epochs=5", "Did you mean range.horizon?"),
+        ("--epochs 5", "Did you mean range.horizon='5 epochs'?"),
+        ("verify epochs=5", "Did you mean verify.steps or range.horizon?"),
+        ("optimizer.name=Adam", "Did you mean optimizer=adam?"),
+        ("optimizer.name=lion", "Did you mean optimizer=NAME, one of adagrad, adam, adamw,"),
+        ("optimizer=Adam", "Did you mean adam?"),
+        ("optimizer=adamW", "Did you mean adamw?"),
+        ("optimizer=SGD", "Did you mean sgd?"),
+        ("model=resnet", "Did you mean resnet50 or resnet18?"),
+        ("model=vit", "Others by their name there: model=torchvision model.name=NAME,"),
+        ("loss=mse", "Did you mean criterion?"),
+        ("gpu=0", "Did you mean device?"),
+        ("device=gpu", "device must be auto, cpu, cuda, cuda:N or mps, got 'gpu'."),
+        ("amp=true", "Did you mean precision?"),
+        ("--output out", "Did you mean hydra.run.dir=out?"),
+        ("config=mine.yaml", "Did you mean --config-dir?"),
+        ("resnet50", "Did you mean lrfind model=resnet50?"),
+        ("train", "Did you mean lrfind range?"),
         ("verify lr=0.1", "Did you mean verify.lr or optimizer.lr?"),
         ("range.start_lr=1e-5,", "'range.start_lr=1e-5,' ends with a comma: write range.start_lr=1e-5."),
         ("batch_size = 32", "A key and its value are one word: batch_size=VALUE, without spaces."),
@@ -153,3 +188,10 @@ def test_the_nearest_keys_are_those_beside_it_before_others():
     assert nearest_keys("num_steps", known) == ["range.num_steps", "verify.num_steps"]
     assert nearest_keys("sed", known) == ["seed"]
     assert nearest_keys("zzzz", known) == []
+
+
+def test_what_other_programs_call_a_key_names_one_of_ours():
+    keys = {*GROUPS, *keys_of_groups(), "hydra.run.dir", *HYDRA_FLAGS}
+    keys |= {key.name for command in COMMANDS for key in keys_of_command(command)}
+    for ours in _WORDS:
+        assert any(key == ours or key.endswith(f".{ours}") for key in keys), ours
