@@ -98,8 +98,9 @@ class VerifyResult(Result):
         return verify_page(self.found.trials, self.judgement, self.title)
 
     def _panel(self) -> Panel:
-        from lrfind.verify.plot import ends_panel
+        from lrfind.verify.ends_plot import ends_panel
 
+        assert self.found.trials is not None
         return ends_panel(self.found.trials, self.judgement)
 
     def _csv(self) -> str:

@@ -6,7 +6,7 @@ It is laid out here because matplotlib would have to draw a text to know how lon
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from lrfind.plotting.panel import FONT_SIZE
@@ -14,6 +14,7 @@ from lrfind.plotting.panel import FONT_SIZE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from lrfind.plotting.axes import Axis
     from lrfind.plotting.panel import Named, Panel
 
 WIDTH = 7.2
@@ -265,6 +266,21 @@ def held_above(at: float, text: str, width: float) -> float:
     """
     half = min(text_width(text) / width / 2, 0.5)
     return min(max(at, half), 1 - half)
+
+
+def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
+    """A horizontal axis without the tick labels that the right edge of the page would cut.
+
+    Args:
+        axis: The axis.
+        width: Of the panel in inches.
+        margin: Inches between the panel and the edge.
+    """
+
+    def kept(tick: float, label: str) -> str:
+        return label if text_width(label) / 2 <= (1 - axis.fraction(tick)) * width + margin else ""
+
+    return replace(axis, tick_labels=tuple(map(kept, axis.ticks, axis.tick_labels)))
 
 
 def wrapped(text: str, characters: int = _CHARACTERS) -> list[str]:

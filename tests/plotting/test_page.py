@@ -6,7 +6,18 @@ import numpy as np
 import pytest
 
 from lrfind.plotting.axes import linear_axis
-from lrfind.plotting.page import WIDTH, Entry, Key, Page, Row, column_width, held_above, key_of, text_width
+from lrfind.plotting.page import (
+    WIDTH,
+    Entry,
+    Key,
+    Page,
+    Row,
+    column_width,
+    held_above,
+    kept_on_page,
+    key_of,
+    text_width,
+)
 from lrfind.plotting.panel import BLUE, Line, Panel, Points, shade
 
 NOTHING = np.empty(0)
@@ -103,3 +114,11 @@ def test_words_above_a_panel_stay_above_it(at, wanted):
 def test_ordered_colours_go_from_the_coldest_to_the_warmest():
     assert (shade(0.0), shade(1.0)) == ("#1B1464", "#5A0F2E")
     assert len({shade(i / 20) for i in range(21)}) == 21
+
+
+def test_a_label_that_the_right_edge_of_the_page_would_cut_is_left_out():
+    axis = linear_axis(0.0, 20000.0, "step", intervals=4, whole=True)
+    half = text_width("20000") / 2
+    room = half - (1 - axis.fraction(20000.0)) * 5.0
+    assert kept_on_page(axis, 5.0, room + 0.01).tick_labels == axis.tick_labels
+    assert kept_on_page(axis, 5.0, room - 0.01).tick_labels == (*axis.tick_labels[:-1], "")

@@ -215,8 +215,9 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     page = verify_page(cut, None, "title")
     assert answer_of(page) == "interrupted: not judged"
     assert png(draw(page)).startswith(b"\x89PNG")
-    nothing = verify_page(None, None, "")
-    assert (nothing.entries, answer_of(nothing)) == ([], "no learning rate to check")
+    nothing = verify_page(None, None, "title")
+    assert (nothing.entries, nothing.panels) == ([], ())
+    assert nothing.note == "Interrupted before the first run: no rate was trained."
     assert png(draw(nothing)).startswith(b"\x89PNG")
     assert verify_csv(None) == "lr,seed,step,loss,held_out_loss\n"
     never_finite = trials([[INF] * 4], start=NAN)
@@ -229,6 +230,24 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
         "sensible": None,
     }
     assert verify_lines(None, None, FLAT, []) == verify_lines(cut, None, FLAT, [])
+
+
+def test_of_runs_that_were_cut_off_before_any_end_there_is_no_panel_of_ends():
+    measured = trials([[NAN, NAN, NAN, NAN]])
+    measured.seeds[0].steps_taken[:] = [0, 40, 60, 0]
+    moves = (Move(0, 0.0333, STEPS), Move(0, 0.1, STEPS))
+    page = verify_page(dataclasses.replace(measured, moves=moves, cut_off=True), None, "title")
+    assert page.note == "Interrupted before a run came to its end: no rate is judged."
+    assert [panel.y.label for panel in page.panels] == ["training loss, smoothed", "learning rate"]
+    assert [panel.width for panel in page.panels] == [pytest.approx(page.inside)] * 2
+    assert page.panels[0].x.ticks[-1] == 60  # as far as any run came
+    entries = {placed.entry.text: placed.entry.sample.colour for placed in page.entries}
+    assert "0.0333, searched: 40 of 120 steps" in entries
+    assert "0.1, the range test's: 60 of 120 steps" in entries
+    assert len(set(entries.values())) == len(entries)
+    assert not any("before training" in text for text in entries)
+    assert_readable(page)
+    assert png(draw(page)).startswith(b"\x89PNG")
 
 
 def test_panels_and_keys_lie_within_the_picture():
