@@ -204,8 +204,8 @@ def _until_firm(
     if sweeps.interrupted:
         verdict = _interrupted_in_words(reading, trials, reason)
         return curve, dataclasses.replace(reading, trials=trials, verdict=verdict), reasons
-    if trials is not None:
-        reading = _with_trials(reading, trials, settings)
+    if trials is not None and reason is not None:
+        reading = _with_trials(reading, trials, settings, reason)
     if not answers and reading.suggestion is None and (reasons or trials is not None):
         verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
         reading = dataclasses.replace(reading, verdict=verdict)
@@ -219,7 +219,7 @@ def _interrupted_in_words(reading: Reading, trials: Trials | None, reason: str |
     return " ".join([said, *(each.lowest_in_words for each in (trials.lengths if trials else ()))])
 
 
-def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> Reading:
+def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reason: str) -> Reading:
     """What was read from the sweeps, with the runs at constant rates that followed and what they decide.
 
     Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
@@ -227,7 +227,8 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings) -> R
     answered = reading.suggestion is not None
     if trials.share_lost >= (LEARNT if answered else FAINT) and (answered or trials.turned):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
-        verdict = f"The sweeps showed too little, so {len(trials.losses)} runs at constant rates decided."
+        why = f"{reason[0].upper()}{reason[1:]}"
+        verdict = f"{why}, so {len(trials.losses)} runs at constant rates decided."
         if trials.share_lost < FAINT:
             verdict += (
                 f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "

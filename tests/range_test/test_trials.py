@@ -294,7 +294,8 @@ def test_where_runs_at_constant_rates_decided_record_picture_and_screen_say_so()
     assert VERMILLION not in [each.colour for each in points]  # the line was not what was read
     lines = shown(range_lines(reading, found.repeats, [], measured=record["measured"]))
     text = "\n".join(line.text for line in lines)
-    assert f"so {count} runs at constant rates decided." in text
+    why = r"In \d+ steps the loss fell by [\w.% ]+ before it turned"
+    assert re.search(rf"{why}, so {count} runs at constant rates decided\.", text)
     assert "On 9 small tasks runs at constant rates decided too, and their answers lost 8%" in text
     assert re.search(rf"^\* trials +{found.suggestion.lr:g}  training at constant rates$", text, re.MULTILINE)
 
