@@ -171,7 +171,7 @@ def page(
     Args:
         table: Mean regrets, shape (choices, tasks).
         parts: Mean regrets with a part of the answer left out, shapes (tasks,).
-        others: Mean regrets on other sweeps, shapes (tasks,).
+        others: Mean regrets on other sweeps, shapes (tasks,); none where they were left out.
         tasks: Their names.
     """
     roles = np.array([TASKS[task].role is Role.TUNING for task in tasks])
@@ -196,6 +196,13 @@ def page(
         row("chosen on the tuning tasks alone", table[by_tuning], said(CHOICES[by_tuning])),
         row("chosen for each task by all others", np.array(left_out), "differ"),
     ]
+    elsewhere = [
+        f"And on other sweeps, {len(SEEDS)} a task, with the numbers that are shipped:",
+        "",
+        "| sweeps | mean regret | median task | tuning tasks | report tasks |",
+        "|---|---|---|---|---|",
+        *(row(name, values, "") for name, values in others.items()),
+    ]
     return "\n".join(
         [
             "# What choosing the numbers is worth",
@@ -218,12 +225,7 @@ def page(
             row("nothing", table[shipped], ""),
             *(row(name, values, "") for name, values in parts.items()),
             "",
-            f"And on other sweeps, {len(SEEDS)} a task, with the numbers that are shipped:",
-            "",
-            "| sweeps | mean regret | median task | tuning tasks | report tasks |",
-            "|---|---|---|---|---|",
-            *(row(name, values, "") for name, values in others.items()),
-            "",
+            *([*elsewhere, ""] if others else []),
         ]
     )
 
