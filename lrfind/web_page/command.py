@@ -66,6 +66,21 @@ def _parsed(words: list[str]) -> tuple[list[Path], Path | None]:
             output = Path(value).expanduser()
         elif word.startswith("-"):
             raise UserError(f"lrfind report knows no {word}: see lrfind report --help.")
+        elif equals and not Path(word).exists():
+            raise UserError(_told(name, value))
         else:
             folders.append(Path(word).expanduser())
     return folders, output
+
+
+def _told(key: str, value: str) -> str:
+    """What to type in place of an override."""
+    if key in ("hydra.run.dir", "hydra.sweep.dir") and value:
+        return (
+            f"lrfind report takes folders as they are: lrfind report {value} is the page of the runs in {value}, "
+            "and --output FILE says where it is written."
+        )
+    return (
+        f"lrfind report takes folders and no overrides such as {key}={value}: lrfind report DIR, where DIR is the "
+        "run directory of an earlier run, or one above several."
+    )

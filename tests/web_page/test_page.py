@@ -266,6 +266,8 @@ def test_the_command_writes_the_page_beside_the_run_and_says_where(tmp_path, mon
         (["empty"], "no finished run is in there"),
         (["broken"], "cannot be read as a record"),
         (["--wide"], "knows no --wide"),
+        (["good", "hydra.run.dir=good"], "lrfind report good is the page of the runs in good, and --output"),
+        (["model=cnn"], "takes folders and no overrides such as model=cnn: lrfind report DIR"),
         (["--output"], "wants the path of a file"),
         ([], "no run is below outputs"),
         (["good", "--output", "nowhere/x/y.html"], "nowhere"),
