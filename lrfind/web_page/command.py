@@ -77,10 +77,10 @@ def _told(key: str, value: str) -> str:
     """What to type in place of an override."""
     if key in ("hydra.run.dir", "hydra.sweep.dir") and value:
         return (
-            f"lrfind report takes folders as they are: lrfind report {value} is the page of the runs in {value}, "
-            "and --output FILE says where it is written."
+            f"lrfind report takes folders as they are: lrfind report {value} is the page of the runs in "
+            f"{value}, and --output FILE says where it is written."
         )
     return (
-        f"lrfind report takes folders and no overrides such as {key}={value}: lrfind report DIR, where DIR is the "
-        "run directory of an earlier run, or one above several."
+        f"lrfind report takes folders and no overrides such as {key}={value}: lrfind report DIR, where DIR is "
+        "the run directory of an earlier run, or one above several."
     )
