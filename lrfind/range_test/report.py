@@ -137,8 +137,7 @@ def range_lines(
     suggestion = reading.suggestion
     if suggestion is None:
         return answer_lines(suggestion, reading.verdict, files)
-    meanings = {rule.value: words.replace("loss", reading.metric) for rule, words in LOOKS_AT.items()}
-    meanings[TRIALS] = "training at constant rates"
+    meanings = rules_in_words(reading.metric)
     if reading.horizon is not None and reading.horizon.extrapolated:
         longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
         meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
@@ -167,6 +166,16 @@ def range_lines(
         more=more,
         details=[rules],
     )
+
+
+def rules_in_words(metric: str) -> dict[str, str]:
+    """What each answer of the record's `rules` looks at, by its name.
+
+    Args:
+        metric: What it is read from, `loss` or `accuracy`.
+    """
+    found = {rule.value: words.replace("loss", metric) for rule, words in LOOKS_AT.items()}
+    return {TRIALS: "training at constant rates", **found}
 
 
 def repeats_line(repeats: Repeats | None) -> str:

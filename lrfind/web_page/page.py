@@ -8,6 +8,7 @@ from importlib import resources
 from string import Template
 from typing import TYPE_CHECKING, Any
 
+from lrfind.range_test.report import rules_in_words
 from lrfind.suggestion import rate_text
 from lrfind.version import __version__
 
@@ -150,16 +151,18 @@ def _rules(record: Any) -> list[str]:
     chosen = (record["suggestion"] or {}).get("rule")
     horizon = record.get("horizon") or {}
     length = f", for {horizon['read']['steps']} steps" if horizon.get("extrapolated") and chosen else ""
+    meanings = rules_in_words(record["config"].get("range", {}).get("metric", "loss"))
     rows = "".join(
         f"<tr{' class=chosen' if name == chosen else ''}>"
         f'<td class="word">{escape(name)}{length if name == chosen else ""}</td>'
-        f'<td class="number">{_number(lr)}</td></tr>'
+        f'<td class="number">{_number(lr)}</td><td class="word">{escape(meanings.get(name, ""))}</td></tr>'
         for name, lr in record["rules"].items()
     )
     if not rows:
         return []
     return [
-        f'<table><thead><tr><th class="word">rule</th><th class="number">lr</th></tr></thead>{rows}</table>'
+        '<table><thead><tr><th class="word">rule</th><th class="number">lr</th>'
+        f'<th class="word">looks at</th></tr></thead>{rows}</table>'
     ]
 
 

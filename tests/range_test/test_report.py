@@ -12,7 +12,8 @@ from lrfind.range_test.horizon import at_horizon, purpose_of
 from lrfind.range_test.measured_regret import MEASURED, MEASURED_OF_TRIALS, measured_in_words
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.repeats import Repeats
-from lrfind.range_test.report import range_csv, range_lines, repeats_line, trials_record
+from lrfind.range_test.report import range_csv, range_lines, repeats_line, rules_in_words, trials_record
+from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.range_test.trials import Trials
 from lrfind.suggestion import Status, rate_text
 from tests.screen import shown
@@ -101,6 +102,12 @@ def test_the_chosen_rule_says_for_how_long_it_is_and_what_a_longer_training_make
 def test_the_screen_says_so_where_there_is_no_suggestion():
     lines = shown(range_lines(a_reading(np.full(100, 2.3)), None, []))
     assert [line.text for line in lines] == ["No learning rate can be suggested."]
+
+
+def test_every_rule_and_the_runs_at_constant_rates_say_what_they_look_at():
+    found = rules_in_words("loss")
+    assert list(found) == [TRIALS, *(rule.value for rule in Rule)]
+    assert all(found.values())
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,15 @@ def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
     assert "default-src 'none'" in text
 
 
+def test_where_runs_at_constant_rates_decided_the_table_of_rules_says_so(tmp_path):
+    found = {**FOUND, "rule": "trials"}
+    run = a_run(tmp_path / "one", suggestion=found, rules={"trials": 0.1, "centre": 0.3, "gugger": None})
+    text = page(runs_in([run]))
+    assert re.search(r"<tr class=chosen><td[^>]*>trials</td><td[^>]*>0.1</td><td[^>]*>training at", text)
+    assert text.count("class=chosen") == 1
+    assert "the middle of the valley (lrfind)" in text
+
+
 def test_the_rule_of_a_longer_training_says_for_how_long_its_rate_is(tmp_path):
     horizon = {"extrapolated": True, "read": {"lr": 0.4, "low": 0.2, "high": 0.5, "steps": 300}}
     cells = Parts(page(runs_in([a_run(tmp_path / "one", horizon=horizon)]))).texts["td"]
