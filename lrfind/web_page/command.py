@@ -81,6 +81,6 @@ def _told(key: str, value: str) -> str:
             f"{value}, and --output FILE says where it is written."
         )
     return (
-        f"lrfind report takes folders and no overrides such as {key}={value}: lrfind report DIR, where DIR is "
-        "the run directory of an earlier run, or one above several."
+        f"lrfind report takes folders and no overrides such as {key}={value}: lrfind report DIR, where DIR "
+        "is the run directory of an earlier run, or one above several."
     )
