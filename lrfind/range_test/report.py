@@ -184,10 +184,12 @@ def repeats_line(repeats: Repeats | None) -> str:
         return ""
     if repeats.reason is None:
         return _spread_in_words(repeats)
-    alone = ", then ".join("none" if lr is None else rate_text(lr) for lr in repeats.lrs)
-    more = len(repeats.lrs) - 1
-    slower = "A slower sweep" if more == 1 else f"{more} slower sweeps"
-    return f"{slower} followed, since {repeats.reason}. Answers of the sweeps: {alone}."
+    first, slower = ("has no answer" if lr is None else f"answers {rate_text(lr)}" for lr in repeats.lrs)
+    if not any(repeats.lrs):
+        alone = "Neither of the two has an answer"
+    else:
+        alone = f"The first {first}, the slower one {slower}"
+    return f"A slower sweep followed, since {repeats.reason}. {alone}."
 
 
 def _spread_in_words(repeats: Repeats) -> str:

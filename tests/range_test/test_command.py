@@ -123,7 +123,7 @@ def test_a_weak_first_sweep_is_followed_by_a_slower_one_and_record_and_screen_sa
     assert f"lrfind: {first}; a slower sweep, " in ran.err
     assert len(others) == len(found["seeds"]) - 2
     if ran.code == 0:
-        assert f"slower sweep followed, since {found['reason']}. Answers of the sweeps: " in ran.out
+        assert f"A slower sweep followed, since {found['reason']}. " in ran.out
         assert (
             "trials" in ran.record or [lr for lr in found["lrs"] if lr][-1] == ran.record["suggestion"]["lr"]
         )
