@@ -10,7 +10,7 @@ from typing import Annotated
 from lrfind.config.bounds import Bound, at_least, offers
 from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
-from lrfind.range_test.ladder import MOST_STEPS, Spacing
+from lrfind.range_test.ladder import DEFAULT_END, MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.suggestion import rate_text
@@ -63,7 +63,7 @@ class RangeSettings:
 
     start_lr: Annotated[float, _FINITE] = 1e-5
     """First rate of the ladder."""
-    end_lr: Annotated[float, _FINITE] = 10.0
+    end_lr: Annotated[float, _FINITE] = DEFAULT_END
     """Last rate."""
     num_steps: Annotated[int, at_least(2), _STEPS] = 60
     """Steps from the first to the last rate, both included."""

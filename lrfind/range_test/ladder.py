@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from lrfind.statistics import Floats
 
 
+DEFAULT_END = 10.0
+"""The last rate where nothing else is asked for; hardly any model is best trained beyond it."""
+
 MOST_STEPS = 10_000_000
 """Steps that a ladder may have: more is a slip of the finger, and would fill the memory."""
 

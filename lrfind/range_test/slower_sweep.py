@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from lrfind.range_test.ladder import Spacing
+from lrfind.range_test.ladder import DEFAULT_END, Spacing
 from lrfind.range_test.shape import Shape, multiplied
 from lrfind.suggestion import Status
 
@@ -41,9 +41,9 @@ BELOW = 10.0
 FIRST_STEPS = 0.1
 """Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
 
-HIGH = 10.0
-"""Where the default ladder ends. A loss that falls to a lower end wants a ladder that goes on; beyond this
-one hardly any model is best trained, and one that saturates has not turned yet."""
+HIGH = DEFAULT_END
+"""A loss that falls to a lower end wants a ladder that goes on; a model that saturates by then has not turned
+yet."""
 
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of."""

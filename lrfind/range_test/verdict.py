@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.range_test.ladder import DEFAULT_END
 from lrfind.range_test.shape import FEWEST_POINTS, LOST, SIGNIFICANT, VISIBLE, Shape, evidence_needed
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY
 from lrfind.report.formatting import told_apart
@@ -41,8 +42,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.FALLS_TO_END:
         return (
             f"The {what} fell to the end of the ladder ({last_lr}),{_fall_in_words(smoothed)}, and did not "
-            "turn: the best rate may lie beyond. Raise range.end_lr, by a factor of 10 or more, until it "
-            "turns."
+            f"turn: the best rate may lie beyond. Raise range.end_lr, {_higher_end(curve)}, until it turns."
         )
     if shape is Shape.FLAT and (highest := _lost_before_read(curve)) is not None:
         return (
@@ -51,8 +51,9 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         )
     if shape is Shape.FLAT or (shape is Shape.NEVER_FALLS and _hardly_moved(curve, smoothed)):
         return (
-            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr; if it stays flat, the model "
-            "does not learn from this data (is anything frozen, is the loss connected to the parameters?)."
+            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr, {_higher_end(curve)}; if it "
+            "stays flat, the model does not learn from this data (is anything frozen, is the loss connected "
+            "to the parameters?)."
         )
     if shape is Shape.BELOW_LADDER:
         return (
@@ -103,6 +104,13 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         f"Too few steps: {steps} were taken, and what is left of them to read is {len(smoothed)}. Raise "
         f"range.num_steps (60 is the default){lower}."
     )
+
+
+def _higher_end(curve: Curve) -> str:
+    """How far a ladder to whose end nothing turned is to go."""
+    if curve.lrs[-1] < DEFAULT_END:
+        return f"to {rate_text(DEFAULT_END)}, the default, or beyond"
+    return "by a factor of 10 or more"
 
 
 def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:

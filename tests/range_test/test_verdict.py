@@ -293,6 +293,17 @@ def test_what_is_wrong_is_said_with_the_key_to_change(losses, says):
     assert [part for part in says if part not in text] == []
 
 
+@pytest.mark.parametrize(
+    ("end", "far"),
+    [(0.01, "to 10, the default, or beyond"), (10.0, "by a factor of 10 or more")],
+)
+def test_how_far_a_ladder_is_to_go_is_said_by_where_it_ended(end, far):
+    for losses in (logistic(0.5), FLAT):
+        curve = Curve(LRS * (end / 10), losses, losses, Status.COMPLETED, 100)
+        smoothed = smoothed_curve(curve)
+        assert f"Raise range.end_lr, {far}" in verdict(curve, smoothed, shape_of(curve, smoothed))
+
+
 def test_an_explosion_in_the_steps_that_are_not_read_is_told_of_what_is_read_after_it():
     """The first rates are far too high, and without a control nothing that is read shows it."""
     exploded = [2.3, 264.0, 61.0, 82.0, 30.0, 9.0, 5.0, 4.0, 3.0, 2.6]
