@@ -49,6 +49,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     sweep.run()
     others = more_sweeps(config, sweep, observer)
     answer = conclude(sweep.rounds, interrupted=sweep.interrupted)
+    read = sweep.rounds[(answer.round or 0) - 1] if sweep.rounds else None
     if sweep.interrupted and sweep.kept:
         answer = replace(answer, verdict=f"{answer.verdict} {sweep.kept}")
     repeats = None
@@ -100,11 +101,11 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             groups=groups,
         ),
         close=sweep.close,
-        loss=_least(sweep.rounds[-1]) if answer.suggestion else None,
+        loss=_least(read) if answer.suggestion and read else None,
     )
 
 
-def _least(last: RoundResult) -> float:
+def _least(read: RoundResult) -> float:
     """The least loss of a round."""
-    losses = [loss for loss in last.losses.tolist() if math.isfinite(loss)]
+    losses = [loss for loss in read.losses.tolist() if math.isfinite(loss)]
     return min(losses, default=math.inf)

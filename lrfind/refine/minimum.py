@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.refine.segments import rungs
+from lrfind.statistics import deviation
 
 if TYPE_CHECKING:
     from lrfind.refine.results import RoundResult
@@ -41,6 +42,8 @@ class Minimum:
         at_start: Whether the first rate of the round is the lowest.
         at_end: Whether the last planned rate was as good as the lowest, and only those just before it were.
         learned: Whether the loss fell at all, by more than its noise.
+        rises: Whether it stood above the start from the first rate on.
+        rose: Whether it stood there at the last one, or was no longer finite.
     """
 
     lowest: float
@@ -52,6 +55,8 @@ class Minimum:
     at_start: bool
     at_end: bool
     learned: bool
+    rises: bool
+    rose: bool
 
 
 def valley(measured: RoundResult) -> Minimum | None:
@@ -84,6 +89,10 @@ def valley(measured: RoundResult) -> Minimum | None:
     loss = float(losses[lowest])
     bottom = float(seen[near])
     level = measured.level if math.isfinite(measured.level) else float(losses[0])
+    # The level may be the loss of one batch, and where nothing moved yet the first rate shows it better.
+    scatter = max(noise, _scatter(measured))
+    unmoved = not halved and abs(float(seen[0]) - level) <= SIGNIFICANT * scatter
+    start = float(seen[0]) if unmoved else level
     top = float(seen[: near + 1].max())
     # What halving left are the good ones: how far the round fell is not to be seen in them.
     within = max(AS_GOOD * ((max(top, level) if halved else top) - bottom), 2 * noise)
@@ -104,8 +113,21 @@ def valley(measured: RoundResult) -> Minimum | None:
         beyond=float(every[min(final + 1, len(every) - 1 if halved and not ended else end)]),
         at_start=float(lrs[lowest]) == float(every[0]) and (last > 0 or halved),
         at_end=high == last and lrs[high] <= WIDE * lrs[low] and not ended and final == planned - 1,
-        learned=level - bottom > max(SIGNIFICANT * noise, 1e-6 * abs(level)),
+        learned=start - bottom > max(SIGNIFICANT * noise, 1e-6 * abs(level)),
+        rises=float(seen[0]) - level > SIGNIFICANT * scatter,
+        rose=ended or float(seen[-1]) - start > SIGNIFICANT * noise,
     )
+
+
+def _scatter(measured: RoundResult) -> float:
+    """Standard deviation of a single reading, the mean over the seeds; 0 where a rate has only one."""
+    known = [
+        deviation(np.array(losses))
+        for track in measured.tracks
+        for losses in track.losses
+        if len(losses) > 2 and all(map(math.isfinite, losses))
+    ]
+    return float(np.median(known)) / math.sqrt(len(measured.tracks)) if known else 0.0
 
 
 def _median_of_three(values: Floats) -> Floats:

@@ -72,8 +72,9 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
     said, line = "no learning rate suggested", ""
     if suggestion is not None:
         said = f"suggested {rate_text(suggestion.lr)}"
-        line = f"The bracket, {_bracket_text(suggestion)}, is green in the last round."
-    groups = _round_panels(rounds, suggestion, width, name="Round", said=said)
+        where = "the last round" if answer.round in (None, len(rounds)) else f"round {answer.round}"
+        line = f"The bracket, {_bracket_text(suggestion)}, is green in {where}."
+    groups = _round_panels(rounds, answer.round, suggestion, width, name="Round", said=said)
     panels = [panel for group in groups for panel in group]
     rows = groups if side_by_side else _in_rows(panels, columns)
     return _page(rows, answer, title, line)
@@ -94,15 +95,16 @@ def repeats_page(
     columns = max(1, min(max(map(len, known), default=1), _COLUMNS))
     width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
     rows: list[list[Panel]] = []
-    for seed, lr, rounds in zip(repeats.seeds, repeats.lrs, known, strict=True):
-        said = "alone: no answer" if lr is None else f"alone: {rate_text(lr)}"
-        groups = _round_panels(rounds, answer.suggestion, width, name=f"Seed {seed}, round", said=said)
+    for seed, alone, rounds in zip(repeats.seeds, repeats.answers, known, strict=True):
+        lr, together = alone.suggestion, answer.suggestion
+        said = "alone: no answer" if lr is None else f"alone: {rate_text(lr.lr)}"
+        groups = _round_panels(rounds, alone.round, together, width, name=f"Seed {seed}, round", said=said)
         rows += _in_rows([panel for group in groups for panel in group], columns)
     together = answer.suggestion
     line = ""
     if together is not None:
         line = f"The line is what the sweeps suggest together, {rate_text(together.lr)}; its bracket, "
-        line += f"{_bracket_text(together)}, is green in the last rounds."
+        line += f"{_bracket_text(together)}, is green in the rounds that their answers are read from."
     return _page(rows, answer, title, line)
 
 
@@ -117,17 +119,18 @@ def _measured(rounds: Sequence[Sequence[RoundResult]]) -> list[Sequence[RoundRes
 
 def _round_panels(
     rounds: Sequence[Sequence[RoundResult]],
+    read: int | None,
     suggestion: Suggestion | None,
     width: float,
     *,
     name: str,
     said: str,
 ) -> list[list[Panel]]:
-    """The panels of each round; `said` stands above those of the last."""
+    """The panels of each round; `said` stands above those of the one that is read, or else of the last."""
     groups = []
     for i, kinds in enumerate(rounds):
-        last = i == len(rounds) - 1
-        following = None if last else rounds[i + 1][-1].plan.span
+        answers, last = i + 1 == (read or len(rounds)), i == len(rounds) - 1
+        following = None if answers or last else rounds[i + 1][-1].plan.span  # one line holds either
         y = _loss_axis(kinds)
         groups.append(
             [
@@ -138,7 +141,7 @@ def _round_panels(
                     y,
                     width,
                     following=following,
-                    said=said if last else None,
+                    said=said if answers else None,
                 )
                 for measured in kinds
             ]
@@ -175,7 +178,7 @@ def round_panel(
         y: The axis of the loss.
         width: Of the panel in inches.
         following: The first and the last rate of the next round, or None.
-        said: The answer, which stands above the last round; None above the others.
+        said: The answer, which stands above the round that it is read from; None above the others.
     """
     span = measured.plan.span
     x = _rate_axis(*span, width)
@@ -221,7 +224,7 @@ def round_panel(
 
 
 def _bracket(suggestion: Suggestion, x: Axis) -> list[Layer]:
-    """As much of the bracket as lies in the last round; of several sweeps it may lie elsewhere."""
+    """As much of the bracket as lies in a round; of several sweeps it may lie elsewhere."""
     low = max(math.log10(suggestion.low), x.limits[0])
     high = min(math.log10(suggestion.high), x.limits[1])
     return [Span("x", low, high)] if low < high else []

@@ -107,7 +107,7 @@ def refine_lines(
         for number, measured in enumerate(rounds, start=1):
             cells = [f"{seeds[i]}"] if seeds else []
             cells += [*_cells(number, measured), *([_spread(measured)] if spread else [])]
-            rows.append(Row(cells, style="green" if number == len(rounds) else ""))
+            rows.append(Row(cells, style="green" if number == (answer.round or len(rounds)) else ""))
             if not seeds:  # of several sweeps too much, and told on the way
                 said += [Paragraph(f"Round {number}. {sentence}") for sentence in _about(measured)]
     return answer_lines(

@@ -57,12 +57,18 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
     if seen is None:
         if not math.isfinite(last.level):
             return None
-        return _lower(first_lr, iterations, f"The loss was not finite at {rate_text(first_lr)} already")
+        why = f"The loss was not finite at {rate_text(first_lr)} already"
+        return _lower(first_lr, iterations, why)
     if not seen.learned:
         if last.plan.kind == "closing":
             return _wider(last, "no rate of it lowered the loss", iterations) if len(rounds) == 1 else None
-        if last.status is Status.NONFINITE or seen.high < last_lr:
-            return _lower(first_lr, iterations, "The loss never fell before it rose")
+        if seen.rises:
+            return _lower(first_lr, iterations, "The loss rose from the first rate on")
+        if not all(map(_fruitless, rounds)):
+            why = f"No rate from {rate_text(first_lr)} on lowered the loss, as smaller ones did"
+            return _lower(first_lr, iterations, why)
+        if seen.rose:
+            return None  # the smaller rates moved nothing, and still smaller ones will not
         return _higher(last_lr, iterations, f"No rate up to {rate_text(last_lr)} moved the loss")
     if last.plan.kind == "closing":
         # An earlier round has seen the turn; a rate that the user named may be off by more.
@@ -76,7 +82,10 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
             )
         return _finer(last, seen, iterations)
     if seen.at_end:
-        return _higher(last_lr, iterations, f"The loss was still falling at {rate_text(last_lr)}")
+        why = f"The loss was still falling at {rate_text(last_lr)}"
+        if any(_fruitless(each) and each.plan.span[0] >= last_lr for each in rounds):
+            return _closing(seen.lowest, iterations, f"{why}, and no higher rate lowered it")
+        return _higher(last_lr, iterations, why)
     if seen.at_start:
         return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {rate_text(first_lr)}")
     if last.plan.kind != "fine" and seen.high > WIDE * seen.low and seen.beyond > seen.falling:
@@ -89,12 +98,18 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
             "finer step.",
             "fine",
         )
-    centre = float(nearest(exact(seen.lowest)))
-    return RoundPlan(
-        around(seen.lowest, iterations),
-        f"The loss turned at about {rate_text(seen.lowest)}: close in around {rate_text(centre)}.",
-        "closing",
-    )
+    return _closing(seen.lowest, iterations, f"The loss turned at about {rate_text(seen.lowest)}")
+
+
+def _closing(lr: float, iterations: int, why: str) -> RoundPlan:
+    centre = float(nearest(exact(lr)))
+    return RoundPlan(around(lr, iterations), f"{why}: close in around {rate_text(centre)}.", "closing")
+
+
+def _fruitless(measured: RoundResult) -> bool:
+    """Whether no rate of a round lowered the loss."""
+    seen = valley(measured)
+    return seen is None or not seen.learned
 
 
 def _wider(named: RoundResult, why: str, iterations: int) -> RoundPlan | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -35,18 +35,21 @@ class RefineVerdict:
         suggestion: The rate, its bracket and why; None where there is none.
         rules: The lowest point of the last round, and the safer value.
         verdict: What the rounds show, in plain language.
+        round: The round that it is read from, counted from 1; None where there is none.
     """
 
     suggestion: Suggestion | None
     rules: dict[str, float | None]
     verdict: str
+    round: int | None = None
 
 
 def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> RefineVerdict:
-    """The answer of the last round: a smaller value than its lowest point, the safer one.
+    """The answer of the last round that has one: a smaller value than its lowest point, the safer one.
 
     Half a step of the table below the lowest point (0.75 for 0.8), but no rate at which the loss was still
-    falling.
+    falling. Where the last round shows none, as it begins anew and may be too short to learn anything, or
+    lies too high, an earlier one does.
     """
     nothing: dict[str, float | None] = {"lowest": None, RULE: None}
     if interrupted or not rounds or rounds[-1].status is Status.INTERRUPTED:
@@ -54,6 +57,20 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
         if rounds and len(rounds[-1].lrs):
             reached = f" in round {len(rounds)}, at a rate of {rate_text(rounds[-1].lrs[-1])}"
         return RefineVerdict(None, nothing, f"Interrupted{reached}: too early to read a rate from it.")
+    answer = _of_last(rounds)
+    if answer.suggestion is not None:
+        return answer
+    earlier = (_of_last(rounds[:count]) for count in range(len(rounds) - 1, 0, -1))
+    found = next((each for each in earlier if each.suggestion is not None), None)
+    if found is None:
+        return answer
+    instead = f"The answer is that of round {found.round}, for a later one has none. {answer.verdict}"
+    return replace(found, verdict=f"{found.verdict} {instead}")
+
+
+def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
+    """What the last round says."""
+    nothing: dict[str, float | None] = {"lowest": None, RULE: None}
     last = rounds[-1]
     first_lr, last_lr = last.plan.span
     whole = last.lrs[last.whole]
@@ -107,10 +124,10 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
     reason += " It is meant for training at a constant rate."
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
-    return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last, first_lr)}")
+    return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last)}", len(rounds))
 
 
-def _told(seen: Minimum, last: RoundResult, first_lr: float) -> str:
+def _told(seen: Minimum, last: RoundResult) -> str:
     said = (
         f"was lowest at {rate_text(seen.lowest)}, with a loss of {seen.loss:.3g}, "
         f"{last.level:.3g} at the start"

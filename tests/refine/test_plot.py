@@ -65,6 +65,16 @@ def test_a_next_round_that_lies_elsewhere_is_named_and_nothing_is_shaded():
     assert texts(first)[1] == "next, 0.01 to 0.1"
 
 
+def test_the_answer_stands_above_the_round_that_it_is_read_from():
+    flat = RoundResult(FINE, (SeedResult(1.0, tuple((1.0,) * n for _, _, n in rungs(FINE.segments))),))
+    rounds = [ROUNDS[0], flat]
+    answer = conclude(rounds)
+    page = rounds_page([[each] for each in rounds], answer, "what is trained")
+    assert [texts(panel)[1:] for panel in page.panels] == [[f"suggested {answer.suggestion.lr:g}"], []]
+    assert page.note.endswith("is green in round 1.")
+    assert_readable(page)
+
+
 def test_why_nothing_is_suggested_stands_in_the_picture():
     none = RefineVerdict(None, {}, "It never fell. " * 20)
     page = rounds_page([[each] for each in ROUNDS], none, "what is trained")
@@ -180,8 +190,8 @@ def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers()
     assert texts(alone) == ["Seed 5, round 1: 0.1 to 0.9", "alone: no answer"]
     assert all(of(panel, Marker) for panel in page.panels)
     assert page.note == (
-        "The line is what the sweeps suggest together, 0.74; its bracket, 0.74 to 0.76, is green in the last "
-        "rounds."
+        "The line is what the sweeps suggest together, 0.74; its bracket, 0.74 to 0.76, is green in the "
+        "rounds that their answers are read from."
     )
 
 

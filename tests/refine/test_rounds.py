@@ -89,6 +89,68 @@ def test_a_loss_that_no_rate_moves_is_followed_above():
     assert "No rate up to 1.1 moved the loss" in plan.reason
 
 
+def noisy(rng, loss_at):
+    """A round of single batches: every iteration has noise of its own, and so has the level."""
+    losses = tuple(
+        tuple(loss_at(lr) + 0.01 * rng.standard_normal(iterations)) for _, lr, iterations in rungs(table())
+    )
+    return RoundResult(FIRST, (SeedResult(LEVEL + 0.01 * rng.standard_normal(), losses),))
+
+
+def test_a_plateau_ends_the_search_and_is_not_followed_to_ever_smaller_rates():
+    rng = np.random.default_rng(0)
+    ended = 0
+    for _ in range(100):
+        rounds = [noisy(rng, lambda lr: LEVEL if lr < 0.5 else LEVEL + lr)]
+        plan = next_round(rounds, iterations=10)
+        ended += plan is None
+        assert plan is None or plan.span[0] >= 1e-4
+    assert ended >= 98
+    answer = conclude(rounds)
+    assert answer.suggestion is None
+    assert "lowered the loss by more than its noise. Hold each rate longer" in answer.verdict
+
+
+@pytest.mark.parametrize("above", [LEVEL, 2 * LEVEL, math.nan])
+def test_rates_above_which_nothing_lowered_the_loss_are_not_tried_again(above):
+    def loss(lr):
+        return LEVEL * (1 - 0.4 * lr) if lr < 2.5 else above
+
+    def measure(plan):
+        status = Status.NONFINITE if plan.span[1] > 2.5 and math.isnan(above) else Status.COMPLETED
+        return measured(plan, loss, status=status)
+
+    first = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3), Segment.of(1, 2, 1, 3)), "")
+    rounds = list(run_rounds(measure, [first], limit=None, iterations=10))[-1]
+    assert [each.plan.span for each in rounds] == [(0.1, 2), (3, 30), (0.03, 3), (1, 3)]
+    assert 2.3 <= conclude(rounds).suggestion.lr <= 2.4
+
+
+def test_a_loss_still_falling_below_rates_that_lowered_nothing_is_closed_in_on():
+    one = measured(FIRST, lambda lr: LEVEL * (1 - 0.8 * lr))
+    two = measured(next_round([one], iterations=10), lambda lr: 2 * LEVEL)
+    three = measured(next_round([one, two], iterations=10), lambda lr: LEVEL * (1 - 0.4 * lr))
+    assert [each.plan.span for each in (two, three)] == [(2, 20), (0.02, 2)]
+    plan = next_round([one, two, three], iterations=10)
+    assert plan.reason == (
+        "The loss was still falling at 2, and no higher rate lowered it: close in around 2."
+    )
+
+
+def test_where_the_last_round_shows_nothing_an_earlier_one_answers_and_it_is_said():
+    one = measured(FIRST, falls_until(0.03))
+    closing = next_round([one], iterations=10)
+    rounds = [one, measured(closing, lambda lr: LEVEL)]
+    answer = conclude(rounds)
+    assert answer.suggestion == conclude([one]).suggestion
+    assert answer.round == 1
+    assert answer.verdict.startswith("Round 1 was lowest at 0.03, with a loss of 0.01, 0.1 at the start")
+    assert (
+        "The answer is that of round 1, for a later one has none. Round 2: no rate from 0.02 to 0.04 lowered"
+    ) in answer.verdict
+    assert conclude([one, one]).round == 2
+
+
 def test_a_loss_that_is_not_finite_at_the_first_rate_is_followed_below():
     plan = next_round([measured(FIRST, lambda lr: math.nan, status=Status.NONFINITE)], iterations=10)
     assert plan.span == (1e-6, 1e-4)
