@@ -80,10 +80,10 @@ def rounded(lr: float) -> float:
 
 
 def rate_text(value: float, digits: int = 3) -> str:
-    """Spells a learning rate: `0.0123`, `1e-5`, `10`; Python reads every spelling back.
+    """Spells a learning rate, or a loss: `0.0123`, `1e-5`, `10`; Python reads every spelling back.
 
     Args:
-        value: The rate.
+        value: The number.
         digits: Significant digits.
 
     Returns:

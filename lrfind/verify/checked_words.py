@@ -11,6 +11,9 @@ from lrfind.verify.rate_words import IN_DOUBT, NO_SPREAD
 if TYPE_CHECKING:
     from lrfind.verify.rate_words import RateWords
 
+_LEAST = 0.001
+"""Share of the drop below which a difference is nothing to speak of."""
+
 
 def whether_it_holds(words: RateWords, best: int) -> str:
     """Whether the checked rate holds.
@@ -27,7 +30,7 @@ def whether_it_holds(words: RateWords, best: int) -> str:
     if judged.holds is None and judged.seeds[checked] and ahead is not None:
         return (
             f"{name} is not judged: {ended}{words.when(checked)}, and {rate_text(ahead[0])} was lower "
-            f"already, at {ahead[1]:.3g}, when the budget was spent; {more}"
+            f"already, at {rate_text(ahead[1])}, when the budget was spent; {more}"
         )
     if judged.holds is None:
         return (
@@ -57,7 +60,8 @@ def _no_better(words: RateWords) -> str:
     gap, margin = float(judged.worse_by[checked]), judged.margin
     if not gap >= 0:  # or not known: they have no seed in common
         return f"and {words.names[best]}, which was trained on more seeds, is not clearly better."
-    said = f"and the best of the others, {words.names[best]}, is better by {gap:.1%} of the drop"
+    share = f"{gap:.1%}" if gap >= _LEAST else f"less than {_LEAST:.1%}"
+    said = f"and the best of the others, {words.names[best]}, is better by {share} of the drop"
     if judged.doubtful:
         return f"{said}{IN_DOUBT}"
     if words.has_no_spread(checked, best):

@@ -25,6 +25,7 @@ from lrfind.plotting.panel import (
     above,
 )
 from lrfind.suggestion import rate_text
+from lrfind.training.baseline import HARDLY
 from lrfind.verify.candidates import Role
 from lrfind.verify.rate_colours import rate_colours
 from lrfind.verify.report import ROLE_WORDS, roles_text
@@ -116,7 +117,8 @@ def held_out_axis(trials: Trials) -> Axis:
     else:
         low = min(float(known.min(initial=start)), start)
         # All of the drop would leave no room to tell good rates from one another.
-        near = low + _NEAR * (start - low) if low < start else ceiling_of(start, known)
+        learnt = start - low > HARDLY * abs(start)
+        near = low + _NEAR * (start - low) if learnt else ceiling_of(start, known)
         high = min(max(float(known.max(initial=low)), low + _LEAST * (start - low)), near)
     return linear_axis(low, high, "held-out loss at the end", intervals=5)
 

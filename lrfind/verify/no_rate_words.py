@@ -39,14 +39,15 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
     judged, trials, checked = words.judged, words.trials, words.judged.checked
     steps, ahead, blind = counted(trials.num_steps, "step"), trials.ahead, judged.blind
     before, least = "the held-out loss before training", min(judged.start, blind)
-    numbers = f"{judged.start:.4g}"
+    numbers = f"{rate_text(judged.start, 4)}"
     if blind < judged.start:
         before += ", and that of answers that do not look at the inputs"
-        numbers += f" and {blind:.4g}"
+        numbers += f" and {rate_text(blind, 4)}"
     if ahead is not None and least - ahead[1] > HARDLY * abs(least):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
-            f"{judged.start:.3g} to {ahead[1]:.3g} when the budget was spent: raise verify.budget."
+            f"{rate_text(judged.start)} to {rate_text(ahead[1])} when the budget was spent: raise "
+            "verify.budget."
         )
     who = f"none of {many} came" if len(words.names) > 1 else f"{words.names[0]} did not come"
     lost = f" {words.names[checked]} {words.ended(checked)}." if judged.diverged[checked] else ""
@@ -56,9 +57,9 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
             "learning takes longer"
         )
+    numbers += f"; {rate_text(judged.start - judged.drop, 4)} at best"
     return (
-        f"Nothing was learnt at any rate tried: within {steps} {who} 1% below {before} ({numbers}; "
-        f"{judged.start - judged.drop:.4g} at best).{lost} {longer}; else see whether the labels belong to "
-        "the inputs, and whether the optimizer moves what the loss comes from. A model that is trained "
-        "already has nowhere to fall."
+        f"Nothing was learnt at any rate tried: within {steps} {who} {HARDLY:.0%} below {before} "
+        f"({numbers}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the "
+        "optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lrfind.suggestion import rate_text
 from lrfind.verify.rate_words import IN_DOUBT
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def refusal(words: RateWords) -> str | None:
     if best is None:
         return f"{said}, and no other rate that was tried can be recommended in its place."
     there = words.names[best]
-    said += f", and {there} ends at {judged.means[best]:.3g}{words.gap(pinned, best, 'worse')}"
+    said += f", and {there} ends at {rate_text(judged.means[best])}{words.gap(pinned, best, 'worse')}"
     return f"{said}. Pin {there} instead."
 
 

@@ -12,7 +12,7 @@ from lrfind.plotting.panel import DOTTED, GREEN, Band, Line, Points, Shape
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.verify.ends_plot import GREY, HEIGHT, MARGIN, WIDTH, answer, ends_panel, held_out_axis, start_of
-from lrfind.verify.plan import CONSTANT, horizon_text
+from lrfind.verify.plan import CONSTANT
 from lrfind.verify.rate_colours import rate_colours
 from lrfind.verify.report import roles_text
 from lrfind.verify.search_plot import search_panel
@@ -49,7 +49,7 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
     if trials is None:
         return Page(title, (), note="Interrupted before the first run: no rate was trained.")
     if trials.schedule != CONSTANT:
-        title += f", {counted(trials.num_steps, 'step')} {horizon_text(trials.schedule)}"
+        title += f", {counted(trials.num_steps, 'step')} of {trials.schedule}"
     whole, entries, note = column_width(1, 0.0, left=_LEFT, right=MARGIN), _rates(trials, judgement), ""
     wide = [training_panel(trials, width=whole, height=HEIGHT)]
     if trials.moves:
@@ -90,7 +90,7 @@ def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
     if start is not None:
         looks = Line(_NOTHING, _NOTHING, GREY, dash=DOTTED)
         place = "" if start <= highest else " (above)"
-        entries.append(Entry(f"held-out loss before training: {start:.3g}{place}", looks))
+        entries.append(Entry(f"held-out loss before training: {rate_text(start)}{place}", looks))
     if (trials.finals[np.isfinite(trials.finals)] > highest).any():
         entries.append(Entry("above the frame", Points(_NOTHING, _NOTHING, GREY, shape=Shape.UP, size=6.0)))
     if judgement is not None and judgement.recommended is not None:
@@ -111,5 +111,5 @@ def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> st
         seeds = int(judgement.seeds[rate])
         ended = "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
     else:
-        ended = f"ends at {judgement.means[rate]:.3g}"
+        ended = f"ends at {rate_text(judgement.means[rate])}"
     return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose)}: {ended}"

@@ -56,7 +56,7 @@ class RateWords:
                 f"{'' if trials.is_left(index) else ', far behind the best'}"
             )
         if times == 0:
-            return f"ends at a held-out loss of {judged.means[index]:.3g}"
+            return f"ends at a held-out loss of {rate_text(judged.means[index])}"
         return "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
 
     def when(self, index: int) -> str:
@@ -68,7 +68,7 @@ class RateWords:
         seeds = f"mean over {count} seeds" if count > 1 else "one seed"
         return (
             f" {'within' if judged.diverged[index] else 'after'} {counted(trials.num_steps, 'step')} "
-            f"{horizon_text(trials.schedule)} ({seeds}; {judged.start:.3g} before training)"
+            f"{horizon_text(trials.schedule)} ({seeds}; {rate_text(judged.start)} before training)"
         )
 
     def gap(self, one: int, other: int, word: str) -> str:

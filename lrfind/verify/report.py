@@ -221,7 +221,7 @@ def _table(trials: Trials, judgement: Judgement) -> Table:
         Column("worse by", rank=2): [_known(share, ".1%") for share in judgement.worse_by.tolist()],
         Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
     }
-    before = {"held-out loss": f"{judgement.start:.4g}", "rate": "before training"}
+    before = {"held-out loss": rate_text(judgement.start, 4), "rate": "before training"}
     shown = {column: cells for column, cells in columns.items() if any(cells)}
     rows = [
         Row([cells[rate] for cells in shown.values()], chosen=rate == judgement.recommended) for rate in rates
@@ -237,4 +237,4 @@ def _known(number: float, spelling: str) -> str:
 def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:
     if not judgement.seeds[rate]:
         return trials.short(rate)
-    return "diverged" if judgement.diverged[rate] else f"{judgement.means[rate]:.4g}"
+    return "diverged" if judgement.diverged[rate] else rate_text(judgement.means[rate], 4)

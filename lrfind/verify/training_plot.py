@@ -46,8 +46,8 @@ def training_panel(trials: Trials, *, width: float, height: float) -> Panel:
     layers: list[Layer] = []
     shown: list[Floats] = []
     for rate, colour in enumerate(rate_colours(trials)):
-        curves = _curves(trials, rate, cliff)
-        shown += [curve for curve in curves if len(curve)]
+        curves = [curve for curve in _curves(trials, rate, cliff) if len(curve)]  # of the seeds it ran on
+        shown += curves
         layers += [Line(_steps(curve), curve, colour, width=0.5, opacity=0.4) for curve in curves]
         shortest = min((len(curve) for curve in curves), default=0)
         mean = np.mean([curve[:shortest] for curve in curves], axis=0) if shortest else _NOTHING

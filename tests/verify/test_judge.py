@@ -320,6 +320,15 @@ def test_a_rate_that_ends_lower_on_its_seeds_than_one_of_more_seeds_is_not_told_
     assert "and 0.3, which was trained on more seeds, is not clearly better." in said.verdict
 
 
+def test_losses_are_spelled_in_plain_numbers_and_a_gap_of_nothing_in_words():
+    said = told([[8415.2, 9551.0, 39000.0]] * 2, start=42412.0)
+    assert "0.1 ends at a held-out loss of 9550 after 4 steps" in said.verdict
+    assert "42400 before training" in said.suggestion.reason
+    tiny = told([[1.58e-5, 2.1e-5, 0.9]])
+    assert "a held-out loss of 2.1e-5" in tiny.verdict
+    assert "0.0333, is better by less than 0.1% of the drop, which" in tiny.verdict
+
+
 def test_the_schedule_is_told():
     said = told([[0.3, 0.2, 0.9]] * 3, schedule="one_cycle")
     assert "after 4 steps of one_cycle with the rate as its peak (mean over 3 seeds" in said.verdict

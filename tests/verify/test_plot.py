@@ -68,7 +68,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     page = verify_page(THREE, judged(THREE), "what is trained")
     assert page.title == "what is trained"
     along = verify_page(dataclasses.replace(THREE, schedule="cosine"), judged(THREE), "what is trained").title
-    assert along == f"what is trained, {STEPS} steps of cosine with the rate as its peak"
+    assert along == f"what is trained, {STEPS} steps of cosine"
     training, ends = page.panels
     assert [placed.entry.text for placed in page.entries] == [
         "0.01, searched: ends at 1.45",
@@ -105,6 +105,10 @@ def test_where_nothing_was_learnt_the_loss_before_training_is_in_the_frame():
     page = verify_page(measured, judged(measured), "")
     (start,) = of(page.panels[1], Marker)
     assert (start.along, start.at) == ("y", 2.0)
+    hardly = trials([[2.1, 1.99, 2.05, 2.2]])  # a share of so small a drop is no scale
+    low, high = verify_page(hardly, judged(hardly), "").panels[1].y.limits
+    assert low < 1.99
+    assert high > 2.1
     assert "held-out loss before training: 2" in [placed.entry.text for placed in page.entries]
 
 
@@ -132,6 +136,15 @@ def test_every_line_starts_at_the_first_loss_of_its_run():
         trial.losses[:, 0] = 2.0 + 0.1 * trial.seed
     lines = of(verify_page(measured, judged(measured), "").panels[0], Line)
     assert [line.y[0] for line in lines] == pytest.approx([2.5, 2.6, 2.55] * 4)
+
+
+def test_a_rate_of_one_seed_of_two_has_a_mean_of_that_one():
+    measured = trials([[1.5, 0.5, 0.2, 0.3], [1.4, NAN, 0.3, 0.4]])
+    measured.seeds[1].losses[1] = NAN
+    measured.seeds[1].steps_taken[1] = 0
+    lines = of(verify_page(measured, judged(measured), "").panels[0], Line)
+    assert [len(line.y) for line in lines] == [STEPS] * 11
+    assert lines[4].y == pytest.approx(lines[3].y)
 
 
 def test_a_run_that_diverged_ends_at_its_last_finite_loss_and_is_marked_at_the_upper_edge():
