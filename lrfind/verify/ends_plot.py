@@ -119,7 +119,8 @@ def held_out_axis(trials: Trials) -> Axis:
         # All of the drop would leave no room to tell good rates from one another.
         learnt = start - low > HARDLY * abs(start)
         near = low + _NEAR * (start - low) if learnt else ceiling_of(start, known)
-        high = min(max(float(known.max(initial=low)), low + _LEAST * (start - low)), near)
+        highest = float(known.max(initial=low if learnt else start))
+        high = min(max(highest, low + _LEAST * (start - low)), near)
     return linear_axis(low, high, "held-out loss at the end", intervals=5)
 
 

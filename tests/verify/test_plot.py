@@ -109,6 +109,8 @@ def test_where_nothing_was_learnt_the_loss_before_training_is_in_the_frame():
     low, high = verify_page(hardly, judged(hardly), "").panels[1].y.limits
     assert low < 1.99
     assert high > 2.1
+    less = trials([[1.999, 1.99, 1.995, 1.998]])
+    assert of(verify_page(less, judged(less), "").panels[1], Marker)
     assert "held-out loss before training: 2" in [placed.entry.text for placed in page.entries]
 
 
