@@ -89,7 +89,9 @@ def work_of(model: nn.Module, data: Data, batch_size: int) -> float:
     if example is None:
         return least
     try:
-        counted = operations(_without_numbers(model), example.expand(batch_size, *example.shape))
+        # A compiled model would be compiled for it anew.
+        plain = getattr(model, "_orig_mod", model)
+        counted = operations(_without_numbers(plain), example.expand(batch_size, *example.shape))
     except Exception:  # whatever a model of the user's does with inputs that hold nothing
         return least
     return float(counted)

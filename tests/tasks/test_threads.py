@@ -51,6 +51,14 @@ def test_a_dense_layer_has_two_operations_a_weight_and_sample():
     assert work_of(nn.Linear(5, 7), TABLE, 32) == 2 * 32 * 5 * 7
 
 
+def test_a_compiled_model_is_counted_without_being_compiled():
+    def refused(graph, inputs):
+        raise AssertionError("it was compiled")
+
+    layer = nn.Conv2d(3, 4, 3, padding=1)
+    assert work_of(torch.compile(layer, backend=refused), PICTURES, 16) == work_of(layer, PICTURES, 16)
+
+
 def test_a_convolution_has_two_operations_a_weight_and_place():
     layer = nn.Conv2d(3, 4, 3, padding=1)
     assert work_of(layer, PICTURES, 16) == 2 * 16 * (8 * 8) * (4 * 3 * 3 * 3)
