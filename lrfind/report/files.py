@@ -28,6 +28,9 @@ _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 PART = ".lrfind-{pid}-{token}.part"
 """Name of a file that is being written, by which process."""
 
+RUN_DIRECTORY = "hydra.run.dir=FOLDER"
+"""How the folder of the results is chosen."""
+
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _REASONS = {
     errno.EACCES: "permission denied",
@@ -42,17 +45,22 @@ _REASONS = {
 }
 
 
-def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    """Says in one paragraph why `path` cannot be written and what to do about it."""
+def output_error(path: str | os.PathLike[str], error: OSError, *, by: str = RUN_DIRECTORY) -> OutputError:
+    """Says in one paragraph why `path` cannot be written and what to do about it.
+
+    Args:
+        path: Where to.
+        error: What the system says.
+        by: How another folder is chosen on the command line.
+    """
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
     remedy = "Free some space, or choose" if error.errno in _NO_ROOM else "Choose"
     return OutputError(
-        f"{os.fspath(path)} cannot be written: {reason}. {remedy} another folder "
-        "(on the command line: hydra.run.dir=FOLDER)."
+        f"{os.fspath(path)} cannot be written: {reason}. {remedy} another folder (on the command line: {by})."
     )
 
 
-def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
+def write_whole(path: str | os.PathLike[str], content: str | bytes, *, by: str = RUN_DIRECTORY) -> None:
     """Writes a file that a reader sees whole or not at all.
 
     The content goes to a file of a name of its own in the same folder, which then takes the place of
@@ -64,6 +72,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
             it is: somebody else may have put it there. Where `path` is no ordinary file (`/dev/stdout`, a
             pipe), the content is simply written to it.
         content: All of the file.
+        by: How another folder is chosen on the command line.
 
     Raises:
         OutputError: The file cannot be written; the message says why.
@@ -79,7 +88,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes) -> None:
         else:
             replace_file(target.resolve() if of_the_system else target, data)
     except OSError as error:
-        raise output_error(path, error) from error
+        raise output_error(path, error, by=by) from error
 
 
 def replace_file(target: Path, data: bytes, *, mode: int | None = None) -> None:

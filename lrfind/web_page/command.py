@@ -46,7 +46,7 @@ def run(words: list[str]) -> int:
     runs, failures = runs_in(folders), failures_in(folders)
     failed = f" and {counted(len(failures), 'failure')}" if failures else ""
     path = output or (folders[0] if len(folders) == 1 else Path()) / "report.html"
-    write_whole(path, page(runs, failures))
+    write_whole(path, page(runs, failures), by="--output FILE")
     console.note(f"{counted(len(runs), 'run')}{failed} in a page to be opened in a browser.")
     console.write(f"{shortest(path)}\n")
     return 0

@@ -279,7 +279,7 @@ def test_the_command_writes_the_page_beside_the_run_and_says_where(tmp_path, mon
         (["model=cnn"], "takes folders and no overrides such as model=cnn: lrfind report DIR"),
         (["--output"], "wants the path of a file"),
         ([], "no run is below outputs"),
-        (["good", "--output", "nowhere/x/y.html"], "nowhere"),
+        (["good", "--output", "nowhere/x/y.html"], "another folder (on the command line: --output FILE)."),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_a_paragraph(words, said, tmp_path, monkeypatch, capsys):
