@@ -42,7 +42,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.FALLS_TO_END:
         return (
             f"The {what} fell to the end of the ladder ({last_lr}),{_fall_in_words(smoothed)}, and did not "
-            f"turn: the best rate may lie beyond. Raise range.end_lr, {_higher_end(curve)}, until it turns."
+            f"turn: the best rate may lie beyond. Raise range.end_lr {_higher_end(curve)}, until it turns."
         )
     if shape is Shape.FLAT and (highest := _lost_before_read(curve)) is not None:
         return (
@@ -51,7 +51,7 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
         )
     if shape is Shape.FLAT or (shape is Shape.NEVER_FALLS and _hardly_moved(curve, smoothed)):
         return (
-            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr, {_higher_end(curve)}; if it "
+            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr {_higher_end(curve)}; if it "
             "stays flat, the model does not learn from this data (is anything frozen, is the loss connected "
             "to the parameters?)."
         )

@@ -301,7 +301,7 @@ def test_how_far_a_ladder_is_to_go_is_said_by_where_it_ended(end, far):
     for losses in (logistic(0.5), FLAT):
         curve = Curve(LRS * (end / 10), losses, losses, Status.COMPLETED, 100)
         smoothed = smoothed_curve(curve)
-        assert f"Raise range.end_lr, {far}" in verdict(curve, smoothed, shape_of(curve, smoothed))
+        assert f"Raise range.end_lr {far}" in verdict(curve, smoothed, shape_of(curve, smoothed))
 
 
 def test_an_explosion_in_the_steps_that_are_not_read_is_told_of_what_is_read_after_it():
