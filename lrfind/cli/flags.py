@@ -91,6 +91,10 @@ def without_config_key(words: list[str]) -> tuple[list[str], str | None]:
     return kept, given[0] if given else None
 
 
+_PEAK = ("--lr", "schedule")
+"""A flag that a command does not know, and which has a key of that name."""
+
+
 def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[str]:
     """What the flags of a command are short for.
 
@@ -106,7 +110,8 @@ def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[st
     for flag, rate in rates.items():
         owner, key, _ = RATE_FLAGS[flag]
         if command != owner:
-            raise UsageError(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}.")
+            of_this = f"; of {command} it is schedule.lr={rate}" if (flag, command) == _PEAK else ""
+            raise UsageError(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}{of_this}.")
         overrides.append(f"{key}={rate}")
     if tried:
         if command != "schedule":

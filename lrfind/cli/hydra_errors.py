@@ -119,6 +119,12 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
         )
     if folder := re.search(r"Additional config directory '([^']*)' not found", str(error)):
         return ConfigError(f"--config-dir: there is no folder {folder[1]}. Give the folder of the configs.")
+    nothing = [word for word in arguments if re.fullmatch(r"[a-z/_]+=(null|None|~)", word)]
+    if nothing and "Config group override must be" in str(error):
+        group = nothing[0].partition("=")[0]
+        return ConfigError(
+            f"{nothing[0]}: {group} cannot be left out, give one of its options, {group}=NAME."
+        )
     return ConfigError(_one_line(error))
 
 

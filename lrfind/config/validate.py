@@ -77,7 +77,7 @@ def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: lis
             if isinstance(value, dict):
                 arguments[name] = _built(hint, value, f"{dotted}.", problems)
             else:
-                problems.append(f"{dotted} must be a group of keys, got {value!r}.")
+                problems.append(_no_group(dotted, hint, value))
             continue
         try:
             arguments[name] = _converted(hint, value)
@@ -93,6 +93,13 @@ def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: lis
         for key in (f"{prefix}{name}" for name in sorted(needed - values.keys()))
     ]
     return None if problems else schema(**arguments)
+
+
+def _no_group(key: str, schema: type[Any], value: Any) -> str:
+    """What is said of a value in the place of a group of keys."""
+    first = next((field.name for field in dataclasses.fields(schema)), None)
+    such = f", such as {key}.{first}=VALUE" if first else ""
+    return f"{key} must be a group of keys{such}, got {'null' if value is None else repr(value)}."
 
 
 def _converted(hint: Any, value: Any) -> Any:

@@ -56,6 +56,8 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("optimizer=SGD", "Did you mean sgd?"),
         ("model=resnet", "Did you mean resnet50 or resnet18?"),
         ("model=vit", "Others by their name there: model=torchvision model.name=NAME,"),
+        ("model=null", "model=null: model cannot be left out, give one of its options, model=NAME."),
+        ("schedule --lr 0.1", "type lrfind verify --lr 0.1; of schedule it is schedule.lr=0.1."),
         ("loss=mse", "Did you mean criterion?"),
         ("gpu=0", "Did you mean device?"),
         ("device=gpu", "device must be auto, cpu, cuda, cuda:N or mps, got 'gpu'."),
