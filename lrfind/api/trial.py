@@ -77,6 +77,24 @@ class TrialResult(Result):
         """Which policy ended lowest, and whether by more than the spread of the seeds."""
         return in_arguments(self.tried.verdict)
 
+    def apply(self, optimizer: Optimizer | Sequence[Optimizer]) -> float:
+        """Refuses: a policy has a rate for every step, which a scheduler sets.
+
+        Args:
+            optimizer: As for the other results.
+
+        Raises:
+            UserError: Always; the message says what follows the best policy.
+        """
+        del optimizer
+        said = "apply() sets one rate, and a trial compares schedules, which have one for every step"
+        if self.best is None:
+            raise UserError(f"{said}; none of them was best. {self.verdict}")
+        raise UserError(
+            f"{said}: lrfind.policies.scheduler(optimizer, schedule) follows one in a training of yours, and "
+            f"of those given the one of {self.best} ended lowest."
+        )
+
     def _page(self) -> Page:
         from lrfind.schedule.trial_plot import trial_page
 

@@ -64,7 +64,7 @@ class Peak:
         said = f"{self.source} ({bracket})"
         unnamed = [policy.value for policy in policies if policy in _RISING and policy not in self.named]
         if unnamed:
-            said += f"; no peak of {listed(unnamed, 'or')} was measured for it"
+            said += f"; no peak of {listed(unnamed, 'or')} was measured for it: {rate_text(found.lr)} is used"
         return said
 
 
@@ -125,8 +125,8 @@ def _of_earlier(earlier: Earlier, config: ScheduleConfig, observer: Observer) ->
     found = earlier.suggestion
     if found is None:
         raise ConfigError(
-            f"schedule.from: the run of {earlier.path} suggests no learning rate. {earlier.verdict} Give a "
-            "rate of your own, schedule.lr=LR."
+            f"schedule.from: the run of {earlier.path} suggests no learning rate; its record says why. Give "
+            "a rate of your own, schedule.lr=LR, or a run that suggests one."
         )
     trained = f" for {earlier.task}" if earlier.task else ""
     reason = f"Taken from {earlier.path}. {found.reason}"

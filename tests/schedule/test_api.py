@@ -47,6 +47,17 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
     assert "best='fixed'" in repr(found)
 
 
+def test_a_trial_has_no_rate_to_apply_and_says_what_follows_a_schedule():
+    _, found = on_bowl(planned("fixed", "linear"), readings=1)
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=0.1)
+    with pytest.raises(UserError, match=r"policies\.scheduler\(optimizer, schedule\) .* the one of fixed"):
+        found.apply(optimizer)
+    _, nothing = on_bowl(planned("fixed", "linear", lr=1e-9), readings=1)
+    with pytest.raises(UserError, match=r"none of them was best\. Nothing was learnt in 20 steps"):
+        nothing.apply(optimizer)
+    assert optimizer.param_groups[0]["lr"] == 0.1
+
+
 def test_batches_are_of_the_size_that_is_given():
     seen = set()
 

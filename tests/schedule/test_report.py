@@ -75,7 +75,7 @@ def test_the_screen_names_each_peak_that_is_another_and_says_which_has_none():
     assert (peak.lr, peak.low, peak.high) == (0.8, 0.6, 1.0)
     assert peak.reason.startswith("2 times the suggestion of 0.4 for a constant rate")
     assert Peak(found, "suggested by x").origin(policies) == (
-        "suggested by x (bracket 0.3 to 0.5); no peak of cosine or one_cycle was measured for it"
+        "suggested by x (bracket 0.3 to 0.5); no peak of cosine or one_cycle was measured for it: 0.4 is used"
     )
     assert Peak(GIVEN).origin(policies) == ""
 
