@@ -24,6 +24,9 @@ AS_GOOD = 0.05
 WIDE = 2.0
 """Rates that differ by more than this factor and are equally good do not locate a turn."""
 
+SLIGHT = 0.1
+"""Share of the level below which a fall is slight."""
+
 SIGNIFICANT = 4.0
 """Standard deviations of the noise that make a fall."""
 
@@ -42,6 +45,7 @@ class Minimum:
         at_start: Whether the first rate of the round is the lowest.
         at_end: Whether the last planned rate was as good as the lowest, and only those just before it were.
         learned: Whether the loss fell at all, by more than its noise.
+        slight: Whether it fell by little: on a plateau smaller rates show no more.
         rises: Whether it stood above the start from the first rate on.
         rose: Whether it stood there at the last one, or was no longer finite.
     """
@@ -55,6 +59,7 @@ class Minimum:
     at_start: bool
     at_end: bool
     learned: bool
+    slight: bool
     rises: bool
     rose: bool
 
@@ -114,6 +119,7 @@ def valley(measured: RoundResult) -> Minimum | None:
         at_start=float(lrs[lowest]) == float(every[0]) and (last > 0 or halved),
         at_end=high == last and lrs[high] <= WIDE * lrs[low] and not ended and final == planned - 1,
         learned=start - bottom > max(SIGNIFICANT * noise, 1e-6 * abs(level)),
+        slight=start - bottom < SLIGHT * abs(level),
         rises=float(seen[0]) - level > SIGNIFICANT * scatter,
         rose=ended or float(seen[-1]) - start > SIGNIFICANT * noise,
     )

@@ -67,8 +67,10 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
         if not all(map(_fruitless, rounds)):
             why = f"No rate from {rate_text(first_lr)} on lowered the loss, as smaller ones did"
             return _lower(first_lr, iterations, why)
-        if seen.rose:
+        if seen.rose and seen.slight:
             return None  # the smaller rates moved nothing, and still smaller ones will not
+        if seen.rose:
+            return _lower(first_lr, iterations, "The loss fell by no more than its noise before it rose")
         return _higher(last_lr, iterations, f"No rate up to {rate_text(last_lr)} moved the loss")
     if last.plan.kind == "closing":
         # An earlier round has seen the turn; a rate that the user named may be off by more.

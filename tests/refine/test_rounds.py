@@ -92,9 +92,9 @@ def test_a_loss_that_no_rate_moves_is_followed_above():
 def noisy(rng, loss_at):
     """A round of single batches: every iteration has noise of its own, and so has the level."""
     losses = tuple(
-        tuple(loss_at(lr) + 0.01 * rng.standard_normal(iterations)) for _, lr, iterations in rungs(table())
+        tuple(loss_at(lr) + 0.003 * rng.standard_normal(iterations)) for _, lr, iterations in rungs(table())
     )
-    return RoundResult(FIRST, (SeedResult(LEVEL + 0.01 * rng.standard_normal(), losses),))
+    return RoundResult(FIRST, (SeedResult(LEVEL + 0.003 * rng.standard_normal(), losses),))
 
 
 def test_a_plateau_ends_the_search_and_is_not_followed_to_ever_smaller_rates():
