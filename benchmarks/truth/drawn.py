@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SEEDS = (20261121, 20261122, 20261123)
+SEEDS = (20261121, 20261122, 20261123, 20261124)
 """Of the draws."""
 
 

@@ -36,7 +36,7 @@ def table(runs: list[dict[str, Any]], found: list[dict[str, Any]]) -> str:
     for title, role in (
         ("Blind tasks: drawn before anything was measured on them, and looked at once", Role.BLIND),
         (
-            "Drawn tasks: blind likewise, each of the two draws until a rule was chosen with it in sight",
+            "Drawn tasks: blind likewise, each of the three draws until a rule was chosen with it in sight",
             Role.DRAWN,
         ),
         (

@@ -101,13 +101,13 @@ APART = {
 
 They are blind no more: the slower sweep of the default was settled with them in sight."""
 
-DRAWN = {task.name: SOURCES[task.source].held_out for task in (*draw(1), *draw(2))}
+DRAWN = {task.name: SOURCES[task.source].held_out for number in (1, 2, 3) for task in draw(number)}
 """Tasks that were drawn by chance before anything was measured on them.
 
 They are blind no more: that runs at constant rates follow weak sweeps was settled with the first 14 in sight,
-and what came after with all 28."""
+what came after with 28, and how these runs are read with all 42."""
 
-BLIND = {task.name: SOURCES[task.source].held_out for task in draw(3)}
+BLIND = {task.name: SOURCES[task.source].held_out for task in draw(4)}
 """Tasks that were drawn by chance likewise, and that nothing was chosen on."""
 
 LARGE = {

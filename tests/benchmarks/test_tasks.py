@@ -36,12 +36,12 @@ def test_there_are_tasks_of_both_roles_and_of_every_optimizer():
 
 
 def test_the_blind_tasks_are_what_chance_drew_and_no_two_are_alike():
-    *seen, last = draw(1), draw(2), draw(3)
+    *seen, last = draw(1), draw(2), draw(3), draw(4)
     first = [task for each in seen for task in each]
     assert [task.name for task in first] == list(DRAWN)
     assert [task.name for task in last] == list(BLIND)
-    assert (len(DRAWN), len(BLIND)) == (28, 14)
-    assert len({config_text(task).split("\n", 3)[3] for task in first + last}) == 42
+    assert (len(DRAWN), len(BLIND)) == (42, 14)
+    assert len({config_text(task).split("\n", 3)[3] for task in first + last}) == 56
     for task in first + last:
         assert TASKS[task.name].path.read_text() == config_text(task)
 
