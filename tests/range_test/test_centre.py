@@ -116,7 +116,7 @@ def test_with_noise_of_the_batch_larger_than_the_fall_the_answer_is_the_same():
 
 def test_the_reason_names_the_valley_and_the_momentum():
     suggestion = read(curve(VEE - 2, np.full(60, 4.0), momentum=0.9), rule=Rule.CENTRE).suggestion
-    assert "is that times 0.32 because an optimizer with a momentum of 0.9 answers" in suggestion.reason
+    assert "times 0.32 for momentum" in suggestion.reason
     assert f"{suggestion.lr:g}" in suggestion.reason
     assert suggestion.low < suggestion.lr < suggestion.high
 
