@@ -74,9 +74,9 @@ def test_the_baseline_is_the_better_of_the_untrained_model_and_of_blind_answers(
         (nn.MSELoss(), False),
         (None, False),
     ],
-    ids=str,
+    ids=["module", "nll", "function", "sum", "smoothed", "weighted", "margin", "mse", "none"],
 )
-def test_only_a_plain_mean_cross_entropy_has_the_entropy_of_the_classes_for_a_baseline(criterion, expected):
+def test_only_a_plain_mean_cross_entropy_has_a_baseline_of_equal_shares(criterion, expected):
     assert is_cross_entropy(criterion) is expected
 
 
