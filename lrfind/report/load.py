@@ -50,6 +50,15 @@ class Earlier:
         """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
         return task_of(self.config)
 
+    @property
+    def lacks_momentum(self) -> bool:
+        """Whether it is known that the optimizer has no momentum; False also where nothing is known of it."""
+        optimizer, compared = self.config.get("optimizer"), self.config.get("compare")
+        several = isinstance(compared, dict) and compared.get("optimizers")
+        if several or not isinstance(optimizer, dict):
+            return False
+        return optimizer.get("_target_") in _NO_MOMENTUM and not optimizer.get("momentum")
+
     def other_task(self, config: Mapping[str, Any]) -> str:
         """What differs between its task and another, `model (mlp there, cnn here)`; empty for the same.
 
@@ -68,6 +77,9 @@ class Earlier:
 
 _TASK = ("model", "data", "optimizer", "criterion", "batch_size", "accumulation_steps", "precision")
 """Keys that another answer may hang on."""
+
+_NO_MOMENTUM = ("torch.optim.SGD", "torch.optim.RMSprop", "torch.optim.Adagrad")
+"""Optimizers of torch that have no momentum unless they are given one."""
 
 
 def _without_lr(node: Any) -> Any:

@@ -36,6 +36,7 @@ class Peak:
         skipped: Pictures that could not be read on the way.
         named: The peaks that come from there for a policy of their own, by policy.
         notes: Sentences that the user should know of.
+        lacks_momentum: Whether the optimizer that it was found for is known to have no momentum.
     """
 
     suggestion: Suggestion
@@ -44,6 +45,7 @@ class Peak:
     skipped: tuple[str, ...] = ()
     named: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    lacks_momentum: bool = False
 
     def of(self, policy: Policy) -> Suggestion:
         """The peak of a policy: the one that is named for it, else the suggestion."""
@@ -143,6 +145,7 @@ def _of_earlier(earlier: Earlier, config: ScheduleConfig, observer: Observer) ->
         f"suggested by lrfind {earlier.command}{trained}",
         named=earlier.peaks,
         notes=notes,
+        lacks_momentum=earlier.lacks_momentum,
     )
 
 

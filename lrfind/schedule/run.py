@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -85,9 +86,22 @@ def work_out(config: ScheduleConfig, observer: Observer) -> Worked:
     peak = peak_of(config, None if trial is None else trial.data, observer)
     tables = [ScheduleTable.of(each) for each in _planned(with_bracket(config.schedule, peak), peak)]
     if trial is None:
-        return Worked(tables, peak, None, None)
+        return _for_optimizer(tables, peak)
     tried = trial.run(tables)
     return Worked(list(tried.courses), peak, trial, tried)
+
+
+def _for_optimizer(tables: list[ScheduleTable], peak: Peak) -> Worked:
+    """The schedules for the optimizer of the earlier run, without a momentum that it lacks."""
+    moving = [table.schedule.policy.value for table in tables if table.momenta is not None]
+    if not moving or not peak.lacks_momentum:
+        return Worked(tables, peak, None, None)
+    note = (
+        f"{moving[0]} leaves the momentum alone here (cycle_momentum=False), for the optimizer of the "
+        "earlier run has none: with a momentum the peak would be too high."
+    )
+    peak = dataclasses.replace(peak, notes=(*peak.notes, note))
+    return Worked([table.without_momentum() for table in tables], peak, None, None)
 
 
 def _trial(config: ScheduleConfig, observer: Observer) -> Trial:

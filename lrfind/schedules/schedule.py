@@ -131,6 +131,8 @@ def torch_code(schedule: Schedule, *, momentum: bool = True) -> str:
         momentum: Whether the momentum moves where the policy moves it.
     """
     line = f"scheduler = {schedule.torch_call(momentum=momentum)}"
+    if momentum and schedule.moves_momentum:
+        line = f"# sets the momentum, too; for an optimizer without one add cycle_momentum=False\n{line}"
     if POLICIES[schedule.policy].sets_peak:
         return line
     return f"# the optimizer is made with lr={schedule.lr!r}\n{line}"

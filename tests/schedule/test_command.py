@@ -126,6 +126,24 @@ def test_a_policy_begins_with_the_peak_that_the_run_names_for_it(lrfind):
     assert f"suggests {found['lr']:g}, {peaks['cosine']:g} for cosine." in " ".join(trial.err.split())
 
 
+@pytest.mark.parametrize(("optimizer", "moved"), [("sgd", False), ("momentum", True)])
+def test_one_cycle_moves_the_momentum_only_of_an_optimizer_that_has_one(lrfind, optimizer, moved):
+    import torch
+
+    lrfind("-q", "range.num_steps=40", f"optimizer={optimizer}", folder="earlier")
+    ran = lrfind("schedule", "schedule.policy=one_cycle", "schedule.num_steps=60", "schedule.from=earlier")
+    assert ran.code == 0, ran.err
+    (policy,) = ran.record["policies"]
+    made = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1, momentum=0.9 if moved else 0.0)
+    exec(policy["code"], {"torch": torch, "optimizer": made})
+    assert made.param_groups[0]["momentum"] == (0.95 if moved else 0)
+    assert ("momentum" in ran.rows[0]) == moved
+    assert policy["code"] in ran.out
+    assert ("leaves the momentum alone" in " ".join(ran.err.split())) != moved
+    assert ("warnings" in ran.record) != moved
+    assert ("add cycle_momentum=False" in ran.out) == moved
+
+
 def test_a_schedule_is_repeated_from_its_folder(lrfind, tmp_path):
     ran = lrfind("schedule", *CHAPTER)
     again = lrfind("schedule", "--config-dir", str(ran.folder / ".hydra"), "--config-name", "config",

@@ -246,3 +246,20 @@ def test_what_is_no_run_is_refused_in_words(tmp_path):
     ):
         with pytest.raises(ConfigError, match=said):
             earlier_run(str(tmp_path / name), "schedule.from")
+
+
+@pytest.mark.parametrize(
+    ("config", "lacks"),
+    [
+        ({"optimizer": {"_target_": "torch.optim.SGD", "momentum": 0.0}}, True),
+        ({"optimizer": {"_target_": "torch.optim.Adagrad"}}, True),
+        ({"optimizer": {"_target_": "torch.optim.SGD", "momentum": 0.9}}, False),
+        ({"optimizer": {"_target_": "torch.optim.Adam"}}, False),
+        ({"optimizer": {"_target_": "torch.optim.SGD"}, "compare": {"optimizers": ["sgd", "adam"]}}, False),
+        ({"optimizer": "sgd"}, False),
+        ({}, False),
+    ],
+)
+def test_an_earlier_run_tells_whether_its_optimizer_has_no_momentum(tmp_path, config, lacks):
+    folder = left(tmp_path / "run", config=config)
+    assert earlier_run(str(folder), "schedule.from").lacks_momentum is lacks
