@@ -35,6 +35,7 @@ from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, batches_given, one_of
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
+from lrfind.training.rng import same_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -255,7 +256,8 @@ def _batch_size(loader: Iterable[Any]) -> int:
     size = getattr(loader, "batch_size", None)
     if isinstance(size, int) and size > 0:
         return size
-    first = next(iter(loader), None)
+    with same_streams(loader):
+        first = next(iter(loader), None)
     if first is None:
         raise UserError("loader gave no batch at all: check that it is not empty or used up already.")
     return num_samples(first)

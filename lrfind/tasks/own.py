@@ -20,6 +20,7 @@ from lrfind.tasks.own_runs import batches_of
 from lrfind.training.batch import on_device
 from lrfind.training.objective import Objective
 from lrfind.training.optimizer import is_optimizer, name_of_optimizer
+from lrfind.training.rng import same_streams
 from lrfind.training.snapshot import preserved
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
@@ -170,7 +171,7 @@ def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> lis
 
 
 def batches_given(batches: Iterable[Any], name: str) -> list[Any]:
-    """The batches of an argument.
+    """The batches of an argument; to read them leaves the random streams where they were.
 
     Raises:
         UserError: It is no iterable; `name` is what the message calls it.
@@ -180,7 +181,8 @@ def batches_given(batches: Iterable[Any], name: str) -> list[Any]:
             f"{name} must be batches, got {batches!r}: in Python it takes an iterable of batches that are "
             "not trained on, such as a DataLoader of your validation set or a list of batches."
         )
-    return list(batches)
+    with same_streams(batches):
+        return list(batches)
 
 
 def one_of(choices: type[Choice], value: Choice | str) -> Choice:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from lrfind.training.object_state.generators import GeneratorState, generators_in
+
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 
 def seed_all(seed: int) -> None:
@@ -57,6 +60,26 @@ class StreamState:
             return False
         python, numpy = self._others
         return random.getstate() != python or _told(np.random.get_state()) != _told(numpy)
+
+
+@contextmanager
+def same_streams(source: Any) -> Iterator[None]:
+    """What is drawn inside, from the global streams and the source's own generators, is drawn again after it.
+
+    Args:
+        source: Where batches are read from; a `DataLoader` draws a seed even where it does not shuffle.
+    """
+    begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    own = [
+        GeneratorState(each) for each in generators_in([source]) if not isinstance(each, random.SystemRandom)
+    ]
+    streams = StreamState({torch.device("cuda")} if begun else set())
+    try:
+        yield
+    finally:
+        streams.restore()
+        for each in own:
+            each.restore()
 
 
 class RandomStreams:
