@@ -101,7 +101,7 @@ def test_refused(lrfind, words, said):
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["rnage"], "Did you mean range"), (["-q", "--json"], "both claim stdout")],
+    [(["rnage"], "Did you mean lrfind range?"), (["-q", "--json"], "both claim stdout")],
 )
 def test_refused_before_hydra(capfd, words, said):
     assert main(words) == 2

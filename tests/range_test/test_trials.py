@@ -296,7 +296,9 @@ def test_where_runs_at_constant_rates_decided_record_picture_and_screen_say_so()
     text = "\n".join(line.text for line in lines)
     why = r"In \d+ steps the loss fell by [\w.% ]+ before it turned"
     assert re.search(rf"{why}, so {count} runs at constant rates decided\.", text)
-    assert "On 9 small tasks runs at constant rates decided too, and their answers lost 8%" in text
+    worth = record["measured"]
+    assert worth["rule"] == "trials"
+    assert f"On {worth['tasks']} small tasks runs at constant rates decided too, and their answers" in text
     assert re.search(rf"^\* trials +{found.suggestion.lr:g}  training at constant rates$", text, re.MULTILINE)
 
 
