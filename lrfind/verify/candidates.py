@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RANGE_TEST = "the range test"
 """What suggests a rate to be checked, where nothing else did."""
 
+FACTOR = 3.0
+"""From one rate of a search to the next."""
+
 SAME = 0.005
 """Rates that differ by less are one: a suggestion has three digits."""
 

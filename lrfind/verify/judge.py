@@ -27,6 +27,7 @@ import numpy as np
 
 from lrfind.statistics import paired_noise
 from lrfind.training.baseline import HARDLY
+from lrfind.verify.candidates import FACTOR
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,8 +68,9 @@ class Judgement:
             learnt, or the loss was not finite before training, so that nothing can be said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
-            by the margin: half-way on a log axis to the next that can, or that was given up or diverged, or
-            the lowest that was tried; NaN where none is recommended.
+            by the margin: half-way on a log axis to the next that can, or that was given up or diverged, but
+            no more than half a step of the search, or the lowest that was tried; NaN where none is
+            recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
             it. None: there is no pinned rate, or nothing can be said of it.
@@ -303,7 +305,9 @@ class _Comparison:
             while 0 <= last + step < len(lrs) and not self._is_told_from(last + step, best):
                 last += step
             inside = 0 <= last + step < len(lrs)
-            ends.append(math.sqrt(lrs[last] * lrs[last + step]) if inside else float(lrs[last]))
+            # Of rates farther out than the search goes in a step, as a pinned one may be, nobody knows.
+            away = min(abs(math.log(lrs[last + step] / lrs[last])), math.log(FACTOR)) / 2 if inside else 0.0
+            ends.append(float(lrs[last]) * math.exp(step * away))
         return ends[0], ends[1]
 
     def means(self) -> Floats:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lrfind.suggestion import rounded
+from lrfind.verify.candidates import FACTOR
 from lrfind.verify.first_seed import FirstSeed
 from lrfind.verify.judge import ranked
 from lrfind.verify.stops import Stops
@@ -30,9 +31,6 @@ from lrfind.verify.tried import Move, Tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-FACTOR = 3.0
-"""From one rate of the bracket to the next."""
 
 NEAR = 2.0
 """From the rate to check to its first neighbours: so well a range test can be read where it says anything."""

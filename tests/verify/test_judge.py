@@ -20,9 +20,9 @@ INF, NAN = math.inf, math.nan
 
 
 def judge(finals, starts, **options):
-    """The judgement of rates a decade apart."""
+    """The judgement of rates that are each twice the one before."""
     count = len(finals[0]) if finals and isinstance(finals[0], list) else 1
-    return judging.judge(0.001 * 10.0 ** np.arange(count), finals, starts, **options)
+    return judging.judge(0.001 * 2.0 ** np.arange(count), finals, starts, **options)
 
 
 def test_paired_seeds_hold_where_the_rates_agree_within_the_margin():
@@ -36,7 +36,7 @@ def test_paired_seeds_hold_where_the_rates_agree_within_the_margin():
     assert (judged.holds, judged.recommended, judged.best) == (True, 2, 2)
     assert (judged.better, judged.doubtful) == ((), ())
     # Both others are worse on either seed by the same, so that there is no noise to doubt it.
-    assert (judged.low, judged.high) == pytest.approx((0.1 / math.sqrt(10), 0.1))
+    assert (judged.low, judged.high) == pytest.approx((0.004 / math.sqrt(2), 0.004))
     assert judged.sensible is None
 
 
@@ -61,7 +61,7 @@ def test_a_difference_within_the_noise_of_the_seeds_decides_nothing():
 def test_a_tie_holds():
     judged = judge([[0.5, 0.5, 0.5]] * 3, [1.0] * 3, checked=0, margin=0.1)
     assert (judged.holds, judged.best) == (True, 0)
-    assert (judged.low, judged.high) == pytest.approx((0.001, 0.1))
+    assert (judged.low, judged.high) == pytest.approx((0.001, 0.004))
 
 
 @pytest.mark.parametrize(("final", "holds"), [(0.1, True), (0.0999, False)])
@@ -129,15 +129,15 @@ def test_a_rate_that_was_given_up_is_worse_than_the_best_and_ends_the_interval()
     assert (judged.holds, judged.recommended, judged.best) == (False, 2, 2)
     assert judged.seeds.tolist() == [0, 1, 1, 0]
     assert math.isnan(judged.worse_by[0])
-    # 0.5 is worse by more than the margin of the drop; the ends are half-way to it and to 1.
-    assert (judged.low, judged.high) == pytest.approx((0.1 / math.sqrt(10), 0.1 * math.sqrt(10)))
+    # 0.5 is worse by more than the margin of the drop; the ends are half-way to it and to 0.008.
+    assert (judged.low, judged.high) == pytest.approx((0.004 / math.sqrt(2), 0.004 * math.sqrt(2)))
 
 
 def test_a_rate_that_was_left_for_want_of_steps_is_not_judged_and_cannot_be_told_from_the_best():
     judged = judge([[0.9, NAN, 0.2, NAN]], [1.0], checked=1, margin=0.1, left=[1])
     assert (judged.holds, judged.recommended, judged.better) == (None, 2, ())
-    # From half-way between 0.001 and 0.01 on; 1 was given up.
-    assert (judged.low, judged.high) == pytest.approx((0.01 / math.sqrt(10), 0.1 * math.sqrt(10)))
+    # From half-way between 0.001 and 0.002 on; 0.008 was given up.
+    assert (judged.low, judged.high) == pytest.approx((0.002 / math.sqrt(2), 0.004 * math.sqrt(2)))
 
 
 @pytest.mark.parametrize("end", [0.45, NAN, INF])
@@ -146,9 +146,19 @@ def test_the_interval_ends_before_a_rate_that_is_worse_by_more_than_the_margin_h
     finals = [[0.2, 0.3, 0.2, end], [0.2, 0.9, 0.2, end], [0.2, NAN, 0.2, NAN]]
     assert paired_noise(np.array([0.1, 0.7])) > 1.8
     judged = judge(finals, [1.2] * 3, checked=2, margin=0.1)
-    assert (judged.low, judged.high) == pytest.approx((0.001, 0.001 * math.sqrt(10)))
+    assert (judged.low, judged.high) == pytest.approx((0.001, 0.001 * math.sqrt(2)))
     third = judge([row[1:] for row in finals], [1.2] * 3, checked=1, margin=0.1)
-    assert (third.low, third.high) == pytest.approx((0.001 * math.sqrt(10), 0.01 * math.sqrt(10)))
+    assert (third.low, third.high) == pytest.approx((0.001 * math.sqrt(2), 0.002 * math.sqrt(2)))
+
+
+@pytest.mark.parametrize("beyond", [0.9, NAN, INF])
+def test_the_interval_ends_half_a_step_of_the_search_beyond_the_last_rate_inside_at_most(beyond):
+    # A pinned rate may lie far away: what is between was tried by nobody.
+    finals = [[0.9, 0.2, 0.2, beyond]] * 2
+    far = judging.judge([1e-4, 0.2, 0.4, 40.0], finals, [1.0] * 2, checked=2, margin=0.1)
+    assert (far.low, far.high) == pytest.approx((0.2 / math.sqrt(3), 0.4 * math.sqrt(3)))
+    near = judging.judge([0.1, 0.2, 0.4, 1.0], finals, [1.0] * 2, checked=2, margin=0.1)
+    assert (near.low, near.high) == pytest.approx((math.sqrt(0.1 * 0.2), math.sqrt(0.4 * 1.0)))
 
 
 def test_rates_are_compared_on_the_seeds_of_both():
@@ -308,7 +318,7 @@ def test_with_one_seed_a_rate_holds_by_the_margin_and_no_spread_is_known(between
         "one seed no spread is known."
     ) in said.verdict
     assert said.suggestion.reason.endswith(
-        "From 0.548 to 1 none ended worse by more than verify.margin=0.1 of the drop; with one seed no "
+        "From 0.577 to 1 none ended worse by more than verify.margin=0.1 of the drop; with one seed no "
         "spread is known."
     )
     assert "cannot be told" not in said.verdict

@@ -90,7 +90,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert len(diverged.y) == 0
     assert answer_of(page) == "suggested 0.1; the range test's 0.1 holds"
     (good,) = of(ends, Span)
-    ends_of_it = (math.sqrt(0.0333 * 0.1), math.sqrt(0.1 * 0.3))
+    ends_of_it = (0.1 / math.sqrt(3), math.sqrt(0.1 * 0.3))
     assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
     edge = {points.x[0]: points.shape for points in of(ends, Points)[2::3] if len(points.y)}
     assert edge == {0.01: Shape.UP, 0.3: Shape.CROSS}  # above the frame, diverged

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from lrfind.verify.search import FACTOR
+from lrfind.verify.candidates import FACTOR
 from lrfind.verify.stops import Stops
 from lrfind.verify.tried import Move
 
