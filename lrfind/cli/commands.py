@@ -179,7 +179,7 @@ COMMANDS = {
         "lrfind verify [LR] [--lr LR] [OVERRIDE ...]",
         (
             "lrfind verify",
-            "lrfind verify --lr 0.1 verify.num_steps=500",
+            "lrfind verify --lr 0.1 verify.steps=500",
             "lrfind verify verify.from=outputs/DATE/TIME verify.seeds=5",
         ),
     ),

@@ -42,6 +42,13 @@ def test_the_defaults_are_those_that_hydra_composes(capfd, command):
             assert key.default == spelled(value), key.name
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_examples_have_keys_of_the_command_by_their_present_names(command):
+    own = rf"\b({command}\.\w+)="
+    used = {key for example in COMMANDS[command].examples for key in re.findall(own, example)}
+    assert used <= {key.name for key in keys_of_command(command) if "called before" not in key.meaning}
+
+
 def test_the_help_of_all_commands_is_still_that_of_none(capfd):
     assert main(["--help"]) == 0
     text = capfd.readouterr().out
