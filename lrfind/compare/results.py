@@ -110,6 +110,11 @@ class Cell:
         index = int(np.argmin(means))
         won = winners(self.errors)
         low, high = (int(i) for i in np.quantile(won, [_TAIL, 1 - _TAIL], method="nearest"))
+        equal, low, high = self._equal(index), min(low, index), max(high, index)
+        while low - 1 in equal:
+            low -= 1
+        while high + 1 in equal:
+            high += 1
         bounds = boundaries(self.lrs)
         only = len(self.lrs) == 1
         edge = Edge.NONE if only else Edge.LOW if index == 0 else Edge.NONE
@@ -118,12 +123,20 @@ class Cell:
         return Best(
             index=index,
             lr=self.lrs[index],
-            low=bounds[min(low, index)],
-            high=bounds[max(high, index) + 1],
+            low=bounds[low],
+            high=bounds[high + 1],
             edge=edge,
-            open_below=min(low, index) == 0,
-            open_above=max(high, index) == len(self.lrs) - 1,
+            open_below=low == 0,
+            open_above=high == len(self.lrs) - 1,
+            equal=equal,
         )
+
+    def _equal(self, index: int) -> tuple[int, ...]:
+        """The other rates with the share of right answers of this one for every seed, where that judges."""
+        if self.judge is Judge.LOSS:
+            return ()
+        same = (self.accuracies == self.accuracies[:, [index]]) & np.isfinite(self.losses)
+        return tuple(int(i) for i in np.flatnonzero(same.all(axis=0)) if i != index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,12 +146,13 @@ class Best:
     Attributes:
         index: Which of the rates.
         lr: The rate.
-        low: Half way, on a log axis, from the lowest rate that wins in nine tenths of the resampled seeds to
-            the next lower one that was tried; that rate itself where none was.
+        low: Half way, on a log axis, from the lowest rate that wins in nine tenths of the resampled seeds, or
+            is equal, to the next lower one that was tried; that rate itself where none was.
         high: The same upwards.
         edge: Whether it is the first or last rate tried.
         open_below: Whether `low` is the end of what was tried, so that nothing is known below it.
         open_above: The same upwards.
+        equal: Other rates with as many right answers for every seed, so that the loss alone told.
     """
 
     index: int
@@ -148,6 +162,7 @@ class Best:
     edge: Edge
     open_below: bool
     open_above: bool
+    equal: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -130,6 +130,8 @@ def _reason(cell: Cell, best: Best, comparison: Comparison) -> str:
     text = f"Of the {len(cell.lrs)} rates {where} it came out best {score}"
     if len(cell.lrs) == 1:
         text = f"It is the only rate {where}; {score}"
+    if best.equal:
+        text += f" {_equal_words(cell, best)} as many right, and a higher loss."
     if len(cell.runs) == 1:
         text += " One seed cannot say how much of that is luck."
     return text
@@ -167,7 +169,12 @@ def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
         )
     rival = _rival(cell, best)
     text = ""
-    if rival is not None:
+    if best.equal:
+        text = (
+            f"At batch size {cell.batch_size}, {_equal_words(cell, best)} as many samples right as "
+            f"{rate_text(best.lr)}, whose loss is lower: take them for equals. "
+        )
+    elif rival is not None:
         text = (
             f"At batch size {cell.batch_size}, {rate_text(cell.lrs[rival])} is within the spread of the "
             f"seeds of {rate_text(best.lr)}: take the two for equals. "
@@ -178,12 +185,20 @@ def _best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
             f"{rate_text(best.lr)} is the {best.edge.value} rate tried, so a {further} one may be "
             f"better still: {_widen(comparison, best)}."
         )
+    elif best.equal:
+        text += f"The best lies between {rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}."
     elif rival is None:
         text = (
             f"The rates beside {rate_text(best.lr)} did worse: the best at batch size {cell.batch_size} lies "
             f"between {rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}."
         )
     return text.strip()
+
+
+def _equal_words(cell: Cell, best: Best) -> str:
+    """`0.2 and 0.4 have`: the rates that the loss alone told from the best one."""
+    names = listed([rate_text(cell.lrs[i]) for i in best.equal])
+    return f"{names} {'has' if len(best.equal) == 1 else 'have'}"
 
 
 def _rival(cell: Cell, best: Best) -> int | None:

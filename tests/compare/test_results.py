@@ -270,6 +270,22 @@ def test_equal_rates_are_called_equal_and_one_seed_is_called_one_seed():
     assert "One seed cannot say" in conclude(comparison(bowl(0.4, size=4)), 4).suggestion.reason
 
 
+@pytest.mark.parametrize("seeds", [1, 3])
+def test_rates_with_as_many_right_answers_are_called_equal_and_lie_in_the_bracket(seeds):
+    losses, right = [0.5, 0.3, 0.4, 0.6, 2.0], [0.9, 1.0, 1.0, 0.9, 1.0]
+    runs = [run_of(losses, accuracies=right, seed=seed) for seed in range(seeds)]
+    said = conclude(comparison(*runs, judge=Judge.ACCURACY), 16)
+    assert said.suggestion.lr == 0.2
+    # From half way between 0.1 and 0.2 to half way between 0.4 and 0.8, which lies between two equals.
+    assert (said.suggestion.low, said.suggestion.high) == pytest.approx((0.1414, 0.5657), rel=5e-3)
+    assert "0.4 and 1.6 have as many samples right as 0.2, whose loss is lower" in said.verdict
+    assert "did worse" not in said.verdict
+    assert "0.4 and 1.6 have as many right, and a higher loss." in said.suggestion.reason
+    by_loss = conclude(comparison(*runs), 16)
+    assert "as many" not in by_loss.verdict
+    assert by_loss.suggestion.high == pytest.approx(0.2828, rel=5e-3)
+
+
 def test_an_interrupted_comparison_suggests_nothing_and_says_how_to_go_on():
     cut = run_of([1, 2, math.nan, math.nan, math.nan], seed=1, finished=False)
     measured = comparison(bowl(0.4, size=4), cut, planned=4)
