@@ -204,6 +204,13 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
     Raises:
         UserError: They are not.
     """
+    for name, given, takes, error in (
+        ("model", model, "...", ModelError),
+        ("optimizer", optimizer, "model.parameters(), lr=...", OptimizerError),
+        ("criterion", criterion, "", UserError),
+    ):
+        if isinstance(given, type):
+            raise error(f"{name} is {_kind(given)}: pass an instance, {given.__name__}({takes}).")
     if not isinstance(model, nn.Module):
         raise ModelError(f"model must be a torch.nn.Module, got {_kind(model)}.")
     if not is_optimizer(optimizer):

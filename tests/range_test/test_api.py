@@ -2,6 +2,7 @@
 
 import copy
 import json
+import re
 
 import jsonschema
 import pytest
@@ -264,3 +265,20 @@ def test_an_argument_in_the_place_of_another_is_named(order, said):
              "l": [(torch.zeros(1, 2), torch.zeros(1, dtype=torch.long))]}  # fmt: skip
     with pytest.raises(UserError, match=said):
         range_test(*(given[each] for each in order))
+
+
+@pytest.mark.parametrize(
+    ("number", "given", "said"),
+    [
+        (0, nn.Linear, "model is the class Linear itself: pass an instance, Linear(...)."),
+        (1, torch.optim.SGD, "the class SGD itself: pass an instance, SGD(model.parameters(), lr=...)."),
+        (2, nn.MSELoss, "criterion is the class MSELoss itself: pass an instance, MSELoss()."),
+    ],
+)
+def test_a_class_in_place_of_an_object_of_it_is_refused(number, given, said):
+    model = nn.Linear(2, 2)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    arguments = [model, optimizer, nn.MSELoss(), [(torch.zeros(1, 2), torch.zeros(1, 2))]]
+    arguments[number] = given
+    with pytest.raises(UserError, match=re.escape(said)):
+        range_test(*arguments)
