@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
+from torch.utils.data import Dataset
 
 from lrfind.config.schema import Precision
-from lrfind.errors import ModelError, OptimizerError, UserError
+from lrfind.errors import DataError, ModelError, OptimizerError, UserError
 from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.data.own_loader import rebatched
 from lrfind.tasks.devices import autocast, gradient_scaler
@@ -147,6 +148,7 @@ def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:
         return loader
     if not isinstance(size, int) or size < 1:
         raise UserError(f"batch_size must be a whole number of at least 1, or None, got {size!r}.")
+    refuse_dataset(loader)
     try:
         return rebatched(loader, size)  # type: ignore[no-any-return]
     except ValueError as error:
@@ -227,6 +229,21 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
         raise UserError(
             f"loader must be an iterable of batches, such as a DataLoader, got {_kind(loader)}: was it "
             "swapped with another argument?"
+        )
+    refuse_dataset(loader)
+
+
+def refuse_dataset(loader: object) -> None:
+    """Refuses a data set in the place of a loader: it would be trained on sample by sample.
+
+    Raises:
+        DataError: It is one, which gives no batches when it is iterated over.
+    """
+    if isinstance(loader, Dataset) and not isinstance(loader, Iterable):
+        raise DataError(
+            "loader is a Dataset, which gives single samples: wrap it in a DataLoader, DataLoader(dataset, "
+            "batch_size=64, shuffle=True). Where its items are whole batches: DataLoader(dataset, "
+            "batch_size=None)."
         )
 
 

@@ -282,3 +282,25 @@ def test_a_class_in_place_of_an_object_of_it_is_refused(number, given, said):
     arguments[number] = given
     with pytest.raises(UserError, match=re.escape(said)):
         range_test(*arguments)
+
+
+class Batches(torch.utils.data.Dataset):
+    """Its items are batches."""
+
+    def __getitem__(self, index):
+        if index == 3:
+            raise IndexError
+        return torch.ones(4, 6), torch.zeros(4, 1)
+
+    def __len__(self):
+        return 3
+
+
+@pytest.mark.parametrize("options", [{}, {"batch_size": 4}])
+def test_a_data_set_without_a_loader_is_refused_and_one_of_batches_goes_through_a_loader(options):
+    model = nn.Linear(6, 1)
+    given = (model, torch.optim.SGD(model.parameters(), lr=0.1), nn.MSELoss())
+    for dataset in (noise(), Batches()):
+        with pytest.raises(UserError, match=r"^loader is a Dataset.*wrap it in a DataLoader"):
+            range_test(*given, dataset, **options)
+    assert len(range_test(*given, DataLoader(Batches(), batch_size=None), num_steps=10, repeats=1).lrs) > 2
