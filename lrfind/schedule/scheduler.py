@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
+from lrfind.errors import UserError
 from lrfind.schedules.schedule import Schedule, schedule
 from lrfind.training.optimizer import set_momentum
 
@@ -65,14 +66,14 @@ def scheduler(
         **parameters: What the policy takes, as for `lrfind.schedules.schedule.schedule`.
 
     Raises:
-        ValueError: Something cannot be used as given.
+        UserError: Something cannot be used as given.
     """
     if isinstance(policy, Schedule):
         if num_steps is not None or lr is not None or parameters:
-            raise ValueError("a whole schedule says everything: give it alone, or the name of a policy.")
+            raise UserError("a whole schedule says everything: give it alone, or the name of a policy.")
         return PolicyLR(optimizer, policy)
     if num_steps is None:
-        raise ValueError("num_steps is required: the number of updates of the training.")
+        raise UserError("num_steps is required: the number of updates of the training.")
     peak = _fastest(optimizer) if lr is None else lr
     return PolicyLR(optimizer, schedule(policy, lr=peak, num_steps=num_steps, **parameters))
 
@@ -81,5 +82,5 @@ def _fastest(optimizer: Optimizer) -> float:
     """The largest rate among the groups, as it was before any scheduler."""
     rate = max(float(group.get("initial_lr", group["lr"])) for group in optimizer.param_groups)
     if not rate > 0:
-        raise ValueError(f"an optimizer with a rate greater than 0 is needed, got {rate:g}.")
+        raise UserError(f"an optimizer with a rate greater than 0 is needed, got {rate:g}.")
     return rate

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from lrfind.errors import UserError
 from lrfind.schedules.falling import Exp, Fixed, Inv, Linear, Multistep, Poly, Step
 from lrfind.schedules.policy import LearningRatePolicy, Policy
 from lrfind.schedules.rising import WSD, Cosine, Cyclic, OneCycle
@@ -28,11 +29,11 @@ def policy_of(name: str | Policy) -> Policy:
     """The policy of a name.
 
     Raises:
-        ValueError: There is none of that name; the message names the nearest.
+        UserError: There is none of that name; the message names the nearest.
     """
     names = [each.value for each in Policy]
     if name in names:
         return Policy(name)
     close = difflib.get_close_matches(str(name), names, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
-    raise ValueError(f"{name} is no policy.{meant} The policies: {', '.join(names)}.")
+    raise UserError(f"{name} is no policy.{meant} The policies: {', '.join(names)}.")

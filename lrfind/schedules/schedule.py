@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrfind.errors import UserError
 from lrfind.schedules.policies import POLICIES, policy_of
 from lrfind.suggestion import rate_text, rounded
 
@@ -102,19 +103,19 @@ def schedule(policy: str | Policy, *, lr: float, num_steps: int, **parameters: A
             and `num_steps` (`LearningRatePolicy.defaults`).
 
     Raises:
-        ValueError: There is no such policy, it takes no such parameter, or a value is out of its bounds; all
+        UserError: There is no such policy, it takes no such parameter, or a value is out of its bounds; all
             that is wrong is said.
     """
     chosen = POLICIES[policy_of(policy)]
     takes = chosen.parameters()
     unknown = [name for name in parameters if name not in takes]
     if unknown:
-        raise ValueError(
+        raise UserError(
             f"{chosen.policy.value} takes {', '.join(takes) or 'no parameters'}, got {unknown[0]}."
         )
     problems = chosen.problems_of(lr, num_steps, parameters)
     if problems:
-        raise ValueError("\n".join(problems))
+        raise UserError(*problems)
     made = chosen.completed(lr, num_steps, parameters)
     return Schedule(chosen.policy, float(made.peak), num_steps, made.values)
 

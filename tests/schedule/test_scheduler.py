@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lrfind import policies
+from lrfind import UserError, policies
 from lrfind.policies import Policy, schedule, torch_code
 
 # Name, parameters, and torch's own scheduler of the same, made by hand: not by the code that is printed.
@@ -154,11 +154,11 @@ def test_a_scheduler_is_one_of_torch_and_goes_on_from_its_state(tmp_path):
 
 
 def test_what_cannot_be_scheduled_is_refused():
-    with pytest.raises(ValueError, match="num_steps is required"):
+    with pytest.raises(UserError, match="num_steps is required"):
         policies.scheduler(an_optimizer(), "step")
-    with pytest.raises(ValueError, match="give it alone"):
+    with pytest.raises(UserError, match="give it alone"):
         policies.scheduler(an_optimizer(), schedule("step", lr=0.1, num_steps=3), lr=0.1)
-    with pytest.raises(ValueError, match="a rate greater than 0 is needed, got 0"):
+    with pytest.raises(UserError, match="a rate greater than 0 is needed, got 0"):
         policies.scheduler(an_optimizer(lr=0.0), "step", num_steps=3)
-    with pytest.raises(ValueError, match="Did you mean cosine"):
+    with pytest.raises(UserError, match="Did you mean cosine"):
         policies.scheduler(an_optimizer(), "cosin", num_steps=3)

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from lrfind.errors import UserError
 from lrfind.schedules.policies import PARAMETERS, policy_of
 from lrfind.schedules.policy import Policy
 from lrfind.schedules.schedule import ScheduleTable, schedule, torch_code
@@ -80,12 +81,12 @@ def test_what_is_none_is_left_to_the_defaults():
     ],
 )
 def test_what_cannot_be_is_refused_by_its_name(policy, given, said):
-    with pytest.raises(ValueError, match=re.escape(said)):
+    with pytest.raises(UserError, match=re.escape(said)):
         schedule(policy, **{"lr": 0.1, "num_steps": 300, **given})
 
 
 def test_all_that_is_wrong_is_said():
-    with pytest.raises(ValueError, match=r"(?s)lr must be.*num_steps must be.*gamma must be"):
+    with pytest.raises(UserError, match=r"(?s)lr must be.*num_steps must be.*gamma must be"):
         schedule("exp", lr=-1, num_steps=0, gamma=0)
 
 
