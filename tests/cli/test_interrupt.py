@@ -90,8 +90,10 @@ connection.answer_challenge = wait_and_greet
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("target", ["taking.Samples", "taking.own"])
+@pytest.mark.parametrize(
+    ("target", "number", "code"),
+    [("taking.Samples", signal.SIGTERM, 143), ("taking.own", signal.SIGINT, 130)],
+)
 def test_an_interrupt_while_a_tensor_is_taken_leaves_workers_nothing_to_tell(tmp_path, target, number, code):
     (tmp_path / "slow.py").write_text(SLOW_DATA)
     (tmp_path / "taking.py").write_text(TAKING)
