@@ -69,7 +69,7 @@ def conclude(comparison: Comparison, batch_size: int, *, starts_finite: bool = T
     if not cells and not starts_finite:
         verdict = (
             "Nothing can be said: the loss was not finite before any update. Look for NaN in the data or a "
-            "loss outside its domain (log of 0), or try precision=fp32."
+            "loss outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
         )
         return CompareVerdict(None, None, none, verdict, scalings)
     if not cells and not comparison.diverged:

@@ -84,13 +84,13 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.BAD_BATCH:
         return (
             f"The loss was not finite at step {steps - 1}, and the untrained model has no finite loss on "
-            "that batch either, so it is not the learning rate: look for NaN or infinities in the data, a "
-            "loss outside its domain (log of 0), or try precision=fp32."
+            "that batch either, so it is not the learning rate: look for NaN or infinities in the data or a "
+            "loss outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
         )
     if shape is Shape.NEVER_FINITE:
         return (
-            "The loss was not finite from the start, before any update: look for NaN in the data, a loss "
-            "outside its domain (log of 0), or try precision=fp32."
+            "The loss was not finite from the start, before any update: look for NaN in the data or a loss "
+            "outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
         )
     if shape is Shape.INTERRUPTED:
         return f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."

@@ -85,8 +85,12 @@ def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
     seen = valley(last)
     if seen is None:
         if not math.isfinite(last.level):
-            what = "look for NaN in the data, a loss outside its domain (log of 0), or try precision=fp32"
-            return RefineVerdict(None, nothing, f"The loss was not finite from the start: {what}.")
+            return RefineVerdict(
+                None,
+                nothing,
+                "The loss was not finite from the start: look for NaN in the data or a loss outside its "
+                "domain (log of 0); with bf16 or fp16 try precision=fp32.",
+            )
         advice = "give refine.segments that start lower, by a factor of 100 or more"
         return RefineVerdict(
             None, nothing, f"{number}: the loss was not finite at {rate_text(first_lr)} already; {advice}."

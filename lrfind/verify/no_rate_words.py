@@ -19,7 +19,7 @@ def why_no_rate(words: RateWords) -> str:
     if not math.isfinite(judged.start):
         return (
             "Nothing can be said: the held-out loss was not finite before any update. Look for NaN in the "
-            "data or a loss outside its domain (log of 0), or try precision=fp32."
+            "data or a loss outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
         )
     more = " The budget is spent: raise verify.budget to let the search go on." if words.trials.spent else ""
     many = f"the {len(words.names)} rates from {words.names[0]} to {words.names[-1]}"

@@ -223,6 +223,7 @@ def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
     assert "Every rate diverged, down to 0.1" in conclude(gone, 16).verdict
     verdict = conclude(gone, 16, starts_finite=False).verdict
     assert verdict.startswith("Nothing can be said: the loss was not finite before any update. Look for NaN")
+    assert verdict.endswith("(log of 0); with bf16 or fp16 try precision=fp32.")
 
 
 def test_rates_that_learn_nothing_are_not_compared():

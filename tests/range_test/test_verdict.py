@@ -284,7 +284,7 @@ def test_where_accuracies_are_read_it_is_the_loss_that_diverged():
         (FLAT, ["Flat", "Raise range.end_lr"]),
         (SHOOTING_UP, ["rose from the start", "Lower range.start_lr"]),
         (np.random.default_rng(0).exponential(2.3, 100), ["Too noisy", "batch_size", "range.num_steps"]),
-        ([math.nan, 1.0], ["not finite from the start", "precision=fp32"]),
+        ([math.nan, 1.0], ["not finite from the start", "with bf16 or fp16 try precision=fp32"]),
         ([2.3, 2.2, 2.1], ["Too few steps: 3 were taken", "range.num_steps", "range.skip_start"]),
     ],
 )

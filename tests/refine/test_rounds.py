@@ -162,6 +162,7 @@ def test_a_loss_that_was_not_finite_before_any_update_ends_the_search():
     answer = conclude(rounds)
     assert answer.suggestion is None
     assert "not finite from the start" in answer.verdict
+    assert "with bf16 or fp16 try precision=fp32" in answer.verdict
 
 
 def test_rates_from_the_first_nonfinite_loss_on_are_not_read():

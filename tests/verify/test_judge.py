@@ -518,6 +518,7 @@ def test_a_loss_that_was_not_finite_before_training_is_told_and_blames_no_rate()
     said = told([[INF, INF, INF]], start=NAN)
     assert said.suggestion is None
     assert "the held-out loss was not finite before any update" in said.verdict
+    assert "with bf16 or fp16 try precision=fp32" in said.verdict
 
 
 @pytest.mark.parametrize("role", [Role.SUGGESTION, Role.GIVEN])
