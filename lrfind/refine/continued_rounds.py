@@ -42,12 +42,16 @@ class ContinuedRounds:
         ledger: Keeps what was measured.
         observer: Told of every iteration.
         strategy: How several seeds are to be trained.
+        both: Whether restarted rates are measured beside, so that the progress line says which these are.
     """
 
-    def __init__(self, seeds: Seeds, ledger: Ledger, observer: Observer, *, strategy: Strategy) -> None:
+    def __init__(
+        self, seeds: Seeds, ledger: Ledger, observer: Observer, *, strategy: Strategy, both: bool = False
+    ) -> None:
         self._seeds = seeds
         self._ledger = ledger
         self._observer = observer
+        self._both = both
         self._strategy = strategy
         self._said: bool | None = None
 
@@ -63,7 +67,7 @@ class ContinuedRounds:
             saved.check_under_way([iterations for _, iterations in ladder])
         form = _form_from_plain(saved.part.form) if saved is not None else self._form(plan, ladder)
         count = self._seeds.count
-        words = _words(len(self._ledger.rounds) + 1, len(ladder))
+        words = _words(len(self._ledger.rounds) + 1, len(ladder), both=self._both)
         with self._observer.steps(plan.iterations * count, words) as shown:
             run = self._side_by_side if form.stacked else self._one_by_one
             tracks, statuses = run(ladder, form, saved, shown)
@@ -221,12 +225,13 @@ def _form_from_plain(saved: Mapping[str, Any]) -> Form:
     return Form(saved["side_by_side"], saved["reason"], saved["record"])
 
 
-def _words(number: int, rates: int) -> Callable[[RefineStep], str]:
+def _words(number: int, rates: int, *, both: bool) -> Callable[[RefineStep], str]:
     def words(step: RefineStep) -> str:
         assert step.rate is not None
         assert step.lr is not None
         assert step.loss is not None
-        where = f"round {number}, rate {step.rate + 1} of {rates}: {rate_text(step.lr)}"
+        kind = ", continued" if both else ""
+        where = f"round {number}{kind}, rate {step.rate + 1} of {rates}: {rate_text(step.lr)}"
         return f"{where}, loss {rate_text(step.loss)}"
 
     return words

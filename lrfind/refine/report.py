@@ -100,7 +100,8 @@ def refine_lines(
     """
     spread = any(measured.spread is not None for rounds in sweeps for measured in rounds)
     columns = [Column("seed")] if seeds else []
-    columns += [Column(head) for head in ("round", "rates", "from", "to", "lowest at", "loss")]
+    loss = "restarted loss" if any(each.restarted for rounds in sweeps for each in rounds) else "loss"
+    columns += [Column(head) for head in ("round", "rates", "from", "to", "lowest at", loss)]
     columns += [Column("spread", rank=1)] if spread else []
     rows, said = [], []
     for i, rounds in enumerate(sweeps):

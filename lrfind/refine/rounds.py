@@ -105,7 +105,7 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
 
 def _closing(lr: float, iterations: int, why: str) -> RoundPlan:
     centre = float(nearest(exact(lr)))
-    return RoundPlan(around(lr, iterations), f"{why}: close in around {rate_text(centre)}.", "closing")
+    return RoundPlan(around(lr, iterations), f"{why}: look around {rate_text(centre)}.", "closing")
 
 
 def _fruitless(measured: RoundResult) -> bool:

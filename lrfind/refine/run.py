@@ -66,7 +66,8 @@ class Sweep:
         self._ledger = ledger = Ledger(observer) if ledger is None else ledger
         self.rounds = ledger.rounds
         strategy = settings.strategy
-        self._continuing = ContinuedRounds(seeds, ledger, observer, strategy=strategy)
+        both = settings.restart is Restart.BOTH
+        self._continuing = ContinuedRounds(seeds, ledger, observer, strategy=strategy, both=both)
         self._restarting = RestartedRounds(
             seeds, ledger, observer, halving=settings.halving, strategy=strategy, timed=timed
         )

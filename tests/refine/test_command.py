@@ -40,7 +40,7 @@ def test_default_job_goes_from_the_table_to_an_answer_and_leaves_three_files(lrf
     assert [float(lr) for lr, _ in groupby(row["lr"] for row in first)][-12:-9] == [0.9, 1.0, 1.01]
     assert [int(row["iteration"]) for row in first[:11]] == [*range(1, 11), 1]
     assert "round 2: " in ran.err
-    assert "close in around" in ran.out + ran.err or "finer step" in ran.err
+    assert "look around" in ran.out + ran.err or "finer step" in ran.err
 
 
 def test_quiet_prints_the_number_and_json_the_record(lrfind):
@@ -105,6 +105,7 @@ def test_both_kinds_of_curve_side_by_side_with_their_budget_said_before(lrfind):
         ("continued", "5"), ("continued", "6"), ("restarted", "5"), ("restarted", "6")
     ]  # fmt: skip
     assert "5 rates x 2 seeds x 3 steps, about" in ran.err
+    assert "restarted loss" in ran.out
     # The same seed begins at the same weights with the same batch, whatever the rate and the kind of sweep.
     firsts = {row["loss"] for row in ran.rows if row["seed"] == "5" and row["iteration"] == "1"
               and (row["start"] == "restarted" or row["lr"] == "0.1")}  # fmt: skip

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from lrfind.refine.continued import Reading, continued
+from lrfind.refine.continued_rounds import _words
 from lrfind.refine.loss_log import LossLog
+from lrfind.refine.results import RefineStep
 from lrfind.suggestion import Status
 from lrfind.training.objective import Objective
 from lrfind.training.task import Task
@@ -111,3 +113,9 @@ def test_a_sweep_that_goes_on_ends_as_if_it_had_never_stopped(cut):
     assert tape.iterations == cut
     assert continued(task, RUNGS, reading=Reading(), tape=tape) is Status.COMPLETED
     assert tape.losses == whole.losses
+
+
+def test_the_progress_line_says_which_kind_of_sweep_it_is_of_where_both_are_run():
+    step = RefineStep(round=1, seed=0, done=1, planned=10, lr=0.1, loss=2.0, rate=0)
+    assert _words(1, 5, both=False)(step) == "round 1, rate 1 of 5: 0.1, loss 2"
+    assert _words(1, 5, both=True)(step) == "round 1, continued, rate 1 of 5: 0.1, loss 2"

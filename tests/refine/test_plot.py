@@ -17,7 +17,7 @@ from tests.panels import assert_readable, layer, of, texts
 from tests.screen import shown
 
 COARSE = RoundPlan((Segment.of(0.1, 0.9, 0.1, 3),), "")
-FINE = RoundPlan(around(0.7, 2), "The loss turned at about 0.7: close in around 0.7.", "closing")
+FINE = RoundPlan(around(0.7, 2), "The loss turned at about 0.7: look around 0.7.", "closing")
 
 
 def measured(plan, *, seeds=1, restarted=False):
@@ -149,11 +149,11 @@ def test_csv_has_a_row_an_iteration_and_says_the_seed_and_the_start_where_asked(
 
 def test_the_screen_says_why_each_round_was_run():
     text = [line.text for line in shown(refine_lines([ROUNDS], ANSWER, []))]
-    assert "Round 2. The loss turned at about 0.7: close in around 0.7." in text
+    assert "Round 2. The loss turned at about 0.7: look around 0.7." in text
     assert any(line.startswith("      2") and "0.6" in line and "0.8" in line for line in text)
     assert announced(2, FINE, seeds=3) == (
         "round 2: 21 rates from 0.6 to 0.8, 42 iterations, 3 seeds. "
-        "The loss turned at about 0.7: close in around 0.7."
+        "The loss turned at about 0.7: look around 0.7."
     )
 
 
@@ -174,6 +174,7 @@ def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
     assert len(layer(panel, "iterations").x) == 11
     said = "\n".join(line.text for line in shown(refine_lines([[found]], conclude([found]), [])))
     assert "Round 1. 2 of 5 rates were trained in full" in said
+    assert "lowest at  restarted loss" in said
     assert round_from_plain(as_plain(found)).whole.tolist() == [False, False, True, True, False]
 
 
@@ -199,4 +200,4 @@ def test_the_table_of_several_sweeps_has_the_rounds_of_all():
     text = [line.text for line in shown(refine_lines([ROUNDS, ROUNDS[:1]], ANSWER, [], seeds=(4, 5)))]
     head = next(i for i, line in enumerate(text) if line.split()[:1] == ["seed"])
     assert [line.split()[:2] for line in text[head + 1 : head + 4]] == [["4", "1"], ["4", "2"], ["5", "1"]]
-    assert not any("close in around" in line for line in text)
+    assert not any("look around" in line for line in text)
