@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.verify.plan import horizon_text
@@ -44,7 +46,19 @@ class RateWords:
         """What the best rate is among those that were tried."""
         if self.is_alone:
             return f"the only one of the {len(self.names)} rates tried that was trained to its end"
-        return f"the lowest of the {len(self.names)} rates tried"
+        return f"the lowest of {self.rivals}"
+
+    @property
+    def rivals(self) -> str:
+        """Those that the best rate ended lowest of; means over other seeds may be lower than its own."""
+        judged, best, tried = self.judged, self.judged.best, f"the {len(self.names)} rates tried"
+        assert best is not None
+        lower = np.flatnonzero(judged.means < judged.means[best])
+        if not lower.size:
+            return tried
+        if (judged.worse_by[lower] >= 0).all():
+            return f"{tried} on the seeds that they share"
+        return f"{tried} but for those of fewer seeds"  # which must be better by more
 
     def ended(self, index: int) -> str:
         """What became of a rate: `ends at a held-out loss of 0.2`."""

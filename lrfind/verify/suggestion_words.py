@@ -26,7 +26,7 @@ def suggestion_of(words: RateWords) -> Suggestion | None:
         ended = f"is {words.lowest}, and ended lower than it began"
     else:
         short = f" ({left} of them {'was' if left == 1 else 'were'} left before the end)" if left else ""
-        ended = f"ended lowest of the {count} rates tried{short}"
+        ended = f"ended lowest of {words.rivals}{short}"
     return Suggestion(
         lr=trials.candidates[index].lr,
         low=rounded(judged.low),

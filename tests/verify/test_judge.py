@@ -377,6 +377,17 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     )
 
 
+def test_a_rate_with_a_lower_mean_in_the_table_is_on_other_seeds_and_that_is_told():
+    # 0.3 ended at 0.25 on the seed where all do well, where 0.1 ended at 0.2; the mean of 0.1 is 0.3.
+    said = told([[0.9, 0.2, 0.25], [0.9, 0.4, NAN]])
+    assert said.verdict.endswith(", the lowest of the 3 rates tried on the seeds that they share.")
+    assert "ended lowest of the 3 rates tried on the seeds that they share after" in said.suggestion.reason
+    fewer = told([[0.9, 0.2, 0.19], [0.9, 0.4, NAN]])
+    assert fewer.verdict.endswith(", the lowest of the 3 rates tried but for those of fewer seeds.")
+    same = told([[0.9, 0.2, 0.35], [0.9, 0.4, NAN]])
+    assert same.verdict.endswith(", the lowest of the 3 rates tried.")
+
+
 def test_a_rate_that_was_left_lower_than_any_came_to_its_end_leaves_it_open_which_is_better():
     tried = candidates([0.03, 0.1, 0.3], 0.1, Role.SUGGESTION, None)
     runs = RunSet.untrained(np.ones(3), read_at=(0, 2, 4), num_steps=4, seed=0)
