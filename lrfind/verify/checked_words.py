@@ -56,7 +56,7 @@ def _no_better(words: RateWords) -> str:
     judged, checked, best = words.judged, words.judged.checked, words.judged.best
     assert best is not None
     if best == checked:
-        return "the only rate tried." if len(words.names) == 1 else f"{words.lowest}."
+        return "the only rate tried." if len(words.names) == 1 else f"{words.lowest}{words.on_the_way}."
     gap, margin = float(judged.worse_by[checked]), judged.margin
     if not gap >= 0:  # or not known: they have no seed in common
         return f"and {words.names[best]}, which was trained on more seeds, is not clearly better."

@@ -68,7 +68,7 @@ def ends_panel(trials: Trials, judgement: Judgement | None) -> Panel:
         max_labels=5,
     )
     layers: list[Layer] = []
-    if judgement is not None and judgement.recommended is not None:
+    if judgement is not None and judgement.low < judgement.high:
         layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))
     if start is not None and start <= y.limits[1]:
         layers.append(Marker("y", start, GREY, width=0.8, dash=DOTTED))

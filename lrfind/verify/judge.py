@@ -69,8 +69,8 @@ class Judgement:
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, but
-            no more than half a step of the search, or the lowest that was tried; NaN where none is
-            recommended.
+            no more than half a step of the search, or the lowest that was tried; the recommended one itself
+            where no other came to its end; NaN where none is recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
             it. None: there is no pinned rate, or nothing can be said of it.
@@ -299,6 +299,8 @@ class _Comparison:
 
     def interval(self, best: int, lrs: Floats) -> tuple[float, float]:
         """From where to where the rates cannot be told from the best."""
+        if int(((self.seeds > 0) & (self.diverged == 0)).sum()) == 1:
+            return float(lrs[best]), float(lrs[best])  # how the others would have ended nobody knows
         ends = []
         for step in (-1, 1):
             last = best

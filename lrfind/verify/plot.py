@@ -93,7 +93,7 @@ def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
         entries.append(Entry(f"held-out loss before training: {rate_text(start)}{place}", looks))
     if (trials.finals[np.isfinite(trials.finals)] > highest).any():
         entries.append(Entry("above the frame", Points(_NOTHING, _NOTHING, GREY, shape=Shape.UP, size=6.0)))
-    if judgement is not None and judgement.recommended is not None:
+    if judgement is not None and judgement.low < judgement.high:
         looks_good = Band(_NOTHING, _NOTHING, _NOTHING, GREEN, opacity=0.25)
         low, high = rate_text(judgement.low), rate_text(judgement.high)
         what = "within the margin of the best" if judgement.on_one_seed else "cannot be told from the best"

@@ -38,8 +38,10 @@ class RateWords:
 
     @property
     def is_alone(self) -> bool:
-        """Whether of several rates one alone came to its end."""
-        return len(self.names) > 1 and int((self.judged.seeds > 0).sum()) == 1
+        """Whether of several rates one alone came to its end, and not all others diverged."""
+        judged = self.judged
+        ended = (judged.seeds > 0) & (judged.diverged == 0)
+        return bool((judged.seeds == 0).any()) and int(ended.sum()) == 1
 
     @property
     def lowest(self) -> str:
@@ -59,6 +61,14 @@ class RateWords:
         if (judged.worse_by[lower] >= 0).all():
             return f"{tried} on the seeds that they share"
         return f"{tried} but for those of fewer seeds"  # which must be better by more
+
+    @property
+    def on_the_way(self) -> str:
+        """Up to where a best rate that alone came to its end was compared; nothing of another."""
+        if not self.is_alone:
+            return ""
+        others = [stop for i, stop in enumerate(self.trials.stops.tolist()) if i != self.judged.best]
+        return f": it was compared with the others only on the way, up to step {max(others):,}"
 
     def ended(self, index: int) -> str:
         """What became of a rate: `ends at a held-out loss of 0.2`."""

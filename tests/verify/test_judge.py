@@ -372,9 +372,24 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     )
     assert left.suggestion.reason == (
         "0.3 is the only one of the 3 rates tried that was trained to its end, and ended lower than it began "
-        "after 4 steps at a constant rate (one seed; 1 before training). From 0.0577 to 0.3 none ended worse "
-        "by more than verify.margin=0.1 of the drop; with one seed no spread is known."
+        "after 4 steps at a constant rate (one seed; 1 before training)."
     )
+    assert (left.suggestion.low, left.suggestion.high) == (0.3, 0.3)  # no other end to compare it with
+
+
+@pytest.mark.parametrize("above", [NAN, INF])
+def test_a_rate_that_alone_came_to_its_end_holds_by_what_was_seen_on_the_way_and_has_no_interval(above):
+    said = told([[NAN, 0.2, above]])
+    assert said.verdict == (
+        "The rate of the range test holds: 0.1 ends at a held-out loss of 0.2 after 4 steps at a constant "
+        "rate (one seed; 1 before training), the only one of the 3 rates tried that was trained to its end: "
+        "it was compared with the others only on the way, up to step 4."
+    )
+    assert "From" not in said.suggestion.reason
+    assert (said.suggestion.low, said.suggestion.high) == (0.1, 0.1)
+    # Where all others diverged, or another one ended, nothing was seen on the way alone.
+    assert told([[INF, 0.2, INF]]).verdict.endswith("the lowest of the 3 rates tried.")
+    assert told([[NAN, 0.2, 0.9]]).verdict.endswith("the lowest of the 3 rates tried.")
 
 
 def test_a_rate_with_a_lower_mean_in_the_table_is_on_other_seeds_and_that_is_told():

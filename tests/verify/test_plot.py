@@ -64,6 +64,14 @@ def answer_of(page):
 THREE = trials([[1.5, 0.5, 0.2, INF], [1.4, 0.6, 0.3, 0.4]])
 
 
+def test_a_rate_that_alone_came_to_its_end_has_no_interval_in_the_picture():
+    measured = trials([[INF, INF, 0.2, INF]])
+    page = verify_page(measured, judged(measured), "")
+    assert answer_of(page) == "suggested 0.1; the range test's 0.1 holds"
+    assert not of(page.panels[1], Span)
+    assert not [placed for placed in page.entries if "0.1 to 0.1" in placed.entry.text]
+
+
 def test_each_rate_has_its_curves_its_ends_and_its_key():
     page = verify_page(THREE, judged(THREE), "what is trained")
     assert page.title == "what is trained"
