@@ -18,7 +18,7 @@ def refusal(words: RateWords) -> str | None:
     if judged.sensible is not False or pinned is None:
         return None
     said = (
-        f"verify.lr={words.names[pinned]} is no longer a sensible learning rate for this task: it "
+        f"verify.lr={words.names[pinned]} is not a sensible learning rate for this task: it "
         f"{words.ended(pinned)}{words.when(pinned)}"
     )
     if best is None:

@@ -454,7 +454,7 @@ def test_a_search_that_ended_with_its_budget_says_so():
 def test_a_pinned_rate_that_is_refused_is_told_with_both_losses_the_margin_and_what_to_pin():
     said = told([[0.3, 0.2, 0.3, 0.8]] * 3, pinned=1.0)
     assert said.refusal == (
-        "verify.lr=1 is no longer a sensible learning rate for this task: it ends at a held-out loss of 0.8 "
+        "verify.lr=1 is not a sensible learning rate for this task: it ends at a held-out loss of 0.8 "
         "after 4 steps at a constant rate (mean over 3 seeds; 1 before training), and 0.1 ends at 0.2, worse "
         "by 75% of the drop (verify.margin=0.1 allows 10%) and beyond the noise of the seeds. Pin 0.1 "
         "instead."
