@@ -3,11 +3,8 @@
 import sys
 
 import pytest
-import torch
-from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind.interrupts import hide_ended_connections
-from lrfind.tasks.data.own_loader import quiet_when_interrupted
 
 
 def raised_in(module, error):
@@ -42,14 +39,3 @@ def test_that_nobody_is_there_to_take_a_tensor_is_not_told(told, error):
 def test_whatever_else_nobody_caught_is_told(told, module, error):
     sys.excepthook(*raised_in(module, error))
     assert told == [error]
-
-
-def test_the_workers_of_a_loader_begin_as_its_owner_has_them_begin(told):
-    begun = []
-    loader = DataLoader(TensorDataset(torch.zeros(2)), worker_init_fn=begun.append)
-    quiet_when_interrupted(loader)
-    quiet_when_interrupted(loader)
-    before = sys.excepthook
-    loader.worker_init_fn(3)
-    assert begun == [3]
-    assert sys.excepthook is not before

@@ -21,13 +21,7 @@ from lrfind.tasks.data.fetching import (
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
 from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
-from lrfind.tasks.data.own_loader import (
-    batch_size_of,
-    can_be_parted,
-    known_length,
-    parted,
-    quiet_when_interrupted,
-)
+from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
 from lrfind.tasks.data.prefetch import moved, normaliser
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.batch import on_device
@@ -110,8 +104,6 @@ def make_batches(
             pin_memory=device.type == "cuda",
         )
         hint = f" A batch takes batch_size={batch_size} samples."
-    else:
-        quiet_when_interrupted(stream)
     apart: Iterable[Any] | None = None
     if validation_samples and can_be_parted(data):
         _require_rest(data, validation_samples)

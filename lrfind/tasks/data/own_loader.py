@@ -18,12 +18,9 @@ from torch.utils.data import (
 
 from lrfind.adapters.adapted import AdaptedBatches
 from lrfind.errors import ConfigError
-from lrfind.interrupts import hide_ended_connections
 from lrfind.tasks.data.sources import Source, source_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lrfind.tasks.data.dataset import Data
 
 
@@ -87,25 +84,6 @@ def rebatched(loader: Any, size: int) -> Any:
     if not isinstance(loader.dataset, IterableDataset):
         kept["sampler"] = loader.batch_sampler.sampler  # a loader made with a batch sampler has another
     return DataLoader(loader.dataset, batch_size=size, **kept)
-
-
-def quiet_when_interrupted(loader: Any) -> None:
-    """Has the workers of a DataLoader say nothing of an interrupt in the main process, however they start."""
-    inner = _innermost(loader)
-    if isinstance(inner, DataLoader) and not isinstance(inner.worker_init_fn, _WorkerStart):
-        inner.worker_init_fn = _WorkerStart(inner.worker_init_fn)
-
-
-class _WorkerStart:
-    """What a worker does before anything else, and then what the user has it do."""
-
-    def __init__(self, own: Callable[[int], None] | None) -> None:
-        self._own = own
-
-    def __call__(self, worker_id: int) -> None:
-        hide_ended_connections()
-        if self._own is not None:
-            self._own(worker_id)
 
 
 def samples_of_a_pass(loader: Any) -> int | None:
