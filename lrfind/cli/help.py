@@ -138,7 +138,7 @@ Flags
 
 Exit codes
   0 a rate was suggested   2 something given cannot be used   3 no rate can be suggested
-  4 verify --lr: that rate is no longer a sensible one
+  4 verify --lr: that rate is not a sensible one
   129/130/143 interrupted, what was measured is written   1 a defect of lrfind
 """
 

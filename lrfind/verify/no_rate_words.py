@@ -38,18 +38,18 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
     """That no rate lowered the loss by more than may be chance."""
     judged, trials, checked = words.judged, words.trials, words.judged.checked
     steps, ahead, blind = counted(trials.num_steps, "step"), trials.ahead, judged.blind
-    before, least = "the held-out loss before training", min(judged.start, blind)
-    numbers = f"{rate_text(judged.start, 4)}"
+    least, below = min(judged.start, blind), "that"
+    before = f"Before training it is {rate_text(judged.start, 4)}"
     if blind < judged.start:
-        before += ", and that of answers that do not look at the inputs"
-        numbers += f" and {rate_text(blind, 4)}"
+        before += f", and {rate_text(blind, 4)} for a model that holds all classes for equally likely"
+        below = "both"
     if ahead is not None and least - ahead[1] > HARDLY * abs(least):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
             f"{rate_text(judged.start)} to {rate_text(ahead[1])} when the budget was spent: raise "
             "verify.budget."
         )
-    who = f"none of {many} came" if len(words.names) > 1 else f"{words.names[0]} did not come"
+    who = f"the best of {many}" if len(words.names) > 1 else words.names[0]
     lost = f" {words.names[checked]} {words.ended(checked)}." if judged.diverged[checked] else ""
     longer = "Where learning takes longer, raise verify.steps"
     if trials.spent:
@@ -57,9 +57,12 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
             "learning takes longer"
         )
-    numbers += f"; {rate_text(judged.start - judged.drop, 4)} at best"
+    ends = "has not lowered the held-out loss"
+    if judged.drop > 0:
+        ends = f"has a held-out loss of {rate_text(judged.start - judged.drop, 4)}"
     return (
-        f"Nothing was learnt at any rate tried: within {steps} {who} {HARDLY:.0%} below {before} "
-        f"({numbers}).{lost} {longer}; else see whether the labels belong to the inputs, and whether the "
-        "optimizer moves what the loss comes from. A model that is trained already has nowhere to fall."
+        f"Nothing was learnt at any rate tried: after {steps} {who} {ends}. {before}; a rate has to come "
+        f"{HARDLY:.0%} below {below}.{lost} {longer}; else see whether the labels belong to the inputs, and "
+        "whether the optimizer moves what the loss comes from. A model that is trained already has nowhere "
+        "to fall."
     )

@@ -254,7 +254,7 @@ def test_where_no_rate_learns_the_search_ends_with_none(lrfind, own):
     assert ran.out == ""
     jsonschema.validate(ran.record, SCHEMA)
     assert (ran.record["holds"], ran.record["suggestion"]) == (None, None)
-    assert "Nothing was learnt at any rate tried: within 10 steps none of the" in ran.err
+    assert "Nothing was learnt at any rate tried: after 10 steps the best of the" in ran.err
     assert "hold" not in ran.record["verdict"].replace("held-out", "")
     assert [run["worse_by"] for run in ran.record["runs"]] == [None] * len(ran.record["runs"])
     assert ran.record["steps"] <= ran.record["budget"]["steps"] == 80

@@ -495,25 +495,25 @@ def test_where_the_best_diverged_on_a_seed_none_is_recommended():
 
 @pytest.mark.parametrize("pinned", [None, 1.0])
 @pytest.mark.parametrize(
-    ("finals", "fall"),
+    ("finals", "ends"),
     [
-        ([2.4, 2.2991, 2.2992], "2.299; 2.299 at best"),
-        ([2.2985, 2.2982, 2.2978], "2.299; 2.298 at best"),
-        ([2.2985, 2.2978, 2.2985], "2.299; 2.298 at best"),
-        ([2.2985, 2.29784, 2.2978], "2.299; 2.298 at best"),
+        ([2.4, 2.2991, 2.2992], "has not lowered the held-out loss"),
+        ([2.2985, 2.2982, 2.2978], "has a held-out loss of 2.298"),
+        ([2.2985, 2.2978, 2.2985], "has a held-out loss of 2.298"),
+        ([2.2985, 2.29784, 2.2978], "has a held-out loss of 2.298"),
     ],
 )
-def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rates(finals, fall, pinned):
+def test_where_nothing_was_learnt_one_sentence_says_so_and_nothing_of_single_rates(finals, ends, pinned):
     row = [*finals, max(finals)][: 3 if pinned is None else 4]
     said = told([row], start=2.2991, pinned=pinned, spent=True)
     assert (said.suggestion, said.refusal) == (None, None)
     count, last = (3, "0.3") if pinned is None else (4, "1")
     assert said.verdict == (
-        f"Nothing was learnt at any rate tried: within 4 steps none of the {count} rates from 0.0333 to "
-        f"{last} came 1% below the held-out loss before training ({fall}). The budget ended the search: "
-        "raise verify.budget to try further rates, and verify.steps where learning takes longer; else see "
-        "whether the labels belong to the inputs, and whether the optimizer moves what the loss comes from. "
-        "A model that is trained already has nowhere to fall."
+        f"Nothing was learnt at any rate tried: after 4 steps the best of the {count} rates from 0.0333 to "
+        f"{last} {ends}. Before training it is 2.299; a rate has to come 1% below that. The budget ended the "
+        "search: raise verify.budget to try further rates, and verify.steps where learning takes longer; "
+        "else see whether the labels belong to the inputs, and whether the optimizer moves what the loss "
+        "comes from. A model that is trained already has nowhere to fall."
     )
 
 
@@ -524,8 +524,8 @@ def test_what_is_had_without_a_look_at_the_inputs_is_not_learnt():
     said = told(finals, start=2.6, blind=2.303)
     assert said.suggestion is None
     assert (
-        "came 1% below the held-out loss before training, and that of answers that do not look at the inputs "
-        "(2.6 and 2.303; 2.31 at best)."
+        "has a held-out loss of 2.31. Before training it is 2.6, and 2.303 for a model that holds all "
+        "classes for equally likely; a rate has to come 1% below both."
     ) in said.verdict
     for end, learnt in ((2.28, False), (2.279, True)):  # 2.303 less 1%
         judged = judging.judge([0.1], [[end]], [2.6], checked=0, margin=0.1, blind=2.303)
@@ -535,8 +535,8 @@ def test_what_is_had_without_a_look_at_the_inputs_is_not_learnt():
 def test_a_checked_rate_that_diverged_where_nothing_was_learnt_is_told_so():
     said = told([[1.0, INF, 1.1]])
     assert (
-        "1% below the held-out loss before training (1; 1 at best). 0.1 diverged. Where learning takes longer"
-        in said.verdict
+        "has not lowered the held-out loss. Before training it is 1; a rate has to come 1% below that. "
+        "0.1 diverged. Where learning takes longer" in said.verdict
     )
 
 
