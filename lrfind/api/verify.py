@@ -200,10 +200,10 @@ def verify(
                 observer,
                 held_out=samples,
                 divergence=RangeSettings(),
-                range_steps=RangeSettings().most_steps if around is None else 0,
+                range_test=RangeSettings() if around is None else None,
             )
             if named is None:
-                checked = _suggested(around, task, loader, start, observer)
+                checked = _suggested(around, task, loader, start, observer, runs.plan.range_steps)
             else:
                 checked = Checked(named, Role.GIVEN, source="given as around")
             checked = for_schedule(checked, schedule, observer)
@@ -242,13 +242,14 @@ def _suggested(
     loader: Iterable[Any],
     start: Snapshot,
     observer: Observer,
+    most_steps: int,
 ) -> Checked:
     """The rate of a suggestion: the one given, or that of a range test made for it."""
     if around is None:
         settings = RangeSettings()
         announce_range_test(settings, observer)
         sweep = RepeatedTask(task, loader, start, times=AUTO_SWEEPS, single_batch=False)
-        found = run_range_test(sweep, settings, observer, most_steps=settings.most_steps)
+        found = run_range_test(sweep, settings, observer, most_steps=most_steps)
         return replace(suggested(found), verdict="")  # what it advises are no arguments of `verify`
     suggestion = around if isinstance(around, Suggestion) else around.suggestion
     peaks = {} if isinstance(around, Suggestion) else named_peaks(around.content.get("peaks", []))

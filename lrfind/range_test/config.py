@@ -97,6 +97,11 @@ class RangeSettings:
     """ratio: groups of parameters keep the ratio of their rates; each: every one is swept alone, too."""
 
     @property
+    def least_steps(self) -> int:
+        """The training steps of the sweeps that it makes whatever they show, where none ends early."""
+        return self.num_steps * (1 if isinstance(self.repeats, str) else self.repeats)
+
+    @property
     def most_steps(self) -> int:
         """The most training steps that it may take where a budget is shared with others."""
         return self.num_steps * (SHARED_LADDERS if isinstance(self.repeats, str) else self.repeats)

@@ -26,6 +26,9 @@ FACTOR = 3.0
 SAME = 0.005
 """Rates that differ by less are one: a suggestion has three digits."""
 
+_NEAR = 1.1
+"""A pinned rate that differs by less from the one to check is trained for both."""
+
 
 class Role(str, Enum):
     """Why a rate is tried."""
@@ -58,6 +61,11 @@ class Candidate:
 def same(one: float, other: float) -> bool:
     """Whether two rates are one."""
     return abs(one / other - 1) < SAME
+
+
+def near(one: float, other: float) -> bool:
+    """Whether two rates are too near one another for a run each."""
+    return abs(math.log(one / other)) < math.log(_NEAR)
 
 
 def candidates(

@@ -40,7 +40,8 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     saved = SavedRuns(config, directory, observer)
     data = data_of(config)
     runs = Runs.of(config, data, observer, saved)
-    found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
+    checked = checked_rate(config, data, observer, most_steps=runs.plan.range_steps)
+    found = verify_rate(runs, checked, config.verify)
     checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
     groups = tuple(group.following(conclusion.suggestion) for group in runs.about.groups)
     return Report(

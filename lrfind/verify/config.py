@@ -8,6 +8,7 @@ from typing import Annotated
 from lrfind.config.bounds import Bound, at_least, positive_rate, samples_or_null
 from lrfind.range_test.config import RangeConfig
 from lrfind.schedules.policies import policy_of
+from lrfind.verify.candidates import near
 from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS, epochs_of
 
 _MARGIN = Bound(
@@ -49,6 +50,11 @@ class VerifySettings:
     """How much worse a rate may be, as a share of the drop from the initial to the best final loss."""
     resume: str | None = None
     """Run directory of a search on a launcher that was cut off and is to go on."""
+
+    @property
+    def trains_pinned(self) -> bool:
+        """Whether the pinned rate takes a run of its own, as far as that is known before a range test."""
+        return self.lr is not None and (self.around is None or not near(self.lr, self.around))
 
     def problems(self) -> list[str]:
         """What is wrong with values that are each right by themselves."""

@@ -12,6 +12,7 @@ from lrfind.report.formatting import counted
 from lrfind.schedules.policies import POLICIES, policy_of
 
 if TYPE_CHECKING:
+    from lrfind.range_test.config import RangeSettings
     from lrfind.verify.config import VerifySettings
 
 CONSTANT = "constant"
@@ -33,12 +34,15 @@ class Plan:
         budget: The most training steps in all.
         range_steps: The most of these that a range test takes; 0 where there is none.
         schedule: What the rate does during a run.
+        enough: The least budget with which a search was measured to find better rates than the range test
+            before it; 0 where there is none, or along a schedule.
     """
 
     num_steps: int
     budget: int
     range_steps: int
     schedule: str
+    enough: int = 0
 
     @property
     def horizon(self) -> str:
@@ -57,12 +61,15 @@ def epochs_of(text: str) -> float | None:
     return float(found[1]) if found and float(found[1]) > 0 else None
 
 
-def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | None) -> Plan:
+def plan_of(settings: VerifySettings, range_test: RangeSettings | None, *, per_epoch: float | None) -> Plan:
     """Works out the plan.
+
+    Of a small budget the range test is allowed what a whole run, and one of the pinned rate, leave: at least
+    its sweeps.
 
     Args:
         settings: Of the search.
-        range_steps: The most that a range test takes; 0 where none is made.
+        range_test: Settings of the range test; None where none is made.
         per_epoch: Updates an epoch; None where that is not known.
 
     Raises:
@@ -86,17 +93,17 @@ def plan_of(settings: VerifySettings, *, range_steps: int, per_epoch: float | No
             raise ConfigError(
                 f"verify.schedule={settings.schedule} does not go with verify.steps={steps}: {problems[0]}"
             )
-    budget = settings.budget
-    if budget is None:
-        budget = range_steps + DEFAULT_RUNS * steps
-    least = range_steps + (steps if settings.lr is None else 2 * steps)
-    if budget < least:
-        test = f"the range test takes up to {range_steps:,} steps, " if range_steps else ""
+    at_least, at_most = (range_test.least_steps, range_test.most_steps) if range_test else (0, 0)
+    whole = at_most + DEFAULT_RUNS * steps
+    budget = whole if settings.budget is None else settings.budget
+    kept = 2 * steps if settings.trains_pinned else steps
+    if budget < at_least + kept:
+        sweep = f"the range test takes {at_least:,} steps at least, " if at_least else ""
+        pinned = ", and verify.lr takes another" if settings.trains_pinned else ""
         raise ConfigError(
-            f"verify.budget={budget} is too small: {test}one run takes {steps:,} (verify.steps)"
-            f"{'' if settings.lr is None else ', and verify.lr takes another'}. Allow at least {least:,}, "
-            f"with which one rate{'' if settings.lr is None else ' beside it'} comes to its end; a search "
-            f"takes {range_steps + DEFAULT_RUNS * steps:,}, the default (verify.budget=null). Or lower "
-            "verify.steps."
+            f"verify.budget={budget} is too small: {sweep}one run takes {steps:,} (verify.steps){pinned}. "
+            f"The smallest that would do is {at_least + kept:,}; a search takes {whole:,}, the default "
+            "(verify.budget=null). Or lower verify.steps."
         )
-    return Plan(steps, budget, range_steps, settings.schedule)
+    enough = at_least + kept + steps if range_test and settings.schedule == CONSTANT else 0
+    return Plan(steps, budget, min(at_most, budget - kept), settings.schedule, enough)

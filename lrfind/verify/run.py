@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from lrfind.execution.launcher import chosen_launcher
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
-from lrfind.verify.candidates import Role, Trials, same
+from lrfind.verify.candidates import Role, Trials, near, same
 from lrfind.verify.plan import CONSTANT, plan_of
 from lrfind.verify.search import Search
 from lrfind.verify.search_run import About, SearchRun
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from lrfind.verify.target import Checked
     from lrfind.verify.verdict import VerifyVerdict
 
-_NEAR = 1.1
-"""A rate to check that differs by less from the pinned one is not trained beside it."""
-
 _FALLBACK_LR = 1e-3
 """Where to begin if nothing was suggested and the optimizer has no rate of its own."""
 
@@ -45,7 +41,7 @@ class Runs:
         observer: Told of every step, and how many there may be before the first.
         held_out: Samples that the held-out loss is read on.
         divergence: By which settings of a range test a rate is taken to have diverged: `beta`, `stop_factor`.
-        range_steps: The most steps that a range test takes before the search; 0: there is none.
+        range_test: Settings of the range test that comes before the search; None: there is none.
         first_seed: What the first seed is called.
         saved: Where the whole runs of a launcher are saved; None: there is no launcher.
 
@@ -67,7 +63,7 @@ class Runs:
         *,
         held_out: int,
         divergence: RangeSettings,
-        range_steps: int,
+        range_test: RangeSettings | None,
         first_seed: int = 0,
         saved: SavedRuns | None = None,
     ) -> None:
@@ -84,9 +80,9 @@ class Runs:
             with open_task(0) as task:
                 if task.per_epoch is not None:
                     per_epoch = task.per_epoch / task.options.accumulation_steps
-        self.plan = plan_of(settings, range_steps=range_steps, per_epoch=per_epoch)
+        self.plan = plan_of(settings, range_test, per_epoch=per_epoch)
         self._is_announced = False
-        if range_steps:
+        if range_test is not None:
             self.announce()
 
     @classmethod
@@ -106,7 +102,7 @@ class Runs:
             observer,
             held_out=held_out,
             divergence=config.range,
-            range_steps=0 if settings.around or settings.from_ else config.range.most_steps,
+            range_test=None if settings.around or settings.from_ else config.range,
             first_seed=config.seed,
             saved=saved,
         )
@@ -126,6 +122,13 @@ class Runs:
             f"at most {plan.budget:,} training steps in all (verify.budget){test}; rates are judged after "
             f"{plan.horizon}."
         )
+        if plan.budget < plan.enough:
+            self.about.notes.append(
+                f"verify.budget={plan.budget} holds less than two runs beside the range test. In so few steps a "
+                "search finds no better rates than a range test alone, which mostly takes fewer; from "
+                f"{plan.enough:,} steps on it does."
+            )
+            self._observer.warn(self.about.notes[-1])
 
     def begun_from(self, checked: Checked) -> Checked:
         """What is checked, or, where nothing was suggested, the rate of the optimizer."""
@@ -147,7 +150,7 @@ class Runs:
         self.announce()
         plan, pinned = self.plan, self._settings.lr
         start = checked.lr
-        if pinned is not None and abs(math.log(pinned / start)) < math.log(_NEAR):
+        if pinned is not None and near(pinned, start):
             if not same(pinned, start):
                 said = (
                     f"The pinned rate, {rate_text(pinned)}, is trained for the one to check, "

@@ -59,10 +59,16 @@ class Checked:
     whose: str = RANGE_TEST
 
 
-def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checked:
+def checked_rate(config: VerifyConfig, data: Data, observer: Observer, *, most_steps: int) -> Checked:
     """Finds the rate to check.
 
     Where nothing was suggested and a rate is pinned, that one is checked.
+
+    Args:
+        config: Validated.
+        data: What the task is trained on.
+        observer: Told of every step.
+        most_steps: The most that a range test may take.
 
     Raises:
         ConfigError: The record that the config names cannot be used.
@@ -76,8 +82,7 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer) -> Checke
     else:
         # What `lrfind` would suggest, on all the data and with the settings of `range`, within the budget.
         announce_range_test(config.range, observer)
-        most = config.range.most_steps
-        found = suggested(range_test_of(config, observer=observer, data=data, most_steps=most))
+        found = suggested(range_test_of(config, observer=observer, data=data, most_steps=most_steps))
     found = for_schedule(found, settings.schedule, observer)
     return or_pinned(found, settings.lr, observer)
 

@@ -415,14 +415,15 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
         (["verify.num_steps=0"], "verify.num_steps must be at least 1, got 0."),
         (["verify.budget=0"], "verify.budget must be at least 1, got 0."),
         (
-            ["verify.budget=400"],
-            "verify.budget=400 is too small: the range test takes up to 180 steps, one run takes 300 "
-            "(verify.steps). Allow at least 480, with which one rate comes to its end; a search takes 2,580, "
-            "the default (verify.budget=null). Or lower verify.steps.",
+            ["verify.budget=359"],
+            "verify.budget=359 is too small: the range test takes 60 steps at least, one run takes 300 "
+            "(verify.steps). The smallest that would do is 360; a search takes 2,580, the default "
+            "(verify.budget=null). Or lower verify.steps.",
         ),
         (
             ["0.1", "--lr", "0.2", "verify.budget=500"],
-            "and verify.lr takes another. Allow at least 600, with which one rate beside it comes to its end",
+            "too small: one run takes 300 (verify.steps), and verify.lr takes another. The smallest that "
+            "would do is 600; a search takes 2,400, the default",
         ),
         (["verify.schedule=cosin"], "verify.schedule=cosin: cosin is no policy. Did you mean cosine?"),
         (
