@@ -41,6 +41,11 @@ UNKNOWN = Baseline()
 """Where nothing was read."""
 
 
+def is_gain(before: float, after: float) -> bool:
+    """Whether a loss has come so far below another that it is told from nothing."""
+    return before - after > HARDLY * abs(before)
+
+
 def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) -> NDArray[np.bool_]:
     """Which runs came to more than the baselines of their seeds, shape (runs,).
 
@@ -56,7 +61,6 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
     right = float(np.mean([baseline.accuracy for baseline in baselines]))
     if not np.isfinite(start).all():
         return np.ones(losses.shape[1], dtype=np.bool_)
-    least = HARDLY * abs(float(start.mean()))
     more = math.inf
     if math.isfinite(right):
         error = math.sqrt(right * (1 - right) / sum(baseline.samples for baseline in baselines))
@@ -64,7 +68,7 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
     return np.array(
         [
             bool(np.isfinite(ends).all())
-            and (float((start - ends).mean()) > least or float(shares.mean()) - right > more)
+            and (is_gain(float(start.mean()), float(ends.mean())) or float(shares.mean()) - right > more)
             for ends, shares in zip(losses.T, accuracies.T, strict=True)
         ]
     )

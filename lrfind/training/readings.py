@@ -83,9 +83,9 @@ def read_baseline(task: Task) -> Baseline:
     samples = sum(map(num_samples, batches))
     if accuracy is None:
         return Baseline(float(loss), samples=samples)
-    labels = torch.cat([target_of(batch).flatten() for batch in batches])
-    most, _ = blind_answers(labels.cpu().numpy())
-    return Baseline(min(float(loss), blind_loss(task)), max(float(accuracy), most), samples)
+    most, even = blind_answers(_targets(batches).cpu().numpy())
+    known = even if is_cross_entropy(objective.criterion) else math.inf
+    return Baseline(min(float(loss), known), max(float(accuracy), most), samples)
 
 
 def blind_loss(task: Task) -> float:
@@ -93,7 +93,11 @@ def blind_loss(task: Task) -> float:
     assert task.validation is not None
     if not is_cross_entropy(task.objective.criterion):
         return math.inf
-    labels = torch.cat([target_of(batch).flatten() for batch in task.validation])
-    if labels.is_floating_point():  # shares of every class
+    targets = _targets(task.validation)
+    if targets.is_floating_point():  # shares of every class
         return math.inf
-    return blind_answers(labels.cpu().numpy())[1]
+    return blind_answers(targets.cpu().numpy())[1]
+
+
+def _targets(batches: Sequence[Any]) -> torch.Tensor:
+    return torch.cat([target_of(batch).flatten() for batch in batches])

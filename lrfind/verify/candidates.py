@@ -103,7 +103,8 @@ class Trials:
         spent: Whether the search ended for want of steps.
         cut_off: Whether the last of the moves was interrupted.
         whose: What suggested the rate that is checked, in words; empty: the user gave the suggestion.
-        left: The rates that came to no end for want of steps alone; the others that did not were behind.
+        left: The rates that came to no end for want of steps alone, or because the search was interrupted;
+            the others that did not were behind.
         blind: Held-out loss of answers that do not look at the inputs; infinite where it is not known.
     """
 
@@ -148,11 +149,19 @@ class Trials:
 
     def short(self, rate: int) -> str:
         """What became of a rate that came to no end on any seed."""
-        return f"{'left' if self.is_left(rate) else 'given up'} after {self.stops[rate]:,}"
+        how = "cut off" if self.is_cut_off(rate) else "left" if self.is_left(rate) else "given up"
+        return f"{how} after {self.stops[rate]:,}"
 
     def is_left(self, rate: int) -> bool:
-        """Whether a rate came to no end for want of steps alone."""
+        """Whether a rate that was not behind came to no end."""
         return self.candidates[rate].lr in self.left
+
+    def is_cut_off(self, rate: int) -> bool:
+        """Whether a rate was in training when the search was interrupted."""
+        if not self.cut_off or self.moves[-1].lr != self.candidates[rate].lr:
+            return False
+        seed = self.moves[-1].seed
+        return seed >= len(self.seeds) or math.isnan(float(self.seeds[seed].finals[rate]))
 
     @property
     def ahead(self) -> tuple[float, float] | None:

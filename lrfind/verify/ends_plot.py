@@ -25,7 +25,7 @@ from lrfind.plotting.panel import (
     above,
 )
 from lrfind.suggestion import rate_text
-from lrfind.training.baseline import HARDLY
+from lrfind.training.baseline import is_gain
 from lrfind.verify.candidates import Role
 from lrfind.verify.rate_colours import rate_colours
 from lrfind.verify.report import ROLE_WORDS, roles_text
@@ -117,7 +117,7 @@ def held_out_axis(trials: Trials) -> Axis:
     else:
         low = min(float(known.min(initial=start)), start)
         # All of the drop would leave no room to tell good rates from one another.
-        learnt = start - low > HARDLY * abs(start)
+        learnt = is_gain(start, low)
         near = low + _NEAR * (start - low) if learnt else ceiling_of(start, known)
         highest = float(known.max(initial=low if learnt else start))
         high = min(max(highest, low + _LEAST * (start - low)), near)

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.statistics import paired_noise
-from lrfind.training.baseline import HARDLY
+from lrfind.training.baseline import is_gain
 from lrfind.verify.candidates import FACTOR
 
 if TYPE_CHECKING:
@@ -41,18 +41,47 @@ HANDICAP = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Judgement:
+class Ends:
+    """How several rates ended.
+
+    Attributes:
+        seeds: On how many seeds each rate came to its end, shape (rates,).
+        means: Mean final loss over these as measured, shape (rates,); infinite where one diverged, NaN where
+            the rate was given up on all.
+        spreads: Standard deviation of it over the seeds, shape (rates,); NaN for one seed or where infinite.
+        diverged: On how many seeds each rate diverged, shape (rates,).
+    """
+
+    seeds: NDArray[np.int64]
+    means: Floats
+    spreads: Floats
+    diverged: NDArray[np.int64]
+
+
+def ends_of(finals: Floats) -> Ends:
+    """How rates ended.
+
+    Args:
+        finals: Loss at the end, shape (seeds, rates); infinite where a run diverged, NaN where there is none.
+    """
+    known = ~np.isnan(finals)
+    seeds, diverged = known.sum(axis=0), np.isinf(finals).sum(axis=0)
+    means, spreads = np.full((2, len(seeds)), np.nan)
+    for i in np.flatnonzero(seeds):
+        ended = finals[known[:, i], i]
+        means[i] = math.inf if diverged[i] else ended.mean()
+        spreads[i] = ended.std(ddof=1) if seeds[i] > 1 and not diverged[i] else math.nan
+    return Ends(seeds, means, spreads, diverged)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judgement(Ends):
     """What the final losses of several rates say about one of them.
 
     Attributes:
         checked: Index of the rate that was checked.
         pinned: Index of the rate a project has pinned; None: there is none.
         margin: Share of the drop that a rate may be worse by.
-        seeds: On how many seeds each rate came to its end, shape (rates,).
-        means: Mean final loss over these as measured, shape (rates,); infinite where one diverged, NaN where
-            the rate was given up on all.
-        spreads: Standard deviation of it over the seeds, shape (rates,); NaN for one seed or where infinite.
-        diverged: On how many seeds each rate diverged, shape (rates,).
         start: Mean initial loss.
         drop: From the mean initial to the best mean final loss; 0 where no rate lowered it.
         blind: Loss of answers that do not look at the inputs; infinite where it is not known.
@@ -80,10 +109,6 @@ class Judgement:
     checked: int
     pinned: int | None
     margin: float
-    seeds: NDArray[np.int64]
-    means: Floats
-    spreads: Floats
-    diverged: NDArray[np.int64]
     start: float
     drop: float
     blind: float
@@ -163,10 +188,10 @@ def judge(
         checked=checked,
         pinned=pinned,
         margin=margin,
-        seeds=told.seeds,
-        means=told.means(),
-        spreads=told.spreads(),
-        diverged=told.diverged,
+        seeds=told.ended.seeds,
+        means=told.ended.means,
+        spreads=told.ended.spreads,
+        diverged=told.ended.diverged,
         start=start,
         drop=told.drop,
         blind=blind,
@@ -201,12 +226,11 @@ class _Comparison:
         left: Sequence[int] = (),
         blind: float = math.inf,
     ) -> None:
-        self._ends = ends
+        self.ended = ends_of(ends)
+        self.seeds, self.diverged = self.ended.seeds, self.ended.diverged
         self._left = left
         self._margin = margin
         self._known = ~np.isnan(ends)
-        self.seeds = self._known.sum(axis=0)
-        self.diverged = np.sum(self._known & ~np.isfinite(ends), axis=0)
         start = np.broadcast_to(begins[:, None], ends.shape)
         self._capped = np.where(
             self._known, np.minimum(np.where(np.isfinite(ends), ends, start), start), np.nan
@@ -215,8 +239,7 @@ class _Comparison:
         self._reference = self._of_most_seeds()
         self.drop = 0.0 if self._reference is None else self._fall(self._reference)
         mean = float(begins.mean())
-        least = min(mean, blind)
-        self.learnt = self.drop - (mean - least) > HARDLY * abs(least)
+        self.learnt = is_gain(min(mean, blind), mean - self.drop)
 
     def _of_most_seeds(self) -> int | None:
         """The lowest of the rates that came to an end on most seeds.
@@ -311,17 +334,3 @@ class _Comparison:
             away = min(abs(math.log(lrs[last + step] / lrs[last])), math.log(FACTOR)) / 2 if inside else 0.0
             ends.append(float(lrs[last]) * math.exp(step * away))
         return ends[0], ends[1]
-
-    def means(self) -> Floats:
-        """Mean final loss as measured."""
-        means = np.full(len(self.seeds), np.nan)
-        for i in np.flatnonzero(self.seeds):
-            means[i] = math.inf if self.diverged[i] else self._ends[self._known[:, i], i].mean()
-        return means
-
-    def spreads(self) -> Floats:
-        """Standard deviation of the final loss."""
-        spreads = np.full(len(self.seeds), np.nan)
-        for i in np.flatnonzero((self.seeds > 1) & (self.diverged == 0)):
-            spreads[i] = self._ends[self._known[:, i], i].std(ddof=1)
-        return spreads

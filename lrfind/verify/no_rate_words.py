@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from lrfind.report.formatting import counted
+from lrfind.report.formatting import counted, told_apart
 from lrfind.suggestion import rate_text
-from lrfind.training.baseline import HARDLY
+from lrfind.training.baseline import HARDLY, is_gain
 
 if TYPE_CHECKING:
     from lrfind.verify.rate_words import RateWords
@@ -35,15 +35,10 @@ def why_no_rate(words: RateWords) -> str:
 
 
 def _nothing_learnt(words: RateWords, many: str) -> str:
-    """That no rate lowered the loss by more than may be chance."""
+    """That no rate lowered the loss by more than may be chance, and what was seen instead."""
     judged, trials, checked = words.judged, words.trials, words.judged.checked
     steps, ahead, blind = counted(trials.num_steps, "step"), trials.ahead, judged.blind
-    least, below = min(judged.start, blind), "that"
-    before = f"Before training it is {rate_text(judged.start, 4)}"
-    if blind < judged.start:
-        before += f", and {rate_text(blind, 4)} for a model that holds all classes for equally likely"
-        below = "both"
-    if ahead is not None and least - ahead[1] > HARDLY * abs(least):
+    if ahead is not None and is_gain(min(judged.start, blind), ahead[1]):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
             f"{rate_text(judged.start)} to {rate_text(ahead[1])} when the budget was spent: raise "
@@ -57,12 +52,25 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
             "learning takes longer"
         )
-    ends = "has not lowered the held-out loss"
-    if judged.drop > 0:
-        ends = f"has a held-out loss of {rate_text(judged.start - judged.drop, 4)}"
+    lowest = judged.start - judged.drop
+    start, end = told_apart(judged.start, lowest)
+    if lowest >= judged.start:
+        seen = f"has not lowered the held-out loss, which is {rate_text(judged.start)} before training"
+    elif blind < judged.start:
+        seen = (
+            f"has lowered the held-out loss from {start} to {end}, where a model that holds all classes for "
+            f"equally likely has {told_apart(blind, lowest)[0]}: less than {HARDLY:.0%} below that is not "
+            "told from nothing"
+        )
+    else:
+        share = min(100 * judged.drop / abs(judged.start), 99 * HARDLY)  # rounded, it is below 1%, too
+        seen = (
+            f"has lowered the held-out loss by {rate_text(share, 2)}%, from {start} to {end}: less than "
+            f"{HARDLY:.0%} is not told from nothing"
+        )
+    much = "Too little" if lowest < min(judged.start, blind) else "Nothing"
     return (
-        f"Nothing was learnt at any rate tried: after {steps} {who} {ends}. {before}; a rate has to come "
-        f"{HARDLY:.0%} below {below}.{lost} {longer}; else see whether the labels belong to the inputs, and "
-        "whether the optimizer moves what the loss comes from. A model that is trained already has nowhere "
-        "to fall."
+        f"{much} was learnt at any rate tried: after {steps} {who} {seen}.{lost} {longer}; "
+        "else see whether the labels belong to the inputs, and whether the optimizer moves what the loss "
+        "comes from. A model that is trained already has nowhere to fall."
     )

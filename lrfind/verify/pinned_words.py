@@ -28,6 +28,19 @@ def refusal(words: RateWords) -> str | None:
     return f"{said}. Pin {there} instead."
 
 
+def refused_briefly(words: RateWords) -> str:
+    """The same in a few words, beside a table of the losses; empty where it is sensible, or there is none."""
+    judged = words.judged
+    pinned, best = judged.pinned, judged.recommended
+    if judged.sensible is not False or pinned is None:
+        return ""
+    why = f"it {words.ended(pinned)}"
+    if best is not None and not judged.diverged[pinned] and judged.seeds[pinned]:
+        share = float(judged.worse_by[pinned] - judged.worse_by[best])
+        why = f"worse than {words.names[best]} by {share:.0%} of the drop"
+    return f"{words.names[pinned]} (verify.lr) is not sensible: {why}."
+
+
 def approval(words: RateWords) -> str:
     """That the pinned rate is sensible; nothing where there is none, or nothing can be said."""
     judged = words.judged

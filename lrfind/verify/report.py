@@ -11,6 +11,9 @@ from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
+from lrfind.verify.judge import ends_of
+from lrfind.verify.pinned_words import refused_briefly
+from lrfind.verify.rate_words import RateWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from lrfind.report.files import Cell
     from lrfind.suggestion import Group
     from lrfind.verify.candidates import Candidate, Trials
-    from lrfind.verify.judge import Judgement
+    from lrfind.verify.judge import Ends, Judgement
     from lrfind.verify.plan import Plan
     from lrfind.verify.verdict import VerifyVerdict
 
@@ -142,13 +145,10 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
     runs = [trial for trial in trials.seeds if trial.steps_taken[rate] or trial.diverged[rate]]
     finals = [float(trial.finals[rate]) for trial in runs]
     candidate = trials.candidates[rate]
-    short = "left" if trials.is_left(rate) else "given_up"
-    status = "completed" if any(map(math.isfinite, finals)) else short
-    if (
-        trials.cut_off
-        and trials.moves[-1].lr == candidate.lr
-        and math.isnan(finals[-1] if finals else math.nan)
-    ):
+    status = "left" if trials.is_left(rate) else "given_up"
+    if any(map(math.isfinite, finals)):
+        status = "completed"
+    if trials.is_cut_off(rate):
         status = "interrupted"
     if any(map(math.isinf, finals)):
         status = "diverged"
@@ -181,14 +181,15 @@ def verify_lines(
 ) -> Lines:
     """Works out what is written to stdout: the answer, then a line a rate.
 
-    A refusal is told in a few words: the whole goes to stderr, where it is seen whatever becomes of stdout.
+    A refusal is told in a few words: the whole goes to stderr, where it is seen whatever becomes of this.
     """
     verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
     details: Lines = []
-    if trials is not None and judgement is not None:
+    if trials is not None:
         details = [_table(trials, judgement)]
-        if judgement.learnt:
-            details.append(Paragraph(_WORSE_BY, "dim"))
+    if judgement is not None and judgement.learnt:
+        details.append(Paragraph(_WORSE_BY, "dim"))
+    brief = "" if trials is None or judgement is None else refused_briefly(RateWords(trials, judgement))
     return answer_lines(
         conclusion.suggestion,
         verdict,
@@ -196,36 +197,32 @@ def verify_lines(
         groups,
         purpose="" if judgement else ", not verified",
         bracket=NEARLY_AS_WELL if judgement is None else _ON_ONE_SEED if judgement.on_one_seed else _BRACKET,
-        more=_refusal_in_short(trials, judgement),
+        more=[brief] if brief else [],
         details=details,
     )
 
 
-def _refusal_in_short(trials: Trials | None, judgement: Judgement | None) -> list[str]:
-    """That the pinned rate is refused; nothing where it is not."""
-    if trials is None or judgement is None or judgement.pinned is None or judgement.sensible is not False:
-        return []
-    return [
-        f"{rate_text(trials.candidates[judgement.pinned].lr)} (verify.lr) is not sensible: stderr says why."
-    ]
+def _table(trials: Trials, judgement: Judgement | None) -> Table:
+    """A line a rate, and one for the loss before training; columns of which nothing is known are left out.
 
-
-def _table(trials: Trials, judgement: Judgement) -> Table:
-    """A line a rate, and one for the loss before training; columns of which nothing is known are left out."""
+    Of a search that was cut off it is how those rates ended that had come to their end.
+    """
     rates = range(len(trials.candidates))
+    ends = judgement or ends_of(trials.finals)
+    worse_by = [] if judgement is None else judgement.worse_by.tolist()
     columns = {
         Column("lr"): [rate_text(lr) for lr in trials.lrs.tolist()],
-        Column("seeds", rank=3): [str(seeds or "") for seeds in judgement.seeds.tolist()],
-        Column("held-out loss"): [_loss_text(trials, judgement, rate) for rate in rates],
-        Column("spread", rank=1): [_known(spread, ".2g") for spread in judgement.spreads.tolist()],
-        Column("worse by", rank=2): [_known(share, ".1%") for share in judgement.worse_by.tolist()],
+        Column("seeds", rank=3): [str(seeds or "") for seeds in ends.seeds.tolist()],
+        Column("held-out loss"): [_loss_text(trials, ends, rate) for rate in rates],
+        Column("spread", rank=1): [_known(spread, ".2g") for spread in ends.spreads.tolist()],
+        Column("worse by", rank=2): [_known(share, ".1%") for share in worse_by],
         Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
     }
-    before = {"held-out loss": rate_text(judgement.start, 4), "rate": "before training"}
+    start = float(trials.starts.mean())
+    before = {"held-out loss": rate_text(start, 4), "rate": "before training"}
     shown = {column: cells for column, cells in columns.items() if any(cells)}
-    rows = [
-        Row([cells[rate] for cells in shown.values()], chosen=rate == judgement.recommended) for rate in rates
-    ]
+    chosen = None if judgement is None else judgement.recommended
+    rows = [Row([cells[rate] for cells in shown.values()], chosen=rate == chosen) for rate in rates]
     rows.append(Row([before.get(column.head, "") for column in shown], style="dim"))
     return Table(list(shown), rows)
 
@@ -234,7 +231,7 @@ def _known(number: float, spelling: str) -> str:
     return f"{number:{spelling}}" if math.isfinite(number) else ""
 
 
-def _loss_text(trials: Trials, judgement: Judgement, rate: int) -> str:
-    if not judgement.seeds[rate]:
+def _loss_text(trials: Trials, ends: Ends, rate: int) -> str:
+    if not ends.seeds[rate]:
         return trials.short(rate)
-    return "diverged" if judgement.diverged[rate] else rate_text(judgement.means[rate], 4)
+    return "diverged" if ends.diverged[rate] else rate_text(ends.means[rate], 4)

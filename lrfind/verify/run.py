@@ -123,12 +123,13 @@ class Runs:
             f"{plan.horizon}."
         )
         if plan.budget < plan.enough:
-            self.about.notes.append(
-                f"verify.budget={plan.budget} holds less than two runs beside the range test. In so few steps a "
-                "search finds no better rates than a range test alone, which mostly takes fewer; from "
-                f"{plan.enough:,} steps on it does."
+            said = (
+                f"verify.budget={plan.budget} holds less than two runs beside the range test. In so few "
+                "steps a search finds no better rates than a range test alone, which mostly takes fewer; "
+                f"from {plan.enough:,} steps on it does."
             )
-            self._observer.warn(self.about.notes[-1])
+            self._observer.warn(said)
+            self.about.notes.append(said)
 
     def begun_from(self, checked: Checked) -> Checked:
         """What is checked, or, where nothing was suggested, the rate of the optimizer."""

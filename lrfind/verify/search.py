@@ -303,9 +303,7 @@ class Search:
         return [lrs[i] for i in ranked(finals, list(tried.starts.values()))] if finals else []
 
     def unfinished(self) -> frozenset[float]:
-        """The rates that are not behind, and were left before their end for want of steps."""
-        if not self.is_spent:
-            return frozenset()
+        """The rates that are not behind, and were left before their end: of a search that was not done."""
         ended = self.ranked()
         lrs = [lr for lr in self._first.lrs() if lr not in ended]
         return frozenset(lr for lr in lrs if not (ended and self._is_behind(lr, self.tried.at(0, lr))))

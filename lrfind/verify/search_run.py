@@ -135,7 +135,7 @@ class SearchRun:
             whose=checked.whose,
             spent=self._search.is_spent,
             cut_off=cut_off and bool(self._moves),
-            left=self._search.unfinished(),
+            left=self._search.unfinished() if cut_off or self._search.is_spent else frozenset(),
             blind=self._blind,
         )
 
