@@ -24,7 +24,7 @@ from benchmarks.truth.oracles import oracles
 from benchmarks.truth.scores import by_task, mean_regret
 from benchmarks.truth.table import markdown_table
 from benchmarks.truth.tasks import BUDGET
-from lrfind.range_test.peaks import peak_within
+from lrfind.schedules.peaks import peak_within
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -20,9 +20,9 @@ from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
-from lrfind.range_test.peaks import named_peaks
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
+from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import Status, Suggestion
 from lrfind.tasks.own import OwnTraining, batches_given, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
@@ -230,6 +230,7 @@ def verify(
             checked={"lr": found.checked.lr, "source": in_arguments(found.checked.source)},
             pinned=lr,
             held_out=samples,
+            peaks=found.peaks,
         ),
         groups=[group.following(conclusion.suggestion) for group in runs.about.groups],
     )

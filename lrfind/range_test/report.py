@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.range_test.horizon import STEPS, horizon_record, purpose_of
 from lrfind.range_test.measured_regret import measured_in_words, measured_regret
-from lrfind.range_test.peaks import peaks_line, peaks_record
+from lrfind.range_test.peaks import peaks_record
 from lrfind.range_test.reading import LOOKS_AT, Rule
 from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
+from lrfind.schedules.peaks import peaks_line
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:

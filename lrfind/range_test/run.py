@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.horizon import at_horizon
-from lrfind.range_test.peaks import named_peaks, peaks_record
+from lrfind.range_test.peaks import peaks_record
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.shape import Shape
@@ -27,6 +27,7 @@ from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.trials import LEARNT, first_rate
 from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.report.record import plain
+from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
 

@@ -9,6 +9,7 @@ from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
+from lrfind.schedules.peaks import peaks_line
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
 from lrfind.verify.judge import ends_of
@@ -91,6 +92,7 @@ def verify_record(
     checked: Mapping[str, Any],
     pinned: float | None,
     held_out: int,
+    peaks: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Makes what the record of `lrfind verify` has beside that of the other commands.
 
@@ -101,6 +103,7 @@ def verify_record(
         checked: Rate and source of what was checked.
         pinned: The rate that a project has pinned.
         held_out: Samples that the held-out loss was read on.
+        peaks: The peaks of schedules that go with the suggestion.
     """
     content: dict[str, Any] = {
         "checked": dict(checked),
@@ -115,6 +118,8 @@ def verify_record(
     }
     if pinned is not None:
         content["pinned"] = {"lr": pinned, "sensible": None if judgement is None else judgement.sensible}
+    if peaks:
+        content["peaks"] = list(peaks)
     return {key: plain(value) for key, value in content.items()}
 
 
@@ -178,6 +183,7 @@ def verify_lines(
     files: Sequence[Path],
     *,
     groups: Sequence[Group] = (),
+    peaks: Sequence[dict[str, Any]] = (),
 ) -> Lines:
     """Works out what is written to stdout: the answer, then a line a rate.
 
@@ -197,7 +203,7 @@ def verify_lines(
         groups,
         purpose="" if judgement else ", not verified",
         bracket=NEARLY_AS_WELL if judgement is None else _ON_ONE_SEED if judgement.on_one_seed else _BRACKET,
-        more=[brief] if brief else [],
+        more=[*filter(None, [brief]), *([peaks_line(peaks)] if peaks else [])],
         details=details,
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.suggestion import rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.verify.candidates import Role, Trials, near, same
+from lrfind.verify.peaks import search_peaks
 from lrfind.verify.plan import CONSTANT, plan_of
 from lrfind.verify.search import Search
 from lrfind.verify.search_run import About, SearchRun
@@ -216,6 +217,12 @@ class Verified:
     def steps(self) -> int:
         """Training steps taken, those of a range test included."""
         return self.checked.steps + (self.trials.steps if self.trials else 0)
+
+    @property
+    def peaks(self) -> list[dict[str, Any]]:
+        """The record's `peaks`: those of schedules that go with the suggestion."""
+        searched = self.judgement is not None
+        return search_peaks(self.plan, self.conclusion.suggestion, searched=searched)
 
 
 def verify_rate(runs: Runs, checked: Checked, settings: VerifySettings) -> Verified:

@@ -10,9 +10,12 @@ from benchmarks.truth.laws import LAWS, PEAKS, page, peak_of
 from benchmarks.truth.lines import read_lines
 from benchmarks.truth.oracle import RUNS
 from benchmarks.truth.oracles import Oracle, oracles
-from benchmarks.truth.scores import by_task
+from benchmarks.truth.scores import by_task, mean_regret
+from benchmarks.truth.searches import SEARCHES
 from benchmarks.truth.tasks import BUDGET
 from lrfind.range_test import horizon, peaks
+from lrfind.schedules.peaks import STEPS, TASKS
+from lrfind.verify.peaks import PEAKS as SEARCHED
 
 
 def a_fall(law, per_epoch, name="t"):
@@ -79,17 +82,36 @@ def test_the_figures_of_the_package_are_those_of_the_runs():
     assert law.spread == pytest.approx(horizon.SPREAD, abs=0.005)
     assert (law.passes, law.tasks) == (horizon.PASSES, horizon.TASKS)
     assert max(SMALL_BUDGETS) == horizon.LAST
-    assert horizon.STEPS == peaks.STEPS == BUDGET
+    assert horizon.STEPS == STEPS == BUDGET
     constant = oracles(read_lines(RUNS), kind="constant", budget=BUDGET)
     assert set(PEAKS) == set(peaks.PEAKS)
     for kind in PEAKS:
         peak, told = peak_of(kind, lines, constant, found), peaks.PEAKS[kind]
         assert peak.factor == told.factor
-        assert len(peak.ratios) == peaks.TASKS
+        assert len(peak.ratios) == TASKS
         # The suggestions change a little with the rule: a mean is good to 0.01.
         assert peak.mean_regret(told.factor) == pytest.approx(told.mean_regret, abs=0.01)
         assert peak.mean_regret(1) == pytest.approx(told.constant, abs=0.01)
         assert peak.share_within(told.factor) == pytest.approx(told.within, abs=0.05)
+
+
+def test_the_peaks_that_go_with_a_searched_rate_are_what_the_runs_show():
+    searches = [line for line in read_lines(SEARCHES) if line["method"] == "verify"]
+    for kind in PEAKS:
+        known = oracles(read_lines(BUDGET_RUNS), kind=kind, budget=BUDGET)
+        told, means = SEARCHED[kind], {}
+        assert len(known) == TASKS
+        for budget in (1000, 2000):
+            lines = [line for line in searches if line["budget"] == budget]
+            for factor in (1, told.factor):
+                regrets = [
+                    mean_regret([line for line in lines if line["task"] == task], oracle, factor=factor)
+                    for task, oracle in known.items()
+                ]
+                means[budget, factor] = np.mean(regrets)
+        assert means[2000, told.factor] == pytest.approx(told.mean_regret, abs=0.01)
+        assert means[2000, 1] == pytest.approx(told.constant, abs=0.01)
+        assert means[1000, told.factor] < means[1000, 1]
 
 
 def test_the_page_is_made_of_the_runs():

@@ -8,10 +8,11 @@ import pytest
 from lrfind.range_test.centre import valley_sides
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.peaks import PEAKS, RISEN, highest_peak, peak_within, peaks_line, peaks_record
+from lrfind.range_test.peaks import PEAKS, RISEN, highest_peak, peaks_record
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.trials import Trials
 from lrfind.report.record import plain
+from lrfind.schedules.peaks import peak_within, peaks_line
 from lrfind.schedules.policy import Policy
 from lrfind.suggestion import Status
 
