@@ -86,6 +86,18 @@ def known_mean(values: Floats) -> Floats:
     return means
 
 
+def spread_over_seeds(values: Floats) -> Floats:
+    """Standard deviation over the seeds, shape (n,), of values of shape (seeds, n); 0 for a single seed.
+
+    Where a value is infinite it is NaN.
+    """
+    if len(values) < 2:
+        return np.zeros(values.shape[1])
+    with np.errstate(invalid="ignore"):
+        spread: Floats = values.std(axis=0, ddof=1)
+    return spread
+
+
 def paired_noise(differences: Floats) -> float:
     """What the mean of paired differences must exceed to be more than their noise; 0 for a single one.
 

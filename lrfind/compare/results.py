@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.statistics import paired_noise
 from lrfind.training.baseline import learnt
 
 if TYPE_CHECKING:
@@ -89,6 +90,11 @@ class Cell:
         dropped = ~np.isfinite(self.losses)
         nudge = np.minimum(np.where(dropped, 0.0, self.losses), 1e3) * 1e-12
         return np.where(dropped, np.inf, 1 - self.accuracies + nudge)
+
+    @property
+    def scores(self) -> Floats:
+        """What judges, shape (seeds, rates): shares of right answers, or losses."""
+        return self.accuracies if self.judge is Judge.ACCURACY else self.losses
 
     @property
     def diverged(self) -> bool:
@@ -254,6 +260,19 @@ def winners(errors: Floats) -> NDArray[np.int64]:
     drawn = np.random.default_rng(0).integers(seeds, size=(RESAMPLES, seeds))
     won: NDArray[np.int64] = np.argmin(errors[drawn].mean(axis=1), axis=1)
     return won
+
+
+def within_spread(one: Floats, other: Floats) -> bool:
+    """Whether seeds do not tell what one rate came to from another that did better, compared one by one.
+
+    Args:
+        one: To be small, shape (seeds,); infinite where it diverged.
+        other: The same of the better one, finite.
+    """
+    behind = one - other
+    return (
+        len(behind) > 1 and bool(np.isfinite(behind).all()) and float(behind.mean()) <= paired_noise(behind)
+    )
 
 
 def boundaries(lrs: Sequence[float]) -> tuple[float, ...]:

@@ -28,6 +28,7 @@ from lrfind.plotting.panel import (
     above,
     colour_of,
 )
+from lrfind.statistics import spread_over_seeds
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -106,8 +107,7 @@ def rates_panel(
     for i, (cell, name, colour) in enumerate(zip(cells, names, colours, strict=True)):
         known = np.isfinite(cell.losses).all(axis=0)
         x = np.array(cell.lrs)[known]
-        means, spread = _ends(cell, comparison)
-        means, spread = means[known], spread[known]
+        means, spread = cell.scores.mean(axis=0)[known], spread_over_seeds(cell.scores)[known]
         shown.append((means, spread))
         low, high = (means - spread, means + spread) if spread.any() else (None, None)
         dash = DASHED if i >= len(set(colours)) else ()  # from where on the colours begin again
@@ -115,7 +115,7 @@ def rates_panel(
         layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
         if cell.best is not None:
             at = np.array([cell.best.lr])
-            end = _ends(cell, comparison)[0][[cell.best.index]]
+            end = cell.scores.mean(axis=0)[[cell.best.index]]
             layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
     rates = [lr for cell in cells for lr in cell.lrs]
     x_axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
@@ -127,10 +127,9 @@ def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> 
     sizes, means, spreads = [], [], []
     for cell in cells:
         if cell.best is not None:
-            mean, spread = _ends(cell, comparison)
             sizes.append(cell.batch_size)
-            means.append(float(mean[0]))
-            spreads.append(float(spread[0]))
+            means.append(float(cell.scores.mean()))
+            spreads.append(float(spread_over_seeds(cell.scores)[0]))
     rates = {cell.batch_size: rate_text(cell.lrs[0]) for cell in cells}
     accuracy = comparison.judge is Judge.ACCURACY
     x, y, spread = np.array(sizes, dtype=np.float64), np.array(means), np.array(spreads)
@@ -165,14 +164,6 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known})
     width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP)
     return Panel(x, y, tuple(layers), width, _PANEL)
-
-
-def _ends(cell: Cell, comparison: Comparison) -> tuple[Floats, Floats]:
-    """Mean of every rate at the end and its standard deviation over the seeds; 0 for a single one."""
-    values = cell.accuracies if comparison.judge is Judge.ACCURACY else cell.losses
-    with np.errstate(invalid="ignore"):  # an infinite loss has no deviation
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(values.shape[1])
-    return values.mean(axis=0), spread
 
 
 def _moves(scaling: Scaling) -> list[Line | Points]:

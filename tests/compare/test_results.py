@@ -11,7 +11,8 @@ from lrfind.compare.budget import Budget
 from lrfind.compare.plan import grid_around
 from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of, winners
 from lrfind.compare.scaling import Exponent, scaling_of
-from lrfind.compare.verdict import _exponent_words, conclude
+from lrfind.compare.scaling_words import _exponent
+from lrfind.compare.verdict import conclude
 from lrfind.errors import ConfigError
 from lrfind.training.baseline import UNKNOWN, Baseline
 from lrfind.training.run_set import RunSet
@@ -215,7 +216,7 @@ def test_fewer_than_three_rates_say_nothing_of_how_the_best_one_moves(lrs):
     ],
 )
 def test_an_exponent_is_told_from_zero_as_it_is_shown(low, high, says):
-    assert says in _exponent_words(Exponent((low + high) / 2, low, high, (16, 32)))[1]
+    assert says in _exponent(Exponent((low + high) / 2, low, high, (16, 32)))[1]
 
 
 def test_a_loss_that_is_not_finite_to_begin_with_is_not_the_rates_doing():
@@ -240,10 +241,24 @@ def test_rates_that_learn_nothing_are_not_compared():
     assert advice.verdict == (
         "No rate learnt anything in 10 epochs of training: the held-out loss ends at 2.29 at best, with "
         "10.4% of the samples right at most. Before training, or for answers that ignore the inputs, these "
-        "are 2.3 and 10.0%. Give compare.lrs rates that lie further apart, or train longer (compare.epochs)."
+        "are 2.3 and 10.0%. Where learning takes longer, raise compare.epochs; else see whether the labels "
+        "belong to the inputs, and whether the optimizer moves what the loss comes from."
     )
-    losses = comparison(*(run_of([2.31, 2.3, 2.3, 2.3, 3], seed=s, baseline=Baseline(2.3)) for s in (0, 1)))
-    assert "ends at 2.3 at best. Before training it is 2.3. Give" in conclude(losses, 16).verdict
+
+
+@pytest.mark.parametrize(
+    ("losses", "left"),
+    [
+        ([2.3, 2.3, 2.3, 2.3, 3], ""),  # from one that does nothing to one that does harm
+        ([2.31, 2.3, 2.3, 2.3, 2.3], "The highest rate, 1.6, did no harm: higher ones are left to try. "),
+        ([2.6, 3, 4, 5, 6], "Even the lowest rate, 0.1, did harm: lower ones are left to try. "),
+    ],
+)
+def test_where_nothing_is_learnt_other_rates_are_named_only_where_some_are_left_to_try(losses, left):
+    measured = comparison(*(run_of(losses, seed=seed, baseline=Baseline(2.3)) for seed in (0, 1)))
+    said = f"Before training it is 2.3. {left}Where learning takes longer"
+    assert said in conclude(measured, 16).verdict
+    assert "left to try" not in conclude(dataclasses.replace(measured, grid=5), 16).verdict
 
 
 def test_an_optimizer_that_learns_nothing_is_named_and_another_is_suggested():
@@ -265,9 +280,9 @@ def test_the_suggestion_is_for_the_configured_batch_size_or_else_the_best_of_all
     assert conclude(comparison(*runs), 64).about == ("SGD", 4)
 
 
-def test_equal_rates_are_called_equal_and_one_seed_is_called_one_seed():
+def test_rates_that_the_seeds_do_not_tell_apart_are_named_and_one_seed_is_called_one_seed():
     runs = [bowl(0.3, size=4, seed=s, noise=n) for s, n in enumerate((0.2, -0.2, 0.1))]
-    assert "take the two for equals" in conclude(comparison(*runs), 4).verdict
+    assert "At batch size 4, 3 seeds do not tell 0.2 from 0.4." in conclude(comparison(*runs), 4).verdict
     assert "One seed cannot say" in conclude(comparison(bowl(0.4, size=4)), 4).suggestion.reason
 
 
