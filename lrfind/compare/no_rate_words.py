@@ -9,7 +9,6 @@ import numpy as np
 
 from lrfind.report.formatting import told_apart
 from lrfind.suggestion import rate_text
-from lrfind.training.baseline import HARDLY
 
 if TYPE_CHECKING:
     from lrfind.compare.results import Comparison
@@ -82,7 +81,7 @@ def _other_rates(comparison: Comparison, before: float) -> str:
     if all(not math.isfinite(end[0]) or end[0] - before > _HARM * abs(before) for end in ends):
         lowest = rate_text(min(cell.lrs[0] for cell in comparison.cells))
         return f" Even the lowest rate, {lowest}, did harm: lower ones are left to try."
-    if all(math.isfinite(end[-1]) and end[-1] - end[0] <= HARDLY * abs(before) for end in ends):
+    if all(int(np.argmin(end)) == len(end) - 1 for end in ends):
         highest = rate_text(max(cell.lrs[-1] for cell in comparison.cells))
-        return f" The highest rate, {highest}, did no harm: higher ones are left to try."
+        return f" The loss ends lowest at the highest rate, {highest}: higher ones are left to try."
     return ""

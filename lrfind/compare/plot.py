@@ -14,15 +14,30 @@ import numpy as np
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, text_width, wrapped
-from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Band, Layer, Line, Panel, Points, above, shade
+from lrfind.plotting.panel import (
+    BLACK,
+    DASHED,
+    FONT_SIZE,
+    MIDDLE,
+    Band,
+    Label,
+    Layer,
+    Line,
+    Marker,
+    Panel,
+    Points,
+    above,
+    shade,
+)
 from lrfind.report.formatting import listed
 from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lrfind.compare.results import Cell, Comparison
+    from lrfind.plotting.panel import Colour
     from lrfind.statistics import Floats
 
     Kind = str
@@ -43,6 +58,10 @@ OUTSIDE = 0.2
 _MARKED = 25
 """Up to so many readings each is a dot of its own."""
 
+_SHARED = 12
+"""Up to so many rates in all, each has its colour throughout; of more, neighbours would be hard to tell apart
+and each optimizer has all colours for its own."""
+
 
 def curves_page(comparison: Comparison, title: str) -> Page:
     """Works out the picture; runs that were cut off are shown as far as they came.
@@ -56,27 +75,24 @@ def curves_page(comparison: Comparison, title: str) -> Page:
     several = len({cell.optimizer for cell in comparison.measured}) > 1
     if several and len(sizes) == 1:  # which is then said once
         title = f"{title}, batch size {sizes.pop()}"
+    colours = _colours(comparison)
     parts: list[Row | Key] = []
     for block in _blocks(comparison):
-        rows = _rows(block, comparison, kinds, several=several)
-        parts += [*_keys(block, rows, several=several), *rows]
+        rows = _rows(block, comparison, kinds, colours, several=several)
+        parts += [*_keys(block, rows, colours, several=several), *rows]
     return Page(f"{title}; {_over(comparison)}", tuple(parts), right=_RIGHT)
 
 
-def key_of_shades(heading: str, names: Sequence[str], drawn: Collection[str]) -> Key:
-    """A key of ordered colours, from the coldest to the warmest, without those that are not drawn."""
+def key_of_colours(heading: str, colours: Mapping[str, Colour]) -> Key:
+    """A key of colours by what they stand for."""
     nothing = np.empty(0)
-    entries = [
-        Entry(name, Line(nothing, nothing, colour, width=2.2))
-        for name, colour in zip(names, shades(len(names)), strict=True)
-        if name in drawn
-    ]
+    entries = [Entry(name, Line(nothing, nothing, colour, width=2.2)) for name, colour in colours.items()]
     return Key(tuple(entries), heading, below=0.04)
 
 
-def shades(count: int) -> list[str]:
-    """Colours in their order, from the coldest to the warmest."""
-    return [shade(i / max(count - 1, 1)) for i in range(count)]
+def shades(items: Sequence[_Item]) -> dict[_Item, Colour]:
+    """Things in an order and their colours, from the coldest to the warmest."""
+    return {item: shade(i / max(len(items) - 1, 1)) for i, item in enumerate(items)}
 
 
 def ends_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside: float = OUTSIDE) -> Axis:
@@ -112,27 +128,46 @@ def _evenly(items: Sequence[_Item], most: int) -> list[Sequence[_Item]]:
     return [items[i : i + count] for i in range(0, len(items), count or 1)]
 
 
-def _rates_of(block: Sequence[Cell], optimizer: str) -> list[float]:
-    """The rates of an optimizer at all its batch sizes in a block, rising: they share their colours."""
-    return sorted({lr for cell in block if cell.optimizer == optimizer for lr in cell.lrs})
+def _rates_of(cells: Iterable[Cell], optimizer: str) -> list[float]:
+    """The rates of an optimizer at all its batch sizes, rising: they share their colours."""
+    return sorted({lr for cell in cells if cell.optimizer == optimizer for lr in cell.lrs})
 
 
-def _keys(block: Sequence[Cell], rows: Sequence[Row], *, several: bool) -> list[Key]:
+def _colours(comparison: Comparison) -> dict[str, dict[float, Colour]]:
+    """The colour of each rate, by optimizer: the same for all of them as long as they can be told apart."""
+    cells = comparison.measured
+    rates = sorted({lr for cell in cells for lr in cell.lrs})
+    names = {cell.optimizer for cell in cells}
+    return {name: shades(rates if len(rates) <= _SHARED else _rates_of(cells, name)) for name in names}
+
+
+def _keys(
+    block: Sequence[Cell],
+    rows: Sequence[Row],
+    colours: Mapping[str, Mapping[float, Colour]],
+    *,
+    several: bool,
+) -> list[Key]:
     """What the colours stand for: a line for each optimizer, but one for those of the same rates."""
     alike: dict[tuple[float, ...], list[int]] = {}
     for i, cell in enumerate(block):
         alike.setdefault(tuple(_rates_of(block, cell.optimizer)), []).append(i)
     keys = []
     for rates, places in alike.items():
-        names = listed(list(dict.fromkeys(block[i].optimizer for i in places)))
+        names = list(dict.fromkeys(block[i].optimizer for i in places))
         drawn = {layer.name for row in rows for i in places for layer in row.panels[i].named}
-        heading = f"{names}, learning rate" if several else "learning rate"
-        keys.append(key_of_shades(heading, [rate_text(lr) for lr in rates], drawn))
+        own = {rate_text(lr): colours[names[0]][lr] for lr in rates if rate_text(lr) in drawn}
+        keys.append(key_of_colours(f"{listed(names)}, learning rate" if several else "learning rate", own))
     return keys
 
 
 def _rows(
-    block: Sequence[Cell], comparison: Comparison, kinds: Sequence[Kind], *, several: bool
+    block: Sequence[Cell],
+    comparison: Comparison,
+    kinds: Sequence[Kind],
+    colours: Mapping[str, Mapping[float, Colour]],
+    *,
+    several: bool,
 ) -> list[Row]:
     """A row a kind: same axes, labelled once, and above the first row what is to be said of each panel."""
     width = column_width(len(block), _GAP, right=_RIGHT)
@@ -152,9 +187,10 @@ def _rows(
         last = i == len(kinds) - 1
         panels = []
         for j, cell in enumerate(block):
-            rates = _rates_of(block, cell.optimizer)
-            x = _x_axis(comparison, rates, narrow=len(block) == _COLUMNS)
-            layers = (_ends if once else _lines)(cell, comparison, kind, rates)
+            y = ys[i] if j == 0 else ys[i].bare
+            x = _x_axis(comparison, _rates_of(block, cell.optimizer), narrow=len(block) == _COLUMNS)
+            layers = (_ends if once else _lines)(cell, comparison, kind, colours[cell.optimizer])
+            layers += _untrained(cell, kind, x, ys[i])
             if i == 0:
                 said = [above(text, row=most - 1 - row, colour=BLACK) for row, text in enumerate(headings[j])]
                 after = most - 1 - len(said)
@@ -163,16 +199,14 @@ def _rows(
                     for row, text in enumerate(notes[j])
                 ]
                 layers += said
-            y = ys[i] if j == 0 else ys[i].bare
             panels.append(Panel(x if last else x.bare, y, tuple(layers), width, _PANEL, grid="y"))
         top = 0.08 + most * _LINE if i == 0 else 0.0
         rows.append(Row(tuple(panels), top, _BELOW if last else _BETWEEN, gap=_GAP))
     return rows
 
 
-def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float]) -> list[Layer]:
+def _lines(cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour]) -> list[Layer]:
     """A line a rate, the mean over the seeds, and a band of a standard deviation where there are several."""
-    colours = dict(zip(rates, shades(len(rates)), strict=True))
     times = np.array([_time(comparison, j) for j in range(comparison.budget.readings)])
     best = _best(cell)
     bands: list[Layer] = []
@@ -189,9 +223,8 @@ def _lines(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float
     return [*bands, *sorted(lines, key=lambda line: line.width)]
 
 
-def _ends(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float]) -> list[Layer]:
+def _ends(cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour]) -> list[Layer]:
     """The only reading of each rate, the mean over the seeds with a bar of a standard deviation."""
-    colours = dict(zip(rates, shades(len(rates)), strict=True))
     means = _means(cell, kind)
     layers: list[Layer] = [Line(np.array(cell.lrs), np.concatenate(means), MIDDLE, width=0.9)]
     for i, (lr, mean) in enumerate(zip(cell.lrs, means, strict=True)):
@@ -203,6 +236,27 @@ def _ends(cell: Cell, comparison: Comparison, kind: Kind, rates: Sequence[float]
         at = np.array([lr])
         layers.append(Points(at, mean, colours[lr], rate_text(lr), size=size, low=low, high=high))
     return layers
+
+
+def _baseline(cell: Cell, kind: Kind) -> float | None:
+    """What is had without training, where nothing more was learnt: the frame is to show it."""
+    if cell.learnt or cell.diverged:
+        return None
+    return float(
+        np.mean([run.baseline.accuracy if kind == "accuracy" else run.baseline.loss for run in cell.runs])
+    )
+
+
+def _untrained(cell: Cell, kind: Kind, x: Axis, y: Axis) -> list[Layer]:
+    """A line at the height of what is had without training, where nothing more was learnt."""
+    at = _baseline(cell, kind)
+    if at is None or not y.holds(np.array([at])).any():
+        return []
+    shift = (-2.0, -9.0 if kind == "accuracy" else 4.0)  # on the side of what learns
+    words = Label(
+        "without training", x.limits[1], at, in_data=True, shift=shift, align="right", colour=MIDDLE
+    )
+    return [Marker("y", at, colour=MIDDLE, dash=DASHED), words]
 
 
 def _values(cell: Cell, kind: Kind, index: int) -> Floats:
@@ -232,6 +286,7 @@ def _value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: 
     best = [
         panel[index] for cell, panel in zip(block, curves, strict=True) if (index := _best(cell)) is not None
     ]
+    kept += [np.array([at]) for cell in block if (at := _baseline(cell, kind)) is not None]
     rising = kind == "accuracy"
     low, high = outcome_limits(kept, [curve for curve in best if len(curve)], rising=rising, outside=OUTSIDE)
     return linear_axis(low, high, f"held-out {kind}", intervals=5, percent=rising)
@@ -245,6 +300,8 @@ def _once_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: K
             spread = _spread(_values(cell, kind, i), mean)
             if np.isfinite(mean).all():
                 shown.append((mean, np.zeros(1) if spread is None else spread))
+        if (at := _baseline(cell, kind)) is not None:
+            shown.append((np.array([at]), np.zeros(1)))
     outside = OUTSIDE if len(shown) > len(block) else 0.0
     return ends_axis(shown or [(np.empty(0), np.empty(0))], accuracy=kind == "accuracy", outside=outside)
 

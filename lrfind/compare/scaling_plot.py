@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.plot import ends_axis, key_of_shades, shades
+from lrfind.compare.plot import ends_axis, key_of_colours, shades
 from lrfind.compare.results import Edge, Judge
 from lrfind.plotting.axes import Axis, log_axis
-from lrfind.plotting.page import Key, Page, Row, column_width, key_of
+from lrfind.plotting.page import Key, Page, Row, column_width, kept_apart, key_of
 from lrfind.plotting.panel import (
     BLUE,
     DASHED,
@@ -43,8 +43,8 @@ _LEFT, _GAP, _RATES, _PANEL, _LOW = 0.72, 0.65, 2.65, 2.35, 1.5
 """Inches: before the first panel, between the two; width of the first where there are two, height; height
 where each of several optimizers has its own."""
 
-_ABOVE, _BELOW, _AFTER = 0.28, 0.6, 0.14
-"""Inches: what is written above and below the panels, and between one optimizer and the next."""
+_ABOVE, _BARE, _BELOW, _AFTER = 0.28, 0.08, 0.6, 0.14
+"""Inches: above the panels, with words and without; below them; between one optimizer and the next."""
 
 
 def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> Page:
@@ -60,7 +60,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
     if several and len(sizes_tried) == 1:
         panel = rates_panel(comparison.cells, comparison, column_width(1, 0.0, left=_LEFT), optimizers=True)
         about = f"{title}, batch size {sizes_tried.pop()}, after {comparison.budget.words}"
-        return Page(about, (key_of([panel]), Row((panel,), _ABOVE, _BELOW)), left=_LEFT)
+        return Page(about, (key_of([panel]), _row(panel)), left=_LEFT)
     parts: list[Row | Key] = []
     for name in comparison.optimizers:
         cells = comparison.of(name)
@@ -70,7 +70,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
             parts.append(_row(panel, several=several))
             continue
         sizes = [str(cell.batch_size) for cell in cells]
-        parts.append(key_of_shades(f"{heading}batch size", sizes, sizes))
+        parts.append(key_of_colours(f"{heading}batch size", shades(sizes)))
         scaled = [cell for cell in cells if cell.best is not None]
         if len(scaled) < 2:
             whole = column_width(1, 0.0, left=_LEFT)
@@ -82,10 +82,11 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
     return Page(f"{title}, after {comparison.budget.words}", tuple(parts), left=_LEFT)
 
 
-def _row(*panels: Panel, several: bool) -> Row:
+def _row(*panels: Panel, several: bool = False) -> Row:
     """A row of panels, which are lower where each of several optimizers has one."""
     height = _LOW if several else _PANEL
-    return Row(tuple(replace(panel, height=height) for panel in panels), _ABOVE, _BELOW, gap=_GAP)
+    top = _ABOVE if any(isinstance(layer, Label) for panel in panels for layer in panel.layers) else _BARE
+    return Row(tuple(replace(panel, height=height) for panel in panels), top, _BELOW, gap=_GAP)
 
 
 def rates_panel(
@@ -100,7 +101,7 @@ def rates_panel(
         optimizers: Whether the lines are named and coloured by their optimizers, not by their batch sizes.
     """
     names = [cell.optimizer if optimizers else str(cell.batch_size) for cell in cells]
-    colours = [colour_of(i) for i in range(len(cells))] if optimizers else shades(len(cells))
+    colours = [colour_of(i) for i in range(len(cells))] if optimizers else list(shades(names).values())
     accuracy = comparison.judge is Judge.ACCURACY
     layers: list[Layer] = []
     shown: list[tuple[Floats, Floats]] = []
@@ -141,9 +142,10 @@ def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> 
         Points(x, y, BLUE, size=4.0, low=low, high=high),
         above(f"{heading}{text}"),
     ]
-    x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates)
+    width = column_width(1, 0.0, left=_LEFT)
+    x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates, width)
     y_axis = ends_axis([(y, spread)], accuracy=accuracy, outside=0.0)
-    return Panel(x_axis, y_axis, tuple(layers), column_width(1, 0.0, left=_LEFT), _PANEL, grid="y")
+    return Panel(x_axis, y_axis, tuple(layers), width, _PANEL, grid="y")
 
 
 def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
@@ -161,8 +163,8 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     # The rules may leave the frame; what was measured may not.
     shown = np.concatenate([rates, *(bar.y for bar in bars)])
     y = log_axis(shown.min() / 1.3, shown.max() * 1.3, "best learning rate (log axis)")
-    x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known})
     width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP)
+    x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known}, width)
     return Panel(x, y, tuple(layers), width, _PANEL)
 
 
@@ -234,14 +236,15 @@ def _fit(known: Sequence[tuple[int, Best]], scaling: Scaling) -> list[Layer]:
     ]
 
 
-def _size_axis(sizes: Sequence[int], rates: dict[int, str]) -> Axis:
-    """A tick a batch size, and under it its rate: there it lies on no line."""
+def _size_axis(sizes: Sequence[int], rates: dict[int, str], width: float) -> Axis:
+    """A tick a batch size, and under it its rate, where there is room for all: there it lies on no line."""
     span = max(sizes[-1] / sizes[0], 1.5)
-    label = "batch size (log axis), below it its rate" if rates else "batch size (log axis)"
-    return Axis(
-        label,
-        "log",
-        (sizes[0] / span**0.08, sizes[-1] * span**0.08),
-        tuple(float(size) for size in sizes),
-        tuple(f"{size}\n{rates[size]}" if rates else str(size) for size in sizes),
-    )
+    ticks = tuple(float(size) for size in sizes)
+    limits = (sizes[0] / span**0.08, sizes[-1] * span**0.08)
+    axis = Axis("batch size (log axis)", "log", limits, ticks, tuple(map(str, sizes)))
+    if rates:
+        labels = tuple(f"{size}\n{rates[size]}" for size in sizes)
+        both = replace(axis, label=f"{axis.label}, below it its rate", tick_labels=labels)
+        if kept_apart(both, width) == both:
+            return both
+    return kept_apart(axis, width)

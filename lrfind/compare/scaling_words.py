@@ -28,29 +28,34 @@ def scalings_words(comparison: Comparison, scalings: Mapping[str, Scaling]) -> l
         comparison: What was measured.
         scalings: By optimizer.
     """
-    words = _in_full if len(scalings) == 1 else _in_short
-    said: list[str] = []
-    for name, scaling in scalings.items():
-        if len(comparison.of(name)) > 1:
-            said += words(name, scaling, comparison)
+    known = {name: scaling for name, scaling in scalings.items() if len(comparison.of(name)) > 1}
+    if len(scalings) == 1:
+        said = [
+            sentence for name, scaling in known.items() for sentence in _in_full(name, scaling, comparison)
+        ]
+    else:
+        said = [_in_short(name, each.exponent, each) for name, each in known.items() if each.exponent]
+        unknown = [name for name, scaling in known.items() if scaling.exponent is None]
+        if unknown:
+            said.append(
+                f"How the best rate of {listed(unknown)} moves with the batch size cannot be said: "
+                f"{widen_words(comparison)}."
+            )
     if any(each.exponent or any(rule.fails_at for rule in each.rules) for each in scalings.values()):
         said += _seeds(min(len(cell.runs) for cell in comparison.cells))
     return said
 
 
-def _in_short(name: str, scaling: Scaling, comparison: Comparison) -> list[str]:
-    if scaling.exponent is None:
-        widen = widen_words(comparison)
-        return [f"{name}: how the best rate moves with the batch size cannot be said; {widen}."]
-    power, spread = scaling.exponent.words
+def _in_short(name: str, exponent: Exponent, scaling: Scaling) -> str:
+    power, spread = exponent.words
     said = (
         f"{name}: the best rate goes as {power} (nine in ten resamples: {spread}), times "
-        f"{scaling.exponent.doubling[0]:.2g} when the batch is doubled"
+        f"{exponent.doubling[0]:.2g} when the batch is doubled"
     )
-    wrong = [rule.name for rule in scaling.rules if rule.fails_at or _outside(rule, scaling.exponent)]
+    wrong = [rule.name for rule in scaling.rules if rule.fails_at or _outside(rule, exponent)]
     if wrong:
         said += f", which contradicts the {' and the '.join(wrong)} rule"
-    return [f"{said}."]
+    return f"{said}."
 
 
 def _in_full(name: str, scaling: Scaling, comparison: Comparison) -> list[str]:

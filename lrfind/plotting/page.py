@@ -5,6 +5,7 @@ It is laid out here because matplotlib would have to draw a text to know how lon
 
 from __future__ import annotations
 
+import math
 import textwrap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -27,6 +28,9 @@ _TOP, _BOTTOM = 0.1, 0.06
 _CHARACTERS = 84
 _DASH, _BEHIND_DASH, _BETWEEN = 0.2, 0.06, 0.16
 """Inches: length of a key's sample, gaps between it and its text and between two entries."""
+
+_LABEL_GAP = 0.06
+"""Inches between the labels of two ticks."""
 
 _NARROW, _WIDE = frozenset(" !'(),.:;I[]fijlrt|"), frozenset("%@GMOQWmw~")
 
@@ -281,6 +285,23 @@ def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
         return label if text_width(label) / 2 <= (1 - axis.fraction(tick)) * width + margin else ""
 
     return replace(axis, tick_labels=tuple(map(kept, axis.ticks, axis.tick_labels)))
+
+
+def kept_apart(axis: Axis, width: float) -> Axis:
+    """A horizontal axis without the tick labels that would touch the one before; its first and last stay.
+
+    Args:
+        axis: The axis, its ticks rising.
+        width: Of the panel in inches.
+    """
+    halves = [max(map(text_width, label.split("\n"))) / 2 + _LABEL_GAP / 2 for label in axis.tick_labels]
+    places = [axis.fraction(tick) * width for tick in axis.ticks]
+    labels, end = [""] * len(places), -math.inf
+    for i, (at, half) in enumerate(zip(places, halves, strict=True)):
+        is_last = i == len(places) - 1
+        if is_last or (at - half >= end and (i == 0 or at + half <= places[-1] - halves[-1])):
+            labels[i], end = axis.tick_labels[i], at + half
+    return replace(axis, tick_labels=tuple(labels))
 
 
 def wrapped(text: str, characters: int = _CHARACTERS) -> list[str]:

@@ -1,7 +1,7 @@
 """What the pictures, the table and the CSV of a comparison show, in numbers and words."""
 
-import dataclasses
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,7 +14,9 @@ from lrfind.compare.results import Comparison, Judge, cells_of
 from lrfind.compare.scaling_plot import scaling_page
 from lrfind.compare.verdict import conclude
 from lrfind.plotting.draw import draw, png
-from lrfind.plotting.panel import Band, Label, Line, Points, Shape, shade
+from lrfind.plotting.page import kept_apart
+from lrfind.plotting.panel import Band, Label, Line, Marker, Points, Shape, shade
+from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
 from tests.panels import assert_readable, layer, of, texts
 from tests.screen import shown
@@ -162,7 +164,7 @@ def test_optimizers_stand_side_by_side(optimizers, sizes, blocks, once, accuracy
     comparison = measured(*runs, judge=Judge.ACCURACY if accuracy else Judge.LOSS)
     if once:
         last = [(name, size, of_last_reading(found)) for name, size, found in runs]
-        comparison = dataclasses.replace(
+        comparison = replace(
             comparison, measured=cells_of(last, comparison.judge), budget=Budget(100, 1, 100)
         )
     page = curves_page(comparison, "what is trained")
@@ -179,22 +181,50 @@ def test_optimizers_stand_side_by_side(optimizers, sizes, blocks, once, accuracy
 
 def of_last_reading(runs):
     """The same runs as if they had been read once."""
-    return dataclasses.replace(
+    return replace(
         runs, read_at=runs.read_at[-1:], readings=runs.readings[:, -1:], accuracies=runs.accuracies[:, -1:]
     )
 
 
 def test_optimizers_of_rates_of_their_own_have_a_key_each_and_a_line_each_over_the_rates():
-    runs = [run_of(), ("Adam", 10, dataclasses.replace(run_of()[2], lrs=np.array([0.01, 0.02, 0.04])))]
+    runs = [run_of(), ("Adam", 10, replace(run_of()[2], lrs=np.array([0.01, 0.02, 0.04])))]
     comparison = measured(*runs)
     page = curves_page(comparison, "what is trained")
     assert page.title == "what is trained, batch size 10; one seed"
     assert [text for text, _ in page.headings] == ["SGD, learning rate", "Adam, learning rate"]
-    assert [placed.entry.text for placed in page.entries] == ["0.1", "0.2", "0.4", "0.01", "0.02", "0.04"]
+    key = [(placed.entry.text, placed.entry.sample.colour) for placed in page.entries]
+    places = {"0.1": 3, "0.2": 4, "0.4": 5, "0.01": 0, "0.02": 1, "0.04": 2}
+    assert key == [(text, shade(place / 5)) for text, place in places.items()]  # none has two meanings
     assert [texts(panel) for panel in page.panels[:2]] == [["SGD: best 0.2"], ["Adam: best 0.02"]]
     (panel,) = scaling_page(comparison, conclude(comparison, 10), "what is trained").panels
     assert [(line.name, line.x[0]) for line in of(panel, Line)] == [("SGD", 0.1), ("Adam", 0.01)]
     assert len({line.colour for line in of(panel, Line)}) == 2
+
+
+def test_of_more_rates_than_can_be_told_apart_each_optimizer_has_all_colours():
+    names = ("SGD", "Adam", "Lion", "Rprop", "Adagrad")
+    runs = [
+        (name, 10, replace(run_of()[2], lrs=np.array([0.1, 0.2, 0.4]) / 10**i))
+        for i, name in enumerate(names)
+    ]
+    page = curves_page(measured(*runs), "")
+    colours = [placed.entry.sample.colour for placed in page.entries]
+    assert colours == [shade(0.0), shade(0.5), shade(1.0)] * len(names)
+
+
+@pytest.mark.parametrize("readings", [3, 1])
+def test_where_nothing_is_learnt_a_line_shows_what_is_had_without_training(readings):
+    _, size, runs = run_of()
+    runs.readings[:], runs.accuracies[:] = 2.3, 0.1
+    runs = replace(runs, baseline=Baseline(2.2, 0.13, 100))
+    comparison = measured(("SGD", size, runs))
+    if readings == 1:
+        last = [("SGD", size, of_last_reading(runs))]
+        comparison = Comparison(cells_of(last, Judge.ACCURACY), Budget(100, 1, 100), Judge.ACCURACY, 1)
+    right, loss = curves_page(comparison, "").panels
+    assert texts(right) == ["without training", "batch size 10: nothing learnt"]
+    assert [of(panel, Marker)[0].at for panel in (right, loss)] == [0.13, 2.2]
+    assert_readable(curves_page(comparison, ""))
 
 
 def test_what_was_read_once_is_drawn_over_the_rates():
@@ -251,6 +281,17 @@ def test_the_best_rates_are_written_below_the_batch_sizes_where_no_line_runs():
     _, panel = scaling_page(comparison, conclude(comparison, 5), "").panels
     assert panel.x.tick_labels == ("5\n0.2", "50\n0.1")
     assert all(label.y >= 1 for label in of(panel, Label))
+
+
+def test_where_the_best_rates_have_no_room_below_all_batch_sizes_these_stand_alone():
+    sizes = (10, 11, 12, 16, 20, 30)
+    comparison = measured(*(run_of(size=size) for size in sizes))
+    _, panel = scaling_page(comparison, conclude(comparison, 10), "").panels
+    assert panel.x.tick_labels == ("10", "11", "12", "16", "20", "30")
+    assert panel.x.ticks == sizes
+    assert panel.x.label == "batch size (log axis)"
+    close = kept_apart(replace(panel.x, tick_labels=("1000", *panel.x.tick_labels[1:])), panel.width)
+    assert close.tick_labels == ("1000", "", "12", "16", "20", "30")
 
 
 def test_a_single_rate_is_drawn_over_the_batch_sizes():
