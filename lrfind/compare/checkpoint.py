@@ -12,10 +12,11 @@ from lrfind.compare.job import TrainedJob
 from lrfind.execution.launched_jobs import RESULT
 from lrfind.execution.launcher import CELLS
 from lrfind.report import state_file
+from lrfind.report.formatting import listed
 from lrfind.report.resume import CutOff, comparable
 from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
 from lrfind.report.state_file import StateFile, plain_as_bytes, plain_of
-from lrfind.training.baseline import Baseline
+from lrfind.training.baseline import UNKNOWN, Baseline
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
@@ -65,7 +66,13 @@ class StudyFile:
             with before.taken_up("") as where:
                 began_with, self.found, self.done = read_state(where / NAME)
                 self.done = read_jobs(where / CELLS) | self.done
-            before.check(began_with, self._config)
+            began_with = {key: value for key, value in began_with.items() if key not in _FREE}
+            single = before.check(began_with, self._config, versions=True)
+            if single:
+                observer.note(
+                    f"compare.resume={before.where} was begun by another version of lrfind, and only one of "
+                    f"the two knows {listed(single)}: its finished runs are taken as they are."
+                )
 
     def save(self, found: Mapping[str, Any], done: Mapping[Key, RunSet]) -> None:
         """Saves the state in place of the one before."""
@@ -133,6 +140,9 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, Ru
 
 def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
     content = plain_of(text)
+    for run in content.get("runs", ()):
+        if isinstance(run, dict):
+            run.setdefault("baseline", list(UNKNOWN))  # which versions before had not
     _STATE(content, "it")
     check_plan(content["plan"])
     return content["config"], content["plan"], dict(_from_plain(run) for run in content["runs"])

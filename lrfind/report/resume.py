@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError
+from lrfind.report.formatting import listed
 from lrfind.report.record import plain
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
+
+_GROUPS = ("model.", "data.", "optimizer.", "criterion.")
+"""What begins the keys of groups, which are those of whatever was chosen."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -53,23 +57,39 @@ class CutOff:
                 f"run it again without {self.key}."
             ) from error
 
-    def check(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    def check(
+        self, before: Mapping[str, Any], now: Mapping[str, Any], *, versions: bool = False
+    ) -> list[str]:
         """Checks that both are the same experiment.
 
         Args:
             before: What the run that was cut off began with, as `comparable` makes it.
             now: What the run that is to go on with it is to begin with.
+            versions: Whether a run of another version, whose settings have other keys, can go on.
+
+        Returns:
+            The keys of settings that only one of the two versions has.
 
         Raises:
             ConfigError: They are not; the message says what differs.
         """
-        clauses = differing(before, now)
-        if clauses:
+        # Another model or optimizer has other keys, too; the settings have the same ones in every run of one.
+        single = [key for key in sorted({*before} ^ {*now}) if not key.startswith(_GROUPS)]
+        if single and not versions:
             raise ConfigError(
-                f"{self._said} is another experiment: {'; '.join(clauses[:4])}"
-                f"{'; ...' if len(clauses) > 4 else ''}. Give the overrides it was started with (they are in "
-                f"{Path(self.where) / '.hydra' / 'overrides.yaml'})."
+                f"{self._said} was begun by another version of lrfind, whose settings are not these ("
+                f"{listed(single[:4])}): go on with that version, or run it again without {self.key}. What "
+                f"it had measured stays in {self.where}."
             )
+        clauses = [clause for key, clause in differing(before, now).items() if key not in single]
+        if clauses:
+            more = "; and others" if len(clauses) > 4 else ""
+            overrides = Path(self.where) / ".hydra" / "overrides.yaml"
+            raise ConfigError(
+                f"{self._said} is another experiment: {'; '.join(clauses[:4])}{more}. Give the overrides it "
+                f"was started with (they are in {overrides})."
+            )
+        return single
 
     @property
     def _said(self) -> str:
@@ -87,14 +107,19 @@ def comparable(config: Any, *, free: Collection[str]) -> dict[str, Any]:
     return {key: value for key, value in flat if key not in free}
 
 
-def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """What differs between the config there and the one here, a clause each."""
+def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+    """What differs between the config there and the one here: a clause each, by its key."""
     missing = object()
-    return [
-        f"{key} was {one.get(key)} there and is {other.get(key)} here"
+    return {
+        key: f"{key} was {_value(one, key)} there and is {_value(other, key)} here"
         for key in sorted({*one, *other})
         if one.get(key, missing) != other.get(key, missing)
-    ]
+    }
+
+
+def _value(config: Mapping[str, Any], key: str) -> str:
+    value = config.get(key, "missing")
+    return "null" if value is None else str(value)
 
 
 def _flat(node: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:

@@ -1,9 +1,12 @@
 """The files that processes of a launcher leave, and what is taken from them where nobody collected them."""
 
+import json
+
 import numpy as np
 
-from lrfind.compare.checkpoint import job_as_bytes, job_of, read_jobs
+from lrfind.compare.checkpoint import as_bytes, job_as_bytes, job_of, read_jobs, read_state
 from lrfind.compare.job import TrainedJob
+from lrfind.training.baseline import UNKNOWN
 from lrfind.training.run_set import RunSet
 
 
@@ -35,3 +38,13 @@ def test_every_run_that_was_finished_is_found_and_a_damaged_one_passed_over(tmp_
     (tmp_path / "1" / "2.result").write_bytes(job_as_bytes(trained(2))[:-9])
     assert sorted(read_jobs(tmp_path)) == [("SGD", 64, 0), ("SGD", 64, 1)]
     assert read_jobs(tmp_path / "absent") == {}
+
+
+def test_runs_of_a_version_that_read_no_baseline_are_taken_up_with_none(tmp_path):
+    each = trained()
+    content = json.loads(as_bytes(config={}, plan={}, runs={each.key: each.runs}))
+    del content["runs"][0]["baseline"], content["checksum"]
+    (tmp_path / "state").write_text(json.dumps(content))
+    _, _, found = read_state(tmp_path / "state")
+    assert np.isnan(found[each.key].baseline.loss)
+    assert found[each.key].baseline.samples == UNKNOWN.samples

@@ -36,8 +36,8 @@ def test_an_experiment_is_the_same_but_for_the_keys_that_are_free():
 
 
 def test_of_many_differences_the_first_four_are_named():
-    with pytest.raises(ConfigError, match=r"d was 1 there and is None here; \.\.\.\. Give"):
-        CutOff("out", "k", "sweep").check(dict.fromkeys("abcde", 1), {})
+    with pytest.raises(ConfigError, match=r"d was 1 there and is 2 here; and others\. Give"):
+        CutOff("out", "k", "sweep").check(dict.fromkeys("abcde", 1), dict.fromkeys("abcde", 2))
 
 
 def test_a_run_directory_that_is_none_and_a_state_that_is_none_say_what_to_do(tmp_path):
@@ -57,3 +57,19 @@ def test_a_run_directory_that_is_none_and_a_state_that_is_none_say_what_to_do(tm
         before.taken_up(", or so") as directory,
     ):
         read_state(directory / "state.npz", arrays_of)
+
+
+def test_a_run_of_another_version_goes_on_only_where_its_parts_stand_alone():
+    before, now = {"seed": 0, "old": 1, "model.a": 1}, {"seed": 0, "new": 2, "model.a": 1}
+    with pytest.raises(
+        ConfigError,
+        match=r"^refine\.resume=out was begun by another version of lrfind, whose settings are not these "
+        r"\(new and old\): go on with that version, .* What it had measured stays in out\.$",
+    ):
+        CutOff("out", "refine.resume", "sweep").check(before, now)
+    runs = CutOff("out", "compare.resume", "comparison")
+    assert runs.check(before, now, versions=True) == ["new", "old"]
+    with pytest.raises(
+        ConfigError, match=r"is another experiment: model\.b was missing there and is null here"
+    ):
+        runs.check(before, now | {"model.b": None}, versions=True)
