@@ -85,7 +85,7 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
     if purpose := purpose_of(reading):
         title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
-    note = "" if reading.suggestion else reading.verdict
+    note = reading.no_learning if reading.suggestion else reading.verdict
     return Page(title, (row, key_of([curve_panel])), note, left=0.6)
 
 
