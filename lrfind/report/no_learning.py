@@ -6,9 +6,9 @@ import math
 
 from lrfind.report.formatting import told_apart
 
-CLEARLY = 0.03
+CLEARLY = 0.02
 """Share of that level by which the least loss has to lie below it. It is a training loss, and labels drawn at
-random are learnt by heart by 1 to 2% in the longest runs of a range test."""
+random are learnt by heart by 1% and more in the longest runs of a range test."""
 
 
 def no_learning_shown(equal_shares: float, start: float, lowest: float) -> str:

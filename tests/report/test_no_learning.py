@@ -29,6 +29,6 @@ def test_a_loss_that_came_no_lower_than_equal_shares_shows_no_learning(start, lo
 def test_it_is_said_with_numbers_that_differ():
     said = no_learning_shown(LEVEL, 2.347, 2.3036)
     assert said.startswith(
-        "the loss came from 2.347 to 2.304 at best, which is not clearly below the 2.303 of a "
+        "The loss came from 2.347 to 2.304 at best, which is not clearly below the 2.303 of a "
     )
     assert "all 10 classes for equally likely" in said
