@@ -125,7 +125,7 @@ class Drawn:
         return name if self.number == 1 else f"{name}_{self.number}"
 
 
-def _deck(rng: random.Random, cards: tuple[str, ...] | tuple[int, ...], count: int) -> list[str | int]:
+def deck(rng: random.Random, cards: tuple[str, ...] | tuple[int, ...], count: int) -> list[str | int]:
     """So many cards, all of them before one comes again."""
     dealt: list[str | int] = []
     while len(dealt) < count:
@@ -136,7 +136,7 @@ def _deck(rng: random.Random, cards: tuple[str, ...] | tuple[int, ...], count: i
 def draw(number: int) -> list[Drawn]:
     """All combinations of a draw, counted from 1, in the order of the data sets."""
     rng = random.Random(SEEDS[number - 1])
-    optimizers, batches, extras = (_deck(rng, cards, 60) for cards in (OPTIMIZERS, BATCH_SIZES, EXTRAS))
+    optimizers, batches, extras = (deck(rng, cards, 60) for cards in (OPTIMIZERS, BATCH_SIZES, EXTRAS))
     before = {dataclasses.replace(task, number=1) for earlier in range(1, number) for task in draw(earlier)}
     drawn = []
     for name, source in SOURCES.items():

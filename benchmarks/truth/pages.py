@@ -142,7 +142,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "finders": finders_table,
     "short": short_table,
     "larger": large_table,
-    "blind": partial(drawn_table, BLIND, "blind"),
+    "blind": partial(drawn_table, BLIND, "last drawn"),
     "drawn": partial(drawn_table, DRAWN, "drawn"),
 }
 """What stands between marks, by their name."""

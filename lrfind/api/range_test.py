@@ -22,7 +22,7 @@ from lrfind.range_test.ladder import Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.report import each_csv, each_record, range_csv, range_record
 from lrfind.range_test.run import run_range_test
-from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, why_weak
+from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, cannot_follow, why_weak
 from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
@@ -209,8 +209,11 @@ def range_test(
             one to the next. Their median curve is read, and `result.repeats` has what each alone answers.
             `auto`: one, and where its answer is weak a slower one along the rates that moved something, whose
             answer counts; `result.repeats.reason` says why. Where that is weak too, short trainings at
-            constant rates (not with `step`), in `result.reading.trials`. Where the loader is an iterator that
-            cannot begin again, it is left at one sweep, and the verdict says so where more would follow.
+            constant rates (not with `step`), in `result.reading.trials`. Where a training of 300 steps meets
+            every sample 15 times or more, one of 125 to 200 steps at the answer with samples held out, in
+            `result.reading.held_out`: those of `validation`, or a fifth of those behind a plain `DataLoader`
+            (else, and on several ranks, none). Where the loader is an iterator that cannot begin again, it is
+            left at one sweep, and the verdict says so where more would follow.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         horizon: Length of the training that the suggestion is for, in steps or as `5 epochs`; the rate is
@@ -277,18 +280,10 @@ def range_test(
                 raise DataError(*map(in_arguments, error.paragraphs)) from error
         if Status.INTERRUPTED in (found.curve.status, found.curve.status if each is None else each.status):
             raise KeyboardInterrupt
-    said = f"{found.reading.verdict} {found.reading.no_learning}".rstrip()
+    said = found.reading.verdict
     weak = why_weak(found.curve, found.reading) if repeats == AUTO else None
-    if weak and isinstance(loader, Iterator):
-        said += (
-            f" More would follow, since {weak}, but the loader is an iterator, which cannot begin again: "
-            "give the DataLoader itself, or whatever makes such iterators."
-        )
-    elif weak and measure is not None:
-        said += (
-            f" Runs at constant rates would follow, since {weak}, but a step of one's own cannot be trained "
-            "so: the best rate may lie many times higher."
-        )
+    if weak:
+        said += cannot_follow(weak, iterator=isinstance(loader, Iterator), own_step=measure is not None)
     reading = replace(found.reading, verdict=in_arguments(said))
     chosen = {name: getattr(settings, name).value for name in CHOICES}
     result = RangeTestResult(found.curve, reading, found.repeats, task.title, {}, each)

@@ -14,6 +14,8 @@ from lrfind.plotting.panel import (
     BLACK,
     BLUE,
     DARK,
+    DASHED,
+    DOTTED,
     GREEN,
     GREEN_TEXT,
     GREY,
@@ -32,6 +34,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
+from lrfind.range_test.held_out_plot import held_out_row
 from lrfind.range_test.horizon import STEPS, purpose_of
 from lrfind.range_test.repeats import sweep_lines
 from lrfind.range_test.trials import RULE as TRIALS
@@ -52,6 +55,9 @@ if TYPE_CHECKING:
 
 _CURVE, _LADDER, _PANEL = 4.0, 1.68, 2.35
 """Inches: widths of the two panels and their height."""
+
+_LEFT = 0.6
+"""Inches before the first panel."""
 
 _ABOVE, _BELOW = 0.46, 0.5
 """Inches: what is written above the panels and below them."""
@@ -85,8 +91,10 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
     if purpose := purpose_of(reading):
         title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
-    note = reading.no_learning if reading.suggestion else reading.verdict
-    return Page(title, (row, key_of([curve_panel])), note, left=0.6)
+    rows = [row] if reading.held_out is None else [row, held_out_row(reading.held_out, _LEFT)]
+    note = "" if reading.suggestion else reading.verdict
+    key = key_of([curve_panel, *(each.panels[0] for each in rows[1:])])
+    return Page(title, (*rows, key), note, left=_LEFT)
 
 
 def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) -> Panel:
@@ -101,13 +109,18 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
         else _between(reading.smoothed, repeats, accuracy=accuracy),
         trials=reading.trials,
     )
+    others = []
+    if reading.held_out is not None and reading.held_out.turned:
+        others.append((reading.held_out.lr, "as the curve shows it", DOTTED))
     horizon = reading.horizon
-    if horizon is None or horizon.read is None or not horizon.extrapolated:
-        return panel
-    lr = horizon.read.lr
-    name = f"{rate_text(lr)}, for {STEPS} steps"
-    shown = Line(np.array([lr, lr]), np.array(panel.y.limits), DARK, name, width=0.8, dash=(3, 2))
-    return replace(panel, layers=(*panel.layers, shown))
+    if horizon is not None and horizon.read is not None and horizon.extrapolated:
+        others.append((horizon.read.lr, f"for {STEPS} steps", DASHED))
+    height = np.array(panel.y.limits)
+    shown = (
+        Line(np.array([lr, lr]), height, DARK, f"{rate_text(lr)}, {what}", width=0.8, dash=dash)
+        for lr, what, dash in others
+    )
+    return replace(panel, layers=(*panel.layers, *shown))
 
 
 def curve_panel(

@@ -21,12 +21,13 @@ from lrfind.range_test.shape import Shape, shape_of
 from lrfind.range_test.smoothed_curve import EPOCH_STEPS
 from lrfind.range_test.verdict import verdict
 from lrfind.report.formatting import listed
-from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
+from lrfind.suggestion import Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lrfind.range_test.curve import Curve
+    from lrfind.range_test.held_out_run import HeldOutRun
     from lrfind.range_test.horizon import Horizon
     from lrfind.range_test.smoothed_curve import SmoothedCurve
     from lrfind.range_test.trials import Trials
@@ -58,8 +59,8 @@ class Reading:
         smoothed: What the rules read.
         horizon: The length of the training that the suggestion is for, where one was asked for.
         trials: Training runs at constant rates, where the sweeps had shown too little to read a rate from.
+        held_out: A run at the suggested rate, where a training meets its samples again and again.
         metric: What is read, in words.
-        no_learning: Says so where nothing shows that the model learns; else empty.
     """
 
     suggestion: Suggestion | None
@@ -69,8 +70,8 @@ class Reading:
     smoothed: SmoothedCurve
     horizon: Horizon | None = None
     trials: Trials | None = None
+    held_out: HeldOutRun | None = None
     metric: str = "loss"
-    no_learning: str = ""
 
 
 def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
@@ -152,7 +153,8 @@ def _suggestion(
             f"{rate_text(lr)} is "
             f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
-    return Suggestion(lr, low, high, rule.value, f"{said} {AT_A_CONSTANT_RATE}")
+    reason = f"{said} It is meant for training at a constant rate."
+    return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
 
 
 def _rounded_inside(rate: float, ladder: tuple[float, float]) -> float:
@@ -189,7 +191,4 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     if not causes:
         return f"{said}; {rate_text(lr)} is its middle."
     middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
-    why = f"its middle ({middle}) times"
-    if lr < rounded(sides[0]):
-        why = f"lower, since its middle ({middle}) is multiplied by"
-    return f"{said}; {rate_text(lr)} is {why} {listed(causes)}.{unsure}"
+    return f"{said}; {rate_text(lr)} is its middle ({middle}) times {listed(causes)}.{unsure}"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.group_sweeps import EachGroup
+    from lrfind.range_test.held_out_run import HeldOutRun
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
     from lrfind.range_test.run import RangeTest
@@ -91,6 +92,8 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         content["horizon"] = horizon_record(reading.horizon)
     if reading.trials is not None:
         content["trials"] = trials_record(reading.trials)
+    if reading.held_out is not None:
+        content["held_out"] = held_out_record(reading.held_out)
     if repeats is not None:
         content["repeats"] = {
             "seeds": list(repeats.seeds),
@@ -113,6 +116,19 @@ def trials_record(trials: Trials) -> dict[str, Any]:
             for lr, loss in runs.losses.items()
         ],
         "steps_taken": trials.taken,
+    }
+
+
+def held_out_record(run: HeldOutRun) -> dict[str, Any]:
+    """The record's `held_out`."""
+    return {
+        "lr": run.lr,
+        "samples": run.samples,
+        "steps": list(run.losses),
+        "losses": [loss if math.isfinite(loss) else None for loss in run.losses.values()],
+        "training_losses": [loss if math.isfinite(loss) else None for loss in run.training.values()],
+        "turned": run.turned,
+        "factor": run.factor,
     }
 
 
@@ -142,6 +158,9 @@ def range_lines(
     if reading.horizon is not None and reading.horizon.extrapolated:
         longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
         meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
+    elif reading.held_out is not None and reading.held_out.turned:
+        lowered = f"{rate_text(suggestion.lr)} after the run with samples held out"
+        meanings[suggestion.rule] += f"; {lowered}"
     rules = Table(
         [Column("rule", words=True), Column("lr"), Column("looks at", words=True)],
         [

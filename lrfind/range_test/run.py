@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Groups, Metric
-from lrfind.range_test.curve_smoothing import losses_of, smoothed_curve
+from lrfind.range_test.firm_answer import firm_answer
 from lrfind.range_test.horizon import at_horizon
 from lrfind.range_test.peaks import peaks_record
-from lrfind.range_test.reading import DEFAULT_RULE, Reading, read, repeats_of
+from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
-from lrfind.range_test.shape import Shape
-from lrfind.range_test.slower_sweep import (
-    AUTO,
-    AUTO_SWEEPS,
-    FAINT,
-    PLATEAU,
-    slower,
-    slower_shows_more,
-    still_nothing,
-    why_weak,
-)
+from lrfind.range_test.slower_sweep import AUTO
 from lrfind.range_test.sweeps import Measure, Sweeps
-from lrfind.range_test.trials import LEARNT, first_rate
-from lrfind.range_test.trials import RULE as TRIALS
-from lrfind.report.no_learning import no_learning_shown
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
-from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, rate_text
+from lrfind.suggestion import Status
 from lrfind.tasks.build import ConfigTasks
 
 if TYPE_CHECKING:
@@ -40,17 +26,10 @@ if TYPE_CHECKING:
     from lrfind.range_test.config import RangeConfig, RangeSettings
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.repeats import Repeats
-    from lrfind.range_test.trials import Trials
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask
-
-ONE_BATCH = (
-    "Every step had the same batch (range.single_batch=true), so that it is the rate for learning that "
-    "batch; for training on all of them leave range.single_batch out."
-)
-"""How the reason ends where every step had the same batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +129,7 @@ def run_range_test(
         curve, together = median_curve(sweeps.curves, beta=settings.beta), sweeps.curves
         reading = read(curve, rule=settings.rule, sweeps=together)
     else:
-        curve, reading, reasons = _until_firm(sweeps, settings, observer, most_steps)
+        curve, reading, reasons = firm_answer(sweeps, settings, observer, most_steps)
     if sweeps.interrupted:
         later = settings.repeats == AUTO and sweeps.curves[-1].status is not Status.INTERRUPTED
         curve, known = dataclasses.replace(curve, status=Status.INTERRUPTED), reading
@@ -161,13 +140,8 @@ def run_range_test(
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))
         several = repeats_of(sweeps.curves, seeds, rule=settings.rule, reason="; ".join(reasons) or None)
-    if settings.single_batch and (found := reading.suggestion) is not None:
-        reason = found.reason.replace(AT_A_CONSTANT_RATE, ONE_BATCH)
-        reading = dataclasses.replace(reading, suggestion=dataclasses.replace(found, reason=reason))
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
-    if reading.suggestion is not None:
-        reading = dataclasses.replace(reading, no_learning=_no_learning(sweeps, reading))
     title, device, notes = sweeps.about
     return RangeTest(
         curve=curve,
@@ -181,98 +155,3 @@ def run_range_test(
         groups=tuple(group.following(reading.suggestion) for group in sweeps.groups),
         peaks=named_peaks(peaks_record(reading, plain(settings))),
     )
-
-
-def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
-    """What is said where no sweep and no run at a constant rate shows that the model learns."""
-    lengths = reading.trials.lengths if reading.trials else ()
-    if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
-        return ""
-    each = [smoothed_curve(losses_of(curve)) for curve in sweeps.curves]
-    lowest = [float(smoothed.drawn.min()) for smoothed in each if len(smoothed)]
-    lowest += [min(runs.losses.values()) for runs in lengths]
-    return no_learning_shown(sweeps.equal_shares, each[0].plateau, min(lowest, default=math.nan))
-
-
-def _until_firm(
-    sweeps: Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
-) -> tuple[Curve, Reading, list[str]]:
-    """What `range.repeats=auto` makes: a sweep, a slower one and trials, each where the one before is weak.
-
-    Returns:
-        The curve that is read, what is read, and why there is more than one sweep.
-    """
-    ladder_of, reasons = settings, []
-    found: list[tuple[Curve, Reading]] = []
-    while True:
-        sweeps.make(ladder_of, 1)
-        found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
-        reason = why_weak(*found[-1])
-        if reason is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
-            break
-        if not slower_shows_more(found[-1][1]):
-            break
-        ladder_of = slower(ladder_of, found[-1][1])
-        if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
-            break
-        reasons.append(reason)
-        count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
-        observer.note(f"{reason}; a slower sweep, {count:,} steps from {start}.")
-    answers = [each for each in found if each[1].suggestion is not None]
-    curve, reading = (answers or found)[-1]
-    trials = None
-    if reason is not None and most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE:
-        lr = None if reading.suggestion is None else reading.suggestion.lr
-        smoothed = found[-1][1].smoothed
-        first = first_rate(lr, smoothed, None if slower_shows_more(found[-1][1]) else settings.end_lr)
-        if first is not None and not sweeps.interrupted:
-            trials = sweeps.try_rates(settings, first, smoothed.plateau, reason)
-    if sweeps.interrupted:
-        verdict = _interrupted_in_words(reading, trials, reason)
-        return curve, dataclasses.replace(reading, trials=trials, verdict=verdict), reasons
-    if trials is not None and reason is not None:
-        reading = _with_trials(reading, trials, settings, reason)
-    if not answers and reading.suggestion is None and (reasons or trials is not None):
-        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
-        reading = dataclasses.replace(reading, verdict=verdict)
-    return curve, reading, reasons
-
-
-def _interrupted_in_words(reading: Reading, trials: Trials | None, reason: str | None) -> str:
-    """What there was before the user stopped what followed a whole sweep, which was weak for a reason."""
-    answer = "nothing" if reading.suggestion is None else rate_text(reading.suggestion.lr)
-    said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reason}."
-    return " ".join([said, *(each.lowest_in_words for each in (trials.lengths if trials else ()))])
-
-
-def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reason: str) -> Reading:
-    """What was read from the sweeps, with the runs at constant rates that followed and what they decide.
-
-    Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
-    """
-    answered = reading.suggestion is not None
-    if trials.share_lost >= (LEARNT if answered else FAINT) and (answered or trials.turned):
-        suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
-        why = f"{reason[0].upper()}{reason[1:]}"
-        verdict = f"{why}, so {len(trials.losses)} runs at constant rates decided."
-        if trials.share_lost < FAINT:
-            verdict += (
-                f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
-                "model leaves a plateau later, or learns little but its samples by heart, which a training "
-                "loss does not tell."
-            )
-        return dataclasses.replace(
-            reading,
-            suggestion=suggestion,
-            rules={TRIALS: suggestion.lr, **reading.rules},
-            shape=Shape.WEAK if answered else reading.shape,
-            trials=trials,
-            verdict=verdict,
-        )
-    if not answered:
-        return dataclasses.replace(reading, trials=trials)
-    verdict = (
-        f"In {trials.steps} steps at constant rates the {reading.metric} fell by "
-        f"{max(0.0, trials.share_lost):.1%} at most, too little to tell what a rate is worth. {PLATEAU}"
-    )
-    return dataclasses.replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, verdict=verdict)

@@ -41,10 +41,6 @@ BELOW = 10.0
 FIRST_STEPS = 0.1
 """Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
 
-HIGH = DEFAULT_END
-"""A loss that falls to a lower end wants a ladder that goes on; a model that saturates by then has not turned
-yet."""
-
 UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of."""
 
@@ -68,7 +64,8 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         # A loss that rose from the start but never far is not lost; one that exploded at the first rates is.
         risen = reading.shape is Shape.DIVERGES_AT_ONCE and curve.status is Status.COMPLETED
         risen = risen and multiplied(curve) >= FIRST_STEPS * curve.planned_steps
-        if reading.shape is Shape.FALLS_TO_END and curve.lrs[-1] > HIGH / 2:
+        # To a lower end the ladder is to go on; by this one a model that saturates has not turned yet.
+        if reading.shape is Shape.FALLS_TO_END and curve.lrs[-1] > DEFAULT_END / 2:
             return f"in {len(curve)} steps the {curve.metric} fell to the end of the ladder"
         # Shares of right answers can stay exactly as they were until they are lost.
         moved = smoothed.climb is not None or (
@@ -90,6 +87,27 @@ def _faint_fall(smoothed: SmoothedCurve) -> str:
         return f"only {drawn:.1%}"
     average += " on average over neighbouring rates"
     return average if drawn <= 0 else f"{drawn:.1%} at single rates but {average}"
+
+
+def cannot_follow(weak: str, *, iterator: bool, own_step: bool) -> str:
+    """What is said where more would follow a weak sweep, and cannot; empty where it can.
+
+    Args:
+        weak: Why it is weak.
+        iterator: Whether the batches are those of an iterator.
+        own_step: Whether a step is one of the caller's own.
+    """
+    if iterator:
+        return (
+            f" More would follow, since {weak}, but the loader is an iterator, which cannot begin again: "
+            "give the DataLoader itself, or whatever makes such iterators."
+        )
+    if own_step:
+        return (
+            f" Runs at constant rates would follow, since {weak}, but a step of one's own cannot be trained "
+            "so: the best rate may lie many times higher."
+        )
+    return ""
 
 
 def slower_shows_more(reading: Reading) -> bool:

@@ -12,6 +12,8 @@ import numpy as np
 
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.held_out_run import EVERY, HeldOutRun
+from lrfind.range_test.held_out_run import STEPS as HELD_OUT_STEPS
 from lrfind.range_test.horizon import horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.slower_sweep import FAINT
@@ -21,7 +23,11 @@ from lrfind.range_test.trials import STEPS as TRIAL_STEPS
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.build import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
+from lrfind.training.batch import num_samples
 from lrfind.training.optimizer import groups_of
+from lrfind.training.peers import mean_of
+from lrfind.training.step import evaluate
+from lrfind.training.task import HoldsOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +52,6 @@ class Sweeps:
         interrupted: Whether the user stopped one.
         about: Title, device and notes of the task.
         groups: Its groups of parameters.
-        equal_shares: Its loss where all classes have equal shares; NaN where that is not known.
         horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
         skipped: Pictures that could not be read.
     """
@@ -65,7 +70,6 @@ class Sweeps:
         self.steps = 0
         self.interrupted = False
         self.groups: tuple[Group, ...] = ()
-        self.equal_shares = math.nan
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
         self._open_task = open_task
@@ -164,7 +168,7 @@ class Sweeps:
         def words(step: Step) -> str:
             """What the run came to, once that is known; on the way its smoothed loss."""
             at = f"step {step.index + 1} of {steps}, lr {rate_text(lr)}"
-            return f"{at}, {ended or f'smoothed loss {rate_text(step.smoothed)}'}"
+            return f"{at}, {ended or f'loss {rate_text(step.smoothed)}'}"
 
         with self._observer.steps(steps, words) as shown, self._open_task(self._made - 1) as task:
             curve = sweep(task, np.full(steps, lr), options=sweep_options(settings), on_step=shown)
@@ -175,6 +179,60 @@ class Sweeps:
             losses[lr] = loss = last_loss(curve, start)
             ended = f"ended at a {curve.metric} of {rate_text(loss)}" if math.isfinite(loss) else "diverged"
         return loss
+
+    def hold_out(self, settings: RangeSettings, lr: float, why: str) -> HeldOutRun | None:
+        """Trains at a rate with samples held out; None where none can be, or where the user stopped it.
+
+        Args:
+            settings: Of the sweeps.
+            lr: The rate.
+            why: What makes it worth its steps.
+        """
+        tasks = self._open_task.with_held_out() if isinstance(self._open_task, HoldsOut) else None
+        if tasks is None:
+            return None
+        self._observer.note(
+            f"{why}; a run of {HELD_OUT_STEPS} steps at {rate_text(lr)} with samples held out."
+        )
+        try:
+            with self._observer.steps(HELD_OUT_STEPS) as shown, tasks(self._made - 1) as task:
+                return self._held_out(task, settings, lr, shown)
+        except KeyboardInterrupt:
+            self.interrupted = True
+            return None
+
+    def _held_out(self, task: Task, settings: RangeSettings, lr: float, shown: OnStep) -> HeldOutRun | None:
+        """The run on a task with samples held out, from one reading to the next; None where it has no loss.
+
+        Raises:
+            KeyboardInterrupt: The user stopped it.
+        """
+        held_out = task.validation or []
+        task = dataclasses.replace(task, validation=None)
+        options = dataclasses.replace(sweep_options(settings), paired=False)
+
+        def loss() -> float:
+            (found,) = mean_of(task.peers, (float(evaluate(task.objective, held_out)[0]),))
+            return found if math.isfinite(found) else math.inf
+
+        run = HeldOutRun(lr, sum(map(num_samples, held_out)), {0: loss()}, {})
+        if math.isinf(run.losses[0]):
+            return None
+        while not (run.training and run.ended):
+            told = partial(shown_later, shown, run.steps)
+            curve = sweep(task, np.full(EVERY, lr), options=options, on_step=told)
+            self.steps += len(curve)
+            if curve.status is Status.INTERRUPTED:
+                raise KeyboardInterrupt
+            at = run.steps + EVERY
+            run = dataclasses.replace(
+                run,
+                losses=run.losses | {at: loss() if curve.status is Status.COMPLETED else math.inf},
+                training=run.training | {at: float(curve.losses.mean())},
+            )
+            if curve.status is not Status.COMPLETED:
+                break
+        return run
 
     def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
         """The sweep of a seed, here."""
@@ -188,8 +246,6 @@ class Sweeps:
                 if paired and (said := said_of_control(task)) is not None:
                     self._observer.note(said)
             curve = (self._measure or sweep_task)(task, settings, told)
-            if self._measure is None:  # else others learn beside what is swept
-                self.equal_shares = task.objective.equal_shares
             self.skipped |= dict.fromkeys(task.skipped)
             return curve
 

@@ -17,11 +17,12 @@ from torch import nn
 from lrfind.adapters.adapted import AdaptedModel
 from lrfind.collector import collector_is_off, collector_on
 from lrfind.config.schema import Distributed
+from lrfind.errors import ConfigError
 from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
 from lrfind.tasks import devices
 from lrfind.tasks.components import title_of
-from lrfind.tasks.data.held_out import fixed_batches
+from lrfind.tasks.data.held_out import fixed_batches, held_out_samples, met_again
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.own_loader import notes_of
@@ -162,14 +163,27 @@ class ConfigTasks:
         self.data = data
         self.skipped: list[str] = []
         self._config = config
-        self._build = partial(
-            build, accuracy=accuracy, validation_samples=validation_samples, single_batch=single_batch
-        )
+        self._validation_samples = validation_samples
+        self._build = partial(build, accuracy=accuracy, single_batch=single_batch)
 
     def without_data(self) -> ConfigTasks:
         """The same for another process, to which the data are not sent."""
         tasks = copy(self)
         tasks.data, tasks.skipped = None, []
+        return tasks
+
+    def with_held_out(self) -> ConfigTasks | None:
+        """The same with samples set apart, as many as `held_out_samples` says, where none are yet."""
+        if self._validation_samples:
+            return self
+        if self.data is None or met_again(self.data) is not None:
+            return None
+        size = self._config.samples_a_batch
+        tasks = copy(self)
+        try:
+            tasks._validation_samples = held_out_samples(self.data, None, batch_size=size, key="samples")
+        except ConfigError:  # they are too few
+            return None
         return tasks
 
     def read_data(self) -> None:
@@ -185,7 +199,7 @@ class ConfigTasks:
             UserError: Something in the config cannot be used as given.
         """
         config = dataclasses.replace(self._config, seed=self._config.seed + seed)
-        task = self._build(config, data=self.data, skip=skip)
+        task = self._build(config, validation_samples=self._validation_samples, data=self.data, skip=skip)
         self.data = task.data
         if task.device.type == "cpu":
             torch.set_num_threads(

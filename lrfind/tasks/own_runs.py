@@ -5,10 +5,15 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from contextlib import contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from lrfind.errors import ConfigError
+from lrfind.tasks.data.dataset import Data
+from lrfind.tasks.data.held_out import held_out_samples
+from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, parted
 from lrfind.training.batch import endless, on_device
 from lrfind.training.rng import seed_all
 from lrfind.training.snapshot import Snapshot, generators_of
@@ -29,7 +34,7 @@ def batches_of(loader: Iterable[Any], device: torch.device) -> Iterator[Any]:
 class RepeatedTask:
     """Opens a caller's task again and again, an `OpenTask`: what is drawn at random differs each time.
 
-    From the second time on, the random streams are seeded anew, and the order of the loader goes on.
+    From the second time on it is put back and the random streams are seeded anew; the loader goes on.
 
     Args:
         task: What is trained.
@@ -48,13 +53,37 @@ class RepeatedTask:
         with torch.random.fork_rng(devices=[]):  # the first time is what it would be alone
             self._seeds = torch.randint(2**31, (times,)).tolist() if times > 1 else [0]
         self._single_batch = single_batch
+        self._opened = False
+
+    def with_held_out(self) -> RepeatedTask | None:
+        """The same with a fifth of the samples held out, where the caller gives no others; on one rank alone.
+
+        What is held out comes off the data set behind a plain DataLoader; None of any other loader.
+        """
+        if self._task.validation is not None:
+            return self
+        data = Data(self._loader, "the loader")
+        size = batch_size_of(data)
+        if self._task.peers is not None or size is None or not can_be_parted(data):
+            return None
+        tasks = copy(self)
+        try:
+            samples = held_out_samples(data, None, batch_size=size, key="samples")
+        except ConfigError:  # they are too few
+            return None
+        rest, apart = parted(self._loader, samples, seed=0)
+        validation = [on_device(batch, self._task.device) for batch in apart]
+        tasks._loader = rest
+        tasks._task = dataclasses.replace(self._task, validation=validation, per_epoch=len(rest))
+        return tasks
 
     @contextmanager
     def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
         """Opens it for the time that is counted by `seed`."""
-        if seed:
+        if self._opened:
             self._start.restore(loader=False)
             torch.manual_seed(self._seeds[seed])
+        self._opened = True
         batches = batches_of(self._loader, self._task.device)
         if not self._single_batch:
             yield dataclasses.replace(self._task, batches=batches)

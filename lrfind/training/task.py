@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lrfind.errors import DataError
 from lrfind.training.step import StepOptions
@@ -101,3 +101,11 @@ class OpenTask(Protocol):
 
     def __call__(self, seed: int, *, skip: int = 0) -> AbstractContextManager[Task]:
         """Opens one."""
+
+
+@runtime_checkable
+class HoldsOut(Protocol):
+    """An `OpenTask` of which there is another whose tasks have samples held out."""
+
+    def with_held_out(self) -> OpenTask | None:
+        """The other one; None where training would meet the samples, or none can be spared."""

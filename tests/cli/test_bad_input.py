@@ -258,7 +258,7 @@ def test_verbose_shows_the_traceback_of_a_users_error(lrfind):
 
 
 def test_a_defect_is_exit_code_1_with_a_traceback(lrfind, monkeypatch):
-    from lrfind.range_test import run as sweeping
+    from lrfind.range_test import firm_answer as sweeping
 
     monkeypatch.setattr(sweeping, "read", None)
     ran = lrfind("range.num_steps=20")

@@ -128,7 +128,7 @@ def test_a_multirun_of_a_repeated_config_is_summed_up_too(multirun, tmp_path, ca
 
 
 def test_a_defect_in_one_job_leaves_the_others_and_the_summary(multirun, monkeypatch):
-    from lrfind.range_test import run as sweeping
+    from lrfind.range_test import firm_answer as sweeping
 
     read, calls = sweeping.read, []
 

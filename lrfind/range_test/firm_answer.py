@@ -1,0 +1,165 @@
+"""What `range.repeats=auto` makes: a sweep, and after it whatever its answer still lacks.
+
+Where a sweep is weak a slower one follows, and where that is weak too, runs at constant rates decide. Where
+it is firm, and a training meets its samples again and again, one run at its answer is held to other samples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from lrfind.range_test.held_out_run import PASSES, passes
+from lrfind.range_test.horizon import STEPS as TRAINING
+from lrfind.range_test.reading import DEFAULT_RULE, Reading, read
+from lrfind.range_test.shape import Shape
+from lrfind.range_test.slower_sweep import (
+    AUTO_SWEEPS,
+    FAINT,
+    PLATEAU,
+    slower,
+    slower_shows_more,
+    still_nothing,
+    why_weak,
+)
+from lrfind.range_test.trials import LEARNT, first_rate
+from lrfind.range_test.trials import RULE as TRIALS
+from lrfind.suggestion import rate_text
+
+if TYPE_CHECKING:
+    from lrfind.range_test.config import RangeSettings
+    from lrfind.range_test.curve import Curve
+    from lrfind.range_test.sweeps import Sweeps
+    from lrfind.range_test.trials import Trials
+    from lrfind.report.observers import Observer
+
+
+def firm_answer(
+    sweeps: Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
+) -> tuple[Curve, Reading, list[str]]:
+    """Sweeps a task until the answer is firm, or there is nothing more to do.
+
+    Args:
+        sweeps: Makes them.
+        settings: Of the first.
+        observer: Told why more follows.
+        most_steps: As in `run_range_test`.
+
+    Returns:
+        The curve that is read, what is read, and why there is more than one sweep.
+    """
+    found, weak, reasons = _swept(sweeps, settings, observer, most_steps)
+    answers = [each for each in found if each[1].suggestion is not None]
+    curve, reading = (answers or found)[-1]
+    trials, why = None, weak
+    if most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE and not sweeps.interrupted:
+        if weak is not None:
+            trials = _tried(sweeps, settings, reading, found[-1][1], weak)
+        else:
+            why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
+            reading = _with_held_out(sweeps, settings, curve, reading, why)
+    if sweeps.interrupted:
+        verdict = _interrupted_in_words(reading, trials, why)
+        return curve, replace(reading, trials=trials, verdict=verdict), reasons
+    if trials is not None and weak is not None:
+        reading = _with_trials(reading, trials, settings, weak)
+    if not answers and reading.suggestion is None and (reasons or trials is not None):
+        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
+        reading = replace(reading, verdict=verdict)
+    return curve, reading, reasons
+
+
+def _swept(
+    sweeps: Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
+) -> tuple[list[tuple[Curve, Reading]], str | None, list[str]]:
+    """The sweeps with what is read from each; why the last is weak; why each but the first was made."""
+    ladder_of = settings
+    reasons: list[str] = []
+    found: list[tuple[Curve, Reading]] = []
+    while True:
+        sweeps.make(ladder_of, 1)
+        found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
+        weak = why_weak(*found[-1])
+        if weak is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
+            return found, weak, reasons
+        if not slower_shows_more(found[-1][1]):
+            return found, weak, reasons
+        ladder_of = slower(ladder_of, found[-1][1])
+        if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
+            return found, weak, reasons
+        reasons.append(weak)
+        count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
+        observer.note(f"{weak}; a slower sweep, {count:,} steps from {start}.")
+
+
+def _tried(
+    sweeps: Sweeps, settings: RangeSettings, reading: Reading, last: Reading, weak: str
+) -> Trials | None:
+    """Runs at constant rates, from the answer of the sweeps or from what the last one leaves to begin at.
+
+    Args:
+        sweeps: Makes them.
+        settings: Of the first sweep.
+        reading: Of the last sweep that has an answer.
+        last: Of the last sweep.
+        weak: Why that is weak.
+    """
+    lr = None if reading.suggestion is None else reading.suggestion.lr
+    end = None if slower_shows_more(last) else settings.end_lr
+    first = first_rate(lr, last.smoothed, end)
+    return None if first is None else sweeps.try_rates(settings, first, last.smoothed.plateau, weak)
+
+
+def _with_held_out(
+    sweeps: Sweeps, settings: RangeSettings, curve: Curve, reading: Reading, why: str
+) -> Reading:
+    """What was read from a firm sweep, and what a run with samples held out makes of that."""
+    suggestion = reading.suggestion
+    if suggestion is None or curve.accuracies is not None or passes(curve) < PASSES:
+        return reading
+    run = sweeps.hold_out(settings, suggestion.lr, why)
+    if run is None:
+        return reading
+    lowered = run.lowered(suggestion, settings.start_lr)
+    verdict = f"{reading.verdict} {run.in_words}"
+    return replace(reading, suggestion=lowered, held_out=run, verdict=verdict)
+
+
+def _interrupted_in_words(reading: Reading, trials: Trials | None, reason: str | None) -> str:
+    """What there was before the user stopped what followed a whole sweep, which was weak for a reason."""
+    answer = "nothing" if reading.suggestion is None else rate_text(reading.suggestion.lr)
+    said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reason}."
+    return " ".join([said, *(each.lowest_in_words for each in (trials.lengths if trials else ()))])
+
+
+def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reason: str) -> Reading:
+    """What was read from the sweeps, with the runs at constant rates that followed and what they decide.
+
+    Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
+    """
+    answered = reading.suggestion is not None
+    if trials.share_lost >= (LEARNT if answered else FAINT) and (answered or trials.turned):
+        suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
+        why = f"{reason[0].upper()}{reason[1:]}"
+        verdict = f"{why}, so {len(trials.losses)} runs at constant rates decided."
+        if trials.share_lost < FAINT:
+            verdict += (
+                f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
+                "model leaves a plateau later, or learns little but its samples by heart, which a training "
+                "loss does not tell."
+            )
+        return replace(
+            reading,
+            suggestion=suggestion,
+            rules={TRIALS: suggestion.lr, **reading.rules},
+            shape=Shape.WEAK if answered else reading.shape,
+            trials=trials,
+            verdict=verdict,
+        )
+    if not answered:
+        return replace(reading, trials=trials)
+    verdict = (
+        f"In {trials.steps} steps at constant rates the {reading.metric} fell by "
+        f"{max(0.0, trials.share_lost):.1%} at most, too little to tell what a rate is worth. {PLATEAU}"
+    )
+    return replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, verdict=verdict)

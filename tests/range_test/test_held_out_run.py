@@ -1,0 +1,201 @@
+"""A run with samples held out: when it is made, where its loss turns, what that makes of the rate."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from lrfind import range_test
+from lrfind.plotting.panel import Line, Marker
+from lrfind.range_test.curve import Curve
+from lrfind.range_test.held_out_run import EVERY, LEAST_STEPS, STEPS, HeldOutRun, passes
+from lrfind.range_test.plot import range_page, range_panel
+from lrfind.range_test.report import range_lines
+from lrfind.report import record as records
+from lrfind.suggestion import Status, Suggestion
+from tests.screen import shown
+
+SUGGESTION = Suggestion(0.03, 0.01, 0.09, "centre", "The middle.")
+
+
+def run(*losses, training=0.0, every=50):
+    """A run that was read every so many steps."""
+    read = {every * i: loss for i, loss in enumerate(losses)}
+    return HeldOutRun(0.03, 40, read, dict.fromkeys(list(read)[1:], training))
+
+
+@pytest.mark.parametrize(
+    ("losses", "turned", "factor"),
+    [
+        ((2.0, 1.5, 1.2, 1.1, 1.0), False, 1.0),
+        ((2.0, 1.0, 1.04, 1.02, 1.04), False, 1.0),  # risen by less than a twentieth of the fall
+        ((2.0, 1.0, 1.1, 1.2, 1.3), True, 50 / 300),
+        ((2.0, 1.2, 1.1, 1.0, 1.06), True, 150 / 300),
+        ((2.0, 1.0, math.inf, math.inf, math.inf), True, 50 / 300),
+        ((2.0, 2.1, 2.2, 2.3, 2.4), False, 1.0),  # nothing was learnt, so nothing tells where to go
+        ((-1.0, -2.0, -1.5), True, 50 / 300),
+    ],
+)
+def test_the_rate_is_lowered_until_the_loss_turns_at_the_end_of_a_training(losses, turned, factor):
+    found = run(*losses)
+    assert (found.turned, found.factor) == (turned, pytest.approx(factor))
+    lowered = found.lowered(SUGGESTION, 1e-5)
+    assert (lowered.lr, lowered.low, lowered.high) == pytest.approx(
+        (0.03 * factor, 0.01 * factor, 0.09 * factor), rel=0.005
+    )
+    assert lowered.rule == "centre"
+    assert (lowered == SUGGESTION) == (factor == 1)
+
+
+def test_no_rate_is_lower_than_the_least():
+    lowered = run(2.0, 1.0, 1.5).lowered(SUGGESTION, 0.004)
+    assert (lowered.lr, lowered.low, lowered.high) == pytest.approx((0.005, 0.004, 0.015))
+
+
+def test_the_words_say_what_the_loss_did():
+    assert run(2.0, 1.0, 1.5).in_words == (
+        "In 100 steps at 0.03 the loss of 40 samples held out falls from 2 to 1, reached after 50, and rises "
+        "to 1.5 again: the model learns its samples by heart."
+    )
+    assert run(2.0, 1.5, 1.2, 1.1, 1.0).in_words.endswith("falls from 2 to 1 and does not turn.")
+    assert run(2.0, 1.5, 1.2, 1.0).in_words.endswith("falls from 2 to 1, as that of the batches does.")
+    said = run(2.0, 2.5, 3.0).in_words
+    assert "only rises, from 2 to 3: nothing that the model learns holds for them" in said
+    reason = run(2.0, 1.0, 1.5).lowered(SUGGESTION, 0).reason
+    assert reason.startswith(
+        "0.005 is 0.17 times the 0.03 that the curve shows: at that rate the loss of samples"
+    )
+    assert reason.endswith(
+        "turned after 50 steps, and it is to turn at the end of a training of 300. The middle."
+    )
+
+
+@pytest.mark.parametrize(
+    ("losses", "training", "gap", "ended"),
+    [
+        ((2.0, 1.8, 1.6, 1.4), 0.5, 1 / 1.5, False),
+        ((2.0, 1.8, 1.6, 1.5), 1.52, 0.03 / 0.5, True),  # less than a tenth, and 150 steps
+        ((2.0, 1.8, 1.5), 1.6, 0.1, False),  # 100 steps are too few
+        ((2.0, 1.5, 1.2, 1.1, 1.0), 0.1, 0.95 / 1.9, True),  # 200 are enough
+        ((2.0, 2.0, 2.1, 2.2), 2.1, math.inf, False),  # nothing is learnt
+    ],
+)
+def test_it_ends_where_the_batches_are_known_no_better_than_other_samples(losses, training, gap, ended):
+    found = run(*losses, training=training)
+    assert found.gap == pytest.approx(gap, abs=1e-9)
+    assert found.ended == ended
+
+
+def test_a_training_meets_every_sample_as_often_as_it_has_epochs():
+    curve = Curve(np.ones(1), np.ones(1), np.ones(1), Status.COMPLETED, 1)
+    assert passes(replace(curve, epoch_steps=7.5)) == pytest.approx(40)
+    assert passes(curve) == 0
+
+
+def by_heart(*, batch_size=8, samples=64, loader=None, **arguments):
+    """The range test of a wide network on few samples and much noise, which it learns by heart."""
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 1))
+    x, y = torch.randn(samples, 10), torch.randn(samples, 1)
+    y += x[:, :1]
+    loader = loader or DataLoader(TensorDataset(x, y), batch_size=batch_size, shuffle=True)
+    optimizer = torch.optim.Adam(model.parameters())
+    before = [each.clone() for each in model.parameters()], torch.get_rng_state()
+    found = range_test(model, optimizer, nn.MSELoss(), loader, **arguments)
+    assert all(map(torch.equal, before[0], model.parameters()))
+    assert torch.equal(before[1], torch.get_rng_state())
+    assert not optimizer.state
+    return found
+
+
+def test_where_samples_are_learnt_by_heart_the_rate_is_lowered_and_everything_says_so():
+    found = by_heart()
+    held_out, record = found.reading.held_out, found.content
+    assert held_out.turned
+    assert held_out.samples == 13  # a fifth
+    assert list(held_out.losses) == list(range(0, STEPS + 1, EVERY))
+    assert held_out.lr == found.rules["centre"]
+    assert found.suggestion.lr == pytest.approx(found.rules["centre"] * held_out.factor, rel=0.005)
+    assert found.suggestion.low < found.suggestion.lr < found.suggestion.high
+    assert record["steps"] == len(found.curve) + STEPS
+    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(record)) == []
+    assert record["held_out"]["factor"] == held_out.factor
+    assert found.verdict.endswith(held_out.in_words)
+    page = range_page(found.curve, found.reading, "a net")
+    row = page.parts[1].panels[0]
+    batches, others = (each for each in row.layers if isinstance(each, Line))
+    assert others.y.tolist() == list(held_out.losses.values())
+    assert batches.y.tolist() == list(held_out.training.values())
+    assert batches.x.tolist() == [step - EVERY / 2 for step in held_out.training]
+    assert [each.at for each in row.layers if isinstance(each, Marker)] == [held_out.lowest_at]
+    names = [each.name for each in range_panel(found.curve, found.reading).named]
+    assert f"{held_out.lr:g}, as the curve shows it" in names
+    text = "\n".join(line.text for line in shown(range_lines(found.reading, None, [])))
+    assert f"{found.suggestion.lr:g} after the run with samples held out" in text
+
+
+def test_batches_that_the_caller_holds_out_are_read_in_place_of_a_fifth():
+    x = torch.randn(30, 10, generator=torch.Generator().manual_seed(3))
+    found = by_heart(validation=[(x, x[:, :1])])
+    assert found.reading.held_out.samples == 30
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"batch_size": 2},  # 32 steps an epoch
+        {"repeats": 1},
+        {"rule": "minimum"},
+        {"single_batch": True},
+        {"samples": 8},  # none can be spared
+        {"loader": [(torch.ones(8, 10), torch.ones(8, 1))] * 5},  # no data set is behind it
+    ],
+)
+def test_else_no_such_run_is_made(arguments):
+    found = by_heart(**arguments)
+    assert found.reading.held_out is None
+    assert "held_out" not in found.content
+
+
+def test_an_interrupt_on_the_way_leaves_what_the_sweep_shows(monkeypatch):
+    import importlib
+
+    sweeps = importlib.import_module("lrfind.range_test.sweeps")
+    whole = sweeps.sweep
+
+    def stopped(task, lrs, **others):
+        if len(lrs) == EVERY:
+            raise KeyboardInterrupt
+        return whole(task, lrs, **others)
+
+    monkeypatch.setattr(sweeps, "sweep", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        by_heart()
+
+
+def test_a_run_that_diverges_is_left_where_it_does():
+    """Read as one that has turned: its loss at the end is infinite."""
+    found = run(2.0, 1.0, math.inf)
+    assert found.turned
+    assert found.in_words.endswith("falls from 2 to 1, reached after 50; then the run diverges.")
+
+
+@pytest.mark.parametrize(("words", "samples"), [((), 359), (("range.validation.samples=100",), 100)])
+def test_on_the_command_line_a_fifth_is_held_out_or_what_is_set_apart_anyway(lrfind, words, samples):
+    ran = lrfind("optimizer=adam", "batch_size=256", "range.num_steps=20", *words)
+    assert ran.code == 0, ran.err
+    found = ran.record["held_out"]
+    assert found["samples"] == samples
+    assert LEAST_STEPS <= found["steps"][-1] <= STEPS
+    assert ran.record["steps"] == len(ran.rows) + found["steps"][-1]  # the run has no rows
+    assert re.search(r"a training of 300 steps meets every sample \d\d times; a run of 200 steps", ran.err)
+    assert f"the loss of {samples} samples held out falls from 2." in ran.out
