@@ -6,9 +6,10 @@ import re
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from lrfind.cli.commands import COMMANDS
 from lrfind.cli.flags import is_number
 from lrfind.cli.other_words import option_for
-from lrfind.cli.overrides import ordered
+from lrfind.cli.overrides import GROUPS, ordered
 from lrfind.cli.unknown import nearest_keys, owners_of
 from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, OutputError, extra_missing
@@ -24,6 +25,8 @@ def explained(error: Exception, command: str, arguments: Sequence[str]) -> UserE
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
+    if isinstance(error, UnicodeDecodeError):
+        return ConfigError(f"{_file_read(error)} is no text in UTF-8, as YAML is: {error.reason}.")
     # Hydra checks some of what it is given with plain exceptions.
     if isinstance(error, (HydraException, OmegaConfBaseException, ValueError, TypeError, AssertionError)):
         return composition_error(error, command, arguments)
@@ -36,6 +39,13 @@ def explained(error: Exception, command: str, arguments: Sequence[str]) -> UserE
             "hydra.run.dir=FOLDER."
         )
     return None
+
+
+def _file_read(error: Exception) -> str:
+    """The config file that Hydra was reading: its error does not name it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    paths = (frame.f_locals.get("full_path") for frame in reversed(frames))
+    return str(next((path for path in paths if path), "a config file"))
 
 
 def launcher_error(error: Exception, launcher: str | None) -> UserError | None:
@@ -117,15 +127,32 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
             f"{name} is no key of lrfind {command}{_with_option(name, arguments) if owners else ''}.{meant} "
             f"(lrfind {command} --help shows all keys{_addition(name)}.)"
         )
+    if merged := re.match(r"Error merging override ([^=]*)=(.*)", str(error), re.DOTALL):
+        name, reason = merged[1].lstrip("+"), _reason(error)
+        return ConfigError(
+            f"{name} cannot be set to {merged[2]!r}{reason}. lrfind {command} --help shows what it takes."
+        )
     if folder := re.search(r"Additional config directory '([^']*)' not found", str(error)):
         return ConfigError(f"--config-dir: there is no folder {folder[1]}. Give the folder of the configs.")
     nothing = [word for word in arguments if re.fullmatch(r"[a-z/_]+=(null|None|~)", word)]
     if nothing and "Config group override must be" in str(error):
         group = nothing[0].partition("=")[0]
-        return ConfigError(
-            f"{nothing[0]}: {group} cannot be left out, give one of its options, {group}=NAME."
+        needed = (
+            "cannot be left out, give" if group in GROUPS else "takes no null: leave the word out, or give"
         )
+        return ConfigError(f"{nothing[0]}: {group} {needed} one of its options, {group}=NAME.")
+    place = getattr(error, "full_key", None)
+    if place:  # OmegaConf tells of the key, and of types of its own, in lines below
+        return ConfigError(f"{place}: {str(error).strip().splitlines()[0].rstrip('.')}.")
     return ConfigError(_one_line(error))
+
+
+def _reason(error: Exception) -> str:
+    """Why a value does not go where it should, as OmegaConf says it, in a clause; or nothing."""
+    if error.__cause__ is None:
+        return ""
+    said = str(error.__cause__).strip().splitlines()
+    return f": {said[0].rstrip('.')}" if said else ""
 
 
 def _not_deleted(error: Exception, name: str) -> str:
@@ -144,7 +171,7 @@ def _unreadable(word: str, command: str) -> str:
             f"{word!r} is no override: write KEY=VALUE, such as batch_size=32, without spaces around the "
             f"equals sign.{meant if is_number(word) else ''}"
         )
-    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key):
+    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key, re.ASCII):
         return f"{word!r} is no override: {key!r} is no key. Write KEY=VALUE, such as batch_size=32."
     for opened, closed in ("[]", "{}", "()"):
         if value.count(opened) != value.count(closed):
@@ -200,6 +227,16 @@ def _missing(error: Any) -> ConfigError:
             f"{group}={option} is not known.{nearest(option, options)} {group} is one of "
             f"{', '.join(sorted(options))}.{_MORE.get(group, '')}"
         )
+    own = f"nor among lrfind's own, which are {', '.join(COMMANDS)}"
+    if inside := re.match(r"In '([^']*)': Could not \w+ '([^']*)'", str(error)):
+        file, other = inside.groups()
+        return ConfigError(
+            f"{file}.yaml names {other} in its defaults, and there is no {other}.yaml beside it, {own}."
+        )
+    if alone := re.match(r"Cannot find primary config '([^']*)'", str(error)):
+        return ConfigError(
+            f"--config-name {alone[1]}: there is no {alone[1]}.yaml in the folder of --config-dir, {own}."
+        )
     return ConfigError(_one_line(error))
 
 
@@ -219,7 +256,7 @@ def _with_option(name: str, arguments: Sequence[str]) -> str:
 
 def _addition(name: str) -> str:
     """How a key is added that no config has, where a class can take it."""
-    if name.partition(".")[0] not in ("model", "data", "optimizer", "criterion") or "." not in name:
+    if name.partition(".")[0] not in GROUPS or "." not in name:
         return ""
     return f"; +{name}=... adds one that a class of yours takes"
 
@@ -252,8 +289,7 @@ def _known_keys(command: str, arguments: Sequence[str]) -> Iterator[str]:
         try:
             with initialize_config_module("lrfind.configs", version_base="1.3"):
                 composed = compose(config_name=command, overrides=overrides)
-                groups = ("model", "data", "optimizer", "criterion", "experiment")
-                return iter([*groups, *_flat(OmegaConf.to_container(composed), "")])
+                return iter([*GROUPS, "experiment", *_flat(OmegaConf.to_container(composed), "")])
         except Exception:
             continue
     return iter(())

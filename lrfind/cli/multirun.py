@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from hydra.experimental.callback import Callback
+from omegaconf.errors import OmegaConfBaseException
 
 from lrfind.cli.job import asks_for_loss, given_to_a_sweeper
 from lrfind.cli.run_directory import RunDirectory, remove_abandoned
@@ -60,7 +61,10 @@ class MultirunSummary(Callback):
 
     def on_run_start(self, config: Any, **kwargs: Any) -> None:
         """Called by Hydra before it writes the config of a run."""
-        directory, subdir = Path(config.hydra.run.dir), config.hydra.output_subdir
+        with suppress(OmegaConfBaseException):  # which Hydra raises once more, and of a callback only warns
+            self._begin_run(Path(config.hydra.run.dir), config.hydra.output_subdir)
+
+    def _begin_run(self, directory: Path, subdir: str | None) -> None:
         RunDirectory.begin(directory, subdir, "hydra.run.dir")
         if subdir is None:
             return

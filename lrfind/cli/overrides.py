@@ -82,6 +82,32 @@ _PATHS = {
 }
 """Keys whose value is a path, which may hold what Hydra would take for grammar."""
 
+GROUPS = ("model", "data", "optimizer", "criterion")
+"""The groups of which every command has one option."""
+
+
+def value_problem(word: str) -> str | None:
+    """What to type in place of an override that Hydra takes, and that means nothing here; or None.
+
+    Of a list of options Hydra makes one of them all, and an empty path is the working directory.
+    """
+    key, equals, value = word.partition("=")
+    if not equals:
+        return None
+    if key in _PATHS and not value.strip(" '\""):
+        return f"{key} is empty: give a path, {key}=PATH, or leave it out."
+    plain = key.lstrip("+")
+    if plain in GROUPS and plain != key:
+        return f"{word}: {plain} is there already, write {plain}={value} without the plus sign."
+    if plain in GROUPS and value.startswith("["):
+        first, *others = (name.strip(" '\"") for name in value.strip("[]").split(","))
+        beside = f", -m {plain}={','.join([first, *others])} makes a run of each" if others else ""
+        if others and plain == "optimizer":
+            beside += f", and lrfind compare 'compare.optimizers={value}' compares them"
+        return f"{word}: {plain} is one of its options, not a list of them: write {plain}={first}{beside}."
+    return None
+
+
 _HOME = re.compile(r"(?<![^=,\[])~(?:/[^,\]]*)?(?=[,\]]|$)")
 """`~` and `~/x` where a value, or one of several, begins: shells leave it alone behind an equals sign."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lrfind.cli.commands import COMMANDS, keys_of_command
 from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS, UsageError, is_plain
 from lrfind.cli.other_words import keys_for
-from lrfind.cli.overrides import HYDRA_FLAGS, after_flags
+from lrfind.cli.overrides import HYDRA_FLAGS, after_flags, value_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ _KNOWN = (*LONE_FLAGS, *RATE_FLAGS, CONFIG_FLAG, *HYDRA_FLAGS)
 
 
 def refuse_unknown(words: Sequence[str], command: str) -> None:
-    """Refuses a flag that nobody knows, a command that does not stand first, and points between thousands.
+    """Refuses a flag that nobody knows, a command that does not stand first, and values that mean nothing.
 
     Args:
         words: Those behind the command, without flags of ours.
@@ -35,7 +35,7 @@ def refuse_unknown(words: Sequence[str], command: str) -> None:
             raise UsageError(f"the command comes first: type lrfind {word} and the overrides behind it.")
         if word.startswith("-") and not _is_flag(word):
             raise UsageError(_unknown_flag(word, behind, command))
-        if (told := _thousands(word, command)) is not None:
+        if (told := _thousands(word, command) or value_problem(word)) is not None:
             raise UsageError(told)
 
 

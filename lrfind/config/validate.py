@@ -17,6 +17,9 @@ from lrfind.errors import ConfigError
 
 Config = TypeVar("Config")
 
+_OWN = 5
+"""Keys missing from which on a config does not build on that of a command."""
+
 _WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
@@ -82,16 +85,22 @@ def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: lis
         try:
             arguments[name] = _converted(hint, value)
         except ValueError:
-            problems.append(f"{dotted} must be {_wanted(hint)}, got {value!r}.{_meant(dotted, hint, value)}")
+            problems.append(
+                f"{dotted} must be {_wanted(hint)}, got {_spelled(value)}.{_meant(dotted, hint, value)}"
+            )
     needed = {
         name
         for name, field in fields.items()
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
-    problems += [
-        f"{key} is missing: give it as {key}=VALUE."
-        for key in (f"{prefix}{name}" for name in sorted(needed - values.keys()))
-    ]
+    missing = [f"{prefix}{name}" for name in sorted(needed - values.keys())]
+    if not prefix and len(missing) > _OWN:
+        problems.append(
+            f"{', '.join(missing)} are missing: a config of one's own begins with that of the command, "
+            "'defaults: [range, _self_]'."
+        )
+    else:
+        problems += [f"{key} is missing: give it as {key}=VALUE." for key in missing]
     return None if problems else schema(**arguments)
 
 
@@ -99,7 +108,12 @@ def _no_group(key: str, schema: type[Any], value: Any) -> str:
     """What is said of a value in the place of a group of keys."""
     first = next((field.name for field in dataclasses.fields(schema)), None)
     such = f", such as {key}.{first}=VALUE" if first else ""
-    return f"{key} must be a group of keys{such}, got {'null' if value is None else repr(value)}."
+    return f"{key} must be a group of keys{such}, got {_spelled(value)}."
+
+
+def _spelled(value: Any) -> str:
+    """A value as it is written on the command line, or as Python has it."""
+    return "null" if value is None else repr(value)
 
 
 def _converted(hint: Any, value: Any) -> Any:
@@ -173,7 +187,7 @@ def _wanted(hint: Any) -> str:
     if hint == list[Any]:
         return "a list"
     if typing.get_origin(hint) is list:
-        return "a list of names, such as [mypackage]"
+        return "a list of names in brackets"
     if typing.get_origin(hint) is dict:
         return "a group of keys"
     return _WORDS[hint]

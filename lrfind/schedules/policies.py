@@ -36,4 +36,6 @@ def policy_of(name: str | Policy) -> Policy:
         return Policy(name)
     close = difflib.get_close_matches(str(name), names, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
-    raise UserError(f"{name} is no policy.{meant} The policies: {', '.join(names)}.")
+    raise UserError(
+        f"{name if name != '' else repr(name)} is no policy.{meant} The policies: {', '.join(names)}."
+    )

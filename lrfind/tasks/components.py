@@ -152,12 +152,13 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     A model may have a method `parameter_groups()`, which returns groups as torch's optimizers take them; a
     function whose first argument is called `model` is given the model instead of parameters.
     """
-    if isinstance(given := config.optimizer.get("lr"), str):
-        raise ConfigError(f"optimizer.lr must be a number, got {given!r}.")
+    make = callable_of("optimizer", config.optimizer, config.trust)
+    numbers = _numbers(make.func) if config.optimizer["_target_"].startswith("torch.") else {"lr"}
     for key, value in config.optimizer.items():
+        if key in numbers and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            raise ConfigError(f"optimizer.{key} must be a number, got {value!r}.")
         if isinstance(value, float) and (math.isnan(value) or (key == "lr" and math.isinf(value))):
             raise ConfigError(f"optimizer.{key} must be finite, got {value}.")
-    make = callable_of("optimizer", config.optimizer, config.trust)
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if _wants_model(make.func):
         groups = model
@@ -171,6 +172,12 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
             f"{type(optimizer).__name__}: name a class, or a function that returns one."
         )
     return optimizer
+
+
+def _numbers(function: Any) -> set[str]:
+    """The arguments of an optimizer that are numbers, as their defaults are."""
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name for each in parameters if type(each.default) in (int, float)}
 
 
 def _wants_model(function: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 import sys
 from contextlib import contextmanager
 from enum import Enum
@@ -100,7 +101,27 @@ def called(
 ) -> Any:
     """The result of a call of what `callable_of` returned; see `made`."""
     with told_as(error, f"{group}: {node['_target_']} could not be made {_spelled(node)}:"):
-        return make(*args, **kwargs)
+        try:
+            return make(*args, **kwargs)
+        except TypeError as cause:
+            name = re.search(r"unexpected keyword argument '(\w+)'", str(cause))
+            if name is None or name[1] not in node or own_frames(cause):
+                raise
+            raise error(
+                f"{group}.{name[1]} is no argument of {node['_target_']}.{_arguments(make.func, group)}"
+            ) from cause
+
+
+def _arguments(function: Any, group: str) -> str:
+    """What a function can be given from a config, in a sentence; empty where it does not say."""
+    try:
+        taken = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return ""
+    names = [
+        each.name for each in taken if each.kind is not each.VAR_POSITIONAL and each.default is not each.empty
+    ]
+    return f" It takes {', '.join(f'{group}.{name}' for name in names)}." if names else ""
 
 
 @contextmanager

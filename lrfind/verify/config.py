@@ -16,7 +16,7 @@ _MARGIN = Bound(
     lambda share: 0 < share < 1,
 )
 _LENGTH = Bound(
-    "must be a whole number of at least 1, or epochs: 'verify.steps=3 epochs', got {}.",
+    "must be a whole number of at least 1, or epochs: 'verify.steps=3 epochs', got {!r}.",
     lambda steps: steps >= 1 if isinstance(steps, int) else epochs_of(steps) is not None,
 )
 

@@ -71,7 +71,11 @@ def assert_refused(ran, *said: str) -> None:
         (["model=torchvision"], ["model.name is required"]),
         (["model=resnet18", "model.weights=/nowhere.pt", "data.channels=3"], ["/nowhere.pt"]),
         (["optimizer.momentum=-1"], ["optimizer", "momentum"]),
-        (["+optimizer.bogus=1"], ["optimizer", "bogus"]),
+        (
+            ["+optimizer.bogus=1"],
+            ["optimizer.bogus is no argument of torch.optim.SGD. It takes optimizer.lr,"],
+        ),
+        (["optimizer.weight_decay=x"], ["optimizer.weight_decay must be a number, got 'x'."]),
         (["model=custom"], ["model._target_ is required"]),
         (
             ["model._target_=torch.hub.load"],

@@ -19,6 +19,16 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
 @pytest.mark.parametrize(
     ("line", "said"),
     [
+        ("optimizer=[adam,sgd]", "write optimizer=adam, -m optimizer=adam,sgd makes a run of each, and"),
+        ("model=[mlp]", "model is one of its options, not a list of them: write model=mlp."),
+        ("+model=cnn", "model is there already, write model=cnn without the plus sign."),
+        ("hydra.run.dir=", "hydra.run.dir is empty: give a path, hydra.run.dir=PATH, or leave it out."),
+        ("compare compare.resume=''", "compare.resume is empty: give a path"),
+        ("hydra.run.dir=null", "hydra.run.dir cannot be set to 'null': field 'hydra.run.dir'"),
+        ("hydra.run.dir=${nowhere}", "hydra.run.dir: Interpolation key 'nowhere' not found."),
+        ("range.num_stéps=3", "'range.num_stéps=3' is no override: 'range.num_stéps' is no key."),
+        ("experiment=null", "experiment takes no null: leave the word out, or give one of its options"),
+        ("--config-name absent", "--config-name absent: there is no absent.yaml in the folder"),
         ("--arund 0.7", "--arund is no flag of lrfind. Did you mean --around?"),
         ("--batch_size 32", "--batch_size is no flag: keys are set without dashes, write batch_size=32."),
         ("--batch-size=32", "write batch_size=32."),
