@@ -74,6 +74,10 @@ class Group:
         return replace(self, lr=lr, low=low, high=high)
 
 
+AT_A_CONSTANT_RATE = "It is meant for training at a constant rate."
+"""What a rate is for, as a rule: how a reason ends."""
+
+
 def rounded(lr: float) -> float:
     """Three significant digits: a range test knows no more."""
     return float(f"{lr:.3g}")

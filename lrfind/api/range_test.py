@@ -280,7 +280,7 @@ def range_test(
                 raise DataError(*map(in_arguments, error.paragraphs)) from error
         if Status.INTERRUPTED in (found.curve.status, found.curve.status if each is None else each.status):
             raise KeyboardInterrupt
-    said = found.reading.verdict
+    said = f"{found.reading.verdict} {found.reading.no_learning}".rstrip()
     weak = why_weak(found.curve, found.reading) if repeats == AUTO else None
     if weak:
         said += cannot_follow(weak, iterator=isinstance(loader, Iterator), own_step=measure is not None)

@@ -19,7 +19,7 @@ from lrfind.refine.results import RoundPlan, RoundResult
 from lrfind.refine.run import Sweep
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
-from lrfind.refine.verdict import conclude
+from lrfind.refine.verdict import conclude, with_no_learning
 from lrfind.tasks.own import OwnTraining, fixed, in_batches
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.stacking.strategy import Strategy
@@ -196,7 +196,8 @@ def refine(
             raise KeyboardInterrupt
     found = sweep.rounds
     answer = conclude(found)
-    answer = replace(answer, verdict=in_arguments(answer.verdict))
+    answer = with_no_learning(answer, [found], sweep.seeds.equal_shares)
+    answer = replace(answer, verdict=in_arguments(f"{answer.verdict} {answer.no_learning}".rstrip()))
     content = content_of(
         command="refine",
         status=found[-1].status,

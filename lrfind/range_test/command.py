@@ -101,7 +101,7 @@ def _findings(config: RangeConfig, found: RangeTest, **read: Any) -> Findings:
         seed=config.seed,
         device=found.device,
         config=config,
-        notes=found.notes,
+        notes=[*found.notes, *filter(None, [found.reading.no_learning])],
         skipped=found.skipped,
         **read,
     )

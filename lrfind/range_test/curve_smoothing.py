@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -48,7 +49,10 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
     points = before_climb(raw, noise, start)
     turned = points < len(raw)
     values, noise_left, drawn, climb = raw, raw, raw, None
+    loss_share_lost = None
     if points:
+        if curve.accuracies is not None:
+            loss_share_lost = smoothed_curve(losses_of(curve)).share_lost
         # The cliff is not read, but it is seen: the line must rise towards it.
         width = max(1.0, _width(curve))
         capped = np.minimum(raw, cliff_level(raw[:points], start))
@@ -74,9 +78,15 @@ def smoothed_curve(curve: Curve) -> SmoothedCurve:
         first_step=first + 1,
         epoch_share=min(1.0, (curve.epoch_steps or math.inf) / EPOCH_STEPS),
         haste=min(1.0, USUAL_STEPS / (steps_a_decade(curve.lrs) or USUAL_STEPS)),
+        loss_share_lost=loss_share_lost,
         noise_grows=curve.accuracies is None,
         reach=max(8, round(curve.planned_steps * EVIDENCE_SHARE)),
     )
+
+
+def losses_of(curve: Curve) -> Curve:
+    """The same sweep, whose losses are read, also where accuracies are measured."""
+    return curve if curve.accuracies is None else replace(curve, accuracies=None)
 
 
 def without_batches(curve: Curve, measured: Floats, read: slice) -> tuple[float | None, Floats]:

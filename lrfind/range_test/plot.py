@@ -92,7 +92,7 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         title += f",{purpose}"
     row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
     rows = [row] if reading.held_out is None else [row, held_out_row(reading.held_out, _LEFT)]
-    note = "" if reading.suggestion else reading.verdict
+    note = reading.no_learning if reading.suggestion else reading.verdict
     key = key_of([curve_panel, *(each.panels[0] for each in rows[1:])])
     return Page(title, (*rows, key), note, left=_LEFT)
 

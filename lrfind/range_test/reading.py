@@ -21,7 +21,7 @@ from lrfind.range_test.shape import Shape, shape_of
 from lrfind.range_test.smoothed_curve import EPOCH_STEPS
 from lrfind.range_test.verdict import verdict
 from lrfind.report.formatting import listed
-from lrfind.suggestion import Suggestion, rate_text, rounded
+from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,6 +61,7 @@ class Reading:
         trials: Training runs at constant rates, where the sweeps had shown too little to read a rate from.
         held_out: A run at the suggested rate, where a training meets its samples again and again.
         metric: What is read, in words.
+        no_learning: Says so where nothing shows that the model learns; else empty.
     """
 
     suggestion: Suggestion | None
@@ -72,6 +73,7 @@ class Reading:
     trials: Trials | None = None
     held_out: HeldOutRun | None = None
     metric: str = "loss"
+    no_learning: str = ""
 
 
 def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
@@ -153,8 +155,7 @@ def _suggestion(
             f"{rate_text(lr)} is "
             f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
-    reason = f"{said} It is meant for training at a constant rate."
-    return Suggestion(lr=lr, low=low, high=high, rule=rule.value, reason=reason)
+    return Suggestion(lr, low, high, rule.value, f"{said} {AT_A_CONSTANT_RATE}")
 
 
 def _rounded_inside(rate: float, ladder: tuple[float, float]) -> float:
@@ -191,4 +192,7 @@ def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:
     if not causes:
         return f"{said}; {rate_text(lr)} is its middle."
     middle = rate_text(rounded(math.sqrt(sides[0] * sides[1])))
-    return f"{said}; {rate_text(lr)} is its middle ({middle}) times {listed(causes)}.{unsure}"
+    why = f"its middle ({middle}) times"
+    if lr < rounded(sides[0]):
+        why = f"lower, since its middle ({middle}) is multiplied by"
+    return f"{said}; {rate_text(lr)} is {why} {listed(causes)}.{unsure}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.curve_smoothing import cliff_level, smoothed_curve, without_batches
+from lrfind.range_test.curve_smoothing import cliff_level, losses_of, smoothed_curve, without_batches
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY, SmoothedCurve
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
@@ -170,7 +170,7 @@ def _median(
         did = column[:steps_read]
         if starts is not None:
             # Losses lose those of their own start, also where accuracies are read.
-            paired = replace(curve, accuracies=None) if worst > 0 else curve
+            paired = losses_of(curve) if worst > 0 else curve
             own, did = without_batches(paired, column if worst > 0 else 1 - column, slice(0, steps_read))
             did = moved_to(did, own or 0.0, float(starts[0]), additive=additive) - float(starts[0])
             did = did * (1 if worst > 0 else -1)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.range_test.config import Groups, Metric
+from lrfind.range_test.curve_smoothing import losses_of, smoothed_curve
 from lrfind.range_test.firm_answer import firm_answer
 from lrfind.range_test.horizon import at_horizon
 from lrfind.range_test.peaks import peaks_record
@@ -15,9 +17,10 @@ from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.range_test.sweeps import Measure, Sweeps
+from lrfind.report.no_learning import no_learning_shown
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
-from lrfind.suggestion import Status
+from lrfind.suggestion import AT_A_CONSTANT_RATE, Status
 from lrfind.tasks.build import ConfigTasks
 
 if TYPE_CHECKING:
@@ -30,6 +33,12 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask
+
+ONE_BATCH = (
+    "Every step had the same batch (range.single_batch=true), so that it is the rate for learning that "
+    "batch; for training on all of them leave range.single_batch out."
+)
+"""How the reason ends where every step had the same batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,8 +149,13 @@ def run_range_test(
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))
         several = repeats_of(sweeps.curves, seeds, rule=settings.rule, reason="; ".join(reasons) or None)
+    if settings.single_batch and (found := reading.suggestion) is not None:
+        reason = found.reason.replace(AT_A_CONSTANT_RATE, ONE_BATCH)
+        reading = dataclasses.replace(reading, suggestion=dataclasses.replace(found, reason=reason))
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
+    if reading.suggestion is not None:
+        reading = dataclasses.replace(reading, no_learning=_no_learning(sweeps, reading))
     title, device, notes = sweeps.about
     return RangeTest(
         curve=curve,
@@ -155,3 +169,16 @@ def run_range_test(
         groups=tuple(group.following(reading.suggestion) for group in sweeps.groups),
         peaks=named_peaks(peaks_record(reading, plain(settings))),
     )
+
+
+def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
+    """What is said where no sweep and no run at a constant rate shows that the model learns."""
+    lengths = reading.trials.lengths if reading.trials else ()
+    if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
+        return ""
+    each = [smoothed_curve(losses_of(curve)) for curve in sweeps.curves]
+    lowest = [float(smoothed.drawn.min()) for smoothed in each if len(smoothed)]
+    lowest += [min(runs.losses.values()) for runs in lengths]
+    if reading.held_out is not None:
+        lowest.append(min(reading.held_out.losses.values()))
+    return no_learning_shown(sweeps.equal_shares, each[0].plateau, min(lowest, default=math.nan))

@@ -63,6 +63,7 @@ class SmoothedCurve:
         haste: How fast the rates rise against `USUAL_STEPS` a decade, at most 1: 1/3 where they take three
             times as many steps.
         reach: Points that `evidence` looks at.
+        loss_share_lost: Where accuracies are read, `share_lost` of the losses of the same sweep; else None.
         noise_grows: Whether the noise of paired measurements grows with the rate, as that of losses does.
     """
 
@@ -82,6 +83,7 @@ class SmoothedCurve:
     epoch_share: float = 1.0
     haste: float = 1.0
     reach: int = 1
+    loss_share_lost: float | None = None
     noise_grows: bool = True
 
     def __len__(self) -> int:
@@ -187,6 +189,15 @@ class SmoothedCurve:
         """The fall as a share of the level that it starts from, between 0 and 1."""
         fall, level = self.plateau - float(self.values[self.lowest]), abs(self.plateau)
         return min(1.0, max(0.0, fall / level)) if level else 1.0
+
+    @property
+    def learnt(self) -> float:
+        """The same share of the loss, also where the fall is one of the share of wrong answers.
+
+        That falls to nearly nothing where the loss is still at half: what was measured of losses does not
+        hold for it.
+        """
+        return self.share_lost if self.loss_share_lost is None else self.loss_share_lost
 
     @property
     def rise(self) -> tuple[float, float]:

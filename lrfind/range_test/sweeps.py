@@ -52,6 +52,7 @@ class Sweeps:
         interrupted: Whether the user stopped one.
         about: Title, device and notes of the task.
         groups: Its groups of parameters.
+        equal_shares: Its loss where all classes have equal shares; NaN where that is not known.
         horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
         skipped: Pictures that could not be read.
     """
@@ -70,6 +71,7 @@ class Sweeps:
         self.steps = 0
         self.interrupted = False
         self.groups: tuple[Group, ...] = ()
+        self.equal_shares = math.nan
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
         self._open_task = open_task
@@ -168,7 +170,7 @@ class Sweeps:
         def words(step: Step) -> str:
             """What the run came to, once that is known; on the way its smoothed loss."""
             at = f"step {step.index + 1} of {steps}, lr {rate_text(lr)}"
-            return f"{at}, {ended or f'loss {rate_text(step.smoothed)}'}"
+            return f"{at}, {ended or f'smoothed loss {rate_text(step.smoothed)}'}"
 
         with self._observer.steps(steps, words) as shown, self._open_task(self._made - 1) as task:
             curve = sweep(task, np.full(steps, lr), options=sweep_options(settings), on_step=shown)
@@ -246,6 +248,8 @@ class Sweeps:
                 if paired and (said := said_of_control(task)) is not None:
                     self._observer.note(said)
             curve = (self._measure or sweep_task)(task, settings, told)
+            if self._measure is None:  # else others learn beside what is swept
+                self.equal_shares = task.objective.equal_shares
             self.skipped |= dict.fromkeys(task.skipped)
             return curve
 

@@ -18,7 +18,7 @@ import numpy as np
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.report.formatting import counted, told_apart
 from lrfind.statistics import lowest_of_parabola
-from lrfind.suggestion import Status, Suggestion, rate_text, rounded
+from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,7 +147,7 @@ class Trials:
         """
         lr, half = max(ends[0], self.answer), math.sqrt(FACTOR)
         low, high = max(ends[0], lr / half), min(ends[1], lr * half)
-        reason = f"{self.in_words(what)} It is meant for training at a constant rate."
+        reason = f"{self.in_words(what)} {AT_A_CONSTANT_RATE}"
         return Suggestion(rounded(lr), rounded(low), rounded(high), RULE, reason)
 
     def in_words(self, what: str) -> str:

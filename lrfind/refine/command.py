@@ -41,7 +41,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.refine.plot import repeats_page, rounds_page
     from lrfind.refine.report import refine_csv, refine_lines, repeats_csv, repeats_record
     from lrfind.refine.run import Sweep, more_sweeps
-    from lrfind.refine.verdict import conclude
+    from lrfind.refine.verdict import conclude, with_no_learning
     from lrfind.tasks.devices import resolve
 
     settings = config.refine
@@ -61,6 +61,8 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
         answer = common_answer(repeats)
     if settings.restart is Restart.FALSE and answer.suggestion is not None:
         answer = replace(answer, verdict=f"{answer.verdict} {CONFOUNDED}")
+    measured = [sweep.rounds, *(other.rounds for other in others)]
+    answer = with_no_learning(answer, measured, sweep.seeds.equal_shares)
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
     groups = tuple(group.following(answer.suggestion) for group in sweep.seeds.groups)
     title = sweep.seeds.title + (f", mean of {settings.seeds} seeds" if settings.seeds > 1 else "")
@@ -83,7 +85,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
             seed=config.seed,
             device=str(resolve(config.device)),
             config=config,
-            notes=sweep.seeds.notes,
+            notes=[*sweep.seeds.notes, *filter(None, [answer.no_learning])],
             skipped=sweep.seeds.skipped,
             own={} if repeats is None else {"repeats": repeats_record(repeats)},
             groups=groups,
@@ -95,7 +97,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
         },
         lines=partial(
             refine_lines,
-            [sweep.rounds, *(other.rounds for other in others)] if repeats else [sweep.rounds],
+            measured if repeats else measured[:1],
             answer,
             seeds=repeats.seeds if repeats else (),
             groups=groups,

@@ -154,7 +154,7 @@ def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
 
 
 def _page(rows: Sequence[Sequence[Panel]], answer: RefineVerdict, title: str, note: str = "") -> Page:
-    note = note if answer.suggestion or not rows else answer.verdict
+    note = f"{note} {answer.no_learning}".rstrip() if answer.suggestion or not rows else answer.verdict
     parts = tuple(Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows)
     return Page(title, parts, note, left=_LEFT if rows else 0.36, right=_RIGHT)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ class Seeds:
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
         notes: What a reader of the numbers should know.
+        equal_shares: The loss where all classes have equal shares; NaN where that is not known.
         again: Makes the same once more, in another process; None where they are not of a config.
     """
 
@@ -59,6 +61,7 @@ class Seeds:
         self.notes: list[str] = []
         self.begun = False
         self.groups: tuple[Group, ...] = ()
+        self.equal_shares = math.nan
         self.again: Callable[[], Seeds] | None = None
         self._open_task = open_task
         self._reading = reading
@@ -96,6 +99,7 @@ class Seeds:
             try:
                 yield task
             finally:
+                self.equal_shares = task.objective.equal_shares
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
                 self.notes += [note for note in task.notes if note not in self.notes]
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from lrfind.refine.minimum import WIDE, valley
 from lrfind.refine.segments import below, exact, nearest
-from lrfind.suggestion import Status, Suggestion, rate_text, rounded
+from lrfind.report.no_learning import no_learning_shown
+from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,12 +37,14 @@ class RefineVerdict:
         rules: The lowest point of the last round, and the safer value.
         verdict: What the rounds show, in plain language.
         round: The round that it is read from, counted from 1; None where there is none.
+        no_learning: Says so where nothing shows that the model learns; else empty.
     """
 
     suggestion: Suggestion | None
     rules: dict[str, float | None]
     verdict: str
     round: int | None = None
+    no_learning: str = ""
 
 
 def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> RefineVerdict:
@@ -66,6 +69,23 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
         return answer
     instead = f"The answer is that of round {found.round}, for a later one has none. {answer.verdict}"
     return replace(found, verdict=f"{found.verdict} {instead}")
+
+
+def with_no_learning(
+    answer: RefineVerdict, sweeps: Sequence[Sequence[RoundResult]], equal_shares: float
+) -> RefineVerdict:
+    """The answer, with what is said where no rate of any round shows that the model learns.
+
+    Args:
+        answer: What the rounds say.
+        sweeps: The rounds of every sweep.
+        equal_shares: The loss where all classes have equal shares; NaN where that is not known.
+    """
+    if answer.suggestion is None:
+        return answer
+    losses = np.concatenate([measured.losses for rounds in sweeps for measured in rounds])
+    lowest = float(losses[np.isfinite(losses)].min())
+    return replace(answer, no_learning=no_learning_shown(equal_shares, sweeps[0][0].level, lowest))
 
 
 def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
@@ -125,7 +145,7 @@ def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
     else:  # between the rates of a table nothing is known
         low, high = (rounded(math.sqrt(seen.lowest * beside)) for beside in (seen.falling, seen.beyond))
         reason += " No other rate was as good: the bracket reaches half way to the rates beside it."
-    reason += " It is meant for training at a constant rate."
+    reason += f" {AT_A_CONSTANT_RATE}"
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
     return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last)}", len(rounds))
@@ -231,9 +251,7 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
     lowest = [each.rules["lowest"] for each in repeats.answers]
     middle = statistics.median(rate for rate in lowest if rate is not None)
     reason = (
-        f"{said}; {rate_text(lr)} is in their middle, and the bracket holds them all. It is meant "
-        "for training "
-        "at a constant rate."
+        f"{said}; {rate_text(lr)} is in their middle, and the bracket holds them all. {AT_A_CONSTANT_RATE}"
     )
     factor = repeats.factor
     spread = "" if factor is None else f"One standard deviation is times or divided by {factor:.2g}. "

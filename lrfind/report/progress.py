@@ -48,7 +48,7 @@ class Progress:
         num_steps: Steps that are planned.
         every: Least time between two refreshes in seconds.
         words: What is said of a step, which is anything with an `index`, counted from 0; None: its rate and
-            its loss, `lr` and `smoothed`.
+            its smoothed loss, `lr` and `smoothed`.
     """
 
     def __init__(self, num_steps: int, every: float, words: Words | None = None) -> None:
@@ -96,11 +96,11 @@ class Progress:
         raise NotImplementedError
 
     def _state(self, step: Any) -> str:
-        """`step 12 of 100, lr 1.3e-5, loss 2.31`."""
+        """`step 12 of 100, lr 1.3e-5, smoothed loss 2.31`."""
         if self._words is not None:
             return self._words(step)
         at = f"step {step.index + 1} of {self._num_steps}"
-        return f"{at}, lr {rate_text(step.lr)}, loss {rate_text(step.smoothed)}"
+        return f"{at}, lr {rate_text(step.lr)}, smoothed loss {rate_text(step.smoothed)}"
 
     def _left(self, step: Any) -> str:
         """`, 12 s left`; nothing before some steps have shown how long one takes."""

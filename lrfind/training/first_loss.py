@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -50,6 +51,15 @@ class FirstLoss:
         self._hold_against_classes(outputs, target)
         _check_log_probabilities(self._criterion, outputs)
         _check_several_outputs(self._criterion, outputs)
+
+    def equal_shares(self, outputs: Any, target: Any) -> float:
+        """The loss of equal shares for all classes; NaN where it is not known."""
+        labels = isinstance(target, Tensor) and not target.is_floating_point()
+        scores = labels and isinstance(outputs, Tensor) and outputs.ndim == max(target.ndim, 1) + 1
+        if not (scores and is_cross_entropy(self._criterion)):
+            return math.nan
+        count = outputs.shape[1]
+        return math.log(min(count, self._num_classes or count))
 
     def _hold_against_classes(self, outputs: Any, target: Any) -> None:
         if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):

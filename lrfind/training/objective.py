@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -41,6 +42,10 @@ class Objective:
         highest_label: The highest class label of the data, where known; as the two others for `FirstLoss`.
         num_classes: The number of classes of the data, where known.
         on_note: Told where the model has another number of outputs.
+
+    Attributes:
+        equal_shares: The loss of equal shares for all classes, from the first loss on; NaN where it is not
+            known, as the criterion is no cross-entropy of class labels.
     """
 
     def __init__(
@@ -60,6 +65,7 @@ class Objective:
         self.forward = forward
         self.accuracy = accuracy
         self.autocast = autocast
+        self.equal_shares = math.nan
         self._first: FirstLoss | None = FirstLoss(
             criterion, highest_label=highest_label, num_classes=num_classes, on_note=on_note
         )
@@ -109,6 +115,7 @@ class Objective:
                 loss = self.criterion(outputs, target)
             else:
                 self._first.check(outputs, target)
+                self.equal_shares = self._first.equal_shares(outputs, target)
                 self._first = None
                 with warnings.catch_warnings():
                     # Where torch warns of this it repeats numbers until the shapes are the same.

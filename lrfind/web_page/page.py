@@ -124,6 +124,7 @@ def _run(run: Run, number: int) -> str:
     parts.append(f'<p class="where">{escape(record["command"])}, {escape(run.name)}</p>')
     parts += _answer(record)
     parts.append(f"<p>{escape(str(record['verdict']))}</p>")
+    parts += [f"<p>Warning: {escape(str(warning))}</p>" for warning in record.get("warnings", ())]
     if run.chart is not None:
         parts.append(_chart(run.chart, record["suggestion"]))
     parts += _rules(record)

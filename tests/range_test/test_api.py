@@ -219,6 +219,22 @@ def test_a_weak_sweep_is_followed_by_a_slower_one(shuffle):
     assert set(indices[60 + len(second) :]) <= set(range(200))
 
 
+def test_where_only_first_answers_are_unlearnt_verdict_and_picture_say_that_nothing_is_shown_to_be_learnt():
+    torch.manual_seed(0)
+    model = nn.Linear(3, 4)
+    model.bias.data[0] = 4.0
+    labels = torch.arange(256) % 4
+    sets = {False: torch.zeros(256, 3), True: nn.functional.one_hot(labels, 4)[:, :3].float()}
+    for learns, x in sets.items():
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        loader = DataLoader(TensorDataset(x, labels), batch_size=32, shuffle=True)
+        result = range_test(model, optimizer, nn.CrossEntropyLoss(), loader)
+        assert result.suggestion is not None
+        assert ("of a model that takes all 4 classes" in result.verdict) != learns
+        picture = " ".join(text.get_text() for text in result.plot().texts)
+        assert ("these steps do not show that anything is learnt" in picture.replace("\n", " ")) != learns
+
+
 def test_an_on_step_that_is_no_function_is_refused():
     model = nothing_to_unlearn()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)

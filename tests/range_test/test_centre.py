@@ -116,7 +116,8 @@ def test_with_noise_of_the_batch_larger_than_the_fall_the_answer_is_the_same():
 
 def test_the_reason_names_the_valley_and_the_momentum():
     suggestion = read(curve(VEE - 2, np.full(60, 4.0), momentum=0.9), rule=Rule.CENTRE).suggestion
-    assert "times 0.32 for momentum" in suggestion.reason
+    assert "is lower, since its middle (" in suggestion.reason
+    assert "is multiplied by 0.32 for momentum" in suggestion.reason
     assert f"{suggestion.lr:g}" in suggestion.reason
     assert suggestion.low < suggestion.lr < suggestion.high
 
@@ -138,6 +139,16 @@ def test_accuracies_are_paired_too():
     smoothed = smoothed_curve(paired)
     assert smoothed.start == pytest.approx(1 - start[1:].mean())
     assert np.allclose(smoothed.raw, smoothed.start - did[1 : len(smoothed) + 1])
+
+
+def test_where_accuracies_are_read_the_factors_go_by_what_the_loss_has_lost():
+    losses, start = np.concatenate([[2.0], 2 - 0.5 * (2 - VEE)])[:60], np.full(60, 2.0)
+    of_losses = Curve(LRS, losses, losses, Status.COMPLETED, 60, start_losses=start, epoch_steps=15)
+    right = 0.1 + 0.89 * (start - losses) / 0.5  # nearly all answers, where the loss is down by a quarter
+    of_answers = dataclasses.replace(of_losses, accuracies=right, start_accuracies=np.full(60, 0.1))
+    lines = [smoothed_curve(each) for each in (of_losses, of_answers)]
+    assert lines[1].share_lost > 3 * lines[0].share_lost
+    assert less(lines[1]) == less(lines[0]) == pytest.approx(0.25 ** (2 * lines[0].share_lost))
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -289,6 +289,12 @@ def test_single_batch_trains_on_one_batch(lrfind):
     assert all(b < a for a, b in pairwise(losses))
 
 
+def test_of_a_rate_for_one_batch_it_is_said_that_training_on_all_wants_another(lrfind):
+    reason = lrfind("range.single_batch=true").record["suggestion"]["reason"]
+    assert reason.endswith("for training on all of them leave range.single_batch out.")
+    assert "meant for training" not in reason
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -267,13 +267,24 @@ def test_the_reason_says_what_was_averaged_and_where_its_middle_is():
     )
 
 
+def test_an_answer_below_the_valley_is_said_to_lie_there():
+    effects = np.interp(LOG, [-5, -3, -1, 1], [2.0, 2.0, 0.1, 4.0])
+    found = read(curve(effects, epoch_steps=2, start_losses=np.full(STEPS, 2.0)), rule=Rule.CENTRE)
+    left, right = map(rate_text, map(rounded, valley_sides(found.smoothed)))
+    lr = rate_text(found.suggestion.lr)
+    assert found.suggestion.lr < float(left)
+    assert f"from {left} to {right}; {lr} is lower, since its middle (" in found.suggestion.reason
+    assert ") is multiplied by 0.15 as batches come again every 2 steps. " in found.suggestion.reason
+
+
 def test_a_reason_with_every_factor_is_short_and_they_make_the_answer():
     measured = curve(fall_and_cliff(LOG), momentum=0.9, rectified_by=0.999, epoch_steps=28)
     found = read(measured, rule=Rule.CENTRE)
     said = found.suggestion.reason
     middle, *factors = re.search(
-        r"is its middle \((\S+)\) times (\S+) for momentum, (\S+) for RAdam's held-back start and (\S+) as",
+        r"its middle \((\S+)\) is multiplied by (\S+) for momentum, (\S+) for RAdam's held-back start and "
+        r"(\S+) as",
         said,
     ).groups()
     assert float(middle) * math.prod(map(float, factors)) == pytest.approx(found.suggestion.lr, rel=0.05)
-    assert len(said.split()) <= 45
+    assert len(said.split()) <= 50

@@ -153,7 +153,7 @@ def test_where_there_is_no_terminal_a_quick_sweep_leaves_one_line(capsys):
             on_step(a_step(index))
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("lrfind: step 100 of 100, lr 0.001, loss 2, in ")
+    assert err.startswith("lrfind: step 100 of 100, lr 0.001, smoothed loss 2, in ")
     assert err.count("\n") == 1
 
 
@@ -195,7 +195,7 @@ def test_a_terminal_shows_a_bar_with_step_rate_loss_and_time_left_and_takes_it_o
             on_step(a_step(index))
         on_step(a_step(11, lr=1.3e-5, loss=2.31))
     shown = terminal.getvalue()
-    assert "step 12 of 100, lr 1.3e-5, loss 2.31, " in shown
+    assert "step 12 of 100, lr 1.3e-5, smoothed loss 2.31, " in shown
     assert " left" in shown
     assert shown.endswith("\x1b[2K")
 

@@ -1,5 +1,6 @@
 """How a batch meets the model, and what is said where it cannot."""
 
+import math
 from collections import namedtuple
 from types import SimpleNamespace
 
@@ -377,3 +378,26 @@ def test_a_negative_label_is_refused_before_the_loss():
     objective = Objective(nn.Linear(3, 2), nn.CrossEntropyLoss())
     with pytest.raises(DataError, match="there is a label -1; labels must lie in 0 to 1"):
         objective((torch.randn(2, 3), torch.tensor([0, -1])))
+
+
+@pytest.mark.parametrize(
+    ("criterion", "outputs", "target", "classes"),
+    [
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), Y, 3),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3, 5), torch.zeros(4, 5, dtype=torch.long), 3),
+        (nn.NLLLoss(), torch.zeros(4, 3), Y, 3),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 30), Y, 7),  # of 30 outputs only 7 ever come
+        (nn.CrossEntropyLoss(), torch.zeros(3), torch.tensor(1), None),
+        (nn.CrossEntropyLoss(), torch.zeros(4, 3), torch.full((4, 3), 1 / 3), None),
+        (nn.MSELoss(), torch.zeros(4, 3), torch.zeros(4, 3), None),
+    ],
+)
+def test_the_level_of_equal_shares_is_known_from_the_first_loss_on_where_the_loss_is_a_cross_entropy(
+    criterion, outputs, target, classes
+):
+    objective = Objective(returning(outputs), criterion, num_classes=7)
+    assert math.isnan(objective.equal_shares)
+    objective((X, target))
+    assert objective.equal_shares == pytest.approx(
+        math.nan if classes is None else math.log(classes), nan_ok=True
+    )

@@ -100,11 +100,12 @@ def charts(text):
 
 
 def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
-    text = page(runs_in([a_run(tmp_path / "one", csv=RANGE)]))
+    text = page(runs_in([a_run(tmp_path / "one", csv=RANGE, warnings=["3 < 4 pictures could be read"])]))
     parts = Parts(text)
     paragraphs = "".join(parts.texts["p"])
     assert "Suggested learning rate: 0.1 (bracket 0.05 to 0.2)" in paragraphs
     assert "Healthy <b>&</b> so on." in paragraphs
+    assert "Warning: 3 < 4 pictures could be read" in paragraphs
     assert "none" in parts.texts["td"]
     assert f"lrfind range --config-dir {tmp_path}/one/.hydra --config-name config" in parts.texts["pre"]
     assert json.loads(next(each for each in parts.texts["pre"] if "batch_size" in each)) == CONFIG
