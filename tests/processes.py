@@ -25,13 +25,7 @@ SMALL_COMPARE = [
 ]
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
-    [
-        *("torch", "torch.func", "hydra", "matplotlib.figure", "lrfind.cli.app", "lrfind.cli.multirun"),
-        *("lrfind.range_test.run", "lrfind.refine.run", "lrfind.compare.run", "lrfind.plotting.draw"),
-        __name__,
-    ]
-)
+_CONTEXT.set_forkserver_preload(["tests.preload", __name__])
 
 
 @dataclass(frozen=True)
