@@ -255,8 +255,9 @@ def signals_as_interrupts() -> Iterator[list[ExitCode]]:
         came.append(_CODES[name])
         if hasattr(signal, "SIGCHLD"):
             # Torch's handler raises wherever the process is, and of a worker that reads data and got the
-            # same signal there is nothing to tell.
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            # same signal there is nothing to tell. With no handler at all Python prints of the signal of a
+            # worker that came together with this one.
+            signal.signal(signal.SIGCHLD, lambda *_: None)
         if not (again and name == "SIGHUP"):
             raise Terminated
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from lrfind.cli.app import Terminated, signals_as_interrupts
 from tests.processes import SMALL_COMPARE, SMALL_REFINE, Run
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +55,24 @@ def test_a_signal_leaves_what_was_measured(tmp_path, command, number):
     assert run.end() == CODES[number], run.said
     assert "Traceback" not in run.said
     assert status(tmp_path, command) == "interrupted"
+
+
+def test_the_end_of_a_worker_that_comes_together_with_a_signal_is_not_told(monkeypatch):
+    """Both before Python has handled either, as on a busy machine."""
+    told, both = [], {signal.SIGTERM, signal.SIGCHLD}
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    before = signal.signal(signal.SIGCHLD, lambda *_: told.append("torch"))
+    try:
+        with signals_as_interrupts() as came:
+            signal.pthread_sigmask(signal.SIG_BLOCK, both)
+            for number in both:
+                os.kill(os.getpid(), number)
+            with pytest.raises(Terminated):
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
+        assert came == [143]
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    assert told == []
 
 
 def test_under_nohup_it_goes_on(tmp_path):
