@@ -1,4 +1,4 @@
-"""lrfind in processes of its own, to be ended in every way.
+"""lrfind, and scripts that use it, in processes of their own, to be ended in every way.
 
 They are forked from a server that has imported everything, for importing torch takes longer than the tests.
 """
@@ -6,9 +6,11 @@ They are forked from a server that has imported everything, for importing torch 
 import atexit
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,8 @@ SMALL_COMPARE = [
     "compare.readings=3",
     "compare.stacked=false",
 ]
+
+READER_GONE = "a reader who has gone"
 
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["tests.preload", __name__])
@@ -44,16 +48,21 @@ class Run:
     Args:
         words: The command line.
         cwd: Its working directory.
+        program: A file or a module that is run in place of lrfind.
+        logs: Where its streams go, in place of the working directory.
         kill: Where it kills itself.
-        out: What its stdout is, in place of a file in the directory.
+        out: What its stdout is, in place of a file; READER_GONE: a pipe that nobody reads any more.
         group: Whether it leads a group of processes of its own.
         environment: Variables; FILE_SIZE is the most bytes that a file may have.
     """
 
-    def __init__(self, words, cwd, *, kill=None, out=None, group=False, **environment):
-        self.out = Path(out or Path(cwd) / "stdout.txt")
-        self.err = Path(cwd) / f"stderr{len(list(Path(cwd).iterdir()))}.txt"
-        given = (list(words), str(cwd), str(self.out), str(self.err), environment, kill, group)
+    def __init__(
+        self, words, cwd, *, program=None, logs=None, kill=None, out=None, group=False, **environment
+    ):
+        logs = Path(logs or cwd)
+        self.out = Path(out or logs / "stdout.txt")
+        self.err = logs / f"stderr{len(list(logs.iterdir()))}.txt"
+        given = (list(words), str(cwd), program, str(self.out), str(self.err), environment, kill, group)
         self.process = _CONTEXT.Process(target=_main, args=given)
         self.process.start()
         atexit.register(self.process.kill)
@@ -94,13 +103,17 @@ def lrfind(words, cwd, **environment):
     return run.end(), run
 
 
-def _main(words, cwd, out, err, environment, kill, group):
+def _main(words, cwd, program, out, err, environment, kill, group):
     if group:
         os.setsid()
     os.chdir(cwd)
     os.environ.update(environment, NO_COLOR="1")
     for path, stream in ((out, sys.stdout), (err, sys.stderr)):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        if path == READER_GONE:
+            reader, descriptor = os.pipe()
+            os.close(reader)
+        else:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(descriptor, stream.fileno())
         os.close(descriptor)
     sys.argv = ["lrfind"]
@@ -113,12 +126,27 @@ def _main(words, cwd, out, err, environment, kill, group):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(environment["FILE_SIZE"]),) * 2)
     if kill is not None:
         _arm(kill)
-    _tell_of_training()
-    from lrfind.cli.main import main
+    if program is None:
+        _tell_of_training()
+        from lrfind.cli.main import main
 
-    code = main(words)
+        code = main(words)
+    else:
+        code = _run(program, words)
     sys.stdout.flush()
     sys.exit(code)
+
+
+def _run(program, words):
+    """Runs a file, or a module whose warnings are errors, as Python does that is started with it."""
+    sys.argv = [program, *words]
+    if program.endswith(".py"):
+        sys.path.insert(0, str(Path(program).parent))
+        runpy.run_path(program, run_name="__main__")
+    else:
+        warnings.simplefilter("error")
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    return 0
 
 
 def _tell_of_training():

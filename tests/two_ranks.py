@@ -2,12 +2,13 @@
 
 import os
 import signal
-import subprocess
 import sys
 import traceback
 import warnings
 from contextlib import suppress
 from pathlib import Path
+
+from tests.processes import Run
 
 ROOT = Path(__file__).parents[1]
 RANKS = 2
@@ -22,21 +23,13 @@ def run_script(module, folder):
         module: Its dotted name; it ends with what `fork` returns.
         folder: Its argument, where each rank writes what it saw.
     """
-    with subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", module, folder],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "LRFIND_RANKS_TIMEOUT": "60"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    ) as process:
-        try:
-            said = process.communicate(timeout=SECONDS)[0]
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, said
+    run = Run([str(folder)], folder, program=module, group=True, LRFIND_RANKS_TIMEOUT="60")
+    try:
+        code = run.end(SECONDS)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(run.process.pid, signal.SIGKILL)
+    assert code == 0, run.said
 
 
 def fork(main, folder):
