@@ -13,7 +13,7 @@ import pytest
 
 from lrfind.cli.main import main
 from lrfind.report import record as records
-from tests.processes import Run
+from tests.processes import Kill, Run
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
@@ -207,89 +207,37 @@ def test_around_belongs_to_refine(lrfind):
 SLOW = """
 import time, torch
 class Net(torch.nn.Sequential):
-    def __init__(self, dropout, seconds):
+    def __init__(self, dropout=0.0, seconds=0.0):
         super().__init__(torch.nn.Flatten(), torch.nn.Linear(64, 10), torch.nn.Dropout(dropout))
         self.seconds = seconds
     def forward(self, x):
         time.sleep(self.seconds)
         return super().forward(x)
 """
-WORDS = ("optimizer=adam", "refine.save_every=0", "refine.rounds=2", "refine.iterations=2",
+NET = ("model=custom", "model._target_=slow.Net", "trust=[slow]")
+WORDS = (*NET, "optimizer=adam", "refine.save_every=0", "refine.rounds=2", "refine.iterations=2",
          "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 4}]")  # fmt: skip
-SLOWLY = (
-    "model=custom",
-    "model._target_=slow.Net",
-    "trust=[slow]",
-    "+model.dropout=0",
-    "+model.seconds=0.01",
-)
 CUT = {
-    "one after another": (*WORDS, *SLOWLY[:3], "+model.dropout=0.3", "+model.seconds=0.01", "refine.seeds=2"),
-    "side by side": (*WORDS, *SLOWLY[:4], "+model.seconds=0.04", "refine.seeds=3", "refine.strategy=stacked"),
+    "one after another": (*WORDS, "+model.dropout=0.3", "refine.seeds=2"),
+    "side by side": (*WORDS, "refine.seeds=3", "refine.strategy=stacked"),
     "side by side, recorded": (
         "refine.save_every=0", "refine.seeds=3", "refine.strategy=stacked", "refine.rounds=1",
-        "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 100}]",
+        "refine.segments=[{start: 0.001, stop: 0.009, step: 0.001, iterations: 8}]",
     ),
-    "restarted": (*WORDS, *SLOWLY, "refine.seeds=3", "refine.restart=true"),
+    "restarted": (*WORDS, "refine.seeds=3", "refine.restart=true"),
     "restarted, rates side by side": (
-        *WORDS, *SLOWLY[:4], "+model.seconds=0.1", "refine.seeds=3", "refine.restart=true",
-        "refine.strategy=stacked",
+        *WORDS, "refine.seeds=3", "refine.restart=true", "refine.strategy=stacked",
     ),
-    "both": (*WORDS, *SLOWLY, "refine.seeds=2", "refine.restart=both"),
+    "both": (*WORDS, "refine.seeds=2", "refine.restart=both"),
     "on ranks": (
-        *WORDS, *SLOWLY[:3], "+model.dropout=0.3", "+model.seconds=0.01", "refine.seeds=2", "ranks=2",
-        "device=cpu", "refine.restart=both",
+        *WORDS, "+model.dropout=0.3", "refine.seeds=2", "ranks=2", "device=cpu", "refine.restart=both",
     ),
 }  # fmt: skip
 
 
-def started_and_stopped(folder, words, number, *, after):
-    """Starts the command, sends it a signal some seconds after its first saving, and returns it, ended."""
-    run = Run(["refine", "-q", *words, "hydra.run.dir=cut"], folder)
-    run.until((folder / "cut" / "refine.state.npz").exists)
-    time.sleep(after)
-    assert run.process.is_alive(), "it was over before it could be stopped"
-    run.send(number)
-    return run.end(), run.shown, run.said
-
-
-@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize(
-    ("kind", "number", "after"),
-    [
-        ("one after another", signal.SIGKILL, 0.7),
-        ("side by side, recorded", signal.SIGKILL, 0.5),
-        ("restarted", signal.SIGKILL, 0.3),
-        ("both", signal.SIGKILL, 0.2),
-        ("on ranks", signal.SIGKILL, 0.4),
-        # Each is three processes of seconds.
-        pytest.param("one after another", signal.SIGTERM, 0.7, marks=pytest.mark.slow),
-        pytest.param("one after another", signal.SIGINT, 0.7, marks=pytest.mark.slow),
-        pytest.param("side by side", signal.SIGKILL, 0.5, marks=pytest.mark.slow),
-        pytest.param("side by side", signal.SIGTERM, 0.5, marks=pytest.mark.slow),
-        pytest.param("restarted", signal.SIGTERM, 0.3, marks=pytest.mark.slow),
-        pytest.param("restarted, rates side by side", signal.SIGKILL, 0.1, marks=pytest.mark.slow),
-        pytest.param("both", signal.SIGKILL, 1.4, marks=pytest.mark.slow),
-        pytest.param("on ranks", signal.SIGINT, 1.0, marks=pytest.mark.slow),
-    ],
-)
-def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(
-    lrfind, own, tmp_path, kind, number, after
-):
-    own("slow", SLOW)
-    words = CUT[kind]
+def goes_on_to_the_same(lrfind, words):
+    """Goes on with the sweep in `cut`, and compares with one that nobody ended."""
     whole = lrfind("refine", "-q", *words, folder="whole")
-    code, out, err = started_and_stopped(tmp_path, words, number, after=after)
-    assert (tmp_path / "cut" / "refine.state.npz").exists()
-    if number == signal.SIGKILL:
-        assert not (tmp_path / "cut" / "refine.csv").exists()
-    else:
-        assert code == (143 if number == signal.SIGTERM else 130), err
-        assert out == ""
-        record = json.loads((tmp_path / "cut" / "refine.json").read_text())
-        assert record["status"] == "interrupted"
-        assert record["suggestion"] is None
-        assert len((tmp_path / "cut" / "refine.csv").read_text().splitlines()) == record["steps"] + 1 > 3
     again = lrfind("refine", *words, "refine.resume=cut", folder="again")
     assert again.code == whole.code, again.err
     assert (again.folder / "refine.csv").read_bytes() == (whole.folder / "refine.csv").read_bytes()
@@ -300,6 +248,66 @@ def test_a_sweep_that_was_cut_off_goes_on_and_ends_bitwise_as_if_it_had_not(
     other = lrfind("refine", *words, "batch_size=32", "refine.resume=cut", folder="other")
     assert other.code == 2
     assert "is another experiment: batch_size was 64 there and is 32 here" in other.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("kind", "savings"),
+    [
+        ("one after another", 40),
+        ("side by side, recorded", 30),
+        ("restarted", 2),
+        ("both", 50),
+        ("on ranks", 20),
+        # Each is three runs.
+        pytest.param("one after another", 90, marks=pytest.mark.slow),
+        pytest.param("side by side", 30, marks=pytest.mark.slow),
+        pytest.param("restarted, rates side by side", 4, marks=pytest.mark.slow),
+        pytest.param("both", 20, marks=pytest.mark.slow),
+        pytest.param("on ranks", 70, marks=pytest.mark.slow),
+    ],
+)
+def test_a_sweep_that_was_killed_goes_on_and_ends_bitwise_as_if_it_had_not(
+    lrfind, own, tmp_path, kind, savings
+):
+    own("slow", SLOW)
+    kill = Kill("lrfind.report.state_file", "StateFile.write", savings, after=True)
+    run = Run(["refine", "-q", *CUT[kind], "hydra.run.dir=cut"], tmp_path, kill=kill)
+    assert run.end() == -signal.SIGKILL, run.said
+    assert (tmp_path / "cut" / "refine.state.npz").exists()
+    assert not (tmp_path / "cut" / "refine.csv").exists()
+    goes_on_to_the_same(lrfind, CUT[kind])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("kind", "seconds", "number", "after"),
+    [
+        ("one after another", 0.01, signal.SIGTERM, 0.7),
+        ("one after another", 0.01, signal.SIGINT, 0.7),
+        ("side by side", 0.04, signal.SIGTERM, 0.5),
+        ("restarted", 0.01, signal.SIGTERM, 0.3),
+        ("on ranks", 0.01, signal.SIGINT, 1.0),
+    ],
+)
+def test_a_sweep_that_was_interrupted_goes_on_and_ends_bitwise_as_if_it_had_not(
+    lrfind, own, tmp_path, kind, seconds, number, after
+):
+    own("slow", SLOW)
+    words = (*CUT[kind], f"+model.seconds={seconds}")
+    run = Run(["refine", "-q", *words, "hydra.run.dir=cut"], tmp_path)
+    run.until((tmp_path / "cut" / "refine.state.npz").exists)
+    time.sleep(after)
+    assert run.process.is_alive(), "it was over before it could be stopped"
+    run.send(number)
+    assert run.end() == (143 if number == signal.SIGTERM else 130), run.said
+    assert run.shown == ""
+    record = json.loads((tmp_path / "cut" / "refine.json").read_text())
+    assert record["status"] == "interrupted"
+    assert record["suggestion"] is None
+    assert len((tmp_path / "cut" / "refine.csv").read_text().splitlines()) == record["steps"] + 1 > 3
+    goes_on_to_the_same(lrfind, words)
 
 
 def test_seeds_side_by_side_give_the_losses_of_seeds_one_after_another(lrfind):
@@ -315,7 +323,7 @@ def test_seeds_side_by_side_give_the_losses_of_seeds_one_after_another(lrfind):
 def test_the_default_goes_side_by_side_where_that_pays_and_says_so(lrfind):
     words = (
         *("model=curve_mlp", "data=curve", "criterion=half_mse", "batch_size=10", "refine.seeds=4"),
-        *("refine.rounds=1", "refine.segments=[{start: 0.1, stop: 0.5, step: 0.1, iterations: 1000}]"),
+        *("refine.rounds=1", "refine.segments=[{start: 0.1, stop: 0.5, step: 0.1, iterations: 60}]"),
     )
     ran = lrfind("refine", *words)
     assert "4 seeds side by side: their steps are small enough" in ran.err
@@ -367,7 +375,7 @@ def test_halving_answers_with_a_rate_that_was_trained_in_full(lrfind):
 
 
 def test_a_closing_round_that_is_given_is_run_once(lrfind):
-    ran = lrfind("refine", "--around", "0.7", "refine.read=train")
+    ran = lrfind("refine", "--around", "0.7", "refine.read=train", "batch_size=256")
     assert ran.code == 0, ran.err
     rounds = {}
     for row in ran.rows:
