@@ -149,8 +149,11 @@ class Trials:
 
     def short(self, rate: int) -> str:
         """What became of a rate that came to no end on any seed."""
-        how = "cut off" if self.is_cut_off(rate) else "left" if self.is_left(rate) else "given up"
-        return f"{how} after {self.stops[rate]:,}"
+        return f"{self.fate(rate)} after {self.stops[rate]:,}"
+
+    def fate(self, rate: int) -> str:
+        """The same without the steps that it took."""
+        return "cut off" if self.is_cut_off(rate) else "left" if self.is_left(rate) else "given up"
 
     def is_left(self, rate: int) -> bool:
         """Whether a rate that was not behind came to no end."""

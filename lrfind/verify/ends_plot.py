@@ -26,8 +26,9 @@ from lrfind.plotting.panel import (
 )
 from lrfind.suggestion import rate_text
 from lrfind.training.baseline import is_gain
-from lrfind.verify.candidates import Role
-from lrfind.verify.rate_colours import rate_colours
+from lrfind.verify.candidates import FACTOR, Role
+from lrfind.verify.judge import ends_of
+from lrfind.verify.rate_colours import FINE, rate_colours
 from lrfind.verify.report import ROLE_WORDS, roles_text
 
 if TYPE_CHECKING:
@@ -60,18 +61,18 @@ def ends_panel(trials: Trials, judgement: Judgement | None) -> Panel:
         trials: What was measured.
         judgement: What it says; None where it was cut off.
     """
-    start, y, lrs = start_of(trials), held_out_axis(trials), trials.lrs
-    x = log_axis(
-        float(lrs.min()) / _ASIDE,
-        float(lrs.max()) * _ASIDE,
-        "learning rate (log axis, base 10)",
-        max_labels=5,
-    )
+    start, blind, y = start_of(trials), blind_of(trials), held_out_axis(trials)
+    lrs = trials.lrs[~np.isnan(trials.finals).all(axis=0)]
+    aside = _ASIDE if len(lrs) > 1 else FACTOR
+    low, high = float(lrs.min()) / aside, float(lrs.max()) * aside
+    x = log_axis(low, high, "learning rate (log axis, base 10)", max_labels=5)
     layers: list[Layer] = []
     if judgement is not None and judgement.low < judgement.high:
         layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))
     if start is not None and start <= y.limits[1]:
         layers.append(Marker("y", start, GREY, width=0.8, dash=DOTTED))
+    if blind is not None:
+        layers.append(Marker("y", blind, GREY, width=0.8, dash=FINE))
     for rate, colour in enumerate(rate_colours(trials)):
         layers += _ends(trials, rate, colour, y)
     holds = None if judgement is None else judgement.holds and judgement.sensible is not False
@@ -115,9 +116,10 @@ def held_out_axis(trials: Trials) -> Axis:
     if start is None:
         low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     else:
-        low = min(float(known.min(initial=start)), start)
+        low, blind = min(float(known.min(initial=start)), start), blind_of(trials)
         # All of the drop would leave no room to tell good rates from one another.
-        learnt = is_gain(start, low)
+        learnt = blind is None and is_gain(start, low)
+        low = low if blind is None else min(low, blind)
         near = low + _NEAR * (start - low) if learnt else ceiling_of(start, known)
         highest = float(known.max(initial=low if learnt else start))
         high = min(max(highest, low + _LEAST * (start - low)), near)
@@ -130,12 +132,23 @@ def start_of(trials: Trials) -> float | None:
     return start if math.isfinite(start) else None
 
 
+def blind_of(trials: Trials) -> float | None:
+    """The loss of equal shares for all classes, where the rates came below their start and not below that."""
+    start = start_of(trials)
+    if start is None or not trials.blind < start:
+        return None
+    means = ends_of(trials.finals).means
+    lowest = float(np.min(means[np.isfinite(means)], initial=math.inf))
+    return None if is_gain(trials.blind, lowest) else trials.blind
+
+
 def answer(trials: Trials, judgement: Judgement | None) -> list[str]:
     """What is suggested, and whether the rate that was checked holds: one line or two."""
     if judgement is None:
         return ["interrupted: not judged"]
     if judgement.holds is None and judgement.recommended is None:
-        return [f"{'nothing was learnt' if math.isfinite(judgement.start) else 'no finite loss'}: not judged"]
+        learnt = "too little was learnt" if judgement.fell else "nothing was learnt"
+        return [f"{learnt if math.isfinite(judgement.start) else 'no finite loss'}: not judged"]
     if judgement.recommended is None:
         found, held = [], "no rate holds"
     else:

@@ -126,6 +126,11 @@ class Judgement(Ends):
     pinned_in_doubt: bool
 
     @property
+    def fell(self) -> bool:
+        """Whether the best rate came below both, by however little."""
+        return self.start - self.drop < min(self.start, self.blind)
+
+    @property
     def on_one_seed(self) -> bool:
         """Whether the recommended rate has no spread: the margin alone says which rates are as good."""
         return self.recommended is not None and int(self.seeds[self.recommended]) == 1

@@ -68,7 +68,7 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             f"has lowered the held-out loss by {rate_text(share, 2)}%, from {start} to {end}: less than "
             f"{HARDLY:.0%} is not told from nothing"
         )
-    much = "Too little" if lowest < min(judged.start, blind) else "Nothing"
+    much = "Too little" if judged.fell else "Nothing"
     return (
         f"{much} was learnt at any rate tried: after {steps} {who} {seen}.{lost} {longer}; "
         "else see whether the labels belong to the inputs, and whether the optimizer moves what the loss "

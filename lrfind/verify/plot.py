@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,17 +12,29 @@ from lrfind.plotting.page import Entry, Key, Page, Row, column_width, kept_on_pa
 from lrfind.plotting.panel import DOTTED, GREEN, Band, Line, Points, Shape
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
-from lrfind.verify.ends_plot import GREY, HEIGHT, MARGIN, WIDTH, answer, ends_panel, held_out_axis, start_of
+from lrfind.verify.candidates import Role
+from lrfind.verify.ends_plot import (
+    GREY,
+    HEIGHT,
+    MARGIN,
+    WIDTH,
+    answer,
+    blind_of,
+    ends_panel,
+    held_out_axis,
+    start_of,
+)
+from lrfind.verify.judge import ends_of
 from lrfind.verify.plan import CONSTANT
-from lrfind.verify.rate_colours import rate_colours
+from lrfind.verify.rate_colours import FINE, SHORT, rate_colours
 from lrfind.verify.report import roles_text
 from lrfind.verify.search_plot import search_panel
 from lrfind.verify.training_plot import training_panel
 
 if TYPE_CHECKING:
-    from lrfind.plotting.panel import Panel
+    from lrfind.plotting.panel import Colour, Panel
     from lrfind.verify.candidates import Trials
-    from lrfind.verify.judge import Judgement
+    from lrfind.verify.judge import Ends, Judgement
 
 _GAP, _SEARCH = 0.65, 1.5
 """Inches: between the two upper panels, and the height of the lower one."""
@@ -77,11 +90,24 @@ def _room(panel: Panel) -> float:
 
 
 def _rates(trials: Trials, judgement: Judgement | None) -> list[Entry]:
-    """Each rate, why it was tried and how it ended."""
-    return [
-        Entry(_rate_in_words(trials, judgement, rate), Line(_NOTHING, _NOTHING, colour, width=2.0))
-        for rate, colour in enumerate(rate_colours(trials))
-    ]
+    """Each rate, why it was tried and how it ended; those that are drawn alike together."""
+    entries, alike, ends = [], defaultdict(list), judgement or ends_of(trials.finals)
+    for rate, colour in enumerate(rate_colours(trials)):
+        if colour == SHORT and trials.candidates[rate].roles == (Role.SEARCH,):
+            alike[trials.fate(rate)].append(rate)
+        else:
+            entries.append(_entry(_rate_in_words(trials, ends, rate), colour))
+    for fate, rates in alike.items():
+        lowest, highest = (rate_text(float(trials.lrs[rates[i]])) for i in (0, -1))
+        after = sorted({int(trials.stops[rate]) for rate in rates})
+        steps = f"{after[0]:,}" if len(after) == 1 else f"{after[0]:,} to {after[-1]:,}"
+        many = lowest if len(rates) == 1 else f"{len(rates)} from {lowest} to {highest}"
+        entries.append(_entry(f"{many}, searched: {fate} after {steps}", SHORT))
+    return entries
+
+
+def _entry(text: str, colour: Colour) -> Entry:
+    return Entry(text, Line(_NOTHING, _NOTHING, colour, width=2.0))
 
 
 def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
@@ -91,6 +117,9 @@ def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
         looks = Line(_NOTHING, _NOTHING, GREY, dash=DOTTED)
         place = "" if start <= highest else " (above)"
         entries.append(Entry(f"held-out loss before training: {rate_text(start)}{place}", looks))
+    if (blind := blind_of(trials)) is not None:
+        looks = Line(_NOTHING, _NOTHING, GREY, dash=FINE)
+        entries.append(Entry(f"all classes equally likely: {rate_text(blind)}", looks))
     if (trials.finals[np.isfinite(trials.finals)] > highest).any():
         entries.append(Entry("above the frame", Points(_NOTHING, _NOTHING, GREY, shape=Shape.UP, size=6.0)))
     if judgement is not None and judgement.low < judgement.high:
@@ -101,15 +130,12 @@ def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
     return entries
 
 
-def _rate_in_words(trials: Trials, judgement: Judgement | None, rate: int) -> str:
-    candidate = trials.candidates[rate]
-    if judgement is None:
-        ended = f"{trials.stops[rate]:,} of {counted(trials.num_steps, 'step')}"
-    elif not judgement.seeds[rate]:
+def _rate_in_words(trials: Trials, ends: Ends, rate: int) -> str:
+    candidate, seeds, times = trials.candidates[rate], int(ends.seeds[rate]), int(ends.diverged[rate])
+    if not seeds:
         ended = trials.short(rate)
-    elif times := int(judgement.diverged[rate]):
-        seeds = int(judgement.seeds[rate])
+    elif times:
         ended = "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
     else:
-        ended = f"ends at {rate_text(judgement.means[rate])}"
+        ended = f"ends at {rate_text(ends.means[rate])}"
     return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose)}: {ended}"

@@ -17,12 +17,16 @@ _OTHERS = (SKY, BLUE, PURPLE, ORANGE, MIDDLE)
 _WARMEST = 0.55
 """The warmest of those: beyond it they come near the colour of the rate in question."""
 
-_LEFT = "#b8b8b8"
+FINE = (1.0, 1.5)
+"""Dots of the lines that are not of the held-out loss before training."""
+
+SHORT = "#b8b8b8"
+"""Of all rates that came to no end."""
 
 
 def rate_colours(trials: Trials) -> list[Colour]:
     """One a rate; the rate in question always has the same, and those that came to no end are grey."""
-    colours, others = [_LEFT] * len(trials.candidates), []
+    colours, others = [SHORT] * len(trials.candidates), []
     for rate, candidate in enumerate(trials.candidates):
         if {Role.SUGGESTION, Role.GIVEN, Role.CONFIG} & set(candidate.roles):
             colours[rate] = VERMILLION

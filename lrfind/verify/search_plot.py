@@ -9,6 +9,7 @@ import numpy as np
 
 from lrfind.plotting.axes import linear_axis, log_axis
 from lrfind.plotting.panel import DARK, Layer, Line, Marker, Panel, Points, Shape, above
+from lrfind.verify.rate_colours import FINE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 _ASIDE = 1.6
 """How far beyond the lowest and the highest rate the panel goes, as a factor."""
 
-_LIGHT, _FINE = "#b0b0b0", (1.0, 1.5)
-"""Colour and dots of the line between two seeds: unlike those of the held-out loss before training."""
+_LIGHT = "#b0b0b0"
+"""Of the line between two seeds."""
 
 
 def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: float, height: float) -> Panel:
@@ -40,7 +41,7 @@ def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: floa
     done, seed = 0, 0
     for move in trials.moves:
         if move.seed != seed:
-            layers.append(Marker("x", done, _LIGHT, width=0.7, dash=_FINE))
+            layers.append(Marker("x", done, _LIGHT, width=0.7, dash=FINE))
             seed = move.seed
         key, loss = (move.seed, move.lr), trials.reading(move)
         steps = min(trials.taken(move), move.to) - at.get(key, 0)

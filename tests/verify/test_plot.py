@@ -122,6 +122,38 @@ def test_where_nothing_was_learnt_the_loss_before_training_is_in_the_frame():
     assert "held-out loss before training: 2" in [placed.entry.text for placed in page.entries]
 
 
+def test_rates_that_are_drawn_alike_share_an_entry_of_the_key():
+    measured = trials([[NAN, NAN, 0.2, NAN]])
+    measured.seeds[0].steps_taken[:] = [30, 60, STEPS, 60]
+    page = verify_page(measured, judged(measured), "")
+    texts = [placed.entry.text for placed in page.entries]
+    assert texts[:2] == [
+        "0.1, the range test's: ends at 0.2", "3 from 0.01 to 0.3, searched: given up after 30 to 60",
+    ]  # fmt: skip
+    # The panel of the ends shows the rate that has one, and not three without.
+    low, high = page.panels[1].x.limits
+    assert 0.03 < low < 0.1 < high < 0.32
+    left = dataclasses.replace(measured, left=frozenset({0.3}), spent=True)
+    texts = [placed.entry.text for placed in verify_page(left, judged(left, left=[3]), "").entries]
+    assert texts[1:3] == [
+        "2 from 0.01 to 0.0333, searched: given up after 30 to 60", "0.3, searched: left after 60",
+    ]  # fmt: skip
+
+
+def test_the_loss_of_equal_shares_is_in_the_frame_where_no_rate_came_below_it():
+    measured = dataclasses.replace(trials([[2.4, 2.35, 2.31, 2.5]], start=2.6), blind=2.303)
+    page = verify_page(measured, judged(measured, blind=2.303), "")
+    assert answer_of(page) == "nothing was learnt: not judged"
+    assert [line.at for line in of(page.panels[1], Marker)] == [2.6, 2.303]
+    low, high = page.panels[1].y.limits
+    assert low < 2.303
+    assert high > 2.6
+    assert "all classes equally likely: 2.3" in [each.entry.text for each in page.entries]
+    assert_readable(page)
+    learnt = dataclasses.replace(measured, blind=2.5)
+    assert len(of(verify_page(learnt, judged(learnt, blind=2.5), "").panels[1], Marker)) < 2
+
+
 @pytest.mark.parametrize("count", [5, 7, 12, 20])
 def test_no_two_rates_share_a_colour(count):
     lrs = (0.1 * 1.5 ** np.arange(count)).tolist()
@@ -259,14 +291,15 @@ def test_of_runs_that_were_cut_off_before_any_end_there_is_no_panel_of_ends():
     measured = trials([[NAN, NAN, NAN, NAN]])
     measured.seeds[0].steps_taken[:] = [0, 40, 60, 0]
     moves = (Move(0, 0.0333, STEPS), Move(0, 0.1, STEPS))
-    page = verify_page(dataclasses.replace(measured, moves=moves, cut_off=True), None, "title")
+    cut = dataclasses.replace(measured, moves=moves, cut_off=True, left=frozenset({0.0333}))
+    page = verify_page(cut, None, "title")
     assert page.note == "Interrupted before a run came to its end: no rate is judged."
     assert [panel.y.label for panel in page.panels] == ["training loss, smoothed", "learning rate"]
     assert [panel.width for panel in page.panels] == [pytest.approx(page.inside)] * 2
     assert page.panels[0].x.ticks[-1] == 60  # as far as any run came
     entries = {placed.entry.text: placed.entry.sample.colour for placed in page.entries}
-    assert "0.0333, searched: 40 of 120 steps" in entries
-    assert "0.1, the range test's: 60 of 120 steps" in entries
+    assert "0.0333, searched: left after 40" in entries
+    assert "0.1, the range test's: cut off after 60" in entries
     assert len(set(entries.values())) == len(entries)
     assert not any("before training" in text for text in entries)
     assert_readable(page)
