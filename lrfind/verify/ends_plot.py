@@ -62,10 +62,11 @@ def ends_panel(trials: Trials, judgement: Judgement | None) -> Panel:
         judgement: What it says; None where it was cut off.
     """
     start, blind, y = start_of(trials), blind_of(trials), held_out_axis(trials)
-    lrs = trials.lrs[~np.isnan(trials.finals).all(axis=0)]
-    aside = _ASIDE if len(lrs) > 1 else FACTOR
-    low, high = float(lrs.min()) / aside, float(lrs.max()) * aside
-    x = log_axis(low, high, "learning rate (log axis, base 10)", max_labels=5)
+    shown = trials.lrs[~np.isnan(trials.finals).all(axis=0)].tolist()
+    aside = _ASIDE if len(shown) > 1 else FACTOR
+    if judgement is not None and judgement.recommended is not None:
+        shown += [judgement.low, judgement.high]
+    x = log_axis(min(shown) / aside, max(shown) * aside, "learning rate (log axis, base 10)", max_labels=5)
     layers: list[Layer] = []
     if judgement is not None and judgement.low < judgement.high:
         layers.append(Span("x", judgement.low, judgement.high, GREEN, opacity=0.16))

@@ -101,8 +101,8 @@ def _rates(trials: Trials, judgement: Judgement | None) -> list[Entry]:
         lowest, highest = (rate_text(float(trials.lrs[rates[i]])) for i in (0, -1))
         after = sorted({int(trials.stops[rate]) for rate in rates})
         steps = f"{after[0]:,}" if len(after) == 1 else f"{after[0]:,} to {after[-1]:,}"
-        many = lowest if len(rates) == 1 else f"{len(rates)} from {lowest} to {highest}"
-        entries.append(_entry(f"{many}, searched: {fate} after {steps}", SHORT))
+        many = f"{len(rates)} others, {lowest} to {highest}" if len(rates) > 1 else f"{lowest}, searched"
+        entries.append(_entry(f"{many}: {fate} after {steps}", SHORT))
     return entries
 
 

@@ -128,7 +128,7 @@ def test_rates_that_are_drawn_alike_share_an_entry_of_the_key():
     page = verify_page(measured, judged(measured), "")
     texts = [placed.entry.text for placed in page.entries]
     assert texts[:2] == [
-        "0.1, the range test's: ends at 0.2", "3 from 0.01 to 0.3, searched: given up after 30 to 60",
+        "0.1, the range test's: ends at 0.2", "3 others, 0.01 to 0.3: given up after 30 to 60",
     ]  # fmt: skip
     # The panel of the ends shows the rate that has one, and not three without.
     low, high = page.panels[1].x.limits
@@ -136,7 +136,7 @@ def test_rates_that_are_drawn_alike_share_an_entry_of_the_key():
     left = dataclasses.replace(measured, left=frozenset({0.3}), spent=True)
     texts = [placed.entry.text for placed in verify_page(left, judged(left, left=[3]), "").entries]
     assert texts[1:3] == [
-        "2 from 0.01 to 0.0333, searched: given up after 30 to 60", "0.3, searched: left after 60",
+        "2 others, 0.01 to 0.0333: given up after 30 to 60", "0.3, searched: left after 60",
     ]  # fmt: skip
 
 
