@@ -32,7 +32,7 @@ from lrfind.verify.config import VerifySettings
 from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS
 from lrfind.verify.report import verify_csv, verify_record
 from lrfind.verify.run import Runs, verify_rate
-from lrfind.verify.target import Checked, announce_range_test, for_schedule, or_pinned, suggested
+from lrfind.verify.target import Checked, announce_range_test, as_wanted, suggested
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -206,9 +206,7 @@ def verify(
                 checked = _suggested(around, task, loader, start, observer, runs.plan.range_steps)
             else:
                 checked = Checked(named, Role.GIVEN, source="given as around")
-            checked = for_schedule(checked, schedule, observer)
-            checked = or_pinned(checked, lr, observer)
-            found = verify_rate(runs, checked, settings)
+            found = verify_rate(runs, as_wanted(checked, settings, observer), settings)
         if found.interrupted:
             raise KeyboardInterrupt
     conclusion = found.conclusion.in_words(in_arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -86,6 +86,24 @@ def candidates(
             roles.append(Role.PINNED)
         found.append(Candidate(lr, tuple(roles or [Role.SEARCH])))
     return tuple(found)
+
+
+class Leg(NamedTuple):
+    """A part of a run that was trained at a stretch.
+
+    Attributes:
+        seed: Counted from 0.
+        lr: The rate.
+        start: Steps of the run before it.
+        end: Steps of the run after it.
+        loss: The held-out loss that it came to; infinite where it diverged, NaN where it was cut off.
+    """
+
+    seed: int
+    lr: float
+    start: int
+    end: int
+    loss: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,15 +197,26 @@ class Trials:
         trial = self.seeds[move.seed] if move.seed < len(self.seeds) else None
         if trial is None:
             return math.nan
-        rate = next(i for i, each in enumerate(self.candidates) if each.lr == move.lr)
+        rate = self._rate(move.lr)
         if trial.diverged[rate] and trial.steps_taken[rate] <= move.to:
             return math.inf
         return float(trial.readings[rate, trial.read_at.index(move.to)])
 
-    def taken(self, move: Move) -> int:
-        """Steps of the run that a move is part of, in all."""
-        rate = next(i for i, each in enumerate(self.candidates) if each.lr == move.lr)
-        return int(self.seeds[move.seed].steps_taken[rate]) if move.seed < len(self.seeds) else 0
+    @property
+    def legs(self) -> list[Leg]:
+        """What was trained, in order; of a run that diverged, or was cut off, fewer steps than meant."""
+        at: dict[tuple[int, float], int] = {}
+        found = []
+        for move in self.moves:
+            run = move.seed, move.lr
+            begun = self.seeds[move.seed : move.seed + 1]
+            taken = int(begun[0].steps_taken[self._rate(move.lr)]) if begun else 0
+            found.append(Leg(*run, at.get(run, 0), min(taken, move.to), self.reading(move)))
+            at[run] = move.to
+        return found
+
+    def _rate(self, lr: float) -> int:
+        return next(i for i, each in enumerate(self.candidates) if each.lr == lr)
 
     def index(self, roles: Sequence[Role]) -> int | None:
         """Which candidate has one of these roles."""

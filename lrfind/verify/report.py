@@ -113,7 +113,7 @@ def verify_record(
         "held_out_samples": held_out,
         "judged_after": {"steps": plan.num_steps, "schedule": plan.schedule},
         "budget": {"steps": plan.budget, "spent": trials is not None and trials.spent},
-        "search": [] if trials is None else _moves(trials),
+        "search": [] if trials is None else _search(trials),
         "runs": [] if trials is None else [_run(trials, judgement, i) for i in range(len(trials.candidates))],
     }
     if pinned is not None:
@@ -123,26 +123,19 @@ def verify_record(
     return {key: plain(value) for key, value in content.items()}
 
 
-def _moves(trials: Trials) -> list[dict[str, Any]]:
+def _search(trials: Trials) -> list[dict[str, Any]]:
     """What was trained, in order, and the held-out loss that it came to."""
-    at: dict[tuple[int, float], int] = {}
     first = trials.seeds[0].seed if trials.seeds else 0
-    found = []
-    for move in trials.moves:
-        key = (move.seed, move.lr)
-        loss = trials.reading(move)
-        made = min(trials.taken(move), move.to)  # fewer where it diverged, or was cut off
-        found.append(
-            {
-                "seed": first + move.seed,
-                "lr": move.lr,
-                "from": at.get(key, 0),
-                "to": made,
-                "loss": loss if math.isfinite(loss) else None,
-            }
-        )
-        at[key] = made
-    return found
+    return [
+        {
+            "seed": first + leg.seed,
+            "lr": leg.lr,
+            "from": leg.start,
+            "to": leg.end,
+            "loss": leg.loss if math.isfinite(leg.loss) else None,
+        }
+        for leg in trials.legs
+    ]
 
 
 def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, Any]:
@@ -220,8 +213,10 @@ def _table(trials: Trials, judgement: Judgement | None) -> Table:
         Column("lr"): [rate_text(lr) for lr in trials.lrs.tolist()],
         Column("seeds", rank=3): [str(seeds or "") for seeds in ends.seeds.tolist()],
         Column("held-out loss"): [_loss_text(trials, ends, rate) for rate in rates],
-        Column("spread", rank=1): [_known(spread, ".2g") for spread in ends.spreads.tolist()],
-        Column("worse by", rank=2): [_known(share, ".1%") for share in worse_by],
+        Column("spread", rank=1): [
+            rate_text(spread, 2) if math.isfinite(spread) else "" for spread in ends.spreads.tolist()
+        ],
+        Column("worse by", rank=2): ["" if math.isnan(share) else f"{share:.1%}" for share in worse_by],
         Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
     }
     start = float(trials.starts.mean())
@@ -231,10 +226,6 @@ def _table(trials: Trials, judgement: Judgement | None) -> Table:
     rows = [Row([cells[rate] for cells in shown.values()], chosen=rate == chosen) for rate in rates]
     rows.append(Row([before.get(column.head, "") for column in shown], style="dim"))
     return Table(list(shown), rows)
-
-
-def _known(number: float, spelling: str) -> str:
-    return f"{number:{spelling}}" if math.isfinite(number) else ""
 
 
 def _loss_text(trials: Trials, ends: Ends, rate: int) -> str:

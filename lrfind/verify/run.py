@@ -47,6 +47,7 @@ class Runs:
         saved: Where the whole runs of a launcher are saved; None: there is no launcher.
 
     Attributes:
+        seeds: The most seeds; `open_task`, `observer`, `divergence` and `first_seed` are as they were given.
         plan: How long a run is, and how many steps all may take.
         about: What a reader of the numbers should know.
         interrupted: Whether the user stopped them.
@@ -70,11 +71,12 @@ class Runs:
     ) -> None:
         self.interrupted = False
         self.about = About(held_out)
-        self._open_task = open_task
+        self.open_task = open_task
+        self.seeds = settings.seeds
         self._settings = settings
-        self._observer = observer
-        self._divergence = divergence
-        self._first_seed = first_seed
+        self.observer = observer
+        self.divergence = divergence
+        self.first_seed = first_seed
         self._saved = saved
         per_epoch = None
         if isinstance(settings.steps, str) and settings.num_steps is None:
@@ -119,7 +121,7 @@ class Runs:
         self._is_announced = True
         plan = self.plan
         test = f", of which the range test takes up to {plan.range_steps:,}" if plan.range_steps else ""
-        self._observer.note(
+        self.observer.note(
             f"at most {plan.budget:,} training steps in all (verify.budget){test}; rates are judged after "
             f"{plan.horizon}."
         )
@@ -129,19 +131,19 @@ class Runs:
                 "steps a search finds no better rates than a range test alone, which mostly takes fewer; "
                 f"from {plan.enough:,} steps on it does."
             )
-            self._observer.warn(said)
+            self.observer.warn(said)
             self.about.notes.append(said)
 
     def begun_from(self, checked: Checked) -> Checked:
         """What is checked, or, where nothing was suggested, the rate of the optimizer."""
         if checked.lr is not None or checked.interrupted:
             return checked
-        with self._open_task(0) as task:
+        with self.open_task(0) as task:
             # Of the fastest group of parameters.
             lr = max(float(group.get("lr", 0.0)) for group in task.optimizer.param_groups)
         lr = lr if lr > 0 else _FALLBACK_LR
         name = f"{lr:g}, the rate of the optimizer"
-        return begun_at(checked, lr, Role.CONFIG, name, "the optimizer's rate", self._observer)
+        return begun_at(checked, lr, Role.CONFIG, name, "the optimizer's rate", self.observer)
 
     def around(self, checked: Checked) -> Trials | None:
         """Searches from a rate on, until one holds, the budget is spent, or the user stops it.
@@ -158,28 +160,19 @@ class Runs:
                     f"The pinned rate, {rate_text(pinned)}, is trained for the one to check, "
                     f"{rate_text(start)}, too: rates that differ by less than 10% are not worth a run each."
                 )
-                self._observer.warn(said)
+                self.observer.warn(said)
                 self.about.notes.append(said)
             start = pinned  # one run for both
         search = Search(
             start,
             num_steps=plan.num_steps,
-            seeds=self._settings.seeds,
+            seeds=self.seeds,
             budget=plan.budget - checked.steps,
             pinned=pinned,
             # A rate that follows a schedule begins low: what it is worth shows at the end.
             early=plan.schedule == CONSTANT,
         )
-        run = SearchRun(
-            self._open_task,
-            search,
-            plan,
-            self._observer,
-            about=self.about,
-            seeds=self._settings.seeds,
-            first_seed=self._first_seed,
-            divergence=self._divergence,
-        )
+        run = SearchRun(self, search)
         try:
             if chosen_launcher() is not None or self._settings.resume is not None:
                 assert self._saved is not None
@@ -189,7 +182,7 @@ class Runs:
         except KeyboardInterrupt:
             self.interrupted = True
             if self._saved is not None and self._saved.runs:
-                self._observer.note(self._saved.kept())
+                self.observer.note(self._saved.kept())
         return run.trials(checked, pinned, cut_off=self.interrupted)
 
 

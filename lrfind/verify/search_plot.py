@@ -37,21 +37,17 @@ def search_panel(trials: Trials, colours: Mapping[float, Colour], *, width: floa
         height: Inches.
     """
     layers: list[Layer] = []
-    at: dict[tuple[int, float], int] = {}
     done, seed = 0, 0
-    for move in trials.moves:
-        if move.seed != seed:
+    for leg in trials.legs:
+        if leg.seed != seed:
             layers.append(Marker("x", done, _LIGHT, width=0.7, dash=FINE))
-            seed = move.seed
-        key, loss = (move.seed, move.lr), trials.reading(move)
-        steps = min(trials.taken(move), move.to) - at.get(key, 0)
-        at[key] = move.to
-        ends = np.array([done, done + max(steps, 0)], dtype=np.float64)
-        done += max(steps, 0)
-        layers.append(Line(ends, np.full(2, move.lr), colours[move.lr], width=2.2))
-        if math.isinf(loss) or (move.to == trials.num_steps and not math.isnan(loss)):
-            shape = Shape.CROSS if math.isinf(loss) else Shape.DOT
-            end = (ends[1:], np.array([move.lr]), colours[move.lr])
+            seed = leg.seed
+        ends = np.array([done, done + max(leg.end - leg.start, 0)], dtype=np.float64)
+        done = int(ends[1])
+        layers.append(Line(ends, np.full(2, leg.lr), colours[leg.lr], width=2.2))
+        if math.isinf(leg.loss) or (leg.end == trials.num_steps and not math.isnan(leg.loss)):
+            shape = Shape.CROSS if math.isinf(leg.loss) else Shape.DOT
+            end = (ends[1:], np.array([leg.lr]), colours[leg.lr])
             layers.append(Points(*end, shape=shape, size=5.0, clipped=False))
     seeds = len(trials.seeds)
     of = f", {seeds} seeds" if seeds > 1 else ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.report.formatting import duration_text
+from lrfind.report.formatting import counted, duration_text
 from lrfind.suggestion import rate_text
 from lrfind.training.batch import num_samples
 from lrfind.training.optimizer import groups_of
@@ -24,12 +24,10 @@ from lrfind.verify.whole_runs import WholeRuns, as_left_at, whole_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from lrfind.range_test.config import RangeSettings
-    from lrfind.report.observers import Observer
     from lrfind.suggestion import Group
-    from lrfind.training.task import OpenTask, Task
+    from lrfind.training.task import Task
     from lrfind.verify.checkpoint import SavedRuns
-    from lrfind.verify.plan import Plan
+    from lrfind.verify.run import Runs
     from lrfind.verify.search import Search
     from lrfind.verify.target import Checked
     from lrfind.verify.tried import Move
@@ -80,39 +78,16 @@ class SearchRun:
     """A search and what its runs came to.
 
     Args:
-        open_task: Opens the task of a seed, with fixed batches set apart from training.
+        runs: How they are trained, and who is told.
         search: Says what to train next.
-        plan: How long a run is.
-        observer: Told of every step.
-        about: Takes what the tasks tell.
-        seeds: The most seeds.
-        first_seed: What the first seed is called.
-        divergence: As `SeedRuns` has it.
     """
 
-    def __init__(
-        self,
-        open_task: OpenTask,
-        search: Search,
-        plan: Plan,
-        observer: Observer,
-        *,
-        about: About,
-        seeds: int,
-        first_seed: int,
-        divergence: RangeSettings,
-    ) -> None:
-        self._open_task = open_task
+    def __init__(self, runs: Runs, search: Search) -> None:
+        self._runs = runs
         self._search = search
-        self._plan = plan
-        self._observer = observer
-        self._about = about
-        self._seeds = seeds
-        self._first_seed = first_seed
-        self._divergence = divergence
         self._blind = math.inf
         self._moves: list[Move] = []
-        self._runs: dict[int, dict[float, RunSet]] = {}
+        self._trained: dict[int, dict[float, RunSet]] = {}
 
     def trials(self, checked: Checked, pinned: float | None, *, cut_off: bool) -> Trials | None:
         """What all seeds measured; None where nothing was trained.
@@ -122,16 +97,16 @@ class SearchRun:
             pinned: The rate that a project has pinned.
             cut_off: Whether the user stopped it.
         """
-        if not self._runs:
+        if not self._trained:
             return None
         tried = sorted({move.lr for move in self._moves})
         return Trials(
             candidates(tried, self._search.start, checked.role, pinned),
-            self._plan.num_steps,
-            tuple(_joined(runs, tried) for runs in self._runs.values()),
-            schedule=self._plan.schedule,
+            self._runs.plan.num_steps,
+            tuple(_joined(runs, tried) for runs in self._trained.values()),
+            schedule=self._runs.plan.schedule,
             moves=tuple(self._moves),
-            budget=self._plan.budget,
+            budget=self._runs.plan.budget,
             whose=checked.whose,
             spent=self._search.is_spent,
             cut_off=cut_off and bool(self._moves),
@@ -149,10 +124,10 @@ class SearchRun:
         with ExitStack() as watched:
             while move is not None:
                 seed = move.seed
-                with self._open_task(seed) as task:
+                with self._runs.open_task(seed) as task:
                     if shown is None:
                         self._begin(task)
-                        shown = watched.enter_context(self._observer.steps(total, self._words))
+                        shown = watched.enter_context(self._runs.observer.steps(total, self._words))
                     with self._seed_runs(task, seed, total, shown) as runs:
                         try:
                             while move is not None and move.seed == seed:
@@ -164,39 +139,39 @@ class SearchRun:
                                 move = next(moves, None)
                         finally:
                             lrs = {each.lr for each in self._moves if each.seed == seed}
-                            self._runs[seed] = {lr: runs.found(lr) for lr in sorted(lrs)}
-                self._about.take(task.notes, task.skipped)
+                            self._trained[seed] = {lr: runs.found(lr) for lr in sorted(lrs)}
+                self._runs.about.take(task.notes, task.skipped)
 
     def launch(self, saved: SavedRuns) -> None:
         """The same, with whole runs wherever the launcher of this run has them done, or here one by one."""
         search = self._search
         total = search.left
-        with self._open_task(0) as task:
+        with self._runs.open_task(0) as task:
             self._begin(task)
-        self._about.take(task.notes, task.skipped)
+        self._runs.about.take(task.notes, task.skipped)
         train = partial(
             whole_run,
-            plan=self._plan,
+            plan=self._runs.plan,
             stops=search.stops,
-            first_seed=self._first_seed,
-            divergence=self._divergence,
+            first_seed=self._runs.first_seed,
+            divergence=self._runs.divergence,
         )
-        runs = WholeRuns(self._open_task, train, saved, search.stops)
-        with self._observer.steps(total, runs.words) as shown:
+        runs = WholeRuns(self._runs.open_task, train, saved, search.stops)
+        with self._runs.observer.steps(total, runs.words) as shown:
             runs.on_run = lambda seed, lr: shown(VerifyStep(min(runs.steps, total) - 1, seed, lr, total))
             shown(VerifyStep(0, 0, search.start, total))
             for move in search.moves():
                 self._note(move)
                 whole = runs.get(move, search.ahead(move))
                 run = as_left_at(whole.found, move.to)
-                of_seed = self._runs.setdefault(move.seed, {})
+                of_seed = self._trained.setdefault(move.seed, {})
                 before = int(of_seed[move.lr].steps_taken[0]) if move.lr in of_seed else 0
                 of_seed[move.lr] = run
-                self._about.take(whole.notes, whole.skipped)
+                self._runs.about.take(whole.notes, whole.skipped)
                 search.spend(int(run.steps_taken[0]) - before)
                 loss = math.inf if run.diverged[0] else float(run.readings[0, run.read_at.index(move.to)])
                 search.tried.note(move, run.start, loss)
-        self._observer.note(
+        self._runs.observer.note(
             f"{runs.count} runs were trained to their end, {runs.steps:,} steps; the search asked for "
             f"{total - search.left:,} of them, and counts no others."
         )
@@ -223,31 +198,32 @@ class SearchRun:
             yield SeedRuns(
                 task,
                 start,
-                plan=self._plan,
+                plan=self._runs.plan,
                 stops=self._search.stops.of_seed(seed),
-                seed=self._first_seed + seed,
-                divergence=self._divergence,
+                seed=self._runs.first_seed + seed,
+                divergence=self._runs.divergence,
                 on_step=told,
             )
 
     def _begin(self, task: Task) -> None:
         """Keeps what the first task tells, and says how long it may take."""
-        about, search = self._about, self._search
+        about, search = self._runs.about, self._search
         about.title = task.title
         about.groups = groups_of(task.model, task.optimizer)
         if task.validation is not None:
             about.held_out = sum(map(num_samples, task.validation))  # batches come whole, and may run out
             (self._blind,) = mean_of(task.peers, (blind_loss(task),))
+        seeds = self._runs.seeds
         seconds = search.left * seconds_a_step(task, search.start / 10)
-        self._observer.note(
+        self._runs.observer.note(
             f"searching from {rate_text(search.start)}: up to {search.left:,} steps, about "
-            f"{duration_text(seconds)}, with up to {self._seeds} {'seed' if self._seeds == 1 else 'seeds'}; "
+            f"{duration_text(seconds)}, with up to {counted(seeds, 'seed')}; "
             f"{about.held_out:,} samples held out."
         )
 
     def _words(self, shown: VerifyStep) -> str:
         return (
-            f"seed {shown.seed + 1} of {self._seeds}, rate {rate_text(shown.lr)}, "
+            f"seed {shown.seed + 1} of {self._runs.seeds}, rate {rate_text(shown.lr)}, "
             f"step {shown.index + 1:,} of at most {shown.total:,}"
         )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lrfind.report.observers import Observer
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
-    from lrfind.verify.config import VerifyConfig
+    from lrfind.verify.config import VerifyConfig, VerifySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +83,20 @@ def checked_rate(config: VerifyConfig, data: Data, observer: Observer, *, most_s
         # What `lrfind` would suggest, on all the data and with the settings of `range`, within the budget.
         announce_range_test(config.range, observer)
         found = suggested(range_test_of(config, observer=observer, data=data, most_steps=most_steps))
-    found = for_schedule(found, settings.schedule, observer)
-    return or_pinned(found, settings.lr, observer)
+    return as_wanted(found, settings, observer)
 
 
-def for_schedule(found: Checked, schedule: str, observer: Observer) -> Checked:
-    """What was found, as the peak of the schedule that is trained along: the one that was named for it.
+def as_wanted(found: Checked, settings: VerifySettings, observer: Observer) -> Checked:
+    """What was found, as the peak of the schedule that is trained along; the pinned rate where nothing was.
 
     Args:
         found: What a range test or an earlier run suggests, for a constant rate.
-        schedule: What the rate does meanwhile.
-        observer: Told which rate is checked as a peak.
+        settings: Of the search.
+        observer: Told which rate is checked, where it is another than was suggested.
     """
+    schedule, pinned = settings.schedule, settings.lr
+    if found.lr is None and not found.interrupted and pinned is not None:
+        return begun_at(found, pinned, Role.PINNED, f"verify.lr={pinned:g}", "given as verify.lr", observer)
     if schedule == CONSTANT or found.suggestion is None:
         return found
     peak = as_peak(found.suggestion, schedule, found.peaks)
@@ -107,19 +109,6 @@ def for_schedule(found: Checked, schedule: str, observer: Observer) -> Checked:
     )
     source = f"{found.source}, as the peak of {schedule}"
     return replace(found, lr=peak.lr, suggestion=peak, source=source)
-
-
-def or_pinned(found: Checked, lr: float | None, observer: Observer) -> Checked:
-    """What was found, or, where nothing was suggested, the pinned rate.
-
-    Args:
-        found: What a range test or an earlier run suggests.
-        lr: The pinned rate, or None.
-        observer: Told that the pinned rate is checked.
-    """
-    if found.lr is not None or found.interrupted or lr is None:
-        return found
-    return begun_at(found, lr, Role.PINNED, f"verify.lr={lr:g}", "given as verify.lr", observer)
 
 
 def begun_at(found: Checked, lr: float, role: Role, name: str, source: str, observer: Observer) -> Checked:
