@@ -61,7 +61,7 @@ class Peak:
             return ""
         found = self.suggestion
         bracket = f"bracket {rate_text(found.low)} to {rate_text(found.high)}"
-        if any(policy in self.named for policy in policies):
+        if any(self.of(policy).lr != found.lr for policy in policies):
             bracket = f"{rate_text(found.lr)} for a constant rate, {bracket}"
         said = f"{self.source} ({bracket})"
         unnamed = [policy.value for policy in policies if policy in _RISING and policy not in self.named]

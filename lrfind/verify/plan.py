@@ -57,7 +57,7 @@ def horizon_text(schedule: str) -> str:
 
 def epochs_of(text: str) -> float | None:
     """The number of `3 epochs`; None where it says none."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*epochs?\s*", text)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*epochs?\s*", text, re.IGNORECASE)
     return float(found[1]) if found and float(found[1]) > 0 else None
 
 

@@ -208,15 +208,13 @@ def _table(trials: Trials, judgement: Judgement | None) -> Table:
     """
     rates = range(len(trials.candidates))
     ends = judgement or ends_of(trials.finals)
-    worse_by = [] if judgement is None else judgement.worse_by.tolist()
+    spreads, worse_by = ends.spreads.tolist(), [] if judgement is None else judgement.worse_by.tolist()
     columns = {
         Column("lr"): [rate_text(lr) for lr in trials.lrs.tolist()],
         Column("seeds", rank=3): [str(seeds or "") for seeds in ends.seeds.tolist()],
         Column("held-out loss"): [_loss_text(trials, ends, rate) for rate in rates],
-        Column("spread", rank=1): [
-            rate_text(spread, 2) if math.isfinite(spread) else "" for spread in ends.spreads.tolist()
-        ],
-        Column("worse by", rank=2): ["" if math.isnan(share) else f"{share:.1%}" for share in worse_by],
+        Column("spread", rank=1): ["" if math.isnan(each) else rate_text(each, 2) for each in spreads],
+        Column("worse by", rank=2): ["" if math.isnan(each) else f"{each:.1%}" for each in worse_by],
         Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
     }
     start = float(trials.starts.mean())

@@ -101,6 +101,8 @@ def as_wanted(found: Checked, settings: VerifySettings, observer: Observer) -> C
         return found
     peak = as_peak(found.suggestion, schedule, found.peaks)
     constant = f"{rate_text(found.suggestion.lr)} for a constant rate ({found.source})"
+    if peak is found.suggestion and schedule in found.peaks:
+        return found  # it was searched for along this schedule
     if peak is found.suggestion:
         observer.note(f"no peak of {schedule} was measured, so the search begins at {constant}.")
         return found

@@ -8,10 +8,16 @@ import pytest
 
 from lrfind.report import record as records
 from lrfind.report.load import earlier_run
+from lrfind.report.observers import Nobody
+from lrfind.schedule.peak import Peak
+from lrfind.schedules.policy import Policy
 from lrfind.suggestion import Suggestion
+from lrfind.verify.candidates import Role
+from lrfind.verify.config import VerifySettings
 from lrfind.verify.peaks import search_peaks
 from lrfind.verify.plan import Plan
 from lrfind.verify.report import verify_record
+from lrfind.verify.target import Checked, as_wanted
 
 FOUND = Suggestion(0.3, 0.2, 0.4, "verify", "It ended lowest.")
 PLAN = Plan(300, 2000, 0, "constant")
@@ -42,3 +48,36 @@ def test_of_other_searches_no_peak_is_named(plan, suggestion, searched):
     assert search_peaks(plan, suggestion, searched=searched) == []
     record = verify_record(None, None, plan=plan, checked={}, pinned=None, held_out=7)
     assert "peaks" not in record
+
+
+class Told(Nobody):
+    """Keeps what it is told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
+
+
+@pytest.mark.parametrize(
+    ("peaks", "begins", "told"),
+    [
+        ({}, 0.3, "no peak of cosine was measured, so the search begins at 0.3 for a constant rate (run)."),
+        ({"cosine": 0.6}, 0.6, "the search begins at 0.6, the peak of cosine that goes with 0.3 for"),
+        # It was searched for along that schedule, and is no constant rate.
+        ({"cosine": 0.3}, 0.3, None),
+    ],
+)
+def test_along_a_schedule_the_search_begins_at_its_peak_and_says_which(peaks, begins, told):
+    observer = Told()
+    found = Checked(0.3, Role.SUGGESTION, FOUND, source="run", peaks=peaks)
+    assert as_wanted(found, VerifySettings(schedule="cosine"), observer).lr == begins
+    assert [note[: len(told)] for note in observer.notes] == [told] if told else not observer.notes
+
+
+def test_a_peak_that_was_searched_along_its_schedule_is_not_told_to_be_a_constant_rate():
+    along = Peak(FOUND, "suggested by lrfind verify", named={"cosine": 0.3})
+    assert along.origin([Policy.COSINE]) == "suggested by lrfind verify (bracket 0.2 to 0.4)"
+    twice = Peak(FOUND, "suggested by lrfind verify", named={"cosine": 0.6})
+    assert twice.origin([Policy.COSINE]).endswith("(0.3 for a constant rate, bracket 0.2 to 0.4)")
