@@ -245,10 +245,7 @@ class _OwnRuns:
     @contextmanager
     def __call__(self, optimizer: str, batch_size: int, seed: int, *, accuracy: bool) -> Iterator[Task]:
         with self._tasks[optimizer, batch_size](seed) as task:
-            if accuracy:
-                yield task
-            else:
-                yield dataclasses.replace(task, objective=task.objective.loss_only())
+            yield task if accuracy else task.without_accuracy()
 
 
 def _batch_size(loader: Iterable[Any]) -> int:

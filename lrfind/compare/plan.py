@@ -39,18 +39,6 @@ class Cost:
     seconds: float
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Planned:
-    """An optimizer at a batch size."""
-
-    optimizer: str
-    batch_size: int
-    lrs: tuple[float, ...]
-    stacked: bool
-    seconds: float
-    """Of a run."""
-
-
 def plan(
     setting: Setting, found: dict[str, Any], observer: Observer, keep: Callable[[], None] = lambda: None
 ) -> list[Cost]:
@@ -67,37 +55,24 @@ def plan(
         ConfigError: No rate was found, or the rates cannot be stacked as asked for.
         KeyboardInterrupt: As it came.
     """
-    settings = setting.settings
     with thread_count(setting.threads):
-        cells = _cells(setting, found, observer, keep)
-    first = setting.first_seed
+        costs = _first_seed(setting, found, observer, keep)
+    costs.sort(key=lambda cost: -cost.seconds)
     return [
-        Cost(
-            Job(
-                optimizer=cell.optimizer,
-                batch_size=cell.batch_size,
-                seed=seed,
-                lrs=cell.lrs,
-                steps=setting.steps(cell.batch_size),
-                accuracy=setting.accuracy,
-                stacked=cell.stacked,
-                threads=setting.threads,
-            ),
-            cell.seconds,
-        )
-        for seed in range(first, first + settings.seeds)
-        for cell in sorted(cells, key=lambda cell: -cell.seconds)
+        Cost(dataclasses.replace(cost.job, seed=cost.job.seed + seed), cost.seconds)
+        for seed in range(setting.settings.seeds)
+        for cost in costs
     ]
 
 
-def _cells(
+def _first_seed(
     setting: Setting, found: dict[str, Any], observer: Observer, keep: Callable[[], None]
-) -> list[_Planned]:
+) -> list[Cost]:
     """Each optimizer at each batch size: its rates, and how they are trained best."""
     grids: dict[str, list[float]] = found.setdefault("lrs", {})
     forms: dict[str, bool] = found.setdefault("stacked", {})
     centres: dict[str, float] = found.setdefault("centres", {})
-    cells = []
+    costs = []
     for name in setting.optimizers:
         for size in setting.sizes:
             place = f"{name} {size}"
@@ -108,14 +83,24 @@ def _cells(
             strategy = STRATEGIES[setting.settings.stacked]
             if place in forms:
                 strategy = Strategy.STACKED if forms[place] else Strategy.SEQUENTIAL
-            steps = setting.steps(size)[-1]
+            steps = setting.steps(size)
             with setting.open_run(name, size, setting.first_seed, accuracy=setting.accuracy) as task:
-                form, seconds = faster_form(task, lrs, num_steps=steps, strategy=strategy)
+                form, seconds = faster_form(task, lrs, num_steps=steps[-1], strategy=strategy)
             if place not in forms:
                 forms[place] = form.stacked
                 keep()
-            cells.append(_Planned(name, size, lrs, form.stacked, seconds * steps))
-    return cells
+            job = Job(
+                optimizer=name,
+                batch_size=size,
+                seed=setting.first_seed,
+                lrs=lrs,
+                steps=steps,
+                accuracy=setting.accuracy,
+                stacked=form.stacked,
+                threads=setting.threads,
+            )
+            costs.append(Cost(job, seconds * steps[-1]))
+    return costs
 
 
 def _rates(

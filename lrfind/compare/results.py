@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 RESAMPLES = 2000
 """How often the seeds are drawn anew, with replacement, to see how far the best rate hangs on them."""
 
-_TAIL = 0.05
+TAIL = 0.05
 """Share of the resamples left out at either end: what is between holds nine tenths of them."""
 
 
@@ -115,7 +115,7 @@ class Cell:
         means = self.errors.mean(axis=0)
         index = int(np.argmin(means))
         won = winners(self.errors)
-        low, high = (int(i) for i in np.quantile(won, [_TAIL, 1 - _TAIL], method="nearest"))
+        low, high = (int(i) for i in np.quantile(won, [TAIL, 1 - TAIL], method="nearest"))
         equal, low, high = self._equal(index), min(low, index), max(high, index)
         while low - 1 in equal:
             low -= 1

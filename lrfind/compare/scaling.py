@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.results import RESAMPLES, Edge, boundaries, winners
+from lrfind.compare.results import RESAMPLES, TAIL, Edge, boundaries, winners
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lrfind.compare.results import Cell
     from lrfind.statistics import Floats
-
-_TAIL = 0.05
 
 FEWEST_RATES = 3
 """Rates a batch size: of fewer none has a neighbour on either side, and the best of them says nothing."""
@@ -143,7 +141,7 @@ def scaling_of(cells: Sequence[Cell]) -> Scaling:
 def _exponent(cells: Sequence[Cell]) -> Exponent:
     best = np.log([[cell.best.lr] for cell in cells if cell.best is not None])
     value = float(_slope(cells, best)[0])
-    low, high = np.quantile(_slope(cells, np.array([_resampled(cell) for cell in cells])), [_TAIL, 1 - _TAIL])
+    low, high = np.quantile(_slope(cells, np.array([_resampled(cell) for cell in cells])), [TAIL, 1 - TAIL])
     return Exponent(value, float(low), float(high), tuple(cell.batch_size for cell in cells))
 
 
@@ -186,7 +184,7 @@ def _move(anchor: Cell, cell: Cell) -> Move:
     assert start is not None
     assert best is not None
     moves = _slope([anchor, cell], np.array([_resampled(anchor), _resampled(cell)]))
-    low, high = np.quantile(moves, [_TAIL, 1 - _TAIL])
+    low, high = np.quantile(moves, [TAIL, 1 - TAIL])
     return Move(
         cell.batch_size,
         float(low),

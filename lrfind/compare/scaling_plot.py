@@ -125,15 +125,12 @@ def rates_panel(
 
 def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> Panel:
     """What a single rate came to over the batch sizes: there is no best one to be found."""
-    sizes, means, spreads = [], [], []
-    for cell in cells:
-        if cell.best is not None:
-            sizes.append(cell.batch_size)
-            means.append(float(cell.scores.mean()))
-            spreads.append(float(spread_over_seeds(cell.scores)[0]))
+    trained = [cell for cell in cells if cell.best is not None]
     rates = {cell.batch_size: rate_text(cell.lrs[0]) for cell in cells}
     accuracy = comparison.judge is Judge.ACCURACY
-    x, y, spread = np.array(sizes, dtype=np.float64), np.array(means), np.array(spreads)
+    x = np.array([cell.batch_size for cell in trained], dtype=np.float64)
+    y = np.array([cell.scores.mean() for cell in trained])
+    spread = np.array([float(spread_over_seeds(cell.scores)[0]) for cell in trained])
     low, high = (y - spread, y + spread) if spread.any() else (None, None)
     one = len(set(rates.values())) == 1
     text = f"learning rate {rate_text(cells[0].lrs[0])}" if one else "one learning rate a batch size"

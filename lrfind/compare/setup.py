@@ -121,11 +121,6 @@ class Setting:
         data = data_of_runs(config)
         sizes = _batch_sizes(config, data)
         held_out, pool = _held_out(config, data, sizes)
-        notes = []
-        if met_again(data):
-            notes.append(
-                "The held-out samples were drawn first; a later pass over the data may bring them again."
-            )
         return cls(
             ConfigRuns(configs, held_out, data),
             settings,
@@ -141,7 +136,7 @@ class Setting:
             first_seed=config.seed,
             threads=config.threads,
             accuracy=not config.criterion.get("from_model"),
-            notes=notes,
+            notes=[told] if (told := met_again(data)) else [],
         )
 
     def steps(self, batch_size: int) -> tuple[int, ...]:

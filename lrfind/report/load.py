@@ -154,7 +154,7 @@ def _record_path(given: Path, said: str) -> Path:
     found = [name for name in RECORDS if (given / name).is_file()]
     if not found:
         raise ConfigError(
-            f"{said} holds no record of a run ({', '.join(RECORDS[:2])}): give the folder that lrfind named "
+            f"{said} holds no record of a run ({', '.join(RECORDS)}): give the folder that lrfind named "
             "at the end of that run, or the JSON file itself."
         )
     if len(found) > 1:

@@ -131,10 +131,8 @@ class Trial:
             first_seed=config.seed,
         )
         trial.data = data
-        if met_again(data):
-            trial.notes.append(
-                "The held-out samples were drawn first; a later pass over the data may bring them again."
-            )
+        if told := met_again(data):
+            trial.notes.append(told)
         return trial
 
     def run(self, courses: Sequence[ScheduleTable]) -> Tried:
@@ -202,7 +200,7 @@ class Trial:
     def _open(self, seed: int) -> Iterator[Task]:
         """The task of a seed at its start, which measures accuracy where there are right answers to count."""
         with self._open_task(seed) as task:
-            yield task if self._accuracy else _loss_only(task)
+            yield task if self._accuracy else task.without_accuracy()
 
     def _measures_accuracy(self) -> bool:
         """Whether there are right answers to count."""
@@ -291,7 +289,7 @@ def _train(
     accuracy: bool,
 ) -> RunSet:
     """Trains a seed under every policy; what the process of a launcher does, too."""
-    task = task if accuracy else _loss_only(task)
+    task = task if accuracy else task.without_accuracy()
     baseline = read_baseline(task)
     runs = train_runs(
         task,
@@ -305,7 +303,3 @@ def _train(
         on_step=on_step,
     )
     return dataclasses.replace(runs, baseline=baseline)
-
-
-def _loss_only(task: Task) -> Task:
-    return dataclasses.replace(task, objective=task.objective.loss_only())

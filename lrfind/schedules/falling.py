@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from lrfind.config.bounds import Bound
 from lrfind.schedules import formulas
 from lrfind.schedules.policy import (
+    END_FACTOR,
+    POSITIVE,
     LearningRatePolicy,
     Policy,
     call,
     is_whole,
     lambda_call,
-    number,
     whole,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_POSITIVE = number("greater than 0", lambda x: x > 0)
-_END_FACTOR = number("from 0 to 1", lambda x: 0 <= x <= 1)
 
 
 def _rise(value: Any) -> bool:
@@ -42,7 +40,6 @@ class Fixed(LearningRatePolicy):
 
     policy: ClassVar = Policy.FIXED
     formula: ClassVar = formulas.fixed
-    takes: ClassVar = ("lr",)
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,9 +57,8 @@ class Step(LearningRatePolicy):
 
     policy: ClassVar = Policy.STEP
     formula: ClassVar = formulas.step
-    takes: ClassVar = ("lr",)
     step_size: Annotated[int, whole(1)]
-    gamma: Annotated[float, _POSITIVE]
+    gamma: Annotated[float, POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,9 +80,8 @@ class Multistep(LearningRatePolicy):
 
     policy: ClassVar = Policy.MULTISTEP
     formula: ClassVar = formulas.multistep
-    takes: ClassVar = ("lr",)
     milestones: Annotated[tuple[int, ...], _MILESTONES]
-    gamma: Annotated[float, _POSITIVE]
+    gamma: Annotated[float, POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,8 +107,7 @@ class Exp(LearningRatePolicy):
 
     policy: ClassVar = Policy.EXP
     formula: ClassVar = formulas.exp
-    takes: ClassVar = ("lr",)
-    gamma: Annotated[float, _POSITIVE]
+    gamma: Annotated[float, POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,9 +129,8 @@ class Inv(LearningRatePolicy):
 
     policy: ClassVar = Policy.INV
     formula: ClassVar = formulas.inv
-    takes: ClassVar = ("lr",)
-    gamma: Annotated[float, _POSITIVE]
-    power: Annotated[float, _POSITIVE]
+    gamma: Annotated[float, POSITIVE]
+    power: Annotated[float, POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -156,7 +149,7 @@ class Poly(LearningRatePolicy):
 
     policy: ClassVar = Policy.POLY
     formula: ClassVar = formulas.poly
-    power: Annotated[float, _POSITIVE]
+    power: Annotated[float, POSITIVE]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +167,7 @@ class Linear(LearningRatePolicy):
 
     policy: ClassVar = Policy.LINEAR
     formula: ClassVar = formulas.linear
-    end_factor: Annotated[float, _END_FACTOR]
+    end_factor: Annotated[float, END_FACTOR]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:

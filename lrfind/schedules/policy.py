@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from enum import Enum
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lrfind.config.bounds import Bound, bounds_of, value_problems
@@ -47,8 +49,8 @@ class LearningRatePolicy(ABC):
 
     Attributes:
         policy: Its name.
-        formula: The rate of an update, from `takes` and the parameters.
-        takes: What its formula takes beside the parameters.
+        formula: The rate of an update, from what it takes of the fields.
+        momentum_formula: The same of the momentum; None: the policy leaves it alone.
         sets_peak: Whether torch's scheduler of it sets the optimizer's rate itself.
         lr: The peak rate.
         num_steps: Updates of the training.
@@ -56,7 +58,7 @@ class LearningRatePolicy(ABC):
 
     policy: ClassVar[Policy]
     formula: ClassVar[Any]
-    takes: ClassVar[tuple[str, ...]] = ("lr", "num_steps")
+    momentum_formula: ClassVar[Any] = None
     sets_peak: ClassVar[bool] = False
     lr: float
     num_steps: int
@@ -68,8 +70,7 @@ class LearningRatePolicy(ABC):
 
     def rate(self, i: int) -> float:
         """The rate of update `i`, counted from 0; at `num_steps`, where the policy has arrived."""
-        taken = {name: getattr(self, name) for name in self.takes}
-        return float(type(self).formula(i, **taken, **self.values))
+        return self._worked(type(self).formula, i)
 
     @abstractmethod
     def torch_call(self) -> str:
@@ -86,8 +87,11 @@ class LearningRatePolicy(ABC):
 
     def momentum(self, i: int) -> float | None:
         """The momentum of update `i`, or None where the policy leaves it alone."""
-        del i
-        return None
+        formula = type(self).momentum_formula
+        return None if formula is None else self._worked(formula, i)
+
+    def _worked(self, formula: Callable[..., float], i: int) -> float:
+        return float(formula(i, **{name: getattr(self, name) for name in _taken(formula)}))
 
     def relations(self, prefix: str) -> list[str]:
         """What is wrong with values that are each right by themselves; `prefix` stands before other names."""
@@ -138,6 +142,12 @@ class LearningRatePolicy(ABC):
         return [prefix + problem for problem in problems]
 
 
+@cache
+def _taken(formula: Callable[..., float]) -> tuple[str, ...]:
+    """What a formula takes beside the step."""
+    return tuple(inspect.signature(formula).parameters)[1:]
+
+
 def number(words: str, holds: Callable[[float], bool]) -> Bound:
     """The bound of a finite number: it must be `words`."""
     return Bound(
@@ -164,6 +174,8 @@ def is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
+POSITIVE = number("greater than 0", lambda x: x > 0)
+END_FACTOR = number("from 0 to 1", lambda x: 0 <= x <= 1)
 _LR = Bound(
     "must be greater than 0 and finite, got {}.", lambda value: is_number(value) and 0 < value < math.inf
 )

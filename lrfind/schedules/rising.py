@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from lrfind.config.bounds import Bound
 from lrfind.schedules import formulas
 from lrfind.schedules.policy import (
+    END_FACTOR,
+    POSITIVE,
     LearningRatePolicy,
     Policy,
     call,
@@ -23,11 +25,9 @@ from lrfind.schedules.policy import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_POSITIVE = number("greater than 0", lambda x: x > 0)
 _NOT_NEGATIVE = number("at least 0", lambda x: x >= 0)
 _AT_LEAST_1 = number("at least 1", lambda x: x >= 1)
 _START_FACTOR = number("greater than 0 and at most 1", lambda x: 0 < x <= 1)
-_END_FACTOR = number("from 0 to 1", lambda x: 0 <= x <= 1)
 _SHARE = number("between 0 and 1", lambda x: 0 < x < 1)
 _MOMENTUM = number("at least 0 and below 1", lambda x: 0 <= x < 1)
 _STRATEGY = Bound("must be cos or linear, got {!r}.", lambda value: value in ("cos", "linear"))
@@ -71,6 +71,8 @@ class OneCycle(LearningRatePolicy):
     """One rise to the peak and one fall far below the start, the momentum against it."""
 
     policy: ClassVar = Policy.ONE_CYCLE
+    formula: ClassVar = formulas.one_cycle
+    momentum_formula: ClassVar = formulas.one_cycle_momentum
     sets_peak: ClassVar = True
     pct_start: Annotated[float, _SHARE]
     anneal_strategy: Annotated[str, _STRATEGY]
@@ -100,29 +102,6 @@ class OneCycle(LearningRatePolicy):
             )
         return problems
 
-    def rate(self, i: int) -> float:
-        """As `formulas.one_cycle`."""
-        return formulas.one_cycle(
-            i,
-            lr=self.lr,
-            num_steps=self.num_steps,
-            pct_start=self.pct_start,
-            anneal_strategy=self.anneal_strategy,
-            div_factor=self.div_factor,
-            final_div_factor=self.final_div_factor,
-        )
-
-    def momentum(self, i: int) -> float | None:
-        """As `formulas.one_cycle_momentum`."""
-        return formulas.one_cycle_momentum(
-            i,
-            num_steps=self.num_steps,
-            pct_start=self.pct_start,
-            anneal_strategy=self.anneal_strategy,
-            base_momentum=self.base_momentum,
-            max_momentum=self.max_momentum,
-        )
-
     def torch_call(self) -> str:
         """Torch's OneCycleLR."""
         return self._call(**self.values)
@@ -142,10 +121,9 @@ class Cyclic(LearningRatePolicy):
 
     policy: ClassVar = Policy.CYCLIC
     formula: ClassVar = formulas.cyclic
-    takes: ClassVar = ()
     sets_peak: ClassVar = True
     base_lr: Annotated[float, _NOT_NEGATIVE]
-    max_lr: Annotated[float, _POSITIVE]
+    max_lr: Annotated[float, POSITIVE]
     step_size_up: Annotated[int, whole(1)]
 
     @classmethod
@@ -179,7 +157,7 @@ class WSD(LearningRatePolicy):
     warmup_steps: Annotated[int, whole(0)]
     decay_steps: Annotated[int, whole(0)]
     start_factor: Annotated[float, _START_FACTOR]
-    end_factor: Annotated[float, _END_FACTOR]
+    end_factor: Annotated[float, END_FACTOR]
 
     @classmethod
     def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:

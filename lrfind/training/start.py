@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +28,7 @@ class Start:
     """
 
     def __init__(self, task: Task) -> None:
-        self.task = replace(task, objective=task.objective.loss_only())
+        self.task = task.without_accuracy()
         self._snapshot = Snapshot(task.model, task.optimizer, scaler=task.scaler)
 
     def restore(self) -> None:

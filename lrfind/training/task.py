@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from lrfind.errors import DataError
@@ -85,6 +85,10 @@ class Task:
     def scaler(self) -> Any:
         """The gradient scaler of fp16, or None."""
         return self.options.scaler
+
+    def without_accuracy(self) -> Task:
+        """The same, measuring losses alone."""
+        return replace(self, objective=self.objective.loss_only())
 
 
 class OpenTask(Protocol):
