@@ -167,7 +167,7 @@ def test_data_without_an_end_are_compared_by_samples(lrfind, own):
     assert ran.code == 0, ran.err
     assert {r["epoch"] for r in ran.rows} == {""}
     assert [r["samples"] for r in ran.rows[:10]] == [str(64 * j) for j in range(1, 11)]
-    assert "may bring them again" in ran.record["warnings"][0]
+    assert "samples cannot be kept out of data=Endless" in ran.record["warnings"][0]
     refused = lrfind(*words, "compare.held_out=100", folder="epochs")
     assert refused.code == 2
     assert "give compare.samples=100000" in refused.err

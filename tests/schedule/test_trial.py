@@ -221,7 +221,7 @@ def test_data_without_an_index_are_tried_with_a_number_of_samples(on_bowl):
     words = ("schedule.policy=linear", "schedule.lr=0.5", "data._target_=bowl.Stream")
     ran = on_bowl(*words, "schedule.held_out=8")
     assert ran.code == 0, ran.err
-    assert "may bring them again" in ran.record["warnings"][0]
+    assert "samples cannot be kept out of data=" in ran.record["warnings"][0]
     refused = on_bowl(*words, "schedule.held_out=0.1", folder="share")
     assert refused.code == 2
     assert "schedule.held_out=0.1 is a share" in refused.err
