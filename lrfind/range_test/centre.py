@@ -67,7 +67,7 @@ def less_for_momentum(smoothed: SmoothedCurve) -> float:
     was measured. A loss that falls by little moves only at the last rates before it diverges, and those are
     the ones to train at.
     """
-    lost = smoothed.learnt / (SHALLOW * smoothed.haste)
+    lost = smoothed.share_lost / (SHALLOW * smoothed.haste)
     return float((1 - smoothed.momentum) ** (0.5 * math.sqrt(smoothed.haste) * min(1.0, lost)))
 
 
@@ -76,7 +76,7 @@ def less_for_epochs(smoothed: SmoothedCurve) -> float:
 
     Where an epoch is shorter than 60 steps the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
-    as there is anything that it learns. No loss of the sweep itself shows that, not even one on held-out
+    as there is anything that it learns, which the loss says, also where accuracies are read. No loss of the sweep itself shows that, not even one on held-out
     samples. It is counted for no less than `LEAST`.
     """
     return max(LEAST, float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.learnt)))

@@ -192,10 +192,9 @@ class SmoothedCurve:
 
     @property
     def learnt(self) -> float:
-        """The same share of the loss, also where the fall is one of the share of wrong answers.
+        """How much is learnt: the same share of the loss, also where accuracies are read.
 
-        That falls to nearly nothing where the loss is still at half: what was measured of losses does not
-        hold for it.
+        Wrong answers can be nearly gone where the loss is still at half.
         """
         return self.share_lost if self.loss_share_lost is None else self.loss_share_lost
 

@@ -141,7 +141,7 @@ def test_accuracies_are_paired_too():
     assert np.allclose(smoothed.raw, smoothed.start - did[1 : len(smoothed) + 1])
 
 
-def test_where_accuracies_are_read_the_factors_go_by_what_the_loss_has_lost():
+def test_where_accuracies_are_read_short_epochs_go_by_what_the_loss_has_lost():
     losses, start = np.concatenate([[2.0], 2 - 0.5 * (2 - VEE)])[:60], np.full(60, 2.0)
     of_losses = Curve(LRS, losses, losses, Status.COMPLETED, 60, start_losses=start, epoch_steps=15)
     right = 0.1 + 0.89 * (start - losses) / 0.5  # nearly all answers, where the loss is down by a quarter
