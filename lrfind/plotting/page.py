@@ -305,6 +305,16 @@ def kept_apart(axis: Axis, width: float) -> Axis:
 
 
 def wrapped(text: str, characters: int = _CHARACTERS) -> list[str]:
-    """A text in lines of the page's width, or of so many characters."""
-    wrapper = textwrap.TextWrapper(characters, break_on_hyphens=False)
-    return [part for line in text.splitlines() for part in wrapper.wrap(line)]
+    """A text in lines of the page's width, or of so many characters, none a lone last word if it can be."""
+    return [part for line in text.splitlines() for part in _lines_of(line, characters)]
+
+
+def _lines_of(line: str, characters: int) -> list[str]:
+    first = textwrap.wrap(line, characters, break_on_hyphens=False)
+    for width in range(characters, 0, -1):
+        parts = textwrap.wrap(line, width, break_on_hyphens=False)
+        if len(parts) > len(first) or len(parts) == 1:
+            break
+        if " " in parts[-1]:
+            return parts
+    return first

@@ -76,8 +76,8 @@ def less_for_epochs(smoothed: SmoothedCurve) -> float:
 
     Where an epoch is shorter than 60 steps the batches come again, and in a training run many more times:
     the rate that is best on the first few passes is the one that learns them by heart on later ones, as far
-    as there is anything that it learns, which the loss says, also where accuracies are read. No loss of the sweep itself shows that, not even one on held-out
-    samples. It is counted for no less than `LEAST`.
+    as there is anything that it learns, which the loss says, also where accuracies are read. No loss of the
+    sweep itself shows that, not even one on held-out samples. It is counted for no less than `LEAST`.
     """
     return max(LEAST, float(max(smoothed.epoch_share, LEAST_SHARE) ** (AGAIN * smoothed.learnt)))
 

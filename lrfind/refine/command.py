@@ -41,14 +41,17 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     from lrfind.refine.plot import repeats_page, rounds_page
     from lrfind.refine.report import refine_csv, refine_lines, repeats_csv, repeats_record
     from lrfind.refine.run import Sweep, more_sweeps
-    from lrfind.refine.verdict import conclude, with_no_learning
+    from lrfind.refine.verdict import conclude, interrupted_later, with_no_learning
     from lrfind.tasks.devices import resolve
 
     settings = config.refine
     sweep = Sweep.of(config, directory, observer)
     sweep.run()
+    whole = not sweep.interrupted
     others = more_sweeps(config, sweep, observer)
     answer = conclude(sweep.rounds, interrupted=sweep.interrupted)
+    if whole and sweep.interrupted:
+        answer = replace(answer, verdict=interrupted_later(sweep.rounds))
     read = sweep.rounds[(answer.round or 0) - 1] if sweep.rounds else None
     if sweep.interrupted and sweep.kept:
         answer = replace(answer, verdict=f"{answer.verdict} {sweep.kept}")

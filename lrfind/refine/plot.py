@@ -1,14 +1,15 @@
-"""The picture of a refined sweep: a panel a round, in log10 of the learning rate as in the book."""
+"""The picture of a refined sweep: a panel a round, over the learning rate on a log axis as in the book."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.axes import Axis, linear_axis
+from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import loss_limits
 from lrfind.plotting.page import Page, Row, column_width, text_width
 from lrfind.plotting.panel import (
@@ -182,7 +183,7 @@ def round_panel(
     """
     span = measured.plan.span
     x = _rate_axis(*span, width)
-    rates, means = np.log10(measured.lrs), measured.losses
+    rates, means = measured.lrs, measured.losses
     top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
     whole = measured.whole
     line = np.where(np.isfinite(means) & whole, np.clip(means, None, far), np.nan)[whole]
@@ -199,7 +200,7 @@ def round_panel(
     if suggestion is not None and said is not None:
         layers += _bracket(suggestion, x)
     if suggestion is not None and span[0] <= suggestion.lr <= span[1]:
-        layers.append(Marker("x", math.log10(suggestion.lr)))
+        layers.append(Marker("x", suggestion.lr))
     opacity = 0.2 if len(each_x) > _MANY else 0.5
     layers.append(Points(each_x[inside], each_y[inside], faint, "iterations", size=1.6, opacity=opacity))
     spread = measured.spread
@@ -225,27 +226,25 @@ def round_panel(
 
 def _bracket(suggestion: Suggestion, x: Axis) -> list[Layer]:
     """As much of the bracket as lies in a round; of several sweeps it may lie elsewhere."""
-    low = max(math.log10(suggestion.low), x.limits[0])
-    high = min(math.log10(suggestion.high), x.limits[1])
+    low, high = max(suggestion.low, x.limits[0]), min(suggestion.high, x.limits[1])
     return [Span("x", low, high)] if low < high else []
 
 
 def _next_round(following: tuple[float, float], x: Axis) -> list[Layer]:
     """Its rates in words, and shaded where this round has them too."""
-    low, high = (math.log10(lr) for lr in following)
+    low, high = map(x.fraction, following)
     text = f"next, {rate_text(following[0])} to {rate_text(following[1])}"
-    if min(high, x.limits[1]) - max(low, x.limits[0]) < _OVERLAP * (high - low):
+    if min(high, 1) - max(low, 0) < _OVERLAP * (high - low):
         return [above(text, colour=MIDDLE)]
-    return [Span("x", low, high, MIDDLE, opacity=0.16), above(f"grey: {text}", colour=MIDDLE)]
+    return [Span("x", *following, MIDDLE, opacity=0.16), above(f"grey: {text}", colour=MIDDLE)]
 
 
 def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
-    """The losses of all iterations of all seeds, each at log10 of its rate, in their order."""
-    rates = np.log10(measured.lrs)
+    """The losses of all iterations of all seeds, each at its rate, in their order."""
     losses = [
         (at, loss)
         for track in measured.tracks
-        for at, all_ in zip(rates, track.losses, strict=False)
+        for at, all_ in zip(measured.lrs, track.losses, strict=False)
         for loss in all_
     ]
     points = np.array(losses, dtype=np.float64).reshape(-1, 2)
@@ -254,19 +253,18 @@ def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
 
 
 def _rate_axis(low: float, high: float, width: float) -> Axis:
-    """The rate, and under it its log10, in which the axis is; as many ticks as keep the rates apart."""
-    for intervals in (4, 3, 2):
-        axis = linear_axis(
-            math.log10(low), math.log10(high), "learning rate, below it its log₁₀", intervals=intervals
-        )
-        rates = [rate_text(10**tick, 2) for tick in axis.ticks]
-        room = (
-            width * (axis.fraction(axis.ticks[1]) - axis.fraction(axis.ticks[0])) if len(rates) > 1 else width
-        )
-        if max(map(text_width, rates), default=0.0) <= room:
-            break
-    labels = tuple(f"{rate}\n{label}" for rate, label in zip(rates, axis.tick_labels, strict=True))
-    return replace(axis, tick_labels=labels)
+    """The rate on a log axis, with as many labels as do not touch."""
+    axis = log_axis(low, high, "learning rate (log axis, base 10)", max_labels=5)
+    while _touches(axis, width):
+        axis = replace(axis, ticks=axis.ticks[::2], tick_labels=axis.tick_labels[::2])
+    return axis
+
+
+def _touches(axis: Axis, width: float) -> bool:
+    """Whether two labels of a horizontal axis, which is so many inches wide, touch."""
+    at, lengths = [width * axis.fraction(tick) for tick in axis.ticks], map(text_width, axis.tick_labels)
+    ends = [(middle - length / 2, middle + length / 2) for middle, length in zip(at, lengths, strict=True)]
+    return any(right > left for (_, right), (left, _) in pairwise(ends))
 
 
 def _loss_axis(kinds: Sequence[RoundResult]) -> Axis:

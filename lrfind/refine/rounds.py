@@ -104,8 +104,10 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
 
 
 def _closing(lr: float, iterations: int, why: str) -> RoundPlan:
-    centre = float(nearest(exact(lr)))
-    return RoundPlan(around(lr, iterations), f"{why}: look around {rate_text(centre)}.", "closing")
+    centre, segments = float(nearest(exact(lr))), around(lr, iterations)
+    low, high = rate_text(float(segments[0].start)), rate_text(float(segments[-1].stop))
+    near = f"{rate_text(centre)} by smaller steps, between its neighbours in the table, {low} and {high}"
+    return RoundPlan(segments, f"{why}: look around {near}.", "closing")
 
 
 def _fruitless(measured: RoundResult) -> bool:

@@ -229,6 +229,15 @@ def doubt(rounds: Sequence[RoundResult]) -> str | None:
     return None
 
 
+def interrupted_later(rounds: Sequence[RoundResult]) -> str:
+    """What there was before the user stopped the sweeps that followed a whole one."""
+    found = conclude(rounds).suggestion
+    answer = "nothing" if found is None else rate_text(found.lr)
+    return (
+        f"Interrupted, after a sweep that answers {answer}, in those that followed because {doubt(rounds)}."
+    )
+
+
 def common_answer(repeats: Repeats) -> RefineVerdict:
     """What several sweeps answer together: the middle rate of theirs, in a bracket that holds them all."""
     found = [each.suggestion for each in repeats.answers if each.suggestion is not None]

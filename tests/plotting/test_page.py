@@ -17,6 +17,7 @@ from lrfind.plotting.page import (
     kept_on_page,
     key_of,
     text_width,
+    wrapped,
 )
 from lrfind.plotting.panel import BLUE, Line, Panel, Points, shade
 
@@ -54,6 +55,13 @@ def test_a_long_title_is_wrapped_and_the_page_grows_by_its_lines():
     assert " ".join(long.title_lines) == ("word " * 60).strip()
     assert long.size[1] - short.size[1] == pytest.approx(0.18 * (len(long.title_lines) - 1))
     assert Page("word", (), "a note").size[1] - short.size[1] == pytest.approx(0.18)
+
+
+def test_no_word_is_left_alone_in_the_last_line_where_the_lines_have_room():
+    assert wrapped("one two three four five", 18) == ["one two three", "four five"]
+    assert wrapped("one two three", 13) == ["one two three"]
+    assert wrapped("one unbreakable", 11) == ["one", "unbreakable"]
+    assert wrapped("first of all\nsecond", 30) == ["first of all", "second"]
 
 
 def test_a_key_goes_on_in_another_row_where_the_first_is_full():

@@ -9,7 +9,15 @@ import pytest
 
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
 from lrfind.refine.segments import Segment, around, rungs
-from lrfind.refine.verdict import RefineVerdict, Repeats, common_answer, doubt
+from lrfind.refine.verdict import (
+    RefineVerdict,
+    Repeats,
+    common_answer,
+    conclude,
+    doubt,
+    interrupted_later,
+    with_no_learning,
+)
 from lrfind.report import record as records
 from lrfind.suggestion import Suggestion
 
@@ -52,6 +60,24 @@ def test_a_wide_bottom_a_long_search_and_rounds_that_disagree_are_doubtful():
     assert "it took 4 rounds" in doubt([inside] * 4)
     other = measured(wide, lambda lr: 0.1 + abs(lr - 0.3))
     assert "turn at 0.3 and at 0.72" in doubt([other, inside])
+
+
+def test_who_stops_the_sweeps_that_follow_is_told_what_the_whole_one_answers():
+    wide = RoundPlan((Segment.of(0.1, 2.0, 0.1, 2),), "")
+    rounds = [measured(wide, lambda lr: 0.1 + max(0.4 - lr, 0) + max(lr - 1.5, 0))]
+    lr = conclude(rounds).suggestion.lr
+    assert interrupted_later(rounds) == (
+        f"Interrupted, after a sweep that answers {lr:g}, in those that followed because {doubt(rounds)}."
+    )
+
+
+def test_losses_that_stay_at_equal_shares_are_said_to_show_no_learning():
+    falls = [measured(CLOSING, lambda lr: 0.1 + abs(lr - 0.72))]
+    found, level = conclude(falls), falls[0].level
+    lowest = float(falls[0].losses.min())
+    assert with_no_learning(found, [falls], 1.01 * lowest).no_learning.startswith("The loss came from ")
+    for known in (2 * lowest, 1.01 * level, math.nan):
+        assert with_no_learning(found, [falls], known) == found
 
 
 def test_a_loss_that_nothing_moves_is_certain_to_answer_nothing():
