@@ -51,7 +51,7 @@ def firm_answer(
     found, weak, reasons = _swept(sweeps, settings, observer, most_steps)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
-    trials, why = None, weak
+    trials, why = None, weak or (reasons[-1] if reasons else None)
     if most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE and not sweeps.interrupted:
         if weak is not None:
             trials = _tried(sweeps, settings, reading, found[-1][1], weak)

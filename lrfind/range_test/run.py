@@ -140,7 +140,8 @@ def run_range_test(
     else:
         curve, reading, reasons = firm_answer(sweeps, settings, observer, most_steps)
     if sweeps.interrupted:
-        later = settings.repeats == AUTO and sweeps.curves[-1].status is not Status.INTERRUPTED
+        whole = len(sweeps.curves) > 1 or sweeps.curves[-1].status is not Status.INTERRUPTED
+        later = settings.repeats == AUTO and whole
         curve, known = dataclasses.replace(curve, status=Status.INTERRUPTED), reading
         reading = read(curve, rule=settings.rule, sweeps=together)
         if later:

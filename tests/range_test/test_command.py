@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from lrfind.cli.main import main
 from lrfind.range_test.trials import Trials
 from lrfind.report import record as records
+from lrfind.suggestion import Status
 
 NAN_LOSS = """
 import torch
@@ -192,6 +194,26 @@ def test_who_interrupts_the_runs_at_constant_rates_is_told_what_the_sweeps_answe
     answer = f"{found[-1]:g}" if found else "nothing"
     said = f"Interrupted, after sweeps that answer {answer}, in what followed because "
     assert ran.record["verdict"].startswith(said)
+
+
+def test_who_interrupts_the_slower_sweep_is_told_what_the_first_answers(lrfind, monkeypatch):
+    from lrfind.range_test import sweeps
+
+    made, swept = [], sweeps.sweep_task
+
+    def cut_off(*args):
+        made.append(swept(*args))
+        return replace(made[-1], status=Status.INTERRUPTED) if len(made) == 2 else made[-1]
+
+    monkeypatch.setattr(sweeps, "sweep_task", cut_off)
+    ran = lrfind(*PLATEAU)
+    assert ran.code == 130
+    reason = ran.record["repeats"]["reason"]
+    lr = ran.record["repeats"]["lrs"][0]
+    answer = "nothing" if lr is None else f"{lr:g}"
+    assert ran.record["verdict"] == (
+        f"Interrupted, after sweeps that answer {answer}, in what followed because {reason}."
+    )
 
 
 def test_who_interrupts_the_longer_runs_at_constant_rates_keeps_those_that_had_ended(lrfind, monkeypatch):
