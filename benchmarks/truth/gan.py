@@ -26,7 +26,7 @@ from lrfind.tasks.data.readers import read_digits
 
 RUNS = Path(__file__).parent / "results" / "gan.jsonl"
 BUDGET = 1500
-RATES = [rounded(10 ** (-4.5 + i / 2)) for i in range(8)]
+RATES = [float(f"{10 ** (-4.5 + i / 2):.6g}") for i in range(8)]
 SEEDS, ASKED = range(1), range(100, 105)
 NOISE, PIXELS, HIDDEN = 16, 64, 128
 
@@ -108,7 +108,7 @@ def run() -> None:
             steps = found.content["steps"]
             append_line(RUNS, {"kind": "answer", "seed": seed, "lr": lr, "steps": steps})
     answers = [r["lr"] for r in read_lines(RUNS) if r["kind"] == "answer" and r["lr"] is not None]
-    middle = rounded(float(np.exp(np.mean(np.log(answers)))), 3)
+    middle = float(f"{np.exp(np.mean(np.log(answers))):.3g}")
     for seed in SEEDS:
         for lr in [*RATES, middle, 2e-4]:
             if ("run", lr, seed) not in done:

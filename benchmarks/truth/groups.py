@@ -112,7 +112,7 @@ def search() -> None:
     for name, top in TOPS.items():
         config = grouped(name, lr=top)
         data = data_of(config)
-        grid = [rounded(top * 10 ** (-i / A_DECADE)) for i in range(DECADES * A_DECADE + 1)]
+        grid = [float(f"{top * 10 ** (-i / A_DECADE):.6g}") for i in range(DECADES * A_DECADE + 1)]
         for seed, (backbone, head) in itertools.product(range(SEEDS), itertools.product(grid, grid)):
             if (name, backbone, head, seed) in done:
                 continue

@@ -13,7 +13,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from benchmarks.truth.data import ALPHABET
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 def cnn(*, norm: bool = False, stride: int = 1) -> nn.Module:
@@ -51,9 +51,13 @@ def dense(
         activation: `relu`, `leaky`, which lets a little of what is below zero pass, `tanh` or `gelu`.
     """
     norms = {"batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
-    active = {"relu": nn.ReLU, "leaky": partial(nn.LeakyReLU, 0.1), "tanh": nn.Tanh, "gelu": nn.GELU}[
-        activation
-    ]
+    kinds: dict[str, Callable[[], nn.Module]] = {
+        "relu": nn.ReLU,
+        "leaky": partial(nn.LeakyReLU, 0.1),
+        "tanh": nn.Tanh,
+        "gelu": nn.GELU,
+    }
+    active = kinds[activation]
     layers: list[nn.Module] = [nn.Flatten()]
     for n, m in pairwise(sizes[:-1]):
         layers += [nn.Linear(n, m), *([norms[norm](m)] if norm else [])]

@@ -39,7 +39,7 @@ class Pieces:
     model: nn.Module
     criterion: Callable[..., Any]
     optimizer: Optimizer
-    optimizer_class: type[Optimizer]
+    optimizer_class: Callable[..., Optimizer]
     arguments: dict[str, Any]
     loader: DataLoader[Any]
 

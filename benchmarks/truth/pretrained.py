@@ -39,7 +39,7 @@ def mnist_cnn() -> nn.Module:
 def dogs_resnet(num_outputs: int = 5) -> nn.Module:
     """ResNet-18 of half the width trained on five of the ten breeds, with a new head for the other five."""
     model = resnet18(num_outputs=num_outputs)
-    head = f"{len(model) - 1}."
+    head = f"{len(list(model.children())) - 1}."
     state = _start("dogs_0_to_4", model, _first_dogs, epochs=20)
     model.load_state_dict({k: v for k, v in state.items() if not k.startswith(head)}, strict=False)
     return model
@@ -83,8 +83,8 @@ def _trained(like: nn.Module, x: Tensor, y: Tensor, *, epochs: int) -> dict[str,
 
     model = copy.deepcopy(like)
     for layer in model.modules():
-        if hasattr(layer, "reset_parameters"):
-            layer.reset_parameters()
+        if callable(reset := getattr(layer, "reset_parameters", None)):
+            reset()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     for _ in range(epochs):
         for index in torch.randperm(len(x)).split(64):

@@ -78,8 +78,9 @@ def made(trainer: Trainer, seed: int) -> Test:
         sweeps.append({"lr": lr, "steps": len(curve), "lost": rounded(lost), "undecided": undecided})
     if (trials := found.reading.trials) is not None:
         lr = None if found.reading.suggestion is None else found.reading.suggestion.lr
-        lost = rounded(trials.share_lost)
-        sweeps.append({"lr": lr, "steps": trials.taken, "lost": lost, "undecided": False})
+        sweeps.append(
+            {"lr": lr, "steps": trials.taken, "lost": rounded(trials.share_lost), "undecided": False}
+        )
     return sweeps
 
 

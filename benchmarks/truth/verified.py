@@ -71,7 +71,9 @@ def record(names: Iterable[str], budgets: Iterable[int], seeds: Iterable[int], p
             began = time.perf_counter()
             observer = Caller()
             runs = Runs.of(config, data, observer)
-            found = verify_rate(runs, checked_rate(config, data, observer), config.verify)
+            most = runs.plan.range_steps
+            checked = checked_rate(config, data, observer, most_steps=most)
+            found = verify_rate(runs, checked, config.verify)
             suggestion = found.conclusion.suggestion
             append_line(
                 path,
