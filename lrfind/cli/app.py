@@ -83,9 +83,9 @@ def _no_job(composed: DictConfig, directory: Path, show: Show) -> Outcome:
 def _under_hydra(command: str, arguments: Sequence[str], job: Job, show: Show) -> ExitCode:
     import hydra
 
-    from lrfind.cli.hydra_errors import refuse_unparsable
     from lrfind.cli.hydra_session import inside_hydra
     from lrfind.cli.multirun import MultirunSummary
+    from lrfind.cli.unreadable import refuse_unparsable
     from lrfind.config.targets import trust_of
 
     refuse_unparsable(arguments)

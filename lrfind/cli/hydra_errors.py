@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.commands import COMMANDS
-from lrfind.cli.flags import is_number
 from lrfind.cli.other_words import option_for
-from lrfind.cli.overrides import GROUPS, ordered
+from lrfind.cli.overrides import GROUPS
 from lrfind.cli.unknown import nearest_keys, owners_of
+from lrfind.cli.unreadable import several_values, unreadable
 from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, OutputError, extra_missing
 
@@ -70,45 +70,14 @@ def launcher_error(error: Exception, launcher: str | None) -> UserError | None:
     )
 
 
-def refuse_unparsable(arguments: Sequence[str]) -> None:
-    """Has Hydra's parser of flags read the words once before Hydra does, which prints its usage and leaves.
-
-    Raises:
-        ConfigError: It cannot; the message says why in our words.
-    """
-    from hydra._internal.utils import get_args_parser
-
-    def refuse(message: str) -> NoReturn:
-        raise ConfigError(_flag_message(message))
-
-    parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]
-    parser.parse_args(ordered(arguments))
-
-
-def _flag_message(message: str) -> str:
-    if named := re.match(r"argument ([^:/]+)[^:]*: expected one argument", message):
-        return f"{named[1]} needs a word behind it: {named[1]} {_VALUES.get(named[1], 'NAME')}."
-    if wrong := re.match(r"argument ([^:/]+)[^:]*: invalid choice: '(.*)' \(choose from (.*)\)", message):
-        known = wrong[3].replace("'", "")
-        return f"{wrong[1]} takes one of {known}, got {wrong[2]!r}."
-    if several := re.match(r"ambiguous option: (\S+) could match (.*)", message):
-        return f"{several[1]} may be short for {several[2]}: write one of them out."
-    return f"the flags cannot be read: {message}. All flags: lrfind --help."
-
-
-_VALUES = {"--config-dir": "DIR", "--cfg": "job", "--config-name": "config"}
-"""What stands behind a flag of Hydra's."""
-
-
 def composition_error(error: Exception, command: str, arguments: Sequence[str]) -> ConfigError:
     """The message for an error of Hydra or OmegaConf while the config was composed."""
     from hydra.errors import MissingConfigException, OverrideParseException
 
     if isinstance(error, OverrideParseException):
-        return ConfigError(_unreadable(str(error.override), command))
+        return ConfigError(unreadable(str(error.override), command))
     if several := re.match(r"Ambiguous value for argument '(.*)'\n", str(error)):
-        return ConfigError(_several(several[1]))
+        return ConfigError(several_values(several[1]))
     if isinstance(error, MissingConfigException):
         return _missing(error)
     key = re.search(r"Could not (?:override|append|delete)[^']*'([^']+)'", str(error))
@@ -160,48 +129,6 @@ def _not_deleted(error: Exception, name: str) -> str:
     if other := re.search(r"The value of '[^']*' is (.*) and not (.*)\.", str(error)):
         return f"~{name}={other[2]}: {name} is {other[1]}. ~{name} takes it out whatever it is."
     return f"~{name}: {name} is null, so there is nothing to take out; {name}=VALUE sets it."
-
-
-def _unreadable(word: str, command: str) -> str:
-    """What to type in place of a word that Hydra's grammar does not take."""
-    key, equals, value = word.partition("=")
-    if not equals:
-        meant = f" To search about a rate: lrfind refine --around {word}." if command == "refine" else ""
-        return (
-            f"{word!r} is no override: write KEY=VALUE, such as batch_size=32, without spaces around the "
-            f"equals sign.{meant if is_number(word) else ''}"
-        )
-    if not re.fullmatch(r"[+~]{0,2}[\w./@:$-]+", key, re.ASCII):
-        return f"{word!r} is no override: {key!r} is no key. Write KEY=VALUE, such as batch_size=32."
-    for opened, closed in ("[]", "{}", "()"):
-        if value.count(opened) != value.count(closed):
-            missing = closed if value.count(opened) > value.count(closed) else opened
-            return (
-                f"{word!r} lacks a {missing}. Where a space stands the shell ends the word: write it without "
-                "spaces, and in quotes, such as 'compare.lrs=[0.1,0.3]'."
-            )
-    if value.rstrip().endswith(","):
-        return f"{word!r} ends with a comma: write {word.rstrip().rstrip(',')}."
-    if value.count("'") % 2 or value.count('"') % 2:
-        return f"{word!r} has a quote that is not closed."
-    return (
-        f"{word!r} cannot be read: a text with commas, brackets, quotes or letters beyond a to z stands in "
-        f"quotes of its own, within those for the shell: '{key}=\"{value}\"'."
-    )
-
-
-def _several(word: str) -> str:
-    """What to type in place of a value with a comma."""
-    key, _, value = word.partition("=")
-    decimal = ""
-    if re.fullmatch(r"\d{1,3}(,\d{3})+", value):
-        decimal = f" thousands stand without one, {key}={value.replace(',', '')};"
-    elif re.fullmatch(r"\d+,\d+(e[+-]?\d+)?", value):
-        decimal = f" a number has a point, {key}={value.replace(',', '.')};"
-    return (
-        f"{word} has a comma:{decimal} a list stands in brackets and quotes, '{key}=[{value}]'; and -m "
-        "makes a run for each value."
-    )
 
 
 _EXTRAS = {"joblib": "joblib", "submitit_local": "submitit", "submitit_slurm": "submitit", "ray": "ray"}

@@ -99,7 +99,7 @@ def value_problem(word: str) -> str | None:
     plain = key.lstrip("+")
     if plain in GROUPS and plain != key:
         return f"{word}: {plain} is there already, write {plain}={value} without the plus sign."
-    if plain in GROUPS and value.startswith("["):
+    if plain in GROUPS and re.fullmatch(r"\[.*\]", value):
         first, *others = (name.strip(" '\"") for name in value.strip("[]").split(","))
         beside = f", -m {plain}={','.join([first, *others])} makes a run of each" if others else ""
         if others and plain == "optimizer":

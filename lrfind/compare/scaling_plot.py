@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.compare.plot import ends_axis, key_of_colours, shades
+from lrfind.compare.colours import key_of_colours, shades
+from lrfind.compare.curves import ends_axis
 from lrfind.compare.results import Edge, Judge
 from lrfind.plotting.axes import Axis, log_axis
 from lrfind.plotting.page import Key, Page, Row, column_width, kept_apart, key_of
@@ -56,6 +57,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
         title: What is trained on what.
     """
     several = len(comparison.optimizers) > 1
+    named = len({cell.optimizer for cell in comparison.measured}) > 1
     sizes_tried = {cell.batch_size for cell in comparison.cells}
     if several and len(sizes_tried) == 1:
         panel = rates_panel(comparison.cells, comparison, column_width(1, 0.0, left=_LEFT), optimizers=True)
@@ -64,7 +66,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
     parts: list[Row | Key] = []
     for name in comparison.optimizers:
         cells = comparison.of(name)
-        heading = f"{name}, " if several else ""
+        heading = f"{name}, " if named else ""
         if all(len(cell.lrs) == 1 for cell in cells):
             panel = sizes_panel(cells, comparison, heading)
             parts.append(_row(panel, several=several))

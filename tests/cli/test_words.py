@@ -21,6 +21,7 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
     [
         ("optimizer=[adam,sgd]", "write optimizer=adam, -m optimizer=adam,sgd makes a run of each, and"),
         ("model=[mlp]", "model is one of its options, not a list of them: write model=mlp."),
+        ("model=[a", "'model=[a' lacks a ]."),
         ("+model=cnn", "model is there already, write model=cnn without the plus sign."),
         ("hydra.run.dir=", "hydra.run.dir is empty: give a path, hydra.run.dir=PATH, or leave it out."),
         ("compare compare.resume=''", "compare.resume is empty: give a path"),
