@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -43,6 +42,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     checked = checked_rate(config, data, observer, most_steps=runs.plan.range_steps)
     found = verify_rate(runs, checked, config.verify)
     checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
+    best = None if judgement is None else judgement.recommended
     groups = tuple(group.following(conclusion.suggestion) for group in runs.about.groups)
     return Report(
         findings=Findings(
@@ -76,16 +76,9 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         lines=partial(verify_lines, trials, judgement, conclusion, groups=groups, peaks=found.peaks),
         refusal=conclusion.refusal,
         close=None if found.interrupted else saved.remove,
-        loss=_loss(trials, judgement),
+        # The held-out loss at the end of the recommended rate, the mean over the seeds it was trained on.
+        loss=None if best is None or judgement is None else float(judgement.means[best]),
     )
-
-
-def _loss(trials: Trials | None, judgement: Judgement | None) -> float | None:
-    """The held-out loss at the end of the recommended rate, the mean over the seeds it was trained on."""
-    if trials is None or judgement is None or judgement.recommended is None:
-        return None
-    losses = [loss for loss in trials.finals[:, judgement.recommended].tolist() if not math.isnan(loss)]
-    return float(sum(losses) / len(losses))
 
 
 def _picture(trials: Trials | None, judgement: Judgement | None, title: str) -> bytes:

@@ -12,8 +12,8 @@ from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.schedules.peaks import peaks_line
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
+from lrfind.verify.checked_words import refused_briefly
 from lrfind.verify.judge import ends_of
-from lrfind.verify.pinned_words import refused_briefly
 from lrfind.verify.rate_words import RateWords
 
 if TYPE_CHECKING:

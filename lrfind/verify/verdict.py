@@ -5,19 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from lrfind.suggestion import rate_text
+import numpy as np
+
+from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import Role
-from lrfind.verify.checked_words import whether_it_holds
+from lrfind.verify.checked_words import approval, refusal, whether_it_holds
 from lrfind.verify.judge import judge
 from lrfind.verify.no_rate_words import why_no_rate
-from lrfind.verify.pinned_words import approval, refusal
-from lrfind.verify.rate_words import RateWords
-from lrfind.verify.suggestion_words import suggestion_of
+from lrfind.verify.rate_words import NO_SPREAD, RateWords
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lrfind.suggestion import Suggestion
     from lrfind.verify.candidates import Trials
     from lrfind.verify.config import VerifySettings
     from lrfind.verify.judge import Judgement
@@ -96,7 +95,7 @@ def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> Verify
             said.append(_spent(trials, before))
     refused = refusal(words)
     verdict = " ".join(filter(None, (*said, refused or approval(words))))
-    return VerifyVerdict(suggestion_of(words), verdict, refused)
+    return VerifyVerdict(_suggestion(words), verdict, refused)
 
 
 def _edge(words: RateWords, best: int) -> str:
@@ -124,3 +123,48 @@ def _spent(trials: Trials, before: int) -> str:
         # Only of a further seed more than one run is asked for: nothing is told by a rate alone.
         said += f": what is left does not pay for two rates on another seed, which take {2 * run:,}"
     return f"{said}."
+
+
+def _suggestion(words: RateWords) -> Suggestion | None:
+    """The rate to take, with those that cannot be told from it; None where there is none."""
+    judged, trials = words.judged, words.trials
+    index = judged.recommended
+    if index is None:
+        return None
+    count, left = len(words.names), len(trials.left)
+    if count == 1:
+        ended = "is the only rate tried, and ended lower than it began"
+    elif words.is_alone:
+        ended = f"is {words.lowest}, and ended lower than it began"
+    else:
+        short = f" ({left} of them {'was' if left == 1 else 'were'} left before the end)" if left else ""
+        ended = f"ended lowest of {words.rivals}{short}"
+    return Suggestion(
+        lr=trials.candidates[index].lr,
+        low=rounded(judged.low),
+        high=rounded(judged.high),
+        rule="verify",
+        reason=f"{words.names[index]} {ended}{words.when(index)}. {_interval(words, index)}".rstrip(),
+    )
+
+
+def _interval(words: RateWords, best: int) -> str:
+    """Which rates cannot be told from the best."""
+    judged = words.judged
+    low, high = rate_text(judged.low), rate_text(judged.high)
+    if low == high:
+        return ""
+    if judged.on_one_seed:
+        margin = f"verify.margin={judged.margin:g} of the drop"
+        return f"From {low} to {high} none ended worse by more than {margin}; {NO_SPREAD}."
+    return f"From {low} to {high} no rate can be told from it {_on_seeds(words, best)}."
+
+
+def _on_seeds(words: RateWords, best: int) -> str:
+    """On how many seeds the rates of the interval were compared with the best."""
+    lrs, known = words.trials.lrs, ~np.isnan(words.trials.finals)
+    inside = (lrs >= words.judged.low) & (lrs <= words.judged.high)
+    common = (known & known[:, [best]]).sum(axis=0)[inside & known.any(axis=0)]
+    most, least = int(common.max()), int(common.min())
+    between = "or" if most == least + 1 else "to"
+    return f"on {most} seeds" if most == least else f"on {least} {between} {most} seeds"
