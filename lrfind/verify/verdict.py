@@ -106,8 +106,8 @@ def _edge(words: RateWords, best: int) -> str:
     if not last:
         return "More verify.budget would try others." if spent else ""
     word, further = ("highest", "higher") if best else ("lowest", "lower")
-    said = f"{words.names[best]} is the {word} rate tried; {further} ones were not tried"
-    return f"{said}, more verify.budget would." if spent else f"{said}."
+    more = f"more verify.budget would try {further} ones" if spent else f"{further} ones were not tried"
+    return f"{words.names[best]} is the {word} rate tried; {more}."
 
 
 def _spent(trials: Trials, before: int) -> str:

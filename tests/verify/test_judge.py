@@ -580,7 +580,7 @@ def test_of_one_seed_it_is_told_with_each_share_that_no_spread_is_known(spent):
 
 def test_where_the_best_rate_is_the_last_on_one_side_it_is_told():
     upper, lower = told([[0.9, 0.6, 0.2]], spent=True).verdict, told([[0.2, 0.6, 0.9]]).verdict
-    assert "0.3 is the highest rate tried; higher ones were not tried, more verify.budget would." in upper
+    assert "0.3 is the highest rate tried; more verify.budget would try higher ones." in upper
     assert "0.0333 is the lowest rate tried; lower ones were not tried." in lower
     assert "not tried" not in told([[0.9, 0.2, 0.6]], spent=True).verdict
 
