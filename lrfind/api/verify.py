@@ -209,28 +209,19 @@ def verify(
             found = verify_rate(runs, as_wanted(checked, settings, observer), settings)
         if found.interrupted:
             raise KeyboardInterrupt
-    conclusion = found.conclusion.in_words(in_arguments)
-    found = replace(found, conclusion=conclusion)
+    found = found.in_words(in_arguments)
     content = content_of(
         command="verify",
         status=Status.COMPLETED,
         suggestion=found.conclusion.suggestion,
-        rules=checked.rules,
+        rules=found.checked.rules,
         verdict=found.conclusion.verdict,
         steps=found.steps,
         began=began,
         device=task.device,
         arguments={"verify": arguments},
-        own=verify_record(
-            found.trials,
-            found.judgement,
-            plan=found.plan,
-            checked={"lr": found.checked.lr, "source": in_arguments(found.checked.source)},
-            pinned=lr,
-            held_out=samples,
-            peaks=found.peaks,
-        ),
-        groups=[group.following(conclusion.suggestion) for group in runs.about.groups],
+        own=verify_record(found),
+        groups=found.groups,
     )
     return VerifyResult(found, task.title, content)
 

@@ -41,9 +41,8 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     runs = Runs.of(config, data, observer, saved)
     checked = checked_rate(config, data, observer, most_steps=runs.plan.range_steps)
     found = verify_rate(runs, checked, config.verify)
-    checked, trials, judgement, conclusion = found.checked, found.trials, found.judgement, found.conclusion
+    checked, judgement, conclusion = found.checked, found.judgement, found.conclusion
     best = None if judgement is None else judgement.recommended
-    groups = tuple(group.following(conclusion.suggestion) for group in runs.about.groups)
     return Report(
         findings=Findings(
             command="verify",
@@ -57,23 +56,15 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
             config=config,
             notes=(*checked.warnings, *runs.about.notes),
             skipped=(*checked.skipped, *runs.about.skipped),
-            own=verify_record(
-                trials,
-                judgement,
-                plan=found.plan,
-                checked={"lr": checked.lr, "source": checked.source},
-                pinned=config.verify.lr,
-                held_out=runs.about.held_out,
-                peaks=found.peaks,
-            ),
-            groups=groups,
+            own=verify_record(found),
+            groups=found.groups,
         ),
         files={
-            "verify.csv": partial(verify_csv, trials),
-            "verify.png": partial(_picture, trials, judgement, runs.about.title or checked.title),
+            "verify.csv": partial(verify_csv, found.trials),
+            "verify.png": partial(_picture, found.trials, judgement, runs.about.title or checked.title),
             "verify.json": None,
         },
-        lines=partial(verify_lines, trials, judgement, conclusion, groups=groups, peaks=found.peaks),
+        lines=partial(verify_lines, found),
         refusal=conclusion.refusal,
         close=None if found.interrupted else saved.remove,
         # The held-out loss at the end of the recommended rate, the mean over the seeds it was trained on.

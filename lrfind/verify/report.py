@@ -17,16 +17,14 @@ from lrfind.verify.judge import ends_of
 from lrfind.verify.rate_words import RateWords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
-    from lrfind.suggestion import Group
     from lrfind.verify.candidates import Candidate, Trials
     from lrfind.verify.judge import Ends, Judgement
-    from lrfind.verify.plan import Plan
-    from lrfind.verify.verdict import VerifyVerdict
+    from lrfind.verify.run import Verified
 
 ROLE_WORDS = {
     Role.GIVEN: "given",
@@ -84,42 +82,25 @@ def _rows(trials: Trials | None) -> Iterator[Sequence[Cell]]:
                 yield [candidate.lr, trial.seed, taken, None, final]
 
 
-def verify_record(
-    trials: Trials | None,
-    judgement: Judgement | None,
-    *,
-    plan: Plan,
-    checked: Mapping[str, Any],
-    pinned: float | None,
-    held_out: int,
-    peaks: Sequence[dict[str, Any]] = (),
-) -> dict[str, Any]:
-    """Makes what the record of `lrfind verify` has beside that of the other commands.
-
-    Args:
-        trials: What was measured; None where there was no rate to run.
-        judgement: What it says; None where it was cut off.
-        plan: How long a run was meant to be, and how many steps all.
-        checked: Rate and source of what was checked.
-        pinned: The rate that a project has pinned.
-        held_out: Samples that the held-out loss was read on.
-        peaks: The peaks of schedules that go with the suggestion.
-    """
+def verify_record(found: Verified) -> dict[str, Any]:
+    """Makes what the record of `lrfind verify` has beside that of the other commands."""
+    trials, judgement, plan = found.trials, found.judgement, found.plan
     content: dict[str, Any] = {
-        "checked": dict(checked),
+        "checked": {"lr": found.checked.lr, "source": found.checked.source},
         "holds": None if judgement is None else judgement.holds,
         "start_loss": None if judgement is None else judgement.start,
         "drop": None if judgement is None else judgement.drop,
-        "held_out_samples": held_out,
+        "held_out_samples": found.about.held_out,
         "judged_after": {"steps": plan.num_steps, "schedule": plan.schedule},
         "budget": {"steps": plan.budget, "spent": trials is not None and trials.spent},
         "search": [] if trials is None else _search(trials),
         "runs": [] if trials is None else [_run(trials, judgement, i) for i in range(len(trials.candidates))],
     }
-    if pinned is not None:
-        content["pinned"] = {"lr": pinned, "sensible": None if judgement is None else judgement.sensible}
-    if peaks:
-        content["peaks"] = list(peaks)
+    if found.pinned is not None:
+        sensible = None if judgement is None else judgement.sensible
+        content["pinned"] = {"lr": found.pinned, "sensible": sensible}
+    if found.peaks:
+        content["peaks"] = found.peaks
     return {key: plain(value) for key, value in content.items()}
 
 
@@ -169,34 +150,24 @@ def _run(trials: Trials, judgement: Judgement | None, rate: int) -> dict[str, An
     }
 
 
-def verify_lines(
-    trials: Trials | None,
-    judgement: Judgement | None,
-    conclusion: VerifyVerdict,
-    files: Sequence[Path],
-    *,
-    groups: Sequence[Group] = (),
-    peaks: Sequence[dict[str, Any]] = (),
-) -> Lines:
+def verify_lines(found: Verified, files: Sequence[Path]) -> Lines:
     """Works out what is written to stdout: the answer, then a line a rate.
 
     A refusal is told in a few words: the whole goes to stderr, where it is seen whatever becomes of this.
     """
-    verdict = conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip()
-    details: Lines = []
-    if trials is not None:
-        details = [_table(trials, judgement)]
+    trials, judgement, conclusion = found.trials, found.judgement, found.conclusion
+    details: Lines = [] if trials is None else [_table(trials, judgement)]
     if judgement is not None and judgement.learnt:
         details.append(Paragraph(_WORSE_BY, "dim"))
     brief = "" if trials is None or judgement is None else refused_briefly(RateWords(trials, judgement))
     return answer_lines(
         conclusion.suggestion,
-        verdict,
+        conclusion.verdict.removesuffix(conclusion.refusal or "").rstrip(),
         files,
-        groups,
+        found.groups,
         purpose="" if judgement else ", not verified",
         bracket=NEARLY_AS_WELL if judgement is None else _ON_ONE_SEED if judgement.on_one_seed else _BRACKET,
-        more=[*filter(None, [brief]), *([peaks_line(peaks)] if peaks else [])],
+        more=[*filter(None, [brief]), *([peaks_line(found.peaks)] if found.peaks else [])],
         details=details,
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lrfind.execution.launcher import chosen_launcher
@@ -18,8 +18,11 @@ from lrfind.verify.target import begun_at
 from lrfind.verify.verdict import concluded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lrfind.range_test.config import RangeSettings
     from lrfind.report.observers import Observer
+    from lrfind.suggestion import Group
     from lrfind.tasks.data.dataset import Data
     from lrfind.training.task import OpenTask
     from lrfind.verify.checkpoint import SavedRuns
@@ -197,6 +200,8 @@ class Verified:
         judgement: What that says of the rates; None where it was cut off.
         conclusion: The suggestion and the verdict.
         interrupted: Whether the user stopped it.
+        about: What a reader of the numbers should know.
+        pinned: The rate that a project has pinned, if any.
     """
 
     checked: Checked
@@ -205,6 +210,8 @@ class Verified:
     judgement: Judgement | None
     conclusion: VerifyVerdict
     interrupted: bool
+    about: About
+    pinned: float | None = None
 
     @property
     def steps(self) -> int:
@@ -216,6 +223,16 @@ class Verified:
         """The record's `peaks`: those of schedules that go with the suggestion."""
         searched = self.judgement is not None
         return search_peaks(self.plan, self.conclusion.suggestion, searched=searched)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The optimizer's groups with the rates that the suggestion means for them."""
+        return tuple(group.following(self.conclusion.suggestion) for group in self.about.groups)
+
+    def in_words(self, words: Callable[[str], str]) -> Verified:
+        """The same with every sentence put otherwise."""
+        checked = replace(self.checked, source=words(self.checked.source))
+        return replace(self, checked=checked, conclusion=self.conclusion.in_words(words))
 
 
 def verify_rate(runs: Runs, checked: Checked, settings: VerifySettings) -> Verified:
@@ -233,4 +250,4 @@ def verify_rate(runs: Runs, checked: Checked, settings: VerifySettings) -> Verif
     trials = None if checked.lr is None or checked.interrupted else runs.around(checked)
     interrupted = checked.interrupted or runs.interrupted
     judgement, conclusion = concluded(settings, checked, trials, interrupted=interrupted)
-    return Verified(checked, runs.plan, trials, judgement, conclusion, interrupted)
+    return Verified(checked, runs.plan, trials, judgement, conclusion, interrupted, runs.about, settings.lr)

@@ -3,6 +3,10 @@
 import numpy as np
 
 from lrfind.training.run_set import RunSet
+from lrfind.verify.candidates import Role
+from lrfind.verify.run import Verified
+from lrfind.verify.search_run import About
+from lrfind.verify.target import Checked
 
 
 def runs_of(seed, start, losses, finals):
@@ -16,3 +20,9 @@ def runs_of(seed, start, losses, finals):
     runs.diverged[:] = np.isinf(finals)
     runs.finished[:] = ~np.isnan(finals)
     return runs
+
+
+def verified(trials, judgement, conclusion, *, plan, pinned=None):
+    """What a search from 0.1 on came to, as it is written down."""
+    checked = Checked(0.1, Role.SUGGESTION)
+    return Verified(checked, plan, trials, judgement, conclusion, judgement is None, About(7), pinned)

@@ -14,18 +14,21 @@ from lrfind.schedules.policy import Policy
 from lrfind.suggestion import Suggestion
 from lrfind.verify.candidates import Role
 from lrfind.verify.config import VerifySettings
+from lrfind.verify.judge import judge
 from lrfind.verify.peaks import search_peaks
 from lrfind.verify.plan import Plan
 from lrfind.verify.report import verify_record
 from lrfind.verify.target import Checked, as_wanted
+from lrfind.verify.verdict import VerifyVerdict
+from tests.verify.runs import verified
 
 FOUND = Suggestion(0.3, 0.2, 0.4, "verify", "It ended lowest.")
+JUDGED = judge([0.1, 0.3], [[0.5, 0.2]], [1.0], checked=0, margin=0.1)
 PLAN = Plan(300, 2000, 0, "constant")
 
 
 def test_twice_a_searched_rate_is_named_in_the_record_and_read_back(tmp_path):
-    peaks = search_peaks(PLAN, FOUND, searched=True)
-    record = verify_record(None, None, plan=PLAN, checked={}, pinned=None, held_out=7, peaks=peaks)
+    record = verify_record(verified(None, JUDGED, VerifyVerdict(FOUND, "", None), plan=PLAN))
     schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
     jsonschema.validate(record["peaks"], schema["properties"]["peaks"] | {"$defs": schema["$defs"]})
     suggestion = {"lr": 0.3, "low": 0.2, "high": 0.4, "rule": "verify", "reason": ""}
@@ -46,8 +49,9 @@ def test_twice_a_searched_rate_is_named_in_the_record_and_read_back(tmp_path):
 )
 def test_of_other_searches_no_peak_is_named(plan, suggestion, searched):
     assert search_peaks(plan, suggestion, searched=searched) == []
-    record = verify_record(None, None, plan=plan, checked={}, pinned=None, held_out=7)
-    assert "peaks" not in record
+    judgement = JUDGED if searched else None
+    found = verified(None, judgement, VerifyVerdict(suggestion, "", None), plan=plan)
+    assert "peaks" not in verify_record(found)
 
 
 class Told(Nobody):

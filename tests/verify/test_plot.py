@@ -28,7 +28,7 @@ from lrfind.verify.tried import Move
 from lrfind.verify.verdict import VerifyVerdict, conclude
 from tests.panels import assert_readable, of
 from tests.screen import shown
-from tests.verify.runs import runs_of
+from tests.verify.runs import runs_of, verified
 
 INF, NAN = math.inf, math.nan
 STEPS = 120
@@ -280,11 +280,14 @@ def test_what_was_cut_off_or_never_begun_can_be_drawn_and_written():
     assert png(draw(verify_page(never_finite, judged(never_finite), ""))).startswith(b"\x89PNG")
     none_whole = trials([])
     assert png(draw(verify_page(none_whole, None, ""))).startswith(b"\x89PNG")
-    assert verify_record(none_whole, None, plan=PLAN, checked={}, pinned=0.2, held_out=9)["pinned"] == {
+    assert verify_record(verified(none_whole, None, FLAT, plan=PLAN, pinned=0.2))["pinned"] == {
         "lr": 0.2,
         "sensible": None,
     }
-    assert verify_lines(None, None, FLAT, []) == verify_lines(cut, None, FLAT, [])[:-2]
+    assert (
+        verify_lines(verified(None, None, FLAT, plan=PLAN), [])
+        == verify_lines(verified(cut, None, FLAT, plan=PLAN), [])[:-2]
+    )
 
 
 def test_of_runs_that_were_cut_off_before_any_end_there_is_no_panel_of_ends():
@@ -331,9 +334,7 @@ def test_a_run_that_was_interrupted_has_no_last_row():
 
 
 def test_the_record_says_how_each_rate_ended():
-    runs = verify_record(THREE, judged(THREE), plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)[
-        "runs"
-    ]
+    runs = verify_record(verified(THREE, judged(THREE), FLAT, plan=PLAN))["runs"]
     assert [run["status"] for run in runs] == ["completed", "completed", "completed", "diverged"]
     assert [run["loss"] for run in runs] == [
         pytest.approx(1.45),
@@ -347,7 +348,7 @@ def test_the_record_says_how_each_rate_ended():
 
 
 def test_the_screen_marks_the_rate_to_take():
-    text = [line.text for line in shown(verify_lines(THREE, judged(THREE), FLAT, []))]
+    text = [line.text for line in shown(verify_lines(verified(THREE, judged(THREE), FLAT, plan=PLAN), []))]
     head = next(i for i, line in enumerate(text) if line.split()[:1] == ["lr"])
     assert text[head + 3].split() == ["*", "0.1", "2", "0.25", "0.071", "0.0%", "the", "range", "test's"]
     assert text[head + 4].split() == ["0.3", "2", "diverged", "54.3%", "searched"]
@@ -361,7 +362,9 @@ def test_the_screen_marks_the_rate_to_take():
 def test_a_rate_that_was_given_up_is_told_in_the_same_words_on_the_screen_and_in_the_picture():
     measured = trials([[1.5, 0.5, 0.2, NAN]])
     measured.seeds[0].steps_taken[3] = 40
-    text = [line.text for line in shown(verify_lines(measured, judged(measured), FLAT, []))]
+    text = [
+        line.text for line in shown(verify_lines(verified(measured, judged(measured), FLAT, plan=PLAN), []))
+    ]
     assert sum("given up after 40" in line for line in text) == 1
     entries = [placed.entry.text for placed in verify_page(measured, judged(measured), "").entries]
     assert "0.3, searched: given up after 40" in entries
@@ -377,10 +380,12 @@ def test_a_rate_that_was_left_for_want_of_steps_is_told_so_everywhere_and_not_ju
     assert "0.1, the range test's: left after 40" in [placed.entry.text for placed in page.entries]
     assert_readable(page)
     conclusion = conclude(measured, judgement)
-    text = " ".join(line.text for line in shown(verify_lines(measured, judgement, conclusion, [])))
+    text = " ".join(
+        line.text for line in shown(verify_lines(verified(measured, judgement, conclusion, plan=PLAN), []))
+    )
     assert text.count("left after 40") == 2
     assert "given up" not in text
-    record = verify_record(measured, judgement, plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)
+    record = verify_record(verified(measured, judgement, FLAT, plan=PLAN))
     assert (record["holds"], record["runs"][2]["status"]) == (None, "left")
 
 
@@ -389,7 +394,7 @@ def test_the_record_of_a_search_says_how_many_steps_were_made_where_it_was_cut_o
     measured.seeds[0].steps_taken[0] = 70
     moves = (Move(0, 0.0333, STEPS), Move(0, 0.1, STEPS), Move(0, 0.01, STEPS))
     cut = dataclasses.replace(measured, moves=moves, cut_off=True)
-    text = [line.text for line in shown(verify_lines(cut, None, FLAT, []))]
+    text = [line.text for line in shown(verify_lines(verified(cut, None, FLAT, plan=PLAN), []))]
     assert [line.split()[:5] for line in text if line.startswith("  ")] == [
         ["lr", "seeds", "held-out", "loss", "rate"],
         ["0.01", "cut", "off", "after", "70"],
@@ -398,7 +403,7 @@ def test_the_record_of_a_search_says_how_many_steps_were_made_where_it_was_cut_o
         ["0.3", "given", "up", "after", "10"],
         ["2", "before", "training"],
     ]
-    record = verify_record(cut, None, plan=PLAN, checked={"lr": 0.1}, pinned=None, held_out=7)
+    record = verify_record(verified(cut, None, FLAT, plan=PLAN))
     made = [(move["lr"], move["from"], move["to"], move["loss"]) for move in record["search"]]
     assert made == [(0.0333, 0, STEPS, 0.5), (0.1, 0, 10, None), (0.01, 0, 70, None)]
 
@@ -408,7 +413,9 @@ def test_the_screen_says_that_rates_are_compared_on_the_seeds_of_both():
     judgement = judged(measured)
     # By the means of the table 0.0333 is lower by 0.1; on the seed of both it is higher by 0.3 of 1.4.
     assert judgement.means[1:3] == pytest.approx([0.5, 0.6])
-    text = " ".join(line.text for line in shown(verify_lines(measured, judgement, FLAT, [])))
+    text = " ".join(
+        line.text for line in shown(verify_lines(verified(measured, judgement, FLAT, plan=PLAN), []))
+    )
     assert "21.4%" in text
     assert "compared on the seeds that both were trained on." in text
 
@@ -420,7 +427,9 @@ def test_the_screen_names_a_refused_rate_and_in_short_why(final, why):
     measured = trials([[1.5, 0.5, 0.2, 0.3, final]], pinned=1.0)
     judgement = judged(measured, pinned=4)
     conclusion = conclude(measured, judgement)
-    text = [line.text for line in shown(verify_lines(measured, judgement, conclusion, []))]
+    text = [
+        line.text for line in shown(verify_lines(verified(measured, judgement, conclusion, plan=PLAN), []))
+    ]
     assert text.count(f"1 (verify.lr) is not sensible: {why}.") == (why is not None)
     assert ("not a sensible" in (conclusion.refusal or "")) is (why is not None)
     assert not any("not a sensible" in line for line in text)
