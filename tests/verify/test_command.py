@@ -411,7 +411,7 @@ def test_data_without_a_length_is_held_out_from_its_start_and_said(lrfind, own):
         (["verify.margin=0"], "verify.margin must be greater than 0 and below 1"),
         (["verify.steps=0"], "verify.steps must be a whole number of at least 1, or epochs: 'verify.steps=3"),
         (["verify.steps=some"], "verify.steps must be a whole number of at least 1, or epochs"),
-        (["verify.steps=0 epochs"], "or epochs: 'verify.steps=3 epochs', got 0 epochs."),
+        (["verify.steps=0 epochs"], "or epochs: 'verify.steps=3 epochs', got '0 epochs'."),
         (["verify.num_steps=0"], "verify.num_steps must be at least 1, got 0."),
         (["verify.budget=0"], "verify.budget must be at least 1, got 0."),
         (
