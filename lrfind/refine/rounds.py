@@ -85,8 +85,8 @@ def _following(rounds: Sequence[RoundResult], iterations: int) -> RoundPlan | No
         return _finer(last, seen, iterations)
     if seen.at_end:
         why = f"The loss was still falling at {rate_text(last_lr)}"
-        if any(_fruitless(each) and each.plan.span[0] >= last_lr for each in rounds):
-            return _closing(seen.lowest, iterations, f"{why}, and no higher rate lowered it")
+        if any(_too_large(each) and each.plan.span[0] >= last_lr for each in rounds):
+            return _closing(seen.lowest, iterations, f"{why}, and no higher rate did better")
         return _higher(last_lr, iterations, why)
     if seen.at_start:
         return _lower(first_lr, iterations, f"The loss was lowest at the first rate, {rate_text(first_lr)}")
@@ -114,6 +114,12 @@ def _fruitless(measured: RoundResult) -> bool:
     """Whether no rate of a round lowered the loss."""
     seen = valley(measured)
     return seen is None or not seen.learned
+
+
+def _too_large(measured: RoundResult) -> bool:
+    """Whether the rates of a round are all too large: none lowered the loss, or the first did best."""
+    seen = valley(measured)
+    return seen is None or not seen.learned or seen.at_start
 
 
 def _wider(named: RoundResult, why: str, iterations: int) -> RoundPlan | None:

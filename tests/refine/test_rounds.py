@@ -130,14 +130,15 @@ def test_rates_above_which_nothing_lowered_the_loss_are_not_tried_again(above):
     assert 2.3 <= conclude(rounds).suggestion.lr <= 2.4
 
 
-def test_a_loss_still_falling_below_rates_that_lowered_nothing_is_closed_in_on():
+@pytest.mark.parametrize("above", [lambda lr: 2 * LEVEL, lambda lr: LEVEL * (0.4 + 0.1 * lr)])
+def test_a_loss_still_falling_below_rates_that_did_no_better_is_closed_in_on(above):
     one = measured(FIRST, lambda lr: LEVEL * (1 - 0.8 * lr))
-    two = measured(next_round([one], iterations=10), lambda lr: 2 * LEVEL)
+    two = measured(next_round([one], iterations=10), above)
     three = measured(next_round([one, two], iterations=10), lambda lr: LEVEL * (1 - 0.4 * lr))
     assert [each.plan.span for each in (two, three)] == [(2, 20), (0.02, 2)]
     plan = next_round([one, two, three], iterations=10)
     assert plan.reason.startswith(
-        "The loss was still falling at 2, and no higher rate lowered it: look around 2 "
+        "The loss was still falling at 2, and no higher rate did better: look around 2 "
     )
 
 
