@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ of a weight: so many deviations of the noise, and that share of the whole fall."
 
 NEIGHBOURS = 2
 """Points to either side between whose lowest and highest the line stays."""
+
+_AT_ONCE = 100_000
+"""Weights in memory at a time: few enough for a cache. A ladder of 5,000 steps has twenty million."""
 
 
 def drawn_line(raw: Floats, noise: Floats, start: float, width: float) -> Floats:
@@ -43,10 +46,22 @@ def drawn_line(raw: Floats, noise: Floats, start: float, width: float) -> Floats
     allowed = np.maximum(allowed, 1e-9 * float(np.abs(raw).max()) + 1e-300)
     reach = math.ceil(4 * width)
     beside = np.arange(-reach, reach + 1)
-    y = _around(raw, reach)
-    inside = np.arange(len(raw))[:, None] + beside
-    apart = np.minimum(np.abs(y - level[:, None]) / allowed[:, None], 40.0)  # whose weight is 0 as well
-    weights = np.exp(-0.5 * (beside / width) ** 2 - 0.5 * apart**2) * ((inside >= 0) & (inside < len(raw)))
+    near = _around(raw, NEIGHBOURS)
+    some = max(1, _AT_ONCE // len(beside))
+    lines = [
+        _values_at(np.arange(first, min(first + some, len(raw))), raw, level, allowed, beside, width)
+        for first in range(0, len(raw), some)
+    ]
+    return np.asarray(np.clip(np.concatenate(lines), near.min(axis=1), near.max(axis=1)))
+
+
+def _values_at(at: Any, raw: Floats, level: Floats, allowed: Floats, beside: Any, width: float) -> Floats:
+    """The line's values at some points, before they are kept among the measurements."""
+    where = at[:, None] + beside
+    inside = (where >= 0) & (where < len(raw))
+    y = raw[np.clip(where, 0, len(raw) - 1)]
+    apart = np.minimum(np.abs(y - level[at, None]) / allowed[at, None], 40.0)  # whose weight is 0 as well
+    weights = np.exp(-0.5 * (beside / width) ** 2 - 0.5 * apart**2) * inside
     # The line's value at the point, as in `centred`; where the weights hold one point alone, their mean.
     total = np.maximum(weights.sum(axis=1), 1e-300)
     middle = (weights * beside).sum(axis=1) / total
@@ -54,8 +69,7 @@ def drawn_line(raw: Floats, noise: Floats, start: float, width: float) -> Floats
     away = beside - middle[:, None]
     spread = (weights * away**2).sum(axis=1)
     slope = (weights * away * (y - mean[:, None])).sum(axis=1) / np.maximum(spread, 1e-9 * total)
-    near = _around(raw, NEIGHBOURS)
-    return np.asarray(np.clip(mean - slope * middle, near.min(axis=1), near.max(axis=1)))
+    return np.asarray(mean - slope * middle)
 
 
 def _around(values: Floats, reach: int) -> Floats:

@@ -1,5 +1,7 @@
 """The drawn line: through the measurements on both sides of a cliff, and smooth where they are noise."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +47,13 @@ def test_where_there_is_nothing_but_noise_the_line_is_steady():
 def test_a_straight_line_keeps_its_values():
     raw = 3 - 0.05 * STEPS
     np.testing.assert_allclose(drawn_line(raw, np.full(60, 1.0), 3.0, 2.0), raw, atol=0.02)
+
+
+def test_a_long_ladder_is_worked_out_in_parts_to_the_same_bits(monkeypatch):
+    noise = np.random.default_rng(2).normal(0, 0.05, 60)
+    whole = drawn_line(CLIFF + noise, np.full(60, 0.05), 2.3, 3.0)
+    monkeypatch.setattr(sys.modules[drawn_line.__module__], "_AT_ONCE", 7 * 25)
+    assert drawn_line(CLIFF + noise, np.full(60, 0.05), 2.3, 3.0).tobytes() == whole.tobytes()
 
 
 @pytest.mark.parametrize("raw", [[], [1.0], [1.0, 2.0], [2.0, 2.0, 2.0], [0.0, 0.0, 0.0]])
