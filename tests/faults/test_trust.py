@@ -19,8 +19,6 @@ from lrfind.config.validate import validated
 from lrfind.errors import UserError
 from lrfind.tasks.instantiate import callable_of, made
 
-COUNT = 1000
-
 CANARY = """
 fired = []
 
@@ -201,10 +199,11 @@ def construct(group, node, trust):
 
 
 @pytest.mark.filterwarnings("ignore:size_average and reduce args")
-def test_no_spelling_calls_what_nobody_trusted(plain, canary):
+@pytest.mark.parametrize("count", [300, pytest.param(3000, marks=pytest.mark.slow)])
+def test_no_spelling_calls_what_nobody_trusted(plain, canary, count):
     rng = random.Random(20240229)
     seen: set[str] = set()
-    while len(seen) < COUNT:
+    while len(seen) < count:
         _, text = attack(rng)
         if text in seen:
             continue
