@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from tests.processes import Run
 from tests.two_ranks import ROOT, SECONDS, run_script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
@@ -224,24 +225,18 @@ def test_a_signal_ends_all_ranks_and_is_told_once(tmp_path, number, whose, code,
     (tmp_path / "net.py").write_text(NET)
     words = ["ranks=2", f"device={devices}", "model=custom", "model._target_=net.Net", "trust=[net]",
              "+model.act=wait", "range.num_steps=5000", "hydra.run.dir=run"]  # fmt: skip
-    process = subprocess.Popen(
-        [sys.executable, "-m", "lrfind", *words], cwd=tmp_path, text=True, start_new_session=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )  # fmt: skip
+    run = Run(words, tmp_path, group=True)
     ranks = [tmp_path / f"pid{rank}" for rank in (0, 1)]
     try:
-        deadline = time.monotonic() + SECONDS
-        while not all(each.exists() for each in ranks) and time.monotonic() < deadline:
-            assert process.poll() is None, process.communicate()[1]
-            time.sleep(0.05)
+        run.until(lambda: all(each.exists() for each in ranks), SECONDS)
+        assert run.process.is_alive(), run.said
         if whose == "all":  # as Ctrl-C in a terminal
-            os.killpg(process.pid, number)
+            os.killpg(run.process.pid, number)
         else:
             os.kill(int(ranks[int(whose)].read_text()), number)
-        _, err = process.communicate(timeout=60)
-        assert process.returncode == code, err
-        assert err.count(said) == 1 or not said
-        assert "Traceback" not in err
+        assert run.end() == code, run.said
+        assert run.said.count(said) == 1 or not said
+        assert "Traceback" not in run.said
         others = int(ranks[1].read_text())
         deadline = time.monotonic() + 20
         while is_alive(others):
@@ -249,7 +244,7 @@ def test_a_signal_ends_all_ranks_and_is_told_once(tmp_path, number, whose, code,
             time.sleep(0.05)
     finally:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(run.process.pid, signal.SIGKILL)
     written = {path.name for path in (tmp_path / "run").glob("range.*")}
     assert written == ({"range.csv", "range.json", "range.png"} if code == 130 else set())
     if code == 130:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.processes import READER_GONE, Run
+
 
 def lrfind(*words, tmp_path, shell, **environment):
     return subprocess.run(
@@ -15,21 +17,40 @@ def lrfind(*words, tmp_path, shell, **environment):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "words", [["--info", "all"], ["--info", "defaults-tree"], ["--hydra-help"], ["--cfg", "job"]]
-)
+SHOWN = [["--info", "all"], ["--info", "defaults-tree"], ["--hydra-help"], ["--cfg", "job"]]
+
+
+@pytest.mark.parametrize("words", SHOWN)
 def test_a_reader_who_has_seen_enough_is_no_error(tmp_path, words):
-    ran = lrfind(*words, tmp_path=tmp_path, shell="| true; exit ${PIPESTATUS[0]}")
+    run = Run(words, tmp_path, out=READER_GONE)
+    assert (run.end(), run.said) == (0, "")
+
+
+def test_a_reader_who_has_seen_enough_is_no_error_at_the_end_of_a_process_either(tmp_path):
+    ran = lrfind("--info", "all", tmp_path=tmp_path, shell="| true; exit ${PIPESTATUS[0]}")
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
-@pytest.mark.parametrize("words", [["--info", "all"], ["--hydra-help"], ["--cfg", "job"]])
+FULL = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")  # noqa: PTH110
+
+
+def assert_told_once(code, said):
+    assert code == 2
+    assert said.startswith("lrfind: error: standard output cannot be written: no space is left")
+    assert said.count("\n") == 1
+
+
+@FULL
+@pytest.mark.parametrize("words", [["--info", "all"], ["--hydra-help"]])
 def test_a_full_disk_is_told_once(tmp_path, words):
-    ran = lrfind(*words, tmp_path=tmp_path, shell="> /dev/full")
-    assert ran.returncode == 2
-    assert ran.stderr.startswith("lrfind: error: standard output cannot be written: no space is left")
-    assert ran.stderr.count("\n") == 1
+    run = Run(words, tmp_path, out="/dev/full")
+    assert_told_once(run.end(), run.said)
+
+
+@FULL
+def test_a_full_disk_is_told_once_at_the_end_of_a_process_too(tmp_path):
+    ran = lrfind("--cfg", "job", tmp_path=tmp_path, shell="> /dev/full")
+    assert_told_once(ran.returncode, ran.stderr)
 
 
 def test_a_backend_of_matplotlib_that_is_none_costs_no_picture(tmp_path):
