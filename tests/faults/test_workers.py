@@ -85,7 +85,9 @@ def test_whatever_a_data_set_raises_is_its_own(kind, num_workers, error):
 
 @pytest.mark.parametrize("kind", [Samples, Stream, Batches])
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_a_data_set_that_hangs_ends_where_the_user_says(kind, num_workers):
+def test_a_data_set_that_hangs_ends_where_the_user_says(monkeypatch, kind, num_workers):
+    # How long torch waits for a worker to end before it ends it.
+    monkeypatch.setattr(torch.utils.data._utils, "MP_STATUS_CHECK_INTERVAL", 0.5)
     started = time.monotonic()
     with pytest.raises(DataError, match=r"gave no batch within data\.timeout=0\.5 s"):
         drawn(kind(lambda: time.sleep(60)), timeout=0.5, num_workers=num_workers)
