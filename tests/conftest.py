@@ -1,8 +1,10 @@
 """What every folder of tests shares."""
 
+import gc
 import importlib
 import json
 import os
+import pickle
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +29,37 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("lrfind")
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+NO_PICTURE = b"A picture that was drawn and not rendered."
+
+
+def pytest_collection_finish(session):
+    """Python's collector looks no more at what stays: a tenth of the time goes to it else."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _configs_are_parsed_once():
+    """Hydra parses some twenty YAML files a command, the same ones for every test."""
+    from hydra._internal.core_plugins.importlib_resources_config_source import (
+        ImportlibResourcesConfigSource as Source,
+    )
+
+    parsed, read = {}, Source._read_config
+
+    def read_once(self, path):
+        if CONFIGS not in Path(str(path)).parents:
+            return read(self, path)
+        if path not in parsed:
+            parsed[path] = pickle.dumps(read(self, path))
+        return pickle.loads(parsed[path])
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Source, "_read_config", read_once)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +107,17 @@ class Ran:
 
 
 @pytest.fixture
-def lrfind(capfd, tmp_path, monkeypatch):
+def pictures_drawn_alone(request, monkeypatch):
+    """Pictures are drawn and not rendered, which takes as long as the training of most tests.
+
+    Except in tests that are marked `picture`.
+    """
+    if request.node.get_closest_marker("picture") is None:
+        monkeypatch.setattr("lrfind.plotting.draw.png", lambda figure: NO_PICTURE)
+
+
+@pytest.fixture
+def lrfind(capfd, tmp_path, monkeypatch, pictures_drawn_alone):
     """Runs `lrfind` with the words given, in an empty working directory, results in `run/` there."""
     monkeypatch.chdir(tmp_path)
 

@@ -14,7 +14,7 @@ FEW = "range.num_steps=40"
 
 
 @pytest.fixture
-def multirun(capfd, tmp_path, monkeypatch):
+def multirun(capfd, tmp_path, monkeypatch, pictures_drawn_alone):
     monkeypatch.chdir(tmp_path)
 
     def run(*words):
@@ -167,6 +167,7 @@ def test_where_no_job_can_be_composed_nothing_is_begun(capfd, tmp_path):
     assert not (sweep / "multirun.csv").exists()
 
 
+@pytest.mark.picture
 def test_each_job_has_a_heading_and_all_of_them_a_table_and_a_picture(multirun, tmp_path):
     _, out, err, _ = multirun("-m", "seed=0,1")
     assert out.startswith("job 0 (seed=0, range.num_steps=40)\n")

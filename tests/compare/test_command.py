@@ -52,6 +52,7 @@ def net(): return torch.nn.Linear(4, 2)
 """
 
 
+@pytest.mark.picture
 def test_two_rates_at_two_batch_sizes_leave_the_files_and_the_advice(lrfind):
     ran = lrfind("compare", *SHORT, "compare.batch_sizes=[16,64]")
     assert ran.code == 0, ran.err

@@ -13,6 +13,8 @@ from lrfind.cli.main import main
 from lrfind.report.state_file import arrays_as_bytes, arrays_of, plain_as_bytes, plain_of
 from tests.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run
 
+pytestmark = pytest.mark.usefixtures("pictures_drawn_alone")
+
 SEEDS = 3
 VALUES = [
     *(None, True, -1, 0, 1, 10**30, -(10**400), 0.5, float("nan"), float("inf"), "", "x", "1e999999999"),

@@ -25,6 +25,7 @@ PLATEAU = ("model.hidden_sizes=[48,48,48,48,48,48]", "optimizer=momentum", "batc
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 
 
+@pytest.mark.picture
 def test_default_job_suggests_a_rate_and_leaves_three_files(lrfind):
     ran = lrfind()
     assert ran.code == 0

@@ -25,6 +25,7 @@ class Loss(torch.nn.Module):
 """
 
 
+@pytest.mark.picture
 def test_default_job_goes_from_the_table_to_an_answer_and_leaves_three_files(lrfind):
     # Read on the whole training set, for losses of single batches turn where their noise wills.
     ran = lrfind("refine", "refine.read=train")

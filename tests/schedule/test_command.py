@@ -22,6 +22,7 @@ def rates(ran, policy):
     return [float(row["lr"]) for row in ran.rows if row["policy"] == policy]
 
 
+@pytest.mark.picture
 def test_the_chapters_table(lrfind):
     ran = lrfind("schedule", *CHAPTER)
     assert ran.code == 0, ran.err

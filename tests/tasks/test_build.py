@@ -169,4 +169,3 @@ def test_garbage_is_collected_from_the_first_model_on():
             assert any(each is task.model for each in gc.get_objects())
     finally:
         collector_on()
-        gc.unfreeze()

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 # Their packages warn of each other's and of Python's deprecations when they are imported.
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.picture]
 
 FAST = ("range.num_steps=15", "range.repeats=1")
 

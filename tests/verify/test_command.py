@@ -41,6 +41,7 @@ def on_bowl(lrfind, own):
     return lambda *words, **options: lrfind("verify", *words, *RUNS, **options)
 
 
+@pytest.mark.picture
 def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_files(lrfind):
     record_of_range = lrfind("-q", folder="range").record
     suggested = record_of_range["suggestion"]
