@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from lrfind.statistics import Floats
 
 NOISE_REACH, FALL_REACH = 3.0, 0.1
@@ -55,7 +57,14 @@ def drawn_line(raw: Floats, noise: Floats, start: float, width: float) -> Floats
     return np.asarray(np.clip(np.concatenate(lines), near.min(axis=1), near.max(axis=1)))
 
 
-def _values_at(at: Any, raw: Floats, level: Floats, allowed: Floats, beside: Any, width: float) -> Floats:
+def _values_at(
+    at: NDArray[np.int64],
+    raw: Floats,
+    level: Floats,
+    allowed: Floats,
+    beside: NDArray[np.int64],
+    width: float,
+) -> Floats:
     """The line's values at some points, before they are kept among the measurements."""
     where = at[:, None] + beside
     inside = (where >= 0) & (where < len(raw))
