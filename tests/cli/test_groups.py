@@ -70,6 +70,7 @@ def test_without_a_suggestion_the_record_names_the_groups_and_no_rates(lrfind, o
     assert [group["lr"] for group in ran.record["groups"]] == [None, None]
 
 
+@pytest.mark.picture
 def test_each_group_is_swept_alone_and_quiet_is_the_highest_rate(lrfind, own, tmp_path):
     own("parts", PARTS)
     (tmp_path / "train.yaml").write_text("lr: 1.0\n")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.gpu
+pytestmark = [pytest.mark.gpu, pytest.mark.picture]
 
 ROOT = Path(__file__).parents[2]
 RANGE = ("range.num_steps=30",)

@@ -51,6 +51,7 @@ def losses(policy, lr, momentum=None):
 
 # Below the best rate of 1 a fall of the rate can only cost; far above it the fall comes through 1.
 @pytest.mark.parametrize(("lr", "first", "second"), [(0.5, "fixed", "linear"), (1.9, "linear", "fixed")])
+@pytest.mark.picture
 def test_the_order_on_a_quadratic_and_every_reading_are_those_of_the_closed_form(on_bowl, lr, first, second):
     ran = on_bowl("schedule.policy=[fixed,linear]", f"schedule.lr={lr}")
     assert ran.code == 0, ran.err
