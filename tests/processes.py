@@ -104,6 +104,8 @@ def lrfind(words, cwd, **environment):
 
 
 def _main(words, cwd, program, out, err, environment, kill, group):
+    # A process of a server begins its own as that does: workers of a loader would not be forked.
+    multiprocessing.set_start_method(None, force=True)
     if group:
         os.setsid()
     os.chdir(cwd)

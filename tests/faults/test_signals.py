@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -65,8 +66,8 @@ def test_the_end_of_a_worker_that_comes_together_with_a_signal_is_not_told(monke
     try:
         with signals_as_interrupts() as came:
             signal.pthread_sigmask(signal.SIG_BLOCK, both)
-            for number in both:
-                os.kill(os.getpid(), number)
+            for number in both:  # to this thread, as another one would take them at once
+                signal.pthread_kill(threading.get_ident(), number)
             with pytest.raises(Terminated):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
         assert came == [143]
