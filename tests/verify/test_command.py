@@ -224,12 +224,12 @@ def test_of_an_earlier_run_without_a_suggestion_one_sentence_says_where_the_sear
     lrfind("-q", *NO_ANSWER, folder="first")
     words = ("verify", "verify.from=first", "batch_size=32", *SHORT)
     begins = "lrfind: warning: first/range.json suggested no learning rate, so the search begins at"
-    for given, where, source in (
-        ((), "0.1, the rate of the optimizer.", "the optimizer's rate"),
-        (("--lr", "0.2"), "verify.lr=0.2.", "given as verify.lr"),
+    for given, code, where, source in (
+        ((), 0, "0.1, the rate of the optimizer.", "the optimizer's rate"),
+        (("--lr", "0.2"), 4, "verify.lr=0.2.", "given as verify.lr"),
     ):
         ran = lrfind(*words, *given, folder=f"from{len(given)}")
-        assert ran.code == 0, ran.err
+        assert ran.code == code, ran.err
         warned = [line for line in ran.err.splitlines() if "warning" in line]
         assert warned == [f"{begins} {where}"]
         assert ran.record["checked"]["source"] == f"{source} (first/range.json suggested none)"

@@ -594,3 +594,13 @@ def test_a_run_that_was_cut_off_is_not_judged():
     assert trials.starts.tolist() == [1.0, 2.0]
     assert trials.steps == 6
     assert trials.stops.tolist() == [4]
+
+
+@pytest.mark.parametrize(
+    ("worse", "better"), [((0.21, 0.32), True), ((0.19, 0.32), False), ((0.12, 0.6), False)]
+)
+def test_on_two_seeds_a_rate_that_is_worse_by_twice_the_margin_on_both_is_clearly_worse(worse, better):
+    finals = np.array([[1.0, 1.0 + worse[0]], [1.0, 1.0 + worse[1]]])
+    found = judging.judge([0.1, 0.2], finals, [2.0, 2.0], checked=1, pinned=1, margin=0.1)
+    assert (found.holds, found.sensible) == ((False, False) if better else (True, True))
+    assert found.pinned_in_doubt == (not better)
