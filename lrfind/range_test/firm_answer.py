@@ -51,15 +51,16 @@ def firm_answer(
     found, weak, reasons = _swept(sweeps, settings, observer, most_steps)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
-    trials, why = None, weak or (reasons[-1] if reasons else None)
+    trials, followed = None, f"in what followed because {weak or (reasons[-1] if reasons else None)}"
     if most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE and not sweeps.interrupted:
         if weak is not None:
             trials = _tried(sweeps, settings, reading, found[-1][1], weak)
         else:
             why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
+            followed = f"in the run with samples held out, which followed as {why}"
             reading = _with_held_out(sweeps, settings, curve, reading, why)
     if sweeps.interrupted:
-        verdict = _interrupted_in_words(reading, trials, why)
+        verdict = _interrupted_in_words(reading, trials, followed)
         return curve, replace(reading, trials=trials, verdict=verdict), reasons
     if trials is not None and weak is not None:
         reading = _with_trials(reading, trials, settings, weak)
@@ -121,14 +122,15 @@ def _with_held_out(
     if run is None:
         return reading
     lowered = run.lowered(suggestion, settings.start_lr)
-    verdict = f"{reading.verdict} {run.in_words}"
+    # That nothing which it learns holds for them is told as a warning.
+    verdict = f"{reading.verdict} {run.in_words}" if run.learns else reading.verdict
     return replace(reading, suggestion=lowered, held_out=run, verdict=verdict)
 
 
-def _interrupted_in_words(reading: Reading, trials: Trials | None, reason: str | None) -> str:
-    """What there was before the user stopped what followed a whole sweep, which was weak for a reason."""
+def _interrupted_in_words(reading: Reading, trials: Trials | None, followed: str) -> str:
+    """What there was before the user stopped what followed a whole sweep."""
     answer = "nothing" if reading.suggestion is None else rate_text(reading.suggestion.lr)
-    said = f"Interrupted, after sweeps that answer {answer}, in what followed because {reason}."
+    said = f"Interrupted, after sweeps that answer {answer}, {followed}."
     return " ".join([said, *(each.lowest_in_words for each in (trials.lengths if trials else ()))])
 
 

@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from lrfind.range_test.horizon import STEPS as TRAINING
+from lrfind.range_test.reading import DEFAULT_RULE
 from lrfind.report.formatting import told_apart
 from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
+    from lrfind.range_test.reading import Reading
     from lrfind.suggestion import Suggestion
 
 PASSES = 15
@@ -35,6 +37,9 @@ LEAST_STEPS = 125
 GAP = 0.1
 """Share of what is learnt by which the loss of the batches must lie below that of the samples held out, or
 nothing is learnt by heart so far, and the run ends: where the loss turned, the gap was 0.2 by then."""
+
+FEW = 30
+"""Samples held out from which on down it is said that they are few."""
 
 CLEAR = 0.05
 """Share of its fall that the held-out loss must have risen by at the end to have turned."""
@@ -120,7 +125,10 @@ class HeldOutRun:
     def in_words(self) -> str:
         """What the loss did, in a sentence."""
         start, lowest, last = told_apart(*self._levels, most=6)
-        said = f"In {self.steps} steps at {rate_text(self.lr)} the loss of {self.samples} samples held out"
+        few = ", so few that chance counts," if self.samples < FEW else ""
+        said = (
+            f"In {self.steps} steps at {rate_text(self.lr)} the loss of {self.samples} samples held out{few}"
+        )
         if not self.learns:
             return (
                 f"{said} only rises, from {start} to {last}: nothing that the model learns holds for them, "
@@ -139,6 +147,20 @@ class HeldOutRun:
     def _levels(self) -> tuple[float, float, float]:
         """The loss before training, the lowest and the last."""
         return self.losses[0], self.losses[self.lowest_at], self.losses[self.steps]
+
+
+def with_unseen_overfitting(reading: Reading, curve: Curve) -> str:
+    """The verdict; where no run was made on data for which one is, it ends with what that leaves open."""
+    suggestion = reading.suggestion
+    if suggestion is None or suggestion.rule != DEFAULT_RULE.value or reading.held_out is not None:
+        return reading.verdict
+    if passes(curve) < PASSES:
+        return reading.verdict
+    return (
+        f"{reading.verdict} A training of {TRAINING} steps meets every sample {passes(curve):.0f} times, and "
+        "none were held out to see whether they are learnt by heart: the rate may be several times too high, "
+        "which lrfind verify tells."
+    )
 
 
 def passes(curve: Curve) -> float:

@@ -89,8 +89,8 @@ class Horizon:
                 f"{self.read.reason}"
             )
         said = (
-            f"For {self.steps:,} steps {self.factor:.2g} times the {rate_text(self.read.lr)} that the curve "
-            f"shows for {STEPS}: extrapolated as the best rate fell on {TASKS} tasks, give or take a factor "
+            f"For {self.steps:,} steps {self.factor:.2g} times the {rate_text(self.read.lr)} for {STEPS}: "
+            f"extrapolated as the best rate fell on {TASKS} tasks, give or take a factor "
             f"of {self.spread:.2g} from one to another"
         )
         if self.epoch_steps is None:

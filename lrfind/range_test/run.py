@@ -11,6 +11,7 @@ from lrfind.errors import ConfigError
 from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.curve_smoothing import losses_of, smoothed_curve
 from lrfind.range_test.firm_answer import firm_answer
+from lrfind.range_test.held_out_run import with_unseen_overfitting
 from lrfind.range_test.horizon import at_horizon
 from lrfind.range_test.peaks import peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
@@ -156,7 +157,9 @@ def run_range_test(
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
     if reading.suggestion is not None:
-        reading = dataclasses.replace(reading, no_learning=_no_learning(sweeps, reading))
+        verdict = reading.verdict if most_steps is not None else with_unseen_overfitting(reading, curve)
+        no_learning = _no_learning(sweeps, reading)
+        reading = dataclasses.replace(reading, no_learning=no_learning, verdict=verdict)
     title, device, notes = sweeps.about
     return RangeTest(
         curve=curve,
@@ -174,6 +177,8 @@ def run_range_test(
 
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     """What is said where no sweep and no run at a constant rate shows that the model learns."""
+    if reading.held_out is not None and not reading.held_out.learns:
+        return f"{reading.held_out.in_words} Lower rates may be worth more: lrfind verify tells."
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
         return ""

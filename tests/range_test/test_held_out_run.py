@@ -166,6 +166,32 @@ def test_else_no_such_run_is_made(arguments):
     assert "held_out" not in found.content
 
 
+def test_where_none_is_made_on_such_data_the_verdict_says_what_is_left_open():
+    said = "a training of 300 steps meets every sample 38 times, and none were held out".replace("a t", "A t")
+    assert said in by_heart(repeats=1).verdict
+    assert "were held out to see" not in by_heart(batch_size=2).verdict
+    assert "were held out to see" not in by_heart().verdict
+
+
+def test_few_samples_are_called_few():
+    assert "samples held out, so few that chance counts, falls" in replace(run(2.0, 1.0), samples=13).in_words
+    assert "so few" not in run(2.0, 1.0).in_words
+
+
+def test_where_nothing_holds_for_other_samples_it_is_a_warning_and_no_worth_is_named(monkeypatch):
+    import importlib
+
+    sweeps = importlib.import_module("lrfind.range_test.sweeps")
+    losses = iter(range(1, 100))
+    monkeypatch.setattr(sweeps, "evaluate", lambda objective, batches: (torch.tensor(next(losses)), None))
+    found = by_heart()
+    assert found.reading.held_out.factor == 1
+    assert found.reading.no_learning.startswith(found.reading.held_out.in_words)
+    assert found.verdict.count("only rises, from 1 to 9") == 1
+    assert found.content["measured"] is None
+    assert "peaks" not in found.content
+
+
 def test_an_interrupt_on_the_way_leaves_what_the_sweep_shows(monkeypatch):
     import importlib
 
