@@ -193,12 +193,13 @@ class Sweeps:
         tasks = self._open_task.with_held_out() if isinstance(self._open_task, HoldsOut) else None
         if tasks is None:
             return None
-        self._observer.note(
-            f"{why}; a run of {HELD_OUT_STEPS} steps at {rate_text(lr)} with samples held out."
-        )
+        run = f"a run of up to {HELD_OUT_STEPS} steps at {rate_text(lr)} with samples held out"
+        self._observer.note(f"{why}; {run}.")
         try:
             with self._observer.steps(HELD_OUT_STEPS) as shown, tasks(self._made - 1) as task:
-                return self._held_out(task, settings, lr, shown)
+                found = self._held_out(task, settings, lr, shown)
+                self.skipped |= dict.fromkeys(task.skipped)
+                return found
         except KeyboardInterrupt:
             self.interrupted = True
             return None
