@@ -20,9 +20,10 @@ def falling(smoothed: SmoothedCurve) -> tuple[float, float]:
     """From where the loss begins to fall to the last rate before it turns.
 
     It begins to fall where it has lost a tenth of all that it will lose, for good; it turns at its lowest
-    point.
+    point. The one is read from the wide average, the other from the drawn line, which may be lowest before.
     """
-    return float(smoothed.lrs[smoothed.falls.start]), float(smoothed.lrs[smoothed.lowest_drawn])
+    turns = smoothed.lowest_drawn
+    return float(smoothed.lrs[min(smoothed.falls.start, turns)]), float(smoothed.lrs[turns])
 
 
 def steepest(smoothed: SmoothedCurve) -> float | None:

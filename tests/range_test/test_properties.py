@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from lrfind.range_test.curve import Curve
@@ -104,8 +104,14 @@ def test_what_the_rules_read_is_finite_and_lies_on_the_ladder(curve):
     assert np.isfinite(smoothed.raw).all()
 
 
+A_SPIKE = Curve(
+    np.geomspace(1e-5, 10, 20)[:10], np.eye(10)[4], np.eye(10)[4], Status.DIVERGED, 20
+)  # the average falls behind it, and the drawn line is lowest before
+
+
 @settings(max_examples=60)  # of a quarter of them something is suggested
 @given(curves(), st.sampled_from(Rule))
+@example(A_SPIKE, Rule.STEEPEST)
 def test_every_curve_is_read_and_the_middle_of_a_valley_lies_in_its_bracket_on_the_ladder(curve, rule):
     reading = read(curve, rule=rule)
     assert reading.verdict
