@@ -51,7 +51,7 @@ def peaks_record(reading: Reading, settings: Mapping[str, Any]) -> list[dict[str
         settings: How the test was made, in plain values by name; the number of sweeps changes nothing.
     """
     found, highest = reading.suggestion, highest_peak(reading)
-    if reading.held_out is not None and not reading.held_out.learns:
+    if not reading.holds_for_others:
         return []
     if found is None or highest is None or measured_regret({**settings, "repeats": "auto"}) is None:
         return []

@@ -75,6 +75,11 @@ class Reading:
     metric: str = "loss"
     no_learning: str = ""
 
+    @property
+    def holds_for_others(self) -> bool:
+        """Whether what is learnt holds for other samples too, as far as any were held out."""
+        return self.held_out is None or self.held_out.learns
+
 
 def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
     """Reads a curve with every rule; `rule` makes the suggestion.

@@ -85,8 +85,7 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         repeats: The several sweeps, or None for one.
     """
     chosen_by = None if reading.suggestion is None else reading.suggestion.rule
-    usual = reading.held_out is None or reading.held_out.learns  # what answers are worth is known of these
-    measured = measured_regret(settings, chosen_by) if usual else None
+    measured = measured_regret(settings, chosen_by) if reading.holds_for_others else None
     content: dict[str, Any] = {"shape": reading.shape, "measured": measured}
     if peaks := peaks_record(reading, settings):
         content["peaks"] = peaks
@@ -161,8 +160,8 @@ def range_lines(
     read = suggestion if horizon is None or horizon.read is None else horizon.read
     if reading.held_out is not None and reading.held_out.turned:
         meanings[suggestion.rule] += f"; {rate_text(read.lr)} after the run with samples held out"
-    if reading.horizon is not None and reading.horizon.extrapolated:
-        longer = f"{rate_text(suggestion.lr)} for {reading.horizon.steps:,} steps"
+    if horizon is not None and horizon.extrapolated:
+        longer = f"{rate_text(suggestion.lr)} for {horizon.steps:,} steps"
         meanings[suggestion.rule] += f", here for {STEPS} steps; {longer}"
     rules = Table(
         [Column("rule", words=True), Column("lr"), Column("looks at", words=True)],

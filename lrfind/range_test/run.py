@@ -179,6 +179,8 @@ def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     """What is said where no sweep and no run at a constant rate shows that the model learns."""
     if reading.held_out is not None and not reading.held_out.learns:
         return f"{reading.held_out.in_words} Lower rates may be worth more: lrfind verify tells."
+    if math.isnan(sweeps.equal_shares):
+        return ""
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
         return ""

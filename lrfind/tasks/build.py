@@ -17,12 +17,11 @@ from torch import nn
 from lrfind.adapters.adapted import AdaptedModel
 from lrfind.collector import collector_is_off, collector_on
 from lrfind.config.schema import Distributed
-from lrfind.errors import ConfigError
 from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
 from lrfind.tasks import devices
 from lrfind.tasks.components import title_of
-from lrfind.tasks.data.held_out import fixed_batches, held_out_samples, met_again
+from lrfind.tasks.data.held_out import fixed_batches, spared_samples
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.own_loader import notes_of
@@ -176,14 +175,11 @@ class ConfigTasks:
         """The same with samples set apart, as many as `held_out_samples` says, where none are yet."""
         if self._validation_samples:
             return self
-        if self.data is None or met_again(self.data) is not None:
+        samples = None if self.data is None else spared_samples(self.data, self._config.samples_a_batch)
+        if samples is None:
             return None
-        size = self._config.samples_a_batch
         tasks = copy(self)
-        try:
-            tasks._validation_samples = held_out_samples(self.data, None, batch_size=size, key="samples")
-        except ConfigError:  # they are too few
-            return None
+        tasks._validation_samples = samples
         return tasks
 
     def read_data(self) -> None:

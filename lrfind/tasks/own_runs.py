@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.errors import ConfigError
 from lrfind.tasks.data.dataset import Data
-from lrfind.tasks.data.held_out import held_out_samples
+from lrfind.tasks.data.held_out import spared_samples
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, parted
 from lrfind.training.batch import endless, on_device
 from lrfind.training.rng import seed_all
@@ -66,13 +65,12 @@ class RepeatedTask:
         size = batch_size_of(data)
         if self._task.peers is not None or size is None or not can_be_parted(data):
             return None
-        tasks = copy(self)
-        try:
-            samples = held_out_samples(data, None, batch_size=size, key="samples")
-        except ConfigError:  # they are too few
+        samples = spared_samples(data, size)
+        if samples is None:
             return None
         rest, apart = parted(self._loader, samples, seed=0)
         validation = [on_device(batch, self._task.device) for batch in apart]
+        tasks = copy(self)
         tasks._loader = rest
         tasks._task = dataclasses.replace(self._task, validation=validation, per_epoch=len(rest))
         return tasks

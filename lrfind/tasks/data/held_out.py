@@ -118,6 +118,19 @@ def held_out_samples(
     return samples
 
 
+def spared_samples(data: Data, batch_size: int) -> int | None:
+    """The number of samples to set apart where nothing asks for any; None where training would meet them.
+
+    None, too, where that would leave less than a batch.
+    """
+    if met_again(data) is not None:
+        return None
+    try:
+        return held_out_samples(data, None, batch_size=batch_size, key="samples")
+    except ConfigError:
+        return None
+
+
 _NUMBERS_A_BATCH = 1 << 20
 """Numbers a batch is read in at most, beyond the batch size of training: a reading has no backward pass."""
 
