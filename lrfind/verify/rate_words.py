@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.report.formatting import counted
+from lrfind.statistics import paired_noise
 from lrfind.suggestion import rate_text
 from lrfind.verify.plan import horizon_text
 
@@ -107,7 +108,13 @@ class RateWords:
         if judged.diverged[one] or math.isnan(judged.worse_by[one]):
             return ""
         share = float(judged.worse_by[one] - judged.worse_by[other])
-        noise = f"; {NO_SPREAD}" if self.has_no_spread(one, other) else " and beyond the noise of the seeds"
+        apart = self.trials.finals[:, one] - self.trials.finals[:, other]
+        apart = apart[np.isfinite(apart)]
+        noise = " and beyond the noise of the seeds"
+        if self.has_no_spread(one, other):
+            noise = f"; {NO_SPREAD}"
+        elif len(apart) and apart.mean() <= paired_noise(apart):
+            noise = " on every seed"
         margin = judged.margin
         return f", {word} by {share:.0%} of the drop (verify.margin={margin:g} allows {margin:.0%}){noise}"
 

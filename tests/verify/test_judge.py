@@ -460,6 +460,8 @@ def test_a_pinned_rate_that_is_refused_is_told_with_both_losses_the_margin_and_w
         "instead."
     )
     assert said.verdict.endswith(said.refusal)
+    few = told([[0.3, 0.2, 0.3, 0.5], [0.3, 0.2, 0.3, 0.7]], pinned=1.0).refusal  # of which t says nothing
+    assert "(verify.margin=0.1 allows 10%) on every seed. Pin 0.1 instead." in few
     diverged = told([[0.3, 0.2, 0.3, 0.8], [0.3, 0.2, 0.3, INF]], pinned=1.0).refusal
     assert "it diverged on 1 of 2 seeds within 4 steps at a constant rate (mean over 2 seeds" in diverged
     assert diverged.endswith("and 0.1 ends at 0.2. Pin 0.1 instead.")
