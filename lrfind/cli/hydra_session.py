@@ -124,6 +124,7 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
 
     from lrfind.cli.commands import COMMANDS
     from lrfind.cli.hydra_errors import composition_error
+    from lrfind.cli.multirun import MultirunSummary
     from lrfind.config.hydra_loader import CheckedConfigLoader, require_a_job
     from lrfind.config.targets import with_trust_of_the_user
 
@@ -141,7 +142,10 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
         COMMANDS[command].check_job(with_trust_of_the_user(composed, trust))
 
     def validate_batch(sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
-        require_a_job(check, sweeper, batch)
+        # Those of a sweeper that searches, or of batches, are not all known beforehand.
+        whole = getattr(sweeper, "max_batch_size", 0) is None
+        MultirunSummary.plan(len(batch) if whole else None)
+        require_a_job(check, sweeper, batch, whole=whole)
 
     Sweeper.validate_batch_is_legal = validate_batch  # type: ignore[method-assign,assignment]
     try:

@@ -15,7 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lrfind.cli.job import asks_for_loss, given_to_a_sweeper
 from lrfind.cli.run_directory import RunDirectory, remove_abandoned
 from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
-from lrfind.multirun.report import multirun_csv, multirun_lines
+from lrfind.multirun.report import count_text, multirun_csv, multirun_lines
 from lrfind.multirun.results import (
     ERROR_FILE,
     MultirunJob,
@@ -57,6 +57,7 @@ class MultirunSummary(Callback):
 
     _directory: ClassVar[Path | None] = None
     _launcher: ClassVar[str] = ""
+    _planned: ClassVar[int | None] = None
     _ran_here: ClassVar[set[int]] = set()
 
     def on_run_start(self, config: Any, **kwargs: Any) -> None:
@@ -88,6 +89,11 @@ class MultirunSummary(Callback):
         return None if cls._directory is None else cls._launcher
 
     @classmethod
+    def plan(cls, count: int | None) -> None:
+        """Remembers how many jobs there are to be; None where the sweeper makes them as it goes."""
+        cls._planned = count
+
+    @classmethod
     def takes_turn(cls, number: int) -> bool:
         """Whether a job runs in the process that has started the multirun: then it speaks for itself."""
         if cls._directory is None:
@@ -111,7 +117,7 @@ class MultirunSummary(Callback):
         jobs = jobs_of(directory)
         forget_jobs(directory)
         for job in jobs:
-            if job.number not in cls._ran_here:
+            if job.number not in cls._ran_here or not (job.record or job.failure):
                 _tell(job, directory, show)
         if not jobs:
             return ExitCode.UNUSABLE
@@ -119,9 +125,8 @@ class MultirunSummary(Callback):
             console.show(multirun_lines(jobs))
         write_whole(directory / SUMMARY, multirun_csv(jobs))
         picture = _picture(jobs, directory)
-        answered = sum(job.lr is not None for job in jobs)
         console.note(
-            f"{answered} of {len(jobs)} jobs suggest a learning rate; summary: {directory / SUMMARY}"
+            f"{count_text(jobs, cls._planned, directory)}; summary: {directory / SUMMARY}"
             + (f"; picture: {picture}" if picture else "")
         )
         return exit_code(jobs)
@@ -231,7 +236,8 @@ def _tell(job: MultirunJob, sweep: Path, show: Show) -> None:
         console.error(f"{_title(job)}: {job.message}")
     elif job.lr is None:
         say = console.error if console.is_quiet() else console.warn
-        say(f"{_title(job)}: no learning rate can be suggested. {job.message}")
+        none = "no learning rate can be suggested. " if job.record else ""
+        say(f"{_title(job)}: {none}{job.message}")
 
 
 def _picture(jobs: Sequence[MultirunJob], directory: Path) -> Path | None:

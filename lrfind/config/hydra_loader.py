@@ -136,7 +136,9 @@ def _in_mode(composed: DictConfig, mode: RunMode) -> DictConfig:
     return composed
 
 
-def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequence[Sequence[str]]) -> None:
+def require_a_job(
+    check: Callable[[DictConfig], None], sweeper: Any, batch: Sequence[Sequence[str]], *, whole: bool
+) -> None:
     """In place of a sweeper's own check of its jobs: at least one of them can be run, as far as is known.
 
     What is wrong with all jobs alike is so said once; what is wrong with some, or otherwise, each says.
@@ -145,6 +147,7 @@ def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequ
         check: Refuses the config of a job that cannot be used as given, by a `ConfigError`.
         sweeper: A sweeper of Hydra.
         batch: The overrides of each job.
+        whole: Whether there are no others to come, which can be used.
 
     Raises:
         HydraException: None can be composed; why the first cannot.
@@ -160,7 +163,6 @@ def require_a_job(check: Callable[[DictConfig], None], sweeper: Any, batch: Sequ
         else:
             return
     of_configs = [error for error in errors if isinstance(error, ConfigError)]
-    whole = getattr(sweeper, "max_batch_size", 0) is None  # else other jobs may come, which can be used
     alike = whole and len(of_configs) == len(errors) and len(set(map(str, of_configs))) == 1
     if alike or (errors and not of_configs):
         raise errors[0]

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from lrfind.multirun.results import FAILED, UNFINISHED
 from lrfind.report.files import csv_text
+from lrfind.report.formatting import counted
 from lrfind.report.table import Paragraph
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from lrfind.multirun.results import MultirunJob
 
@@ -66,6 +68,30 @@ def multirun_lines(jobs: Sequence[MultirunJob]) -> list[Paragraph]:
     for job, row in zip(jobs, cells[1:], strict=True):
         lines.append(Paragraph(_row(row, widths), "red" if _is_lost(job) else ""))
     return lines
+
+
+def count_text(jobs: Sequence[MultirunJob], planned: int | None, sweep: Path) -> str:
+    """Says how many jobs suggest a rate; of a multirun that was cut off, what there is of the others.
+
+    Args:
+        jobs: Those that were begun.
+        planned: How many there were to be; None where a sweeper makes them as it goes.
+        sweep: The sweep directory.
+    """
+    answered, ended = sum(job.lr is not None for job in jobs), sum(job.ended for job in jobs)
+    left = max(0, (planned or 0) - len(jobs))
+    if ended == len(jobs) and not left:
+        return f"{answered} of {counted(len(jobs), 'job')} suggest{'s' * (len(jobs) == 1)} a learning rate"
+    count = f"{ended} of {counted(planned, 'job')}" if planned else counted(ended, "job")
+    told = [f"{count} came to an end, {answered} with a learning rate"]
+    told += [
+        f"what job {job.number} had measured is in {sweep / job.folder}"
+        for job in jobs
+        if job.record and not job.ended
+    ]
+    if left:
+        told.append(f"{left} {'was' if left == 1 else 'were'} not begun")
+    return "; ".join(told)
 
 
 def _cells(jobs: Sequence[MultirunJob], keys: Sequence[str], most: int) -> list[list[str]]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.errors import ExitCode
 from lrfind.own_code import Frame
 from lrfind.report.files import write_whole
+from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,12 @@ class MultirunJob:
         """Why it could not be run, or the verdict."""
         if self.failure:
             return "\n".join(self.failure)
-        return str(self.record.get("verdict", "it did not come to its end"))
+        return str(self.record.get("verdict", "It did not come to its end, and wrote no results."))
+
+    @property
+    def ended(self) -> bool:
+        """Whether it came to its end, be it that it could not be run."""
+        return bool(self.failure) or (bool(self.record) and self.record["status"] != Status.INTERRUPTED)
 
     @property
     def values(self) -> dict[str, str]:

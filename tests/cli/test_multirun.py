@@ -191,9 +191,11 @@ def test_a_multirun_that_is_interrupted_keeps_what_is_there(multirun, tmp_path, 
         return swept(*args)
 
     monkeypatch.setattr(sweeping, "sweep_task", stopped)
-    code, out, _, rows = multirun("-m", "-q", "range.repeats=1", "seed=0,1,2")
+    code, out, err, rows = multirun("-m", "range.repeats=1", "seed=0,1,2")
     assert code == 130
-    assert len(out.splitlines()) == 1
+    assert out.count("Suggested learning rate: ") == 1
+    assert "seed=1, range.num_steps=40): It did not come to its end, and wrote no results." in err
+    assert "1 of 3 jobs came to an end, 1 with a learning rate; 1 was not begun; summary: " in err
     assert [row["status"] for row in rows] == ["healthy", "unfinished"]
     assert not (tmp_path / "sweep" / ".lrfind-jobs").exists()
 

@@ -2,8 +2,9 @@
 
 import csv
 import io
+from pathlib import Path
 
-from lrfind.multirun.report import multirun_csv, multirun_lines, varied
+from lrfind.multirun.report import count_text, multirun_csv, multirun_lines, varied
 from lrfind.multirun.results import MultirunJob
 
 RECORD = {
@@ -49,3 +50,17 @@ def test_a_table_fits_80_columns():
     wide = [f"{name}={'x' * 60}" for name in ("model", "data", "optimizer")]
     other = [f"{name}={'y' * 60}" for name in ("model", "data", "optimizer")]
     assert max(len(line.text) for line in multirun_lines(jobs(wide, other))) <= 80
+
+
+def test_of_a_multirun_that_was_cut_off_it_is_said_what_there_is_of_each_job():
+    sweep = Path("sweep")
+    cut = MultirunJob(1, "one", "range", (), code=130, record={"status": "interrupted", "suggestion": None})
+    killed = MultirunJob(1, "1", "range", ())
+    failed = MultirunJob(1, "1", "range", (), code=2, failure=("Too few.",))
+    assert count_text(jobs([]), 1, sweep) == "1 of 1 job suggests a learning rate"
+    assert count_text(jobs([], last=failed), None, sweep) == "1 of 2 jobs suggest a learning rate"
+    assert count_text(jobs([], last=cut), 4, sweep) == (
+        "1 of 4 jobs came to an end, 1 with a learning rate; what job 1 had measured is in "
+        f"{sweep / 'one'}; 2 were not begun"
+    )
+    assert count_text(jobs(last=killed), None, sweep) == "0 jobs came to an end, 0 with a learning rate"
