@@ -32,10 +32,13 @@ def whether_it_holds(words: RateWords, best: int) -> str:
             f"{name} is not judged: {ended}{words.when(checked)}, and {rate_text(ahead[0])} was lower "
             f"already, at {rate_text(ahead[1])}, when the budget was spent; {more}"
         )
+    if judged.holds is None and judged.seeds[checked]:
+        return f"{name} is not judged: {ended}{words.when(checked)}, {words.lowest}, and {words.on_the_way}"
     if judged.holds is None:
         return (
-            f"{name} is not judged: {ended}, not behind the best, and was not trained to its end: the budget "
-            f"was spent. {words.names[best]} was, and {words.ended(best)}{words.when(best)}; {more}"
+            f"{name} is not judged: {ended}, and was not trained to its end: the budget was spent. "
+            f"{words.names[best]} was, and {words.ended(best)}{words.when(best)}; more "
+            "verify.budget would tell whether the other holds."
         )
     return (
         f"{name} does not hold: {ended}{words.when(checked)}. {words.names[best]} does: it "
@@ -56,7 +59,7 @@ def _no_better(words: RateWords) -> str:
     judged, checked, best = words.judged, words.judged.checked, words.judged.best
     assert best is not None
     if best == checked:
-        return "the only rate tried." if len(words.names) == 1 else f"{words.lowest}{words.on_the_way}."
+        return f"{words.lowest}."
     gap, margin = float(judged.worse_by[checked]), judged.margin
     if not gap >= 0:  # or not known: they have no seed in common
         return f"and {words.names[best]}, which was trained on more seeds, is not clearly better."
@@ -107,6 +110,14 @@ def approval(words: RateWords) -> str:
     pinned, best = judged.pinned, judged.recommended
     if pinned is None or best is None:
         return ""
+    if judged.sensible is None:
+        if pinned == judged.checked:
+            return ""  # it is told already
+        ended = f"{words.ended(pinned)}{words.when(pinned)}"
+        return (
+            f"verify.lr={words.names[pinned]} is not judged: it {ended}, {words.lowest}, and "
+            f"{words.on_the_way}"
+        )
     said = f"verify.lr={words.names[pinned]} is sensible"
     if best == pinned:
         return f"{said}: no rate ends lower."

@@ -93,8 +93,9 @@ class Judgement(Ends):
         doubtful: Those that are better by more than the margin, but not by more than the noise.
         beyond_noise: The best is better than the checked one by more than the noise, be it within the margin.
         holds: Whether the checked rate holds: it did not diverge, and none is clearly better. None: it did
-            not diverge, but was left before its end, or another one was and was lower already, nothing was
-            learnt, or the loss was not finite before training, so that nothing can be said.
+            not diverge, but came to no end, or alone came to one, or another one was left and was lower
+            already, nothing was learnt, or the loss was not finite before training, so that nothing can be
+            said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, but
@@ -102,7 +103,7 @@ class Judgement(Ends):
             where no other came to its end; NaN where none is recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
-            it. None: there is no pinned rate, or nothing can be said of it.
+            it. None: there is no pinned rate, it alone came to its end, or nothing can be said of it.
         pinned_in_doubt: The pinned rate is worse by more than the margin, but not by more than the noise.
     """
 
@@ -129,6 +130,11 @@ class Judgement(Ends):
     def fell(self) -> bool:
         """Whether the best rate came below both, by however little."""
         return self.start - self.drop < min(self.start, self.blind)
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether the recommended rate alone came to its end, and not because all others diverged."""
+        return self.recommended is not None and is_alone(self.seeds, self.diverged)
 
     @property
     def on_one_seed(self) -> bool:
@@ -178,14 +184,17 @@ def judge(
     start = float(begins.mean())
     recommended = best if best is not None and not told.diverged[best] else None
     holds: bool | None = not (better or told.diverged[checked])
-    if best is not None and told.seeds[checked] == 0:
-        holds = None if checked in left else False  # it was given up
+    if told.seeds[checked] == 0:
+        holds = None  # it was left, or given up: what is behind on its way may end within the margin
     if not math.isfinite(start) or not (told.learnt or told.diverged[checked]):
         holds = None  # a loss that is not finite before training is not the rate's doing
+    alone = is_alone(told.seeds, told.diverged)
+    if holds and alone:
+        holds = None  # on its way it may have been ahead of rates that end lower
     sensible, in_doubt = None, False
     if pinned is not None and math.isfinite(start) and told.diverged[pinned]:
         sensible = False
-    elif pinned is not None and recommended is not None:
+    elif pinned is not None and recommended is not None and not (alone and pinned == recommended):
         more, clearly = told.against(recommended, pinned)
         sensible, in_doubt = not clearly, more and not clearly
     low, high = (math.nan, math.nan) if recommended is None else told.interval(recommended, rates)
@@ -213,6 +222,17 @@ def judge(
         sensible=sensible,
         pinned_in_doubt=in_doubt,
     )
+
+
+def is_alone(seeds: NDArray[np.int64], diverged: NDArray[np.int64]) -> bool:
+    """Whether one rate alone came to its end, and not because all others diverged.
+
+    Args:
+        seeds: On how many seeds each came to its end, shape (rates,).
+        diverged: On how many it diverged, shape (rates,).
+    """
+    finished = int(((seeds > 0) & (diverged == 0)).sum())
+    return finished == 1 and (len(seeds) == 1 or bool((seeds == 0).any()))
 
 
 def ranked(finals: ArrayLike, starts: ArrayLike) -> list[int]:

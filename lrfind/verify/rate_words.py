@@ -38,16 +38,11 @@ class RateWords:
         self.names = [rate_text(lr) for lr in trials.lrs.tolist()]
 
     @property
-    def is_alone(self) -> bool:
-        """Whether of several rates one alone came to its end, and not all others diverged."""
-        judged = self.judged
-        ended = (judged.seeds > 0) & (judged.diverged == 0)
-        return bool((judged.seeds == 0).any()) and int(ended.sum()) == 1
-
-    @property
     def lowest(self) -> str:
         """What the best rate is among those that were tried."""
-        if self.is_alone:
+        if len(self.names) == 1:
+            return "the only rate tried"
+        if self.judged.is_alone:
             return f"the only one of the {len(self.names)} rates tried that was trained to its end"
         return f"the lowest of {self.rivals}"
 
@@ -65,11 +60,15 @@ class RateWords:
 
     @property
     def on_the_way(self) -> str:
-        """Up to where a best rate that alone came to its end was compared; nothing of another."""
-        if not self.is_alone:
-            return ""
+        """Up to where a best rate that alone came to its end was compared, and what would tell more."""
         others = [stop for i, stop in enumerate(self.trials.stops.tolist()) if i != self.judged.best]
-        return f": it was compared with the others only on the way, up to step {max(others):,}"
+        if not others:
+            return "there is nothing to compare it with."
+        more = "verify.budget" if self.trials.spent else "verify.seeds"
+        return (
+            f"it was compared with the others only on the way, up to step {max(others):,}; more {more} would "
+            "tell."
+        )
 
     def ended(self, index: int) -> str:
         """What became of a rate: `ends at a held-out loss of 0.2`."""
@@ -78,7 +77,7 @@ class RateWords:
         if seeds == 0:
             return (
                 f"was {trials.short(index)} of {trials.num_steps:,} steps {horizon_text(trials.schedule)}"
-                f"{'' if trials.is_left(index) else ', far behind the best'}"
+                f"{', not' if trials.is_left(index) else ','} behind the best"
             )
         if times == 0:
             return f"ends at a held-out loss of {rate_text(judged.means[index])}"

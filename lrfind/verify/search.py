@@ -8,6 +8,8 @@ long as it is not far behind the best after as many steps. Whenever another is t
 around that. Where the loss falls faster and faster, no comparison before the end is trusted. With a budget of
 less than two runs the first comparison comes after a sixth of the steps.
 
+The rate to check is then trained to its end, even where it was given up: whether it holds is asked.
+
 Where the lowest rate that was tried is not far behind either, a tenth of it is tried too: a range that is all
 too high can look like a valley.
 
@@ -132,6 +134,8 @@ class Search:
                 return  # it is no rate's doing
             yield from self._go_on()
             yield from self._settle()
+            # Behind on its way it may have been, but whether the rate to check holds shows at its end.
+            yield from self._train(0, self.start, self._num_steps)
             yield from self._look_lower()
             yield from self._settle()
             for seed in range(1, self._seeds):

@@ -131,10 +131,8 @@ def _suggestion(words: RateWords) -> Suggestion | None:
     index = judged.recommended
     if index is None:
         return None
-    count, left = len(words.names), len(trials.left)
-    if count == 1:
-        ended = "is the only rate tried, and ended lower than it began"
-    elif words.is_alone:
+    left = len(trials.left)
+    if judged.is_alone:
         ended = f"is {words.lowest}, and ended lower than it began"
     else:
         short = f" ({left} of them {'was' if left == 1 else 'were'} left before the end)" if left else ""

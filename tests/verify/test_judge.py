@@ -126,7 +126,7 @@ def test_an_initial_loss_that_is_not_finite_leaves_nothing_to_judge():
 
 def test_a_rate_that_was_given_up_is_worse_than_the_best_and_ends_the_interval():
     judged = judge([[NAN, 0.5, 0.2, NAN]], [1.0], checked=0, margin=0.1)
-    assert (judged.holds, judged.recommended, judged.best) == (False, 2, 2)
+    assert (judged.holds, judged.recommended, judged.best) == (None, 2, 2)  # it may end within the margin
     assert judged.seeds.tolist() == [0, 1, 1, 0]
     assert math.isnan(judged.worse_by[0])
     # 0.5 is worse by more than the margin of the drop; the ends are half-way to it and to 0.008.
@@ -359,16 +359,15 @@ def test_a_rate_that_is_better_is_suggested_instead_with_what_it_was_measured_by
 def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     said = told([[NAN, NAN, 0.2]]).verdict
     assert said.startswith(
-        "The rate of the range test does not hold: 0.1 was given up after 4 of 4 steps at a constant rate, "
-        "far behind the best. 0.3 does: it ends at a held-out loss of 0.2, the only one of the 3 rates tried "
-        "that was trained to its end."
+        "The rate of the range test is not judged: 0.1 was given up after 4 of 4 steps at a constant rate, "
+        "behind the best, and was not trained to its end: the budget was spent. 0.3 was, and ends"
     )
     left = told([[NAN, NAN, 0.2]], left=frozenset({0.1}), spent=True)
     assert left.verdict.startswith(
         "The rate of the range test is not judged: 0.1 was left after 4 of 4 steps at a constant rate, not "
         "behind the best, and was not trained to its end: the budget was spent. 0.3 was, and ends at a "
         "held-out loss of 0.2 after 4 steps at a constant rate (one seed; 1 before training); more "
-        "verify.budget would tell which is better."
+        "verify.budget would tell whether the other holds."
     )
     assert left.suggestion.reason == (
         "0.3 is the only one of the 3 rates tried that was trained to its end, and ended lower than it began "
@@ -377,17 +376,27 @@ def test_a_rate_that_did_not_come_to_its_end_is_told_so():
     assert (left.suggestion.low, left.suggestion.high) == (0.3, 0.3)  # no other end to compare it with
 
 
-@pytest.mark.parametrize("above", [NAN, INF])
-def test_a_rate_that_alone_came_to_its_end_holds_by_what_was_seen_on_the_way_and_has_no_interval(above):
-    said = told([[NAN, 0.2, above]])
-    assert said.verdict == (
-        "The rate of the range test holds: 0.1 ends at a held-out loss of 0.2 after 4 steps at a constant "
-        "rate (one seed; 1 before training), the only one of the 3 rates tried that was trained to its end: "
-        "it was compared with the others only on the way, up to step 4."
+@pytest.mark.parametrize(("above", "spent"), [(NAN, True), (INF, False)])
+def test_a_rate_that_alone_came_to_its_end_is_not_judged_and_has_no_interval(above, spent):
+    said = told([[NAN, 0.2, above]], spent=spent, budget=35)
+    more = "budget" if spent else "seeds"
+    assert said.verdict.startswith(
+        "The rate of the range test is not judged: 0.1 ends at a held-out loss of 0.2 after 4 steps at a "
+        "constant rate (one seed; 1 before training), the only one of the 3 rates tried that was trained to "
+        f"its end, and it was compared with the others only on the way, up to step 4; more verify.{more} "
+        "would tell."
+    )
+    # No more can be said of a pinned rate, which is trained to its end whatever becomes of the others.
+    pinned = told([[NAN, NAN, 0.2]], pinned=0.3)
+    assert (pinned.refusal, pinned.suggestion.lr) == (None, 0.3)
+    assert pinned.verdict.endswith(
+        "verify.lr=0.3 is not judged: it ends at a held-out loss of 0.2 after 4 steps at a constant rate "
+        "(one seed; 1 before training), the only one of the 3 rates tried that was trained to its end, and "
+        "it was compared with the others only on the way, up to step 4; more verify.seeds would tell."
     )
     assert "From" not in said.suggestion.reason
     assert (said.suggestion.low, said.suggestion.high) == (0.1, 0.1)
-    # Where all others diverged, or another one ended, nothing was seen on the way alone.
+    # Where all others diverged, or another one ended, it was compared with an end.
     assert told([[INF, 0.2, INF]]).verdict.endswith("the lowest of the 3 rates tried.")
     assert told([[NAN, 0.2, 0.9]]).verdict.endswith("the lowest of the 3 rates tried.")
 
