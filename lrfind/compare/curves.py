@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.axes import Axis, linear_axis, log_axis
+from lrfind.plotting.axes import Axis, linear_axis, rate_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.panel import DASHED, MIDDLE, Band, Label, Layer, Line, Marker, Points
 from lrfind.statistics import known_mean
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lrfind.compare.results import Cell, Comparison
-    from lrfind.plotting.panel import Colour
+    from lrfind.plotting.panel import Colour, Dash
     from lrfind.statistics import Floats
 
     Kind = str
@@ -27,12 +26,15 @@ if TYPE_CHECKING:
 OUTSIDE = 0.2
 """Share of the rates whose end the frame may leave out: one that hardly learned would flatten all others."""
 
+_NARROW = 1.6
+"""Inches of a panel below which its axis of time has fewer ticks."""
+
 _MARKED = 25
 """Up to so many readings each is a dot of its own."""
 
 
 def learning_curves(
-    cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour]
+    cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour], dash: Dash = ()
 ) -> list[Layer]:
     """A line a rate, the mean over the seeds, and a band of a standard deviation where there are several."""
     times = np.array([_time(comparison, j) for j in range(comparison.budget.readings)])
@@ -46,14 +48,12 @@ def learning_curves(
         if spread is not None:
             bands.append(Band(x, y - spread[known], y + spread[known], colour))
         dots = 0.0 if len(x) > _MARKED else 3.4 if i == best else 1.9
-        line = Line(x, y, colour, rate_text(lr), width=2.0 if i == best else 0.9, dots=dots)
-        lines.append(line)
+        width = 2.0 if i == best else 0.9
+        lines.append(Line(x, y, colour, rate_text(lr), width=width, dots=dots, dash=dash))
     return [*bands, *sorted(lines, key=lambda line: line.width)]
 
 
-def single_readings(
-    cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour]
-) -> list[Layer]:
+def single_readings(cell: Cell, kind: Kind, colours: Mapping[float, Colour]) -> list[Layer]:
     """The only reading of each rate, the mean over the seeds with a bar of a standard deviation."""
     means = means_of(cell, kind)
     layers: list[Layer] = [Line(np.array(cell.lrs), np.concatenate(means), MIDDLE, width=0.9)]
@@ -114,7 +114,7 @@ def value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: K
 
 
 def single_reading_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: Kind) -> Axis:
-    """As `_value_axis`, of a single reading and its spread."""
+    """As `value_axis`, of a single reading and its spread."""
     shown = []
     for cell, panel in zip(block, means, strict=True):
         for i, mean in enumerate(panel):
@@ -127,20 +127,20 @@ def single_reading_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]]
     return ends_axis(shown or [(np.empty(0), np.empty(0))], accuracy=kind == "accuracy", outside=outside)
 
 
-def time_axis(comparison: Comparison, rates: Sequence[float], *, narrow: bool) -> Axis:
-    """From the first reading to the last; of a single one, the rates."""
+def time_axis(comparison: Comparison, rates: Sequence[float], width: float) -> Axis:
+    """From the first reading to the last; of a single one, the rates.
+
+    Args:
+        comparison: All that was measured.
+        rates: Those of an optimizer.
+        width: Of the panel in inches.
+    """
     if comparison.budget.readings == 1:
-        axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
-        if not narrow:
-            return axis
-        count = len(rates)
-        ticks = [rates[count // 2]] if count < 5 else [rates[count // 4], rates[-1 - count // 4]]
-        labels = tuple(map(rate_text, ticks))
-        return replace(axis, label="learning rate (log)", ticks=tuple(ticks), tick_labels=labels)
+        return rate_axis(rates, width)
     start, end = (_time(comparison, j) for j in (0, comparison.budget.readings - 1))
     label = "epoch" if comparison.budget.pool is not None else "thousands of samples"
     whole = math.floor(end) > math.ceil(start)
-    return linear_axis(start, end, label, intervals=4 if narrow else 5, whole=whole)
+    return linear_axis(start, end, label, intervals=4 if width < _NARROW else 5, whole=whole)
 
 
 def _baseline(cell: Cell, kind: Kind) -> float | None:

@@ -20,17 +20,18 @@ from lrfind.compare.curves import (
     untrained_line,
     value_axis,
 )
-from lrfind.plotting.page import Key, Page, Row, column_width, text_width, wrapped
+from lrfind.plotting.page import Key, Page, Row, column_width
 from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Panel, above
+from lrfind.plotting.text import text_width, wrapped
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from lrfind.compare.colours import Colours
     from lrfind.compare.curves import Kind
     from lrfind.compare.results import Cell, Comparison
     from lrfind.plotting.axes import Axis
-    from lrfind.plotting.panel import Colour
     from lrfind.statistics import Floats
 
 _Item = TypeVar("_Item")
@@ -85,7 +86,7 @@ def _rows(
     block: Sequence[Cell],
     comparison: Comparison,
     kinds: Sequence[Kind],
-    colours: Mapping[str, Mapping[float, Colour]],
+    colours: Mapping[str, Colours],
     *,
     several: bool,
 ) -> list[Row]:
@@ -108,10 +109,12 @@ def _rows(
         panels = []
         for j, cell in enumerate(block):
             y = ys[i] if j == 0 else ys[i].bare
-            x = time_axis(comparison, rates_of(block, cell.optimizer), narrow=len(block) == _COLUMNS)
-            layers = (single_readings if once else learning_curves)(
-                cell, comparison, kind, colours[cell.optimizer]
-            )
+            x = time_axis(comparison, rates_of(block, cell.optimizer), width)
+            looks = colours[cell.optimizer]
+            if once:
+                layers = single_readings(cell, kind, looks.shades)
+            else:
+                layers = learning_curves(cell, comparison, kind, looks.shades, looks.dash)
             layers += untrained_line(cell, kind, x, ys[i])
             if i == 0:
                 said = [above(text, row=most - 1 - row, colour=BLACK) for row, text in enumerate(headings[j])]

@@ -10,9 +10,10 @@ import numpy as np
 
 from lrfind.compare.colours import key_of_colours, shades
 from lrfind.compare.curves import ends_axis
+from lrfind.compare.rates_plot import HEIGHT, rates_panel, with_crosses
 from lrfind.compare.results import Edge, Judge
-from lrfind.plotting.axes import Axis, log_axis
-from lrfind.plotting.page import Key, Page, Row, column_width, kept_apart, key_of
+from lrfind.plotting.axes import Axis, kept_apart, log_axis
+from lrfind.plotting.page import Key, Page, Row, column_width, key_of
 from lrfind.plotting.panel import (
     BLUE,
     DASHED,
@@ -27,8 +28,8 @@ from lrfind.plotting.panel import (
     Points,
     Shape,
     above,
-    colour_of,
 )
+from lrfind.plotting.text import text_width
 from lrfind.statistics import spread_over_seeds
 from lrfind.suggestion import rate_text
 
@@ -40,9 +41,12 @@ if TYPE_CHECKING:
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.statistics import Floats
 
-_LEFT, _GAP, _RATES, _PANEL, _LOW = 0.72, 0.65, 2.65, 2.35, 1.5
-"""Inches: before the first panel, between the two; width of the first where there are two, height; height
-where each of several optimizers has its own."""
+_LEFT, _GAP, _RATES, _LOW = 0.72, 0.65, 2.65, 1.5
+"""Inches: before the first panel, between the two; width of the first where there are two; height where each
+of several optimizers has its own."""
+
+_LABELS = 0.25
+"""Inches of the widest label of the second vertical axis that have room in the gap."""
 
 _ABOVE, _BARE, _BELOW, _AFTER = 0.28, 0.08, 0.6, 0.14
 """Inches: above the panels, with words and without; below them; between one optimizer and the next."""
@@ -62,7 +66,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
     if several and len(sizes_tried) == 1:
         panel = rates_panel(comparison.cells, comparison, column_width(1, 0.0, left=_LEFT), optimizers=True)
         about = f"{title}, batch size {sizes_tried.pop()}, after {comparison.budget.words}"
-        return Page(about, (key_of([panel]), _row(panel)), left=_LEFT)
+        return Page(about, (with_crosses(key_of([panel]), panel), _row(panel)), left=_LEFT)
     parts: list[Row | Key] = []
     for name in comparison.optimizers:
         cells = comparison.of(name)
@@ -72,57 +76,23 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
             parts.append(_row(panel, several=several))
             continue
         sizes = [str(cell.batch_size) for cell in cells]
-        parts.append(key_of_colours(f"{heading}batch size", shades(sizes)))
         scaled = [cell for cell in cells if cell.best is not None]
-        if len(scaled) < 2:
-            whole = column_width(1, 0.0, left=_LEFT)
-            parts.append(_row(rates_panel(cells, comparison, whole), several=several))
-            continue
-        scaling = scaling_panel(scaled, advice.scalings[name])
-        rates = rates_panel(cells, comparison, _RATES)
-        parts += [_row(rates, scaling, several=several), key_of([scaling], below=_AFTER)]
+        beside = len(scaled) > 1
+        rates = rates_panel(cells, comparison, _RATES if beside else column_width(1, 0.0, left=_LEFT))
+        parts.append(with_crosses(key_of_colours(f"{heading}batch size", shades(sizes)), rates))
+        if beside:
+            scaling = scaling_panel(scaled, advice.scalings[name])
+            parts += [_row(rates, scaling, several=several), key_of([scaling], below=_AFTER)]
+        else:
+            parts.append(_row(rates, several=several))
     return Page(f"{title}, after {comparison.budget.words}", tuple(parts), left=_LEFT)
 
 
 def _row(*panels: Panel, several: bool = False) -> Row:
     """A row of panels, which are lower where each of several optimizers has one."""
-    height = _LOW if several else _PANEL
+    height = _LOW if several else HEIGHT
     top = _ABOVE if any(isinstance(layer, Label) for panel in panels for layer in panel.layers) else _BARE
     return Row(tuple(replace(panel, height=height) for panel in panels), top, _BELOW, gap=_GAP)
-
-
-def rates_panel(
-    cells: Sequence[Cell], comparison: Comparison, width: float, *, optimizers: bool = False
-) -> Panel:
-    """What every rate came to at each batch size, the best in a ring; those that diverged are left out.
-
-    Args:
-        cells: A line each.
-        comparison: All that was measured.
-        width: In inches.
-        optimizers: Whether the lines are named and coloured by their optimizers, not by their batch sizes.
-    """
-    names = [cell.optimizer if optimizers else str(cell.batch_size) for cell in cells]
-    colours = [colour_of(i) for i in range(len(cells))] if optimizers else list(shades(names).values())
-    accuracy = comparison.judge is Judge.ACCURACY
-    layers: list[Layer] = []
-    shown: list[tuple[Floats, Floats]] = []
-    for i, (cell, name, colour) in enumerate(zip(cells, names, colours, strict=True)):
-        known = np.isfinite(cell.losses).all(axis=0)
-        x = np.array(cell.lrs)[known]
-        means, spread = cell.scores.mean(axis=0)[known], spread_over_seeds(cell.scores)[known]
-        shown.append((means, spread))
-        low, high = (means - spread, means + spread) if spread.any() else (None, None)
-        dash = DASHED if i >= len(set(colours)) else ()  # from where on the colours begin again
-        layers.append(Line(x, means, colour, name, width=1.1, dash=dash))
-        layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
-        if cell.best is not None:
-            at = np.array([cell.best.lr])
-            end = cell.scores.mean(axis=0)[[cell.best.index]]
-            layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
-    rates = [lr for cell in cells for lr in cell.lrs]
-    x_axis = log_axis(min(rates), max(rates), "learning rate (log axis, base 10)")
-    return Panel(x_axis, ends_axis(shown, accuracy=accuracy), tuple(layers), width, _PANEL, grid="y")
 
 
 def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> Panel:
@@ -144,7 +114,7 @@ def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> 
     width = column_width(1, 0.0, left=_LEFT)
     x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates, width)
     y_axis = ends_axis([(y, spread)], accuracy=accuracy, outside=0.0)
-    return Panel(x_axis, y_axis, tuple(layers), width, _PANEL, grid="y")
+    return Panel(x_axis, y_axis, tuple(layers), width, HEIGHT, grid="y")
 
 
 def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
@@ -158,13 +128,19 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     layers += _fit(known, scaling)
     bars = _moves(scaling) if scaling.moves else _brackets(known)
     rates = np.array([b.lr for b in best])
+    barred = {move.batch_size for move in scaling.moves} or {size for size, _ in known}
+    for size, b in known:  # of the anchor, and of what lies below it, there is no move
+        if size not in barred:
+            down, up = b.edge is Edge.LOW, b.edge is Edge.HIGH
+            bars += _arrows(size, b.lr / 1.12, b.lr * 1.12, down=down, up=up)
     layers += [*bars, Points(sizes, rates, VERMILLION, "best of those tried", size=4.5)]
     # The rules may leave the frame; what was measured may not.
     shown = np.concatenate([rates, *(bar.y for bar in bars)])
     y = log_axis(shown.min() / 1.3, shown.max() * 1.3, "best learning rate (log axis)")
-    width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP)
+    room = max(_LABELS, *map(text_width, y.tick_labels)) - _LABELS
+    width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP) - room
     x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known}, width)
-    return Panel(x, y, tuple(layers), width, _PANEL)
+    return Panel(x, y, tuple(layers), width, HEIGHT, room=room)
 
 
 def _moves(scaling: Scaling) -> list[Line | Points]:
@@ -193,11 +169,17 @@ def _brackets(known: Sequence[tuple[int, Best]]) -> list[Line | Points]:
 def _bar(size: int, low: float, high: float, name: str, *, down: bool, up: bool) -> list[Line | Points]:
     """A bar, with an arrow where nothing is known beyond what was tried."""
     x = float(size)
-    bar: list[Line | Points] = [Line(np.array([x, x]), np.array([low, high]), VERMILLION, name, width=2.4)]
-    for is_open, rate, shape in ((down, low / 1.12, Shape.DOWN), (up, high * 1.12, Shape.UP)):
-        if is_open:
-            bar.append(Points(np.array([x]), np.array([rate]), VERMILLION, shape=shape, size=5.5))
-    return bar
+    bar = Line(np.array([x, x]), np.array([low, high]), VERMILLION, name, width=2.4)
+    return [bar, *_arrows(x, low, high, down=down, up=up)]
+
+
+def _arrows(x: float, low: float, high: float, *, down: bool, up: bool) -> list[Points]:
+    ends = ((down, low / 1.12, Shape.DOWN), (up, high * 1.12, Shape.UP))
+    return [
+        Points(np.array([x]), np.array([rate]), VERMILLION, shape=shape, size=5.5)
+        for is_open, rate, shape in ends
+        if is_open
+    ]
 
 
 def _rule(rule: Rule, x: Floats) -> list[Layer]:

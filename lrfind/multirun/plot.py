@@ -8,7 +8,7 @@ import numpy as np
 
 from lrfind.multirun.curves import MEASURED
 from lrfind.multirun.report import varied
-from lrfind.plotting.axes import linear_axis, log_axis
+from lrfind.plotting.axes import linear_axis, rate_axis
 from lrfind.plotting.limits import loss_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, key_of
 from lrfind.plotting.panel import (
@@ -54,8 +54,8 @@ def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Pa
     if not curves:
         return None
     y = linear_axis(*_limits(curves), MEASURED[curves[0].job.command])
-    lrs = np.concatenate([curve.lrs for curve in curves])
-    x = log_axis(float(lrs.min()), float(lrs.max()), "learning rate (log axis, base 10)")
+    width = column_width(1, 0.0)
+    x = rate_axis(np.concatenate([curve.lrs for curve in curves]).tolist(), width)
     bottom, top = y.limits
     keys = varied(jobs)
     lines: list[Layer] = []
@@ -71,7 +71,7 @@ def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Pa
         if lr is not None and curve.lrs[0] <= lr <= curve.lrs[-1]:
             height = np.interp([lr], curve.lrs, losses)
             marks.append(Points(np.array([lr]), height, colour, shape=Shape.DIAMOND, size=5.0))
-    panel = Panel(x, y, (*lines, *marks), column_width(1, 0.0), _PANEL)
+    panel = Panel(x, y, (*lines, *marks), width, _PANEL)
     key = key_of([panel])
     if marks:
         nowhere = np.empty(0)

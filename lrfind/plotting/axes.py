@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from lrfind.plotting.text import text_width
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from lrfind.statistics import Floats
+
+_LABEL_GAP = 0.06
+"""Inches between the labels of two ticks."""
+
+_ASIDE = 0.3
+"""Inches by which the words below an axis may be longer than it."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -90,6 +97,14 @@ def log_axis(low: float, high: float, label: str, *, max_labels: int = 8) -> Axi
     return Axis(label, "log", limits, ticks, labels, minor)
 
 
+def rate_axis(rates: Iterable[float], width: float, *, max_labels: int = 8) -> Axis:
+    """Makes a log axis around learning rates, with labels that have room in a panel of so many inches."""
+    low, *_, high = sorted((*rates, *rates))
+    label = "learning rate (log axis, base 10)"
+    label = label if text_width(label) <= width + _ASIDE else "learning rate (log)"
+    return kept_apart(log_axis(low, high, label, max_labels=max_labels), width)
+
+
 def linear_axis(
     low: float, high: float, label: str, *, intervals: int = 6, whole: bool = False, percent: bool = False
 ) -> Axis:
@@ -109,6 +124,38 @@ def linear_axis(
     if whole:
         ticks = tuple(tick for tick in ticks if tick.is_integer())
     return Axis(label, "linear", limits, ticks, _linear_labels(ticks, percent=percent))
+
+
+def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
+    """A horizontal axis without the tick labels that the right edge of the page would cut.
+
+    Args:
+        axis: The axis.
+        width: Of the panel in inches.
+        margin: Inches between the panel and the edge.
+    """
+
+    def kept(tick: float, label: str) -> str:
+        return label if text_width(label) / 2 <= (1 - axis.fraction(tick)) * width + margin else ""
+
+    return replace(axis, tick_labels=tuple(map(kept, axis.ticks, axis.tick_labels)))
+
+
+def kept_apart(axis: Axis, width: float) -> Axis:
+    """A horizontal axis without the tick labels that would touch the one before; its first and last stay.
+
+    Args:
+        axis: The axis, its ticks rising.
+        width: Of the panel in inches.
+    """
+    halves = [max(map(text_width, label.split("\n"))) / 2 + _LABEL_GAP / 2 for label in axis.tick_labels]
+    places = [axis.fraction(tick) * width for tick in axis.ticks]
+    labels, end = [""] * len(places), -math.inf
+    for i, (at, half) in enumerate(zip(places, halves, strict=True)):
+        is_last = i == len(places) - 1
+        if is_last or (at - half >= end and (i == 0 or at + half <= places[-1] - halves[-1])):
+            labels[i], end = axis.tick_labels[i], at + half
+    return replace(axis, tick_labels=tuple(labels))
 
 
 def _round_in_decades(

@@ -5,17 +5,14 @@ It is laid out here because matplotlib would have to draw a text to know how lon
 
 from __future__ import annotations
 
-import math
-import textwrap
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from lrfind.plotting.panel import FONT_SIZE
+from lrfind.plotting.text import text_width, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lrfind.plotting.axes import Axis
     from lrfind.plotting.panel import Named, Panel
 
 WIDTH = 7.2
@@ -25,14 +22,8 @@ TITLE_LINE, KEY_LINE = 0.18, 0.17
 """Inches: heights of a line of the title and of a key."""
 
 _TOP, _BOTTOM = 0.1, 0.06
-_CHARACTERS = 84
 _DASH, _BEHIND_DASH, _BETWEEN = 0.2, 0.06, 0.16
 """Inches: length of a key's sample, gaps between it and its text and between two entries."""
-
-_LABEL_GAP = 0.06
-"""Inches between the labels of two ticks."""
-
-_NARROW, _WIDE = frozenset(" !'(),.:;I[]fijlrt|"), frozenset("%@GMOQWmw~")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -242,79 +233,15 @@ class Page:
             top -= height
 
 
-def key_of(panels: Iterable[Panel], **layout: float) -> Key:
+def key_of(panels: Iterable[Panel], *, below: float = 0.02) -> Key:
     """The key of all that is named and to be seen in panels, one entry a name."""
-    layers = {layer.name: layer for panel in reversed(list(panels)) for layer in reversed(panel.named)}
-    entries = [Entry(name, layer) for name, layer in layers.items()]
-    return Key(tuple(reversed(entries)), below=layout.get("below", 0.02))
+    layers: dict[str, Named] = {}
+    for panel in panels:
+        for layer in panel.named:
+            layers.setdefault(layer.name, layer)
+    return Key(tuple(Entry(name, layer) for name, layer in layers.items()), below=below)
 
 
 def column_width(count: int, gap: float, *, left: float = 0.62, right: float = 0.1) -> float:
     """Inches a panel where so many share the width of a page."""
     return (WIDTH - left - right - (count - 1) * gap) / count
-
-
-def text_width(text: str, size: float = FONT_SIZE) -> float:
-    """About how long a text is, in inches; rather too long than too short."""
-    ems = sum(0.4 if each in _NARROW else 0.9 if each in _WIDE else 0.64 for each in text)
-    return ems * size / 72
-
-
-def held_above(at: float, text: str, width: float) -> float:
-    """Where to centre a text that is to stand above a place, so that it stays above the panel.
-
-    Args:
-        at: The place, as a share of the panel's width.
-        text: What is written.
-        width: Of the panel in inches.
-    """
-    half = min(text_width(text) / width / 2, 0.5)
-    return min(max(at, half), 1 - half)
-
-
-def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
-    """A horizontal axis without the tick labels that the right edge of the page would cut.
-
-    Args:
-        axis: The axis.
-        width: Of the panel in inches.
-        margin: Inches between the panel and the edge.
-    """
-
-    def kept(tick: float, label: str) -> str:
-        return label if text_width(label) / 2 <= (1 - axis.fraction(tick)) * width + margin else ""
-
-    return replace(axis, tick_labels=tuple(map(kept, axis.ticks, axis.tick_labels)))
-
-
-def kept_apart(axis: Axis, width: float) -> Axis:
-    """A horizontal axis without the tick labels that would touch the one before; its first and last stay.
-
-    Args:
-        axis: The axis, its ticks rising.
-        width: Of the panel in inches.
-    """
-    halves = [max(map(text_width, label.split("\n"))) / 2 + _LABEL_GAP / 2 for label in axis.tick_labels]
-    places = [axis.fraction(tick) * width for tick in axis.ticks]
-    labels, end = [""] * len(places), -math.inf
-    for i, (at, half) in enumerate(zip(places, halves, strict=True)):
-        is_last = i == len(places) - 1
-        if is_last or (at - half >= end and (i == 0 or at + half <= places[-1] - halves[-1])):
-            labels[i], end = axis.tick_labels[i], at + half
-    return replace(axis, tick_labels=tuple(labels))
-
-
-def wrapped(text: str, characters: int = _CHARACTERS) -> list[str]:
-    """A text in lines of the page's width, or of so many characters, none a lone last word if it can be."""
-    return [part for line in text.splitlines() for part in _lines_of(line, characters)]
-
-
-def _lines_of(line: str, characters: int) -> list[str]:
-    first = textwrap.wrap(line, characters, break_on_hyphens=False)
-    for width in range(characters, 0, -1):
-        parts = textwrap.wrap(line, width, break_on_hyphens=False)
-        if len(parts) > len(first) or len(parts) == 1:
-            break
-        if " " in parts[-1]:
-            return parts
-    return first

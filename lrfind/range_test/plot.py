@@ -9,7 +9,7 @@ import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis, log_axis
 from lrfind.plotting.limits import loss_limits
-from lrfind.plotting.page import Page, Row, held_above, key_of
+from lrfind.plotting.page import Page, Row, key_of
 from lrfind.plotting.panel import (
     BLACK,
     BLUE,
@@ -34,6 +34,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
+from lrfind.plotting.text import held_above
 from lrfind.range_test.held_out_plot import held_out_row
 from lrfind.range_test.horizon import STEPS, purpose_of
 from lrfind.range_test.repeats import sweep_lines

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.axes import Axis, linear_axis, log_axis
+from lrfind.plotting.axes import Axis, linear_axis, rate_axis
 from lrfind.plotting.limits import loss_limits
-from lrfind.plotting.page import Page, Row, column_width, text_width
+from lrfind.plotting.page import Page, Row, column_width, key_of
 from lrfind.plotting.panel import (
     BLACK,
     BLUE,
@@ -127,7 +125,7 @@ def _round_panels(
     name: str,
     said: str,
 ) -> list[list[Panel]]:
-    """The panels of each round; `said` stands above those of the one that is read, or else of the last."""
+    """The panels of each round; `said` stands above the one that is read, or else above the last."""
     groups = []
     for i, kinds in enumerate(rounds):
         answers, last = i + 1 == (read or len(rounds)), i == len(rounds) - 1
@@ -142,7 +140,7 @@ def _round_panels(
                     y,
                     width,
                     following=following,
-                    said=said if answers else None,
+                    said=said if answers and measured is kinds[-1] else None,
                 )
                 for measured in kinds
             ]
@@ -156,8 +154,9 @@ def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
 
 def _page(rows: Sequence[Sequence[Panel]], answer: RefineVerdict, title: str, note: str = "") -> Page:
     note = f"{note} {answer.no_learning}".rstrip() if answer.suggestion or not rows else answer.verdict
-    parts = tuple(Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows)
-    return Page(title, parts, note, left=_LEFT if rows else 0.36, right=_RIGHT)
+    key = key_of(panel for row in rows for panel in row)
+    found = [Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows]
+    return Page(title, (key, *found), note, left=_LEFT if rows else 0.36, right=_RIGHT)
 
 
 def round_panel(
@@ -182,7 +181,7 @@ def round_panel(
         said: The answer, which stands above the round that it is read from; None above the others.
     """
     span = measured.plan.span
-    x = _rate_axis(*span, width)
+    x = rate_axis(span, width, max_labels=5)
     rates, means = measured.lrs, measured.losses
     top, far = y.limits[1], y.limits[1] + 20 * (y.limits[1] - y.limits[0])
     whole = measured.whole
@@ -207,7 +206,7 @@ def round_panel(
     if spread is not None:
         layers.append(Band(rates[whole], line - spread[whole], line + spread[whole], clear, opacity=0.2))
     layers += [
-        Line(rates[whole], line, clear, "each rate", width=1.1, dots=1.8),
+        Line(rates[whole], line, clear, "mean of each rate's second half", width=1.1, dots=1.8),
         Points(
             each_x[beyond],
             np.full(int(beyond.sum()), top),
@@ -250,21 +249,6 @@ def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:
     points = np.array(losses, dtype=np.float64).reshape(-1, 2)
     points = points[:: max(1, math.ceil(len(points) / _MOST_DOTS))]
     return points[:, 0], points[:, 1]
-
-
-def _rate_axis(low: float, high: float, width: float) -> Axis:
-    """The rate on a log axis, with as many labels as do not touch."""
-    axis = log_axis(low, high, "learning rate (log axis, base 10)", max_labels=5)
-    while _touches(axis, width):
-        axis = replace(axis, ticks=axis.ticks[::2], tick_labels=axis.tick_labels[::2])
-    return axis
-
-
-def _touches(axis: Axis, width: float) -> bool:
-    """Whether two labels of a horizontal axis, which is so many inches wide, touch."""
-    at, lengths = [width * axis.fraction(tick) for tick in axis.ticks], map(text_width, axis.tick_labels)
-    ends = [(middle - length / 2, middle + length / 2) for middle, length in zip(at, lengths, strict=True)]
-    return any(right > left for (_, right), (left, _) in pairwise(ends))
 
 
 def _loss_axis(kinds: Sequence[RoundResult]) -> Axis:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from lrfind.plotting.axes import linear_axis, log_axis
+from lrfind.plotting.axes import kept_on_page, linear_axis, log_axis
 from lrfind.plotting.limits import ceiling_of
-from lrfind.plotting.page import kept_on_page, text_width
 from lrfind.plotting.panel import (
     DARK,
     DOTTED,
@@ -24,6 +23,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
+from lrfind.plotting.text import text_width
 from lrfind.suggestion import rate_text
 from lrfind.training.baseline import is_gain
 from lrfind.verify.candidates import FACTOR, Role

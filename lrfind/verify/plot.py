@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.page import Entry, Key, Page, Row, column_width, kept_on_page, text_width
+from lrfind.plotting.axes import kept_on_page
+from lrfind.plotting.page import Entry, Key, Page, Row, column_width
 from lrfind.plotting.panel import DOTTED, GREEN, Band, Line, Points, Shape
+from lrfind.plotting.text import text_width
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import Role

@@ -13,8 +13,8 @@ from lrfind.compare.report import announced, compare_csv, compare_lines
 from lrfind.compare.results import Comparison, Judge, cells_of
 from lrfind.compare.scaling_plot import scaling_page
 from lrfind.compare.verdict import conclude
+from lrfind.plotting.axes import kept_apart
 from lrfind.plotting.draw import draw, png
-from lrfind.plotting.page import kept_apart
 from lrfind.plotting.panel import Band, Label, Line, Marker, Points, Shape, shade
 from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
@@ -210,6 +210,10 @@ def test_of_more_rates_than_can_be_told_apart_each_optimizer_has_all_colours():
     page = curves_page(measured(*runs), "")
     colours = [placed.entry.sample.colour for placed in page.entries]
     assert colours == [shade(0.0), shade(0.5), shade(1.0)] * len(names)
+    # Beside one another no two lines look alike, nor do their keys.
+    strokes = [of(panel, Line)[0].dash for panel in page.panels[:3]]
+    assert len(set(strokes)) == 3
+    assert [placed.entry.sample.dash for placed in page.entries[:9:3]] == strokes
 
 
 @pytest.mark.parametrize("readings", [3, 1])
@@ -321,6 +325,41 @@ def test_a_best_at_the_edge_points_beyond_it():
     arrows = [each for each in of(panel, Points) if each.shape in (Shape.UP, Shape.DOWN)]
     assert [(arrow.x.tolist(), arrow.shape) for arrow in arrows] == [([50.0], Shape.UP)]
     assert "fitted" not in [line.name for line in of(panel, Line)]
+
+
+def test_an_edge_that_no_bar_shows_points_beyond_it_too():
+    runs = [run_of(size=size, best=best) for size, best in ((5, 0.05), (10, 0.2), (50, 0.2))]
+    comparison = measured(*runs)
+    _, panel = scaling_page(comparison, conclude(comparison, 5), "").panels
+    (arrow,) = (each for each in of(panel, Points) if each.shape is Shape.DOWN)
+    assert (arrow.x.tolist(), arrow.y < 0.1) == ([5.0], True)
+
+
+def test_rates_that_diverged_are_crosses_at_the_worse_end_and_named():
+    def run(size, seed, bad):
+        losses = np.where(np.arange(3)[:, None] >= bad, np.nan, [[1.0, 0.5]] * 3)
+        gone = np.arange(3) >= bad
+        return "SGD", size, runs_of(seed, LRS, (5, 10), losses, 1 - losses, diverged=gone)
+
+    cells = cells_of([run(10, 0, 3), run(10, 1, 2), run(20, 0, 1), run(20, 1, 2)], Judge.ACCURACY)
+    comparison = Comparison(cells, Budget(100, 2, 50), Judge.ACCURACY, 4)
+    page = scaling_page(comparison, conclude(comparison, 10), "")
+    rates = page.panels[0]
+    crosses = [each for each in of(rates, Points) if each.shape is Shape.CROSS]
+    assert [each.x.tolist() for each in crosses] == [[0.4], [0.2, 0.4]]
+    assert rates.y.limits[0] < crosses[0].y[0] < crosses[1].y[0] < sum(rates.y.limits) / 2
+    assert [placed.entry.text for placed in page.entries][:3] == ["10", "20", "diverged with a seed or more"]
+    assert_readable(page)
+
+
+def test_wide_labels_of_the_best_rates_do_not_push_words_into_the_panel_beside_them():
+    _, small = scaling_page(BOTH, conclude(BOTH, 10), "").panels
+    tiny = [(*run[:2], replace(run[2], lrs=run[2].lrs / 1e3)) for run in (run_of(size=10), run_of(size=20))]
+    comparison = measured(*tiny)
+    _, wide = scaling_page(comparison, conclude(comparison, 10), "").panels
+    assert small.room == 0.0
+    assert wide.room > 0.0
+    assert wide.room + wide.width == pytest.approx(small.width)
 
 
 def test_one_batch_size_has_no_second_panel():

@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lrfind.plotting.axes import linear_axis
+from lrfind.plotting.axes import kept_on_page, linear_axis
 from lrfind.plotting.page import (
     WIDTH,
     Entry,
@@ -13,13 +13,10 @@ from lrfind.plotting.page import (
     Page,
     Row,
     column_width,
-    held_above,
-    kept_on_page,
     key_of,
-    text_width,
-    wrapped,
 )
 from lrfind.plotting.panel import BLUE, Line, Panel, Points, shade
+from lrfind.plotting.text import held_above, text_width, wrapped
 
 NOTHING = np.empty(0)
 AXIS = linear_axis(0.0, 1.0, "x")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks.truth.sweeps import recorded
-from lrfind.plotting.page import text_width
 from lrfind.plotting.panel import Band, Label, Marker, Span
+from lrfind.plotting.text import text_width
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.plot import curve_panel, ladder_panel, range_page, range_panel

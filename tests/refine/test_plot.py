@@ -29,11 +29,12 @@ def measured(plan, *, seeds=1, restarted=False):
 
 ROUNDS = [measured(COARSE), measured(FINE)]
 ANSWER = conclude(ROUNDS)
+LINE = "mean of each rate's second half"
 
 
 def test_a_panel_a_round_over_the_rate_on_a_log_axis():
     first, second = rounds_page([[each] for each in ROUNDS], ANSWER, "what is trained").panels
-    line = layer(first, "each rate")
+    line = layer(first, LINE)
     assert line.x == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9])
     assert line.y == pytest.approx(ROUNDS[0].losses)
     assert len(layer(first, "iterations").x) == 27
@@ -94,17 +95,19 @@ def test_a_divergence_does_not_blow_up_the_axis_of_its_round_nor_of_the_one_besi
     above = layer(left, "above the frame")
     assert above.x == pytest.approx([0.3, 0.5])
     assert (above.y == left.y.limits[1]).all()
-    assert np.isfinite(layer(left, "each rate").y).all()
+    assert np.isfinite(layer(left, LINE).y).all()
 
 
 def test_both_kinds_stand_side_by_side_on_one_scale():
     kinds = [[measured(COARSE, seeds=2), measured(COARSE, seeds=2, restarted=True)]]
-    page = rounds_page(kinds, ANSWER, "")
+    page = rounds_page(kinds, conclude([kinds[0][1]]), "")
     (left, one), (right, other) = page.frames
     assert one[1] == other[1]
     assert one[0] < other[0]
     assert left.y == right.y
-    assert layer(left, "each rate").colour != layer(right, "each rate").colour == PURPLE_DARK
+    assert [len(texts(panel)) for panel in page.panels] == [1, 2]  # the answer is read from the restarted one
+    assert [placed.entry.text for placed in page.entries] == ["iterations", LINE]
+    assert layer(left, LINE).colour != layer(right, LINE).colour == PURPLE_DARK
     (band,) = of(left, Band)
     assert band.high - band.low == pytest.approx(2 * 0.1 / math.sqrt(2) * np.ones(9))
 
@@ -168,7 +171,7 @@ def test_the_line_of_a_halved_round_has_no_cliff_where_the_budget_steps():
     losses = ((1.0,), (1.0,), (1.0, 0.5, 0.3, 0.2), (1.0, 0.5, 0.2, 0.1), (1.0,))
     found = RoundResult(plan, (SeedResult(1.0, losses, (True, True, False, False, True)),), restarted=True)
     (panel,) = rounds_page([[found]], conclude([found]), "").panels
-    line = layer(panel, "each rate")
+    line = layer(panel, LINE)
     assert line.x == pytest.approx([0.3, 0.4])
     assert line.y == pytest.approx([0.25, 0.15])
     assert len(layer(panel, "iterations").x) == 11
@@ -184,7 +187,7 @@ def test_several_sweeps_have_rows_of_their_own_and_say_what_each_alone_answers()
     measured_ = [[each] for each in ROUNDS]
     page = repeats_page([measured_, measured_[:1]], repeats, ANSWER, "what is trained")
     assert_readable(page)
-    assert [len(row.panels) for row in page.parts] == [2, 1]
+    assert [len(row.panels) for row in page.parts[1:]] == [2, 1]
     first, second, alone = page.panels
     assert texts(first)[0] == "Seed 4, round 1: 0.1 to 0.9"
     assert texts(second)[1] == f"alone: {ANSWER.suggestion.lr:g}"
