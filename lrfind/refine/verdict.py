@@ -178,6 +178,9 @@ def _half_a_step_down(lr: float) -> float:
 SWEEPS = 3
 """Sweeps in all, each with a seed of its own, where one leaves a doubt."""
 
+SURER = "lrfind verify trains at such rates, each from the start, and tells whether this one holds."
+"""No other sweep does: where the loss stops falling depends on the seed, however long each rate is held."""
+
 STRAIGHT = 3
 """Rounds of a search that found its way: a table, a finer step, the closing round."""
 
@@ -247,13 +250,10 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
         f"{len(repeats.lrs)} sweeps with the seeds {', '.join(map(str, repeats.seeds))}, each alone, answer "
     )
     said += ", ".join("none" if lr is None else rate_text(lr) for lr in repeats.lrs)
-    advice = (
-        "refine.restart=true begins every rate at the same start, refine.read=train reads the loss on all "
-        "samples, and a larger refine.iterations holds each rate longer"
-    )
     if 2 * len(lrs) <= len(repeats.answers):
         nothing: dict[str, float | None] = {"lowest": None, RULE: None}
-        return RefineVerdict(None, nothing, f"{why}{said}: too few for a rate. To be surer, {advice}.")
+        advice = "refine.read=train reads the loss on all samples, and more iterations hold each rate longer"
+        return RefineVerdict(None, nothing, f"{why}{said}: too few for a rate; {advice}.")
     lr = rounded(math.exp(statistics.median(map(math.log, lrs))))
     low = min(lrs[0], statistics.median(suggestion.low for suggestion in found))
     high = max(lrs[-1], statistics.median(suggestion.high for suggestion in found))
@@ -265,6 +265,4 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
     factor = repeats.factor
     spread = "" if factor is None else f"One standard deviation is times or divided by {factor:.2g}. "
     suggestion = Suggestion(lr=lr, low=rounded(low), high=rounded(high), rule=RULE, reason=reason)
-    return RefineVerdict(
-        suggestion, {"lowest": rounded(middle), RULE: lr}, f"{why}{spread}To be surer, {advice}."
-    )
+    return RefineVerdict(suggestion, {"lowest": rounded(middle), RULE: lr}, f"{why}{spread}{SURER}")

@@ -91,6 +91,8 @@ def test_sweeps_agree_on_the_middle_one_in_a_bracket_that_holds_them_all():
     assert repeats.factor == pytest.approx(2.0)  # 0.2, 0.4, 0.8: a factor of 2 from one to the next
     assert "each alone, answer 0.2, 0.8, 0.4" in answer.suggestion.reason
     assert "it is a test" in answer.verdict
+    assert "lrfind verify trains at such rates" in answer.verdict
+    assert "refine." not in answer.verdict  # no other sweep was found to tell more
     two = common_answer(Repeats((0, 1, 2), (alone(0.2), alone(None), alone(0.8)), "it is a test"))
     assert two.suggestion.lr == pytest.approx(math.sqrt(0.2 * 0.8), rel=5e-3)
 
