@@ -99,8 +99,9 @@ class Judgement(Ends):
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
             by the margin: half-way on a log axis to the next that can, or that was given up or diverged, but
-            no more than half a step of the search, or the lowest that was tried; the recommended one itself
-            where no other came to its end; NaN where none is recommended.
+            no more than half a step of the search, or the lowest that was tried; one that was left does not
+            count as tried. The recommended one itself where no other came to its end; NaN where none is
+            recommended.
         high: The other end.
         sensible: Whether the pinned rate did not diverge, and the recommended one is not clearly better than
             it. None: there is no pinned rate, it alone came to its end, or nothing can be said of it.
@@ -336,10 +337,8 @@ class _Comparison:
         """Whether a rate is worse than the best by more than the noise, however little, or than the margin.
 
         On few seeds the noise may be any: a rate that lost half of the drop on both of two is none to take.
-        One that was given up had no chance any more; one that was left has it still.
+        One that was given up had no chance any more.
         """
-        if rate in self._left:
-            return False
         if not self.seeds[rate] or self.diverged[rate]:
             return True
         differences = self._differences(rate, best)
@@ -351,13 +350,20 @@ class _Comparison:
         """From where to where the rates cannot be told from the best."""
         if int(((self.seeds > 0) & (self.diverged == 0)).sum()) == 1:
             return float(lrs[best]), float(lrs[best])  # how the others would have ended nobody knows
-        ends = []
-        for step in (-1, 1):
-            last = best
-            while 0 <= last + step < len(lrs) and not self._is_told_from(last + step, best):
-                last += step
-            inside = 0 <= last + step < len(lrs)
-            # Of rates farther out than the search goes in a step, as a pinned one may be, nobody knows.
-            away = min(abs(math.log(lrs[last + step] / lrs[last])), math.log(FACTOR)) / 2 if inside else 0.0
-            ends.append(float(lrs[last]) * math.exp(step * away))
-        return ends[0], ends[1]
+        # A rate that was left may be anything, so that the interval does not go on to it.
+        known = [rate for rate in range(len(lrs)) if rate not in self._left]
+        low, high = (
+            self._end(best, side, lrs)
+            for side in (known[known.index(best) :: -1], known[known.index(best) :])
+        )
+        return low, high
+
+    def _end(self, best: int, side: Sequence[int], lrs: Floats) -> float:
+        """One end of the interval; `side` are the rates from the best one on."""
+        last = next((i for i, rate in enumerate(side[1:]) if self._is_told_from(rate, best)), len(side) - 1)
+        lr = float(lrs[side[last]])
+        if last == len(side) - 1:
+            return lr  # what is beyond nobody knows
+        # Nor of rates farther out than the search goes in a step, as a pinned one may be.
+        away = math.log(lrs[side[last + 1]] / lr)
+        return lr * math.exp(math.copysign(min(abs(away), math.log(FACTOR)) / 2, away))

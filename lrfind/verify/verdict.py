@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lrfind.report.formatting import listed
 from lrfind.suggestion import Suggestion, rate_text, rounded
-from lrfind.verify.candidates import Role
+from lrfind.verify.candidates import FACTOR, Role
 from lrfind.verify.checked_words import approval, refusal, whether_it_holds
 from lrfind.verify.judge import judge
 from lrfind.verify.no_rate_words import why_no_rate
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from lrfind.verify.config import VerifySettings
     from lrfind.verify.judge import Judgement
     from lrfind.verify.target import Checked
+
+
+_A_STEP = 1.02 * FACTOR
+"""Rates that differ by more have others between them that the search would try."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,22 +153,38 @@ def _suggestion(words: RateWords) -> Suggestion | None:
 
 
 def _interval(words: RateWords, best: int) -> str:
-    """Which rates cannot be told from the best."""
-    judged = words.judged
-    low, high = rate_text(judged.low), rate_text(judged.high)
-    if low == high:
+    """Which of the rates that were tried cannot be told from the best, and where the bracket holds others."""
+    judged, lrs = words.judged, words.trials.lrs
+    if judged.low == judged.high:
         return ""
+    inside = np.flatnonzero((judged.seeds > 0) & (lrs >= judged.low) & (lrs <= judged.high)).tolist()
+    first, last = inside[0], inside[-1]
+    several = f"tried from {words.names[first]} to {words.names[last]}" if first < last else ""
     if judged.on_one_seed:
-        margin = f"verify.margin={judged.margin:g} of the drop"
-        return f"From {low} to {high} none ended worse by more than {margin}; {NO_SPREAD}."
-    return f"From {low} to {high} no rate can be told from it {_on_seeds(words, best)}."
+        margin = f"verify.margin={judged.margin:g} of the drop; {NO_SPREAD}"
+        said = f"None {several} ended worse by more than {margin}"
+        if not several:
+            said = f"No rate tried near it ended within {margin}"
+    elif several:
+        said = f"No rate {several} can be told from it {_on_seeds(words, inside, best)}"
+    else:
+        said = "No rate tried near it is known to be as good"
+    if judged.low < lrs[first] or judged.high > lrs[last]:
+        said += "; the bracket goes on half-way to the next"
+    gaps = [
+        f"{words.names[low]} and {words.names[high]}"
+        for low, high in pairwise(inside)
+        if lrs[high] > _A_STEP * lrs[low]
+    ]
+    if gaps:
+        said += f"; between {listed(gaps)} none was trained to its end"
+    return f"{said}."
 
 
-def _on_seeds(words: RateWords, best: int) -> str:
-    """On how many seeds the rates of the interval were compared with the best."""
-    lrs, known = words.trials.lrs, ~np.isnan(words.trials.finals)
-    inside = (lrs >= words.judged.low) & (lrs <= words.judged.high)
-    common = (known & known[:, [best]]).sum(axis=0)[inside & known.any(axis=0)]
+def _on_seeds(words: RateWords, rates: list[int], best: int) -> str:
+    """On how many seeds rates were compared with the best."""
+    known = ~np.isnan(words.trials.finals)
+    common = (known & known[:, [best]]).sum(axis=0)[rates]
     most, least = int(common.max()), int(common.min())
     between = "or" if most == least + 1 else "to"
     return f"on {most} seeds" if most == least else f"on {least} {between} {most} seeds"

@@ -133,11 +133,14 @@ def test_a_rate_that_was_given_up_is_worse_than_the_best_and_ends_the_interval()
     assert (judged.low, judged.high) == pytest.approx((0.004 / math.sqrt(2), 0.004 * math.sqrt(2)))
 
 
-def test_a_rate_that_was_left_for_want_of_steps_is_not_judged_and_cannot_be_told_from_the_best():
+def test_a_rate_that_was_left_for_want_of_steps_is_not_judged_and_does_not_widen_the_interval():
     judged = judge([[0.9, NAN, 0.2, NAN]], [1.0], checked=1, margin=0.1, left=[1])
     assert (judged.holds, judged.recommended, judged.better) == (None, 2, ())
-    # From half-way between 0.001 and 0.002 on; 0.008 was given up.
-    assert (judged.low, judged.high) == pytest.approx((0.002 / math.sqrt(2), 0.004 * math.sqrt(2)))
+    # Half a step down, as 0.002 may be anything and 0.001 is worse; 0.008 was given up.
+    assert (judged.low, judged.high) == pytest.approx((0.004 / math.sqrt(3), 0.004 * math.sqrt(2)))
+    # At the end of what was tried to its end; beyond one that was left another may be as good.
+    edge = judge([[NAN, 0.2, NAN, 0.2]], [1.0], checked=1, margin=0.1, left=[0, 2])
+    assert (edge.low, edge.high) == pytest.approx((0.002, 0.008))
 
 
 @pytest.mark.parametrize("end", [0.45, NAN, INF])
@@ -279,7 +282,7 @@ def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_
     )
     assert said.suggestion.reason == (
         "0.1 ended lowest of the 3 rates tried after 4 steps at a constant rate (mean over 3 seeds; 1 before "
-        "training). From 0.0577 to 0.173 no rate can be told from it on 3 seeds."
+        "training). No rate tried near it is known to be as good; the bracket goes on half-way to the next."
     )
     close = told([[0.18, 0.2, 0.9]] * 3)
     assert "the best of the others, 0.0333, is better by 2.4% of the drop: more than the" in close.verdict
@@ -289,14 +292,25 @@ def test_a_suggestion_that_holds_is_told_with_its_horizon_and_what_it_cannot_be_
 @pytest.mark.parametrize(
     ("lower", "words"),
     [
-        ([0.21, 0.2, 0.2], "on 3 seeds."),
-        ([0.21, 0.2, NAN], "on 2 or 3 seeds."),
-        ([0.21, NAN, NAN], "on 1 to 3 seeds."),
+        ([0.21, 0.2, 0.2], "on 3 seeds; the bracket goes on half-way to the next."),
+        ([0.21, 0.2, NAN], "on 2 or 3 seeds; the bracket goes on half-way to the next."),
+        ([0.21, NAN, NAN], "on 1 to 3 seeds; the bracket goes on half-way to the next."),
     ],
 )
 def test_the_interval_is_told_with_the_seeds_on_which_its_rates_were_compared(lower, words):
     said = told([[loss, 0.2, 0.9] for loss in lower])
-    assert said.suggestion.reason.endswith(f"From 0.0333 to 0.173 no rate can be told from it {words}")
+    assert said.suggestion.reason.endswith(f"No rate tried from 0.0333 to 0.1 can be told from it {words}")
+    assert (said.suggestion.low, said.suggestion.high) == (0.0333, 0.173)
+
+
+def test_where_the_bracket_holds_rates_that_were_not_tried_that_is_told():
+    far = told([[0.9, 0.2, NAN, 0.2]], pinned=1.0, left=frozenset({0.3})).suggestion
+    assert (far.low, far.high) == (0.0577, 1.0)
+    assert far.reason.endswith(
+        "None tried from 0.1 to 1 ended worse by more than verify.margin=0.1 of the drop; with one seed no "
+        "spread is known; the bracket goes on half-way to the next; between 0.1 and 1 none was trained to "
+        "its end."
+    )
 
 
 def test_why_a_rate_holds_that_is_not_the_best_is_told_by_the_noise_and_the_margin():
@@ -318,8 +332,8 @@ def test_with_one_seed_a_rate_holds_by_the_margin_and_no_spread_is_known(between
         "one seed no spread is known."
     ) in said.verdict
     assert said.suggestion.reason.endswith(
-        "From 0.577 to 1 none ended worse by more than verify.margin=0.1 of the drop; with one seed no "
-        "spread is known."
+        "No rate tried near it ended within verify.margin=0.1 of the drop; with one seed no spread is known; "
+        "the bracket goes on half-way to the next."
     )
     assert "cannot be told" not in said.verdict
 
