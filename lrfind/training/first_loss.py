@@ -59,7 +59,10 @@ class FirstLoss:
         if not (scores and is_cross_entropy(self._criterion)):
             return math.nan
         count = outputs.shape[1]
-        return math.log(min(count, self._num_classes or count))
+        classes = min(count, self._num_classes or count)
+        if classes < count and _argument(self._criterion, "label_smoothing"):
+            return math.nan  # smoothed labels have shares of the outputs that never come, too
+        return math.log(classes)
 
     def _hold_against_classes(self, outputs: Any, target: Any) -> None:
         if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):
@@ -88,20 +91,31 @@ def _takes_labels(criterion: Any) -> bool:
     )
 
 
+_MOST_SMOOTHED = 0.5
+"""Label smoothing up to which a loss can come clearly below that of equal shares."""
+
+
 def is_cross_entropy(criterion: Any) -> bool:
-    """Whether a criterion is the mean cross-entropy of class labels, all of them of the same weight."""
+    """Whether a criterion is the mean cross-entropy of class labels, log K where all K have equal shares.
+
+    That holds with class weights, which the mean divides by, and with smoothed labels, whose shares sum to 1.
+    With both it hangs on the labels of each batch.
+    """
     if isinstance(criterion, nn.MultiMarginLoss) or not _takes_labels(criterion):
         return False
-    given = getattr(criterion, "keywords", {})
-    weight, smoothing, reduction = (
-        getattr(criterion, name, given.get(name)) for name in ("weight", "label_smoothing", "reduction")
-    )
-    return weight is None and not smoothing and reduction in ("mean", None)
+    smoothing = _argument(criterion, "label_smoothing") or 0.0
+    plain = smoothing == 0 or (smoothing <= _MOST_SMOOTHED and _argument(criterion, "weight") is None)
+    return plain and _argument(criterion, "reduction") in ("mean", None)
+
+
+def _argument(criterion: Any, name: str) -> Any:
+    """What a criterion was given, be it a module or a function; None where nothing."""
+    return getattr(criterion, name, getattr(criterion, "keywords", {}).get(name))
 
 
 def _ignored(criterion: Any) -> int:
-    given = getattr(criterion, "keywords", {}).get("ignore_index", -100)
-    return int(getattr(criterion, "ignore_index", given))
+    given = _argument(criterion, "ignore_index")
+    return -100 if given is None else int(given)
 
 
 def _check_labels(highest: int, outputs: Any, target: Any, ignored: int) -> None:

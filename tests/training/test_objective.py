@@ -387,6 +387,9 @@ def test_a_negative_label_is_refused_before_the_loss():
         (nn.CrossEntropyLoss(), torch.zeros(4, 3, 5), torch.zeros(4, 5, dtype=torch.long), 3),
         (nn.NLLLoss(), torch.zeros(4, 3), Y, 3),
         (nn.CrossEntropyLoss(), torch.zeros(4, 30), Y, 7),  # of 30 outputs only 7 ever come
+        (nn.CrossEntropyLoss(label_smoothing=0.1), torch.zeros(4, 30), Y, None),
+        (nn.CrossEntropyLoss(label_smoothing=0.1), torch.zeros(4, 3), Y, 3),
+        (nn.CrossEntropyLoss(weight=torch.tensor([5.0, 1.0, 0.1])), torch.zeros(4, 3), Y, 3),
         (nn.CrossEntropyLoss(), torch.zeros(3), torch.tensor(1), None),
         (nn.CrossEntropyLoss(), torch.zeros(4, 3), torch.full((4, 3), 1 / 3), None),
         (nn.MSELoss(), torch.zeros(4, 3), torch.zeros(4, 3), None),
@@ -397,7 +400,9 @@ def test_the_level_of_equal_shares_is_known_from_the_first_loss_on_where_the_los
 ):
     objective = Objective(returning(outputs), criterion, num_classes=7)
     assert math.isnan(objective.equal_shares)
-    objective((X, target))
+    loss, _ = objective((X, target))
     assert objective.equal_shares == pytest.approx(
         math.nan if classes is None else math.log(classes), nan_ok=True
     )
+    if classes == outputs.shape[-1] and not isinstance(criterion, nn.NLLLoss):  # these are equal shares
+        assert float(loss) == pytest.approx(objective.equal_shares)
