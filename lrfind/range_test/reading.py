@@ -117,11 +117,11 @@ RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {
 
 LOOKS_AT = {
     Rule.CENTRE: "the middle of the valley (lrfind)",
-    Rule.STEEPEST: "where the loss falls fastest",
+    Rule.STEEPEST: "where the averaged loss falls fastest",
     Rule.MINIMUM: "a tenth of the rate at the lowest loss",
-    Rule.VALLEY: "the middle of the longest fall (fastai)",
-    Rule.SLIDE: "where the slope settles, from the right (fastai)",
-    Rule.GUGGER: "the last rate at which it still falls at half its fastest",
+    Rule.VALLEY: "the middle of the running mean's longest fall (fastai)",
+    Rule.SLIDE: "where the running mean's slope settles, from the right (fastai)",
+    Rule.GUGGER: "the last rate at which the averaged loss falls at half its fastest",
 }
 """What each rule looks at, for a person."""
 
@@ -157,8 +157,7 @@ def _suggestion(
         lr, low, high = (_rounded_inside(rate, ladder) for rate in (answer, *between))
         said = (
             f"The {what} begins to fall at {rate_text(low)} and turns at {rate_text(high)}; "
-            f"{rate_text(lr)} is "
-            f"{LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
+            f"{rate_text(lr)} is {LOOKS_AT[rule].replace('loss', what)}{_outside(lr, low, high)}."
         )
     return Suggestion(lr, low, high, rule.value, f"{said} {AT_A_CONSTANT_RATE}")
 
@@ -169,11 +168,10 @@ def _rounded_inside(rate: float, ladder: tuple[float, float]) -> float:
 
 
 def _outside(lr: float, low: float, high: float) -> str:
-    """Says of an answer outside its bracket that it is."""
-    if low <= lr <= high:
-        return ""
-    side = "below" if lr < low else "above"
-    return f", which is {side} the bracket"
+    """Says of an answer that does not lie where the curve falls what that means."""
+    if lr < low:
+        return f", before the fall: up to {rate_text(low)} there is less than a tenth of it"
+    return ", after the turn" if lr > high else ""
 
 
 def _valley_in_words(smoothed: SmoothedCurve, lr: float, what: str) -> str:

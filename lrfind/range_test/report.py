@@ -177,14 +177,14 @@ def range_lines(
     more = [] if measured is None else [measured_in_words(measured, reading.rules.get(Rule.MINIMUM.value))]
     more += [peaks_line(peaks)] if peaks else []
     purpose = purpose_of(reading)
-    inside = suggestion.low <= suggestion.lr <= suggestion.high
+    ours = suggestion.rule in (Rule.CENTRE, TRIALS)
     return answer_lines(
         suggestion,
         verdict,
         files,
         groups,
         purpose=purpose,
-        bracket=NEARLY_AS_WELL if inside else "where the rates lie that should do best",
+        bracket=NEARLY_AS_WELL if ours else f"where the {reading.metric} falls",
         more=more,
         details=[rules],
     )

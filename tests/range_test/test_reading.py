@@ -9,7 +9,7 @@ import pytest
 from lrfind.range_test.centre import less_for_epochs, valley_sides
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import Spacing, geometric, ladder
-from lrfind.range_test.reading import RULES, Rule, read
+from lrfind.range_test.reading import LOOKS_AT, RULES, Rule, read
 from lrfind.range_test.shape import Shape
 from lrfind.suggestion import Status, rate_text, rounded
 from lrfind.training.smoothing import exponential_average
@@ -138,7 +138,8 @@ def test_a_suggestion_is_the_answer_of_its_rule_to_three_digits_and_says_where_i
         assert reading.rules[rule.value] is None
         return
     inside = suggestion.low <= suggestion.lr <= suggestion.high
-    assert inside != ("the bracket" in suggestion.reason)
+    assert inside != any(words in suggestion.reason for words in ("before the fall", "after the turn"))
+    assert rule is Rule.CENTRE or f" is {LOOKS_AT[rule]}" in suggestion.reason
     for number in (suggestion.lr, suggestion.low, suggestion.high):
         assert number == float(f"{number:.2e}")
     assert suggestion.rule == rule.value
