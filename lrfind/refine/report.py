@@ -111,9 +111,8 @@ def refine_lines(
             rows.append(Row(cells, style="green" if number == (answer.round or len(rounds)) else ""))
             if not seeds:  # of several sweeps too much, and told on the way
                 said += [Paragraph(f"Round {number}. {sentence}") for sentence in _about(measured)]
-    return answer_lines(
-        answer.suggestion, answer.verdict, files, groups, details=[Table(columns, rows), *said]
-    )
+    details = [Table(columns, rows), *said] if rows else []
+    return answer_lines(answer.suggestion, answer.verdict, files, groups, details=details)
 
 
 def _about(measured: RoundResult) -> Iterator[str]:

@@ -150,6 +150,10 @@ def test_csv_has_a_row_an_iteration_and_says_the_seed_and_the_start_where_asked(
     assert len(lines) == 1 + 4 * 27
 
 
+def test_a_sweep_without_a_whole_round_shows_no_empty_table():
+    assert not any("lowest at" in line.text for line in shown(refine_lines([[]], conclude([]), [])))
+
+
 def test_the_screen_says_why_each_round_was_run():
     text = [line.text for line in shown(refine_lines([ROUNDS], ANSWER, []))]
     assert "Round 2. The loss turned at about 0.7: look around 0.7." in text
