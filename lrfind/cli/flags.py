@@ -95,16 +95,17 @@ _PEAK = ("--lr", "schedule")
 """A flag that a command does not know, and which has a key of that name."""
 
 
-def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[str]:
-    """What the flags of a command are short for.
+def with_flags(words: list[str], command: str, rates: dict[str, str], *, tried: bool) -> list[str]:
+    """The words, and what the flags of their command are short for.
 
     Args:
+        words: Those behind the command.
         command: The command.
         rates: Flags with a rate, and the rate.
         tried: Whether `--try` was given.
 
     Raises:
-        UsageError: A flag belongs to another command.
+        UsageError: A flag belongs to another command, or the words say the same key.
     """
     overrides = []
     for flag, rate in rates.items():
@@ -112,12 +113,27 @@ def overrides_of(command: str, rates: dict[str, str], *, tried: bool) -> list[st
         if command != owner:
             of_this = f"; of {command} it is schedule.lr={rate}" if (flag, command) == _PEAK else ""
             raise UsageError(f"{flag} belongs to {owner}: type lrfind {owner} {flag} {rate}{of_this}.")
-        overrides.append(f"{key}={rate}")
+        overrides.append(_short(f"{flag} {rate}", f"{key}={rate}", words))
     if tried:
         if command != "schedule":
             raise UsageError(f"{TRY_FLAG} belongs to schedule: type lrfind schedule {TRY_FLAG}.")
-        overrides.append("schedule.try=true")
-    return overrides
+        overrides.append(_short(TRY_FLAG, "schedule.try=true", words))
+    return [*words, *overrides]
+
+
+def _short(given: str, override: str, words: list[str]) -> str:
+    """The override that something else is short for.
+
+    Raises:
+        UsageError: One of the words sets its key, too.
+    """
+    key = override.partition("=")[0]
+    for word in words:
+        if word.lstrip("+~").partition("=")[0] == key:
+            raise UsageError(
+                f"{given} is short for {override}, and {word} is given, too: leave out one of them."
+            )
+    return override
 
 
 def with_rate_to_check(words: list[str]) -> list[str]:
@@ -149,7 +165,7 @@ def with_rate_to_check(words: list[str]) -> list[str]:
         raise UsageError(
             f"lrfind verify {plain[0]}: a learning rate to check must be greater than 0 and finite."
         )
-    return [*kept, f"verify.around={plain[0]}"]
+    return [*kept, _short(f"lrfind verify {plain[0]}", f"verify.around={plain[0]}", kept)]
 
 
 def _is_negative(word: str) -> bool:

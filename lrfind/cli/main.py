@@ -16,7 +16,7 @@ from lrfind.cli.flags import (
     UsageError,
     is_number,
     is_plain,
-    overrides_of,
+    with_flags,
     with_rate_to_check,
     without_config_key,
     without_rates,
@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
             return _shown(text)
         refuse_unknown(words, command)
         show = _show(arguments)
-        words += overrides_of(command, rates, tried=TRY_FLAG in arguments)
+        words = with_flags(words, command, rates, tried=TRY_FLAG in arguments)
         if DEBUG_FLAG in arguments:
             words.append(DEBUG)
         if command == "verify":

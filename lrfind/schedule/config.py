@@ -102,6 +102,11 @@ class ScheduleSettings:
                 "schedule.lr is required: give the peak rate, schedule.lr=0.1, or the run directory of an "
                 "earlier range test that suggests one, schedule.from=outputs/DATE/TIME."
             )
+        elif self.lr is not None and policies == [Policy.CYCLIC] and self.max_lr not in (None, self.lr):
+            problems.append(
+                f"schedule.lr={self.lr:g} and schedule.max_lr={self.max_lr:g} both say the highest rate of "
+                "cyclic: leave out schedule.max_lr."
+            )
         elif self.lr is not None:
             problems += rate_problems(self, dict.fromkeys(policies, self.lr))
         return problems

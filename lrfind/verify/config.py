@@ -64,6 +64,11 @@ class VerifySettings:
                 "verify.around and verify.from both name the rate to check: give one of them (the rate of "
                 "lrfind verify LR is verify.around)."
             )
+        if self.num_steps is not None and self.steps not in (DEFAULT_STEPS, self.num_steps):
+            problems.append(
+                f"verify.steps={self.steps} and verify.num_steps={self.num_steps}, its former name, both say "
+                "when a rate is judged: leave out verify.num_steps."
+            )
         if self.schedule != CONSTANT:
             try:
                 policy_of(self.schedule)

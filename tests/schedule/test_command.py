@@ -157,6 +157,10 @@ def test_a_schedule_is_repeated_from_its_folder(lrfind, tmp_path):
     ("words", "said"),
     [
         ([], ["schedule.lr is required", "schedule.lr=0.1", "schedule.from="]),
+        (
+            ["schedule.policy=cyclic", "schedule.lr=0.1", "schedule.max_lr=0.5"],
+            ["schedule.lr=0.1 and schedule.max_lr=0.5 both say the highest rate of cyclic: leave out"],
+        ),
         (["schedule.lr=0.1", "schedule.from=x"], ["schedule.lr=0.1 and schedule.from=x", "one of them"]),
         (["schedule.from=nowhere"], ["schedule.from=nowhere is not there", "lrfind range"]),
         (["schedule.from=."], ["schedule.from=. holds no record", "range.json"]),

@@ -299,8 +299,9 @@ def test_along_a_schedule_the_search_begins_at_the_peak_that_the_range_test_name
     assert again.record["checked"]["lr"] == peak
 
 
-def test_the_former_name_of_the_steps_still_works(on_bowl):
-    ran = on_bowl("1", "verify.num_steps=5")
+def test_the_former_name_of_the_steps_still_works(lrfind, own):
+    own("bowl", BOWL)
+    ran = lrfind("verify", "1", *ON_BOWL, "verify.num_steps=5", "verify.seeds=2")
     assert ran.record["judged_after"]["steps"] == 5
 
 

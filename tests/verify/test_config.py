@@ -57,6 +57,7 @@ def test_a_value_at_the_edge_of_what_is_right_has_no_problem(settings):
         ({"margin": -0.1}, "in loss, got -0.1."),
         ({"margin": 1.0}, "in loss, got 1."),
         ({"margin": math.nan}, "in loss, got nan."),
+        ({"steps": 100}, "verify.steps=100 and verify.num_steps=200, its former name, both say when a rate"),
         ({"around": 0.1, "from_": "run"}, "verify.around and verify.from both name the rate to check"),
     ],
 )
