@@ -232,6 +232,8 @@ def compare(
         device=task.device,
         arguments={"compare": arguments},
         own={"comparison": compare_record(comparison, advice)},
+        notes=setting.notes,
+        skipped=study.skipped,
     )
     return CompareResult(comparison, advice, setting.title, accumulation_steps, content)
 

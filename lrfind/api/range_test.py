@@ -300,6 +300,8 @@ def range_test(
         arguments={"range_test": arguments},
         own=range_record(arguments | chosen, reading, found.repeats) if each is None else each_record(each),
         groups=found.groups if each is None else each.groups,
+        notes=found.notes,
+        skipped=found.skipped,
     )
     return replace(result, content=content)
 

@@ -209,6 +209,8 @@ def refine(
         device=task.device,
         arguments={"refine": arguments},
         groups=[group.following(answer.suggestion) for group in sweep.seeds.groups],
+        notes=sweep.seeds.notes,
+        skipped=sweep.seeds.skipped,
     )
     return RefineResult(found, answer, task.title, content)
 

@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from lrfind.api.arguments import in_arguments
 from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
@@ -49,6 +50,11 @@ class Result(ABC):
     def groups(self) -> tuple[Group, ...]:
         """The optimizer's groups with the suggested rate of each; none where it has only one."""
         return tuple(Group(**each) for each in self.content.get("groups", ()))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a reader of the result should know, each in a sentence or two."""
+        return tuple(self.content.get("warnings", ()))
 
     @abstractmethod
     def _page(self) -> Page:
@@ -151,6 +157,8 @@ def content_of(
     arguments: Mapping[str, Any],
     own: Mapping[str, Any] | None = None,
     groups: Sequence[Group] = (),
+    notes: Sequence[str] = (),
+    skipped: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The JSON record of a function's call.
 
@@ -166,6 +174,8 @@ def content_of(
         arguments: The plain ones of the call, by the name of the function.
         own: What the record of this command alone has.
         groups: The optimizer's groups with their rates; none where there is only one.
+        notes: What the user should know, each a sentence or two.
+        skipped: Pictures that could not be read.
     """
     found = Findings(
         command=command,
@@ -179,5 +189,7 @@ def content_of(
         config=arguments,
         own=own or {},
         groups=groups,
+        notes=[in_arguments(note) for note in notes],
+        skipped=skipped,
     )
     return record(found, seconds=time.perf_counter() - began)

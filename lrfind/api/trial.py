@@ -205,6 +205,8 @@ def try_policies(
         device=task.device,
         arguments={"try_policies": arguments},
         own=schedule_record(tried.courses, tried, held_out=samples),
+        notes=trial.notes,
+        skipped=trial.skipped,
     )
     return TrialResult(tried, task.title, content)
 

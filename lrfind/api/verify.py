@@ -222,6 +222,8 @@ def verify(
         arguments={"verify": arguments},
         own=verify_record(found),
         groups=found.groups,
+        notes=found.notes,
+        skipped=found.skipped,
     )
     return VerifyResult(found, task.title, content)
 

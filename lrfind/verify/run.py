@@ -225,6 +225,16 @@ class Verified:
         return search_peaks(self.plan, self.conclusion.suggestion, searched=searched)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know, each a sentence or two."""
+        return (*self.checked.warnings, *self.about.notes)
+
+    @property
+    def skipped(self) -> tuple[str, ...]:
+        """Pictures that could not be read."""
+        return (*self.checked.skipped, *self.about.skipped)
+
+    @property
     def groups(self) -> tuple[Group, ...]:
         """The optimizer's groups with the rates that the suggestion means for them."""
         return tuple(group.following(self.conclusion.suggestion) for group in self.about.groups)

@@ -46,6 +46,16 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
     assert "verify." not in found.verdict
 
 
+def test_what_the_command_warns_of_stands_in_the_result_too():
+    _, found = on_bowl(around=0.3, lr=0.31, steps=2, seeds=1)
+    (warning,) = found.warnings
+    assert found.content["warnings"] == [warning]
+    assert warning.startswith("The pinned rate, 0.31, is trained for the one to check, 0.3, too:")
+    _, little = on_bowl(steps=100, seeds=1, budget=160)
+    assert little.warnings[-1].startswith("budget=160 holds less than two runs beside the range test.")
+    assert on_bowl(around=0.3, steps=2)[1].warnings == ()
+
+
 def test_the_command_says_the_same_of_the_same_task(lrfind, tmp_path):
     words = ("verify.steps=15", "model.hidden_sizes=[8]", "verify.held_out=200")
     ran = lrfind("verify", "0.1", *words, "verify.seeds=1")
