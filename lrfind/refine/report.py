@@ -111,7 +111,7 @@ def refine_lines(
             rows.append(Row(cells, style="green" if number == (answer.round or len(rounds)) else ""))
             if not seeds:  # of several sweeps too much, and told on the way
                 said += [Paragraph(f"Round {number}. {sentence}") for sentence in _about(measured)]
-    details = [Table(columns, rows), *said] if rows else []
+    details: Lines = [Table(columns, rows), *said] if rows else []
     return answer_lines(answer.suggestion, answer.verdict, files, groups, details=details)
 
 
