@@ -25,7 +25,8 @@ from lrfind.tasks.data.held_out import fixed_batches, spared_samples
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.own_loader import notes_of
-from lrfind.tasks.data.prefetch import Mapped, channels_last
+from lrfind.tasks.data.prefetch import channels_last
+from lrfind.tasks.data.sources import Afresh
 from lrfind.tasks.frameworks import whole_batch
 from lrfind.tasks.parallel import averaging, sharded, whole
 from lrfind.tasks.threads import threads_of
@@ -139,7 +140,9 @@ def fixed_batches_of(
     found = fixed_batches(data, samples, batch_size=config.samples_a_batch, seed=config.seed, device=device)
     if not config.channels_last:
         return found
-    return [channels_last(batch) for batch in found] if isinstance(found, list) else Mapped(found)
+    if isinstance(found, list):
+        return [channels_last(batch) for batch in found]
+    return Afresh(lambda: map(channels_last, found))
 
 
 class ConfigTasks:

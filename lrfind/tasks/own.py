@@ -16,11 +16,13 @@ from lrfind.config.schema import Precision
 from lrfind.errors import DataError, ModelError, OptimizerError, UserError
 from lrfind.execution.distributed import num_ranks
 from lrfind.tasks.data.own_loader import rebatched
+from lrfind.tasks.data.sources import length_of
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.tasks.own_runs import batches_of
 from lrfind.training.batch import on_device
 from lrfind.training.objective import Objective
 from lrfind.training.optimizer import is_optimizer, name_of_optimizer
+from lrfind.training.peers import mean_of
 from lrfind.training.rng import same_streams
 from lrfind.training.snapshot import preserved
 from lrfind.training.step import StepOptions
@@ -128,14 +130,9 @@ class OwnTraining:
 
 def _length(loader: Iterable[Any], peers: Peers | None) -> int | None:
     """Batches of a loader, of those of all peers the mean: what is read from it must be the same for all."""
-    length: float
-    try:
-        length = len(loader)  # type: ignore[arg-type]
-    except TypeError:
-        length = math.nan
-    if peers is not None:
-        (length,) = peers.mean((length,))
-    return None if math.isnan(length) else round(length)
+    length = length_of(loader)
+    (mean,) = mean_of(peers, (math.nan if length is None else length,))
+    return None if math.isnan(mean) else round(mean)
 
 
 def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:

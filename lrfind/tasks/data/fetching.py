@@ -19,6 +19,7 @@ from lrfind.interrupts import hide_ended_connections
 from lrfind.tasks.data.failures import COLLATOR_RAISED, NOT_STACKED, Failure, failure_of, unwrapped
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
+from lrfind.tasks.data.sources import Afresh
 from lrfind.training.batch import endless
 
 if TYPE_CHECKING:
@@ -146,18 +147,8 @@ def restarted(
     Raises:
         DataError: Where it gives no batch, raises, or is an iterator that ended and cannot begin again.
     """
-    return endless(_Guarded(source, timeout), name=f"data={name}", hint=hint)
-
-
-class _Guarded:
-    """A source of batches whose exceptions come as `DataError`."""
-
-    def __init__(self, source: Iterable[Any], timeout: float | None) -> None:
-        self._source = source
-        self._timeout = timeout
-
-    def __iter__(self) -> Iterator[Any]:
-        return unwrapped(_begin(self._source), timeout=self._timeout)
+    guarded = Afresh(lambda: unwrapped(_begin(source), timeout=timeout))
+    return endless(guarded, name=f"data={name}", hint=hint)
 
 
 def suitable_workers(dataset: Any, *, batch_size: int, device: torch.device) -> int:

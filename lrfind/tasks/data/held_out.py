@@ -15,7 +15,7 @@ from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader
 from lrfind.tasks.data.images import without_skipped
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length
 from lrfind.tasks.data.prefetch import normaliser
-from lrfind.tasks.data.sources import Source, source_of
+from lrfind.tasks.data.sources import Afresh, Source, length_of, source_of
 from lrfind.training.batch import num_samples, on_device
 
 if TYPE_CHECKING:
@@ -138,16 +138,6 @@ _KEPT = 1 << 26
 """Numbers that are kept ready on the device; more are made anew for each reading."""
 
 
-class _Again:
-    """Batches that are drawn anew for each reading."""
-
-    def __init__(self, draw: Callable[[], Iterator[Any]]) -> None:
-        self._draw = draw
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._draw()
-
-
 def fixed_batches(
     data: Data, samples: int | None, *, batch_size: int, seed: int, device: torch.device
 ) -> Iterable[Any]:
@@ -188,7 +178,7 @@ def fixed_batches(
         for batch in without_skipped(fetched, [], data.name, len(chosen) // batch_size + 1):
             yield finish(on_device(batch, device))
 
-    return _Again(draw) if samples is None else list(draw())
+    return Afresh(draw) if samples is None else list(draw())
 
 
 def _of_tensors(
@@ -205,7 +195,7 @@ def _of_tensors(
         for index in torch.split(chosen, size):
             yield finish(on_device(tuple(tensor.index_select(0, index) for tensor in tensors), device))
 
-    return list(draw()) if len(chosen) * a_sample <= _KEPT else _Again(draw)
+    return list(draw()) if len(chosen) * a_sample <= _KEPT else Afresh(draw)
 
 
 def _of_stream(
@@ -227,17 +217,13 @@ def _of_stream(
             num_workers=0,
             pin_memory=device.type == "cuda",
         )
-    count = None
-    if samples is None:
-        try:
-            count = len(data.dataset)
-        except TypeError:
-            count = None
-        if count is None or source_of(data.dataset) is Source.STREAM:
-            raise DataError(
-                f"refine.read=train needs data whose end is known, and {data.name} has none: use "
-                "refine.read=subset or refine.read=batch."
-            )
+    ends = samples is None and source_of(data.dataset) is not Source.STREAM
+    count = length_of(data.dataset) if ends else None
+    if samples is None and count is None:
+        raise DataError(
+            f"refine.read=train needs data whose end is known, and {data.name} has none: use "
+            "refine.read=subset or refine.read=batch."
+        )
 
     def draw() -> Iterator[Any]:
         batches = restarted(stream, name=data.name, hint="", timeout=data.timeout)
@@ -248,4 +234,4 @@ def _of_stream(
             yield batch
         batches.close()
 
-    return _Again(draw) if samples is None else list(draw())
+    return Afresh(draw) if samples is None else list(draw())

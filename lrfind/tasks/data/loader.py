@@ -7,7 +7,6 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from lrfind.errors import DataError
 from lrfind.report.formatting import counted
@@ -23,11 +22,13 @@ from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipp
 from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
 from lrfind.tasks.data.prefetch import moved, normaliser
-from lrfind.tasks.data.sources import Source, source_of
-from lrfind.training.batch import on_device
+from lrfind.tasks.data.sources import Source, length_of, source_of
+from lrfind.training.batch import num_samples, on_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+
+    from torch import Tensor
 
     from lrfind.tasks.data.dataset import Data
 
@@ -122,7 +123,7 @@ def make_batches(
     for _ in range(skip * share.ranks):
         next(drawn)
     own = drawn if share == WHOLE else islice(drawn, share.rank, None, share.ranks)
-    length = _length(stream)
+    length = length_of(stream)
     return Loaders(
         map(finish, moved(own, device)),
         validation,
@@ -210,13 +211,6 @@ def _indexed(
     return Loaders(map(finish, batches), validation, skipped, per_epoch, drawn.close)
 
 
-def _length(stream: Any) -> int | None:
-    try:
-        return len(stream)
-    except TypeError:
-        return None
-
-
 def _drawn(loader: Iterable[Any], timeout: float | None) -> Generator[Any]:
     # The only holder of the loader's iterator: closing this generator drops it, which ends the workers.
     yield from unwrapped(iter(loader), timeout=timeout)
@@ -257,16 +251,8 @@ def _first_batches(batches: Iterator[Any], samples: int, passes: _Passes) -> tup
         if passes.begun > 1 and found:
             return found, chain([batch], batches)
         found.append(batch)
-        drawn += _samples_in(batch)
+        drawn += num_samples(batch)
     return found, batches
-
-
-def _samples_in(batch: Any) -> int:
-    """Length of the first tensor in a batch, 1 where there is none."""
-    if isinstance(batch, Tensor):
-        return len(batch) if batch.ndim else 1
-    values = batch.values() if hasattr(batch, "values") else batch if isinstance(batch, (tuple, list)) else ()
-    return next((_samples_in(value) for value in values), 1)
 
 
 def _channels_first(batch: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ from torch.utils.data import (
 
 from lrfind.adapters.adapted import AdaptedBatches
 from lrfind.errors import ConfigError
-from lrfind.tasks.data.sources import Source, source_of
+from lrfind.tasks.data.sources import Source, length_of, source_of
 
 if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data
@@ -89,23 +89,13 @@ def rebatched(loader: Any, size: int) -> Any:
 def samples_of_a_pass(loader: Any) -> int | None:
     """Samples that a DataLoader of torch draws in one pass; None where nobody knows."""
     batches = getattr(_innermost(loader), "batch_sampler", None)
-    if type(batches) is not BatchSampler:
-        return None
-    try:
-        return len(batches.sampler)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    return length_of(batches.sampler) if type(batches) is BatchSampler else None
 
 
 def known_length(data: Data) -> int | None:
     """Samples in the data set behind a loader that gives every one of them once; None: nobody knows."""
     samples = getattr(_innermost(data.dataset), "dataset", None)
-    if samples is None or isinstance(samples, IterableDataset):
-        return None
-    try:
-        return len(samples)
-    except TypeError:
-        return None
+    return None if isinstance(samples, IterableDataset) else length_of(samples)
 
 
 def batch_size_of(data: Data) -> int | None:

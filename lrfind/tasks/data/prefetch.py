@@ -11,7 +11,7 @@ from lrfind.errors import UserError
 from lrfind.training.batch import on_device
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
     from lrfind.tasks.data.dataset import Normalisation
 
@@ -81,16 +81,6 @@ def moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
     if device.type == "cuda":
         return copied_ahead(batches, device)
     return (on_device(batch, device) for batch in batches)
-
-
-class Mapped:
-    """Batches in channels_last, as often as they are asked for."""
-
-    def __init__(self, batches: Iterable[Any]) -> None:
-        self._batches = batches
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(channels_last, self._batches)
 
 
 def channels_last(batch: Any) -> Any:

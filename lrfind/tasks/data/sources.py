@@ -1,15 +1,19 @@
-"""What kind of source of batches a stranger's object is."""
+"""What kind of source of batches an object is, how long it is, and one that can be drawn from again."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from lrfind.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 class Source(Enum):
@@ -49,3 +53,25 @@ def source_of(obj: object) -> Source:
         f"data._target_ gave {what}, which is no data set: it must give a data set with __getitem__ and "
         "__len__, an IterableDataset, a DataLoader or an iterable of batches."
     )
+
+
+def length_of(obj: Any) -> int | None:
+    """How many items an object says that it has; None where it does not say."""
+    try:
+        return len(obj)
+    except TypeError:
+        return None
+
+
+class Afresh:
+    """Batches that are drawn anew each time they are asked for.
+
+    Args:
+        draw: Begins to draw them.
+    """
+
+    def __init__(self, draw: Callable[[], Iterator[Any]]) -> None:
+        self._draw = draw
+
+    def __iter__(self) -> Iterator[Any]:
+        return self._draw()
