@@ -9,6 +9,7 @@ from torch import nn
 
 from lrfind.errors import ModelError
 from lrfind.tasks.models.heads import output_width, positive, sizes_of
+from lrfind.tasks.models.library import require_pictures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ def mnist_mlp(*, data: Data) -> nn.Module:
     Raises:
         ModelError: The data has other sizes.
     """
-    _requiresizes_of("mnist_mlp", data, num_inputs=784, num_outputs=10, name_outputs="10 classes")
+    _require_sizes("mnist_mlp", data, num_inputs=784, num_outputs=10, name_outputs="10 classes")
     return nn.Sequential(
         nn.Flatten(), nn.Linear(784, 100), nn.ReLU(), nn.Linear(100, 10), nn.LogSoftmax(dim=1)
     )
@@ -111,7 +112,7 @@ def curve_mlp(*, data: Data) -> nn.Module:
     Raises:
         ModelError: The data has other sizes.
     """
-    _requiresizes_of("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
+    _require_sizes("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 4), nn.Sigmoid(), nn.Linear(4, 1))
     _xavier(model)
     return model
@@ -139,11 +140,7 @@ def cnn(
         ModelError: A size is not positive, the data holds no pictures, or does not say a width.
     """
     shape = data.input_shape
-    if shape is not None and len(shape) != 3:
-        raise ModelError(
-            f"model=cnn takes pictures of shape (channels, height, width), and an input of {data.name} has "
-            f"the shape {shape}; type model=mlp."
-        )
+    require_pictures("model=cnn", data)
     if in_channels is None and shape is not None:
         in_channels = shape[0]
     if in_channels is None:
@@ -176,7 +173,7 @@ def _xavier(model: nn.Sequential) -> None:
             nn.init.zeros_(layer.bias)
 
 
-def _requiresizes_of(model: str, data: Data, *, num_inputs: int, num_outputs: int, name_outputs: str) -> None:
+def _require_sizes(model: str, data: Data, *, num_inputs: int, num_outputs: int, name_outputs: str) -> None:
     """Refuses data of other sizes than a network of fixed sizes has; unknown sizes pass."""
     got_inputs = num_inputs if data.input_shape is None else math.prod(data.input_shape)
     got_outputs = num_outputs if data.num_outputs is None else data.num_outputs

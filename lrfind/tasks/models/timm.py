@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.errors import ModelError, extra_missing
 from lrfind.tasks.data.dataset import Normalisation
 from lrfind.tasks.models.heads import freeze_all_but, output_width, positive
+from lrfind.tasks.models.library import no_such_model, path_of, require_pictures, warn_of_random_features
 from lrfind.tasks.models.weights import load_weights, read_state_dict
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def data_config(name: str) -> DataConfig:
     Raises:
         ModelError: There is no such model, or no timm.
     """
-    _, config = _registered(name)
+    config = _registered(name)
     heads = config.classifier or ()
     return DataConfig(
         channels=config.input_size[0],
@@ -106,14 +106,10 @@ def timm_model(
         ModelError: The name, the weights or the data cannot be used, or there is no network to download from.
     """
     shape = data.input_shape
-    made_for = data_config(name)
-    if shape is not None and len(shape) != 3:
-        raise ModelError(
-            f"model.name={name} takes pictures of shape (channels, height, width), and an input of "
-            f"{data.name} has the shape {shape}; type model=mlp."
-        )
+    config = data_config(name)
+    require_pictures(f"model.name={name}", data)
     if in_channels is None:
-        in_channels = made_for.channels if shape is None else shape[0]
+        in_channels = config.channels if shape is None else shape[0]
     num_outputs = output_width(num_outputs, data)
     in_channels = positive("model.in_channels", in_channels)
     loading = sorted(key for key in arguments if key.startswith(_LOADED_BY_US))
@@ -122,14 +118,13 @@ def timm_model(
             f"model.{loading[0]} is no key here: what is loaded is said by model.weights, which is null, "
             "DEFAULT, the tag of timm's weights or the path of a state dict."
         )
-    name, config = _registered(name)[0], data_config(name)
+    name = str(name).lower()
     source = _source(name, weights)
     if isinstance(source, str):
         name = source
         config = data_config(name)
-    side = None if data.input_shape is None else data.input_shape[1:]
-    if config.is_fixed and side is not None and side != config.size:
-        arguments = {"img_size": side, **arguments}
+    if config.is_fixed and shape is not None and shape[1:] != config.size:
+        arguments = {"img_size": shape[1:], **arguments}
     # What can be refused is refused before anything large is read or downloaded.
     state = read_state_dict(source) if isinstance(source, Path) else None
     model = _created(
@@ -155,20 +150,13 @@ def timm_model(
         )
     if freeze_backbone:
         if source is None:
-            _logger.warning(
-                "model.freeze_backbone=true with model.weights=null trains a head on random features; "
-                "model.weights=DEFAULT gives timm's pretrained ones"
-            )
+            warn_of_random_features("timm")
         _freeze(model, config.heads)
     return model
 
 
-def _registered(name: str) -> tuple[str, Any]:
-    """The name without its tag where that is none of timm's, and timm's own config of the model.
-
-    Raises:
-        ModelError: There is no such model, or no timm.
-    """
+def _registered(name: str) -> Any:
+    """The config of a model as timm has it."""
     try:
         import timm
     except ImportError as error:
@@ -177,11 +165,7 @@ def _registered(name: str) -> tuple[str, Any]:
     base, _, tag = lowered.partition(".")
     known = timm.list_models()
     if base not in known:
-        near = difflib.get_close_matches(base, known, n=3, cutoff=0.5)
-        nearest = f" (nearest: {', '.join(f'model.name={one}' for one in near)})" if near else ""
-        raise ModelError(
-            f"model.name={name} is no model of timm{nearest}; type one that this prints: {_LIST_MODELS}"
-        )
+        raise no_such_model(name, known, library="timm", listing=_LIST_MODELS)
     if tag:
         _require_tag("model.name", name, base, tag)
     config = timm.models.get_pretrained_cfg(lowered)
@@ -190,7 +174,7 @@ def _registered(name: str) -> tuple[str, Any]:
             f"model.name={name}: timm does not say what pictures it was made for; build it yourself with "
             "model=custom model._target_=mymodel.Net trust=[mymodel]."
         )
-    return lowered, config
+    return config
 
 
 def _require_tag(key: str, value: str, base: str, tag: str) -> None:
@@ -203,22 +187,12 @@ def _require_tag(key: str, value: str, base: str, tag: str) -> None:
 
 
 def _source(name: str, weights: str | None) -> str | Path | None:
-    """Where weights come from: timm (the whole name, with a tag where one is asked for), a file, nowhere.
-
-    Raises:
-        ModelError: It is neither a tag of this model nor a path.
-    """
+    """Where weights come from: timm (the whole name, with a tag where one is asked for), a file, nowhere."""
     import timm
 
     if weights is None:
         return None
-    if not isinstance(weights, str):
-        raise ModelError(
-            f"model.weights must be null, a name or a path, got {weights!r}; type model.weights=DEFAULT for "
-            "timm's pretrained weights."
-        )
-    path = Path(weights).expanduser()
-    if path.exists() or path.suffix or "/" in weights or "\\" in weights:
+    if (path := path_of(weights, "timm")) is not None:
         return path
     base = name.partition(".")[0]
     if weights.upper() != "DEFAULT":
@@ -233,11 +207,7 @@ def _source(name: str, weights: str | None) -> str | Path | None:
 
 
 def _created(name: str, data: Data, *, pretrained: bool, **arguments: Any) -> nn.Module:
-    """What timm makes.
-
-    Raises:
-        ModelError: It refuses its arguments, or its weights cannot be downloaded.
-    """
+    """What timm makes."""
     import timm
 
     try:

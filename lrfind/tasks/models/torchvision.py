@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import difflib
-import logging
+import sys
+from contextlib import redirect_stdout
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.error import URLError
 
+import torch
 from torch import nn
 
 from lrfind.errors import ModelError
 from lrfind.tasks.models import heads
 from lrfind.tasks.models.heads import output_width
-from lrfind.tasks.models.weights import download_state_dict, find_weights, load_weights, read_state_dict
+from lrfind.tasks.models.library import no_such_model, path_of, require_pictures, warn_of_random_features
+from lrfind.tasks.models.weights import DAMAGED, cleaned, load_weights, read_state_dict, reason_of
 
 if TYPE_CHECKING:
     from lrfind.tasks.data.dataset import Data
-
-_logger = logging.getLogger(__name__)
+    from lrfind.tasks.models.weights import StateDict
 
 _LIST_MODELS = 'python -c "import torchvision.models as m; print(*m.list_models(m))"'
 
@@ -59,7 +63,7 @@ def torchvision_model(
     if source is None:
         state = None
     else:
-        state = read_state_dict(source) if isinstance(source, Path) else download_state_dict(source)
+        state = read_state_dict(source) if isinstance(source, Path) else _downloaded(source)
     try:
         model = get_model(name, weights=None, **arguments)
     except (AssertionError, ValueError) as error:
@@ -74,20 +78,78 @@ def torchvision_model(
         load_weights(model, state, heads=(head,), what=f"model.weights={weights} for model.name={name}")
     if freeze_backbone:
         if state is None:
-            _logger.warning(
-                "model.freeze_backbone=true with model.weights=null trains a head on random features; "
-                "model.weights=DEFAULT gives torchvision's pretrained ones"
-            )
+            warn_of_random_features("torchvision")
         heads.freeze_backbone(model)
     return model
 
 
-def _registered_name(name: str) -> str:
-    """Checks that torchvision has a classification model of this name, and spells it as torchvision does.
+def find_weights(name: str, weights: str | None) -> Any:
+    """Finds out what `model.weights` means, without loading it.
+
+    Args:
+        name: The model, as torchvision registers it.
+        weights: None, the name of one of torchvision's weights (`DEFAULT`, `IMAGENET1K_V2`), or a path.
+
+    Returns:
+        None, a member of torchvision's weights enum, or a `Path`.
 
     Raises:
-        ModelError: There is no such model, or it is one for another purpose (detection, video, ...).
+        ModelError: It is neither a name that this model has nor a path.
     """
+    from torchvision.models import get_model_weights
+
+    if weights is None:
+        return None
+    path = path_of(weights, "torchvision")
+    members = get_model_weights(name).__members__
+    # torchvision's own spelling has the enum's name in front: ResNet50_Weights.IMAGENET1K_V2.
+    short = weights.rpartition("_Weights.")[2]
+    if short in members:
+        return members[short]
+    if path is not None:
+        return path
+    near = difflib.get_close_matches(weights.upper(), members, n=1, cutoff=0.6)
+    raise ModelError(
+        f"model.weights={weights} is no file, and model.name={name} has no weights of that name; type one of "
+        f"{', '.join(members)}, a path to a state dict, or null"
+        + (f" (nearest: model.weights={near[0]})." if near else ".")
+    )
+
+
+def _downloaded(weights: Any) -> StateDict:
+    """Pretrained weights, a member of an enum of torchvision's, from the net or the cache of torch.hub.
+
+    Raises:
+        ModelError: There is no network, the cache cannot be written, or the file in it is damaged.
+    """
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
+    instead = "or give a state dict that is on disk: model.weights=PATH"
+    try:
+        # torch.hub announces a download on stdout, which belongs to the results.
+        with redirect_stdout(sys.stderr):
+            state = weights.get_state_dict(
+                progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
+            )
+    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
+        raise ModelError(
+            f"model.weights={weights.name} must be downloaded, and {weights.url} cannot be reached "
+            f"({reason_of(error)}); check the network, {instead}."
+        ) from error
+    except OSError as error:
+        raise ModelError(
+            f"model.weights={weights.name} cannot be kept in {cached.parent} ({reason_of(error)}); "
+            f"set TORCH_HOME to a folder that can be written, {instead}."
+        ) from error
+    except DAMAGED as error:
+        raise ModelError(
+            f"model.weights={weights.name}: the downloaded file is damaged ({reason_of(error)}); "
+            f"delete {cached} and run again, {instead}."
+        ) from error
+    return cleaned(state, f"model.weights={weights.name}")
+
+
+def _registered_name(name: str) -> str:
+    """The name of a classification model, not one for another purpose, as torchvision spells it."""
     from torchvision import models
 
     known = models.list_models(models)
@@ -95,12 +157,7 @@ def _registered_name(name: str) -> str:
     if lowered in known:
         return lowered
     if lowered not in models.list_models():
-        near = difflib.get_close_matches(lowered, known, n=3, cutoff=0.5)
-        nearest = f" (nearest: {', '.join(f'model.name={one}' for one in near)})" if near else ""
-        raise ModelError(
-            f"model.name={name} is no model of torchvision{nearest}; type one that this prints: "
-            f"{_LIST_MODELS}"
-        )
+        raise no_such_model(name, known, library="torchvision", listing=_LIST_MODELS)
     # torchvision.models.detection.faster_rcnn: the third part says what it is for.
     kind = models.get_model_builder(lowered).__module__.split(".")[2].replace("_", " ")
     kind = {"quantization": "quantized"}.get(kind, kind)
@@ -111,16 +168,7 @@ def _registered_name(name: str) -> str:
 
 
 def _arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
-    """Finds what a few families must be told when they are built.
-
-    Args:
-        name: The model, as torchvision registers it.
-        source: Where its weights come from, as `checkpoints.find_weights` returns it.
-        data: What the model will meet.
-
-    Raises:
-        ModelError: A model that is made for one size of pictures meets another.
-    """
+    """What a few families must be told when they are built; `source` is what `find_weights` returned."""
     if name in ("googlenet", "inception_v3"):
         # torchvision changes the input's normalization where its weights are used; a checkpoint on disk comes
         # from fine-tuning those as a rule.
@@ -151,20 +199,10 @@ def _arguments_of_family(name: str, source: Any, data: Data) -> dict[str, Any]:
 
 
 def _require_three_channels(name: str, data: Data) -> None:
-    """Refuses data that torchvision's models, all made for RGB, cannot take.
-
-    Raises:
-        ModelError: An input of the data is no picture, or has another number of channels.
-    """
+    """Refuses data that torchvision's models, all made for RGB, cannot take."""
+    require_pictures(f"model.name={name}", data, channels="3")
     shape = data.input_shape
-    if shape is None:
-        return
-    if len(shape) != 3:
-        raise ModelError(
-            f"model.name={name} takes pictures of shape (3, height, width), and an input of {data.name} has "
-            f"the shape {shape}; type model=mlp."
-        )
-    if shape[0] != 3:
+    if shape is not None and shape[0] != 3:
         raise ModelError(
             f"model.name={name} takes pictures with 3 channels, and those of {data.name} have {shape[0]}; "
             "type data.channels=3."

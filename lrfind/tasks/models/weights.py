@@ -1,21 +1,15 @@
-"""Weights from a file or from torchvision, and how they are put into a model."""
+"""Weights from a file, and how they are put into a model."""
 
 from __future__ import annotations
 
-import difflib
 import logging
 import pickle
 import re
-import sys
 import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Mapping
-from contextlib import redirect_stdout
-from http.client import HTTPException
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.error import URLError
 
 import torch
 from torch import Tensor
@@ -24,6 +18,8 @@ from torch.nn.modules.utils import consume_prefix_in_state_dict_if_present
 from lrfind.errors import ModelError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
 _MOST_INFLATED = 20
@@ -40,83 +36,9 @@ _PREFIXES = ("module.", "_orig_mod.", "model.")
 _AUXILIARY = ("AuxLogits.", "aux1.", "aux2.")
 # torchvision's densenet files still have module names with dots in them; its own loading renames them, too.
 _DENSENET_KEY = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..+)$")
-_DAMAGED = (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError, KeyError)
 
-
-def find_weights(name: str, weights: str | None) -> Any:
-    """Finds out what `model.weights` means for a torchvision model, without loading it.
-
-    Args:
-        name: The model, as torchvision registers it.
-        weights: None, the name of one of torchvision's weights (`DEFAULT`, `IMAGENET1K_V2`), or a path.
-
-    Returns:
-        None, a member of torchvision's weights enum, or a `Path`.
-
-    Raises:
-        ModelError: It is neither a name that this model has nor a path.
-    """
-    from torchvision.models import get_model_weights
-
-    if weights is None:
-        return None
-    if not isinstance(weights, str):
-        raise ModelError(
-            f"model.weights must be null, a name or a path, got {weights!r}; type model.weights=DEFAULT for "
-            "torchvision's pretrained weights."
-        )
-    members = get_model_weights(name).__members__
-    # torchvision's own spelling has the enum's name in front: ResNet50_Weights.IMAGENET1K_V2.
-    short = weights.rpartition("_Weights.")[2]
-    if short in members:
-        return members[short]
-    path = Path(weights).expanduser()
-    if path.exists() or path.suffix or "/" in weights or "\\" in weights:
-        return path
-    near = difflib.get_close_matches(weights.upper(), members, n=1, cutoff=0.6)
-    raise ModelError(
-        f"model.weights={weights} is no file, and model.name={name} has no weights of that name; type one of "
-        f"{', '.join(members)}, a path to a state dict, or null"
-        + (f" (nearest: model.weights={near[0]})." if near else ".")
-    )
-
-
-def download_state_dict(weights: Any) -> StateDict:
-    """Loads torchvision's pretrained weights from the net, or from the cache of torch.hub.
-
-    Args:
-        weights: A member of a torchvision weights enum.
-
-    Returns:
-        The state dict, on the CPU.
-
-    Raises:
-        ModelError: There is no network, the cache cannot be written, or the file in it is damaged.
-    """
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
-    instead = "or give a state dict that is on disk: model.weights=PATH"
-    try:
-        # torch.hub announces a download on stdout, which belongs to the results.
-        with redirect_stdout(sys.stderr):
-            state = weights.get_state_dict(
-                progress=sys.stderr.isatty(), check_hash=True, map_location="cpu", weights_only=True
-            )
-    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
-        raise ModelError(
-            f"model.weights={weights.name} must be downloaded, and {weights.url} cannot be reached "
-            f"({_reason(error)}); check the network, {instead}."
-        ) from error
-    except OSError as error:
-        raise ModelError(
-            f"model.weights={weights.name} cannot be kept in {cached.parent} ({_reason(error)}); "
-            f"set TORCH_HOME to a folder that can be written, {instead}."
-        ) from error
-    except _DAMAGED as error:
-        raise ModelError(
-            f"model.weights={weights.name}: the downloaded file is damaged ({_reason(error)}); "
-            f"delete {cached} and run again, {instead}."
-        ) from error
-    return _cleaned(state, f"model.weights={weights.name}")
+DAMAGED = (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile, ValueError, KeyError)
+"""What torch.load raises of a file that is none of its own, or not whole."""
 
 
 def read_state_dict(path: Path) -> StateDict:
@@ -148,9 +70,9 @@ def read_state_dict(path: Path) -> StateDict:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(
-            f"{what} cannot be read ({_reason(error)}); check the file's permissions."
+            f"{what} cannot be read ({reason_of(error)}); check the file's permissions."
         ) from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         if isinstance(error, pickle.UnpicklingError) and _looks_like_a_pickle(path):
             raise ModelError(
                 f"{what} holds pickled Python objects, which could run any code when loaded; it is refused. "
@@ -158,10 +80,10 @@ def read_state_dict(path: Path) -> StateDict:
                 "torch.save(model.state_dict(), PATH)."
             ) from error
         raise ModelError(
-            f"{what} is damaged or was not written by torch.save ({_reason(error)}); give the path of a file "
-            "that torch.save(model.state_dict(), PATH) wrote."
+            f"{what} is damaged or was not written by torch.save ({reason_of(error)}); give the path of a "
+            "file that torch.save(model.state_dict(), PATH) wrote."
         ) from error
-    return _cleaned(content, what)
+    return cleaned(content, what)
 
 
 def _require_sane_size(path: Path, what: str) -> None:
@@ -192,7 +114,7 @@ def load_weights(model: nn.Module, state: StateDict, *, heads: tuple[str, ...], 
 
     Args:
         model: Where the weights go, in place.
-        state: What `read_state_dict` or `download_state_dict` returned.
+        state: What `cleaned` returned.
         heads: The dotted name of the model's head; a few models have several.
         what: How a message names the checkpoint and the model.
 
@@ -218,7 +140,7 @@ def load_weights(model: nn.Module, state: StateDict, *, heads: tuple[str, ...], 
     try:
         result = model.load_state_dict(kept, strict=False)
     except (RuntimeError, ValueError) as error:
-        raise ModelError(f"{what} does not fit: {_reason(error)}") from error
+        raise ModelError(f"{what} does not fit: {reason_of(error)}") from error
     missing = [
         key
         for key in result.missing_keys
@@ -243,7 +165,7 @@ def load_weights(model: nn.Module, state: StateDict, *, heads: tuple[str, ...], 
         _logger.info("%s: its head does not fit and is left out; %s starts untrained", what, ", ".join(heads))
 
 
-def _cleaned(content: Any, what: str) -> StateDict:
+def cleaned(content: Any, what: str) -> StateDict:
     """Unwraps a state dict, takes off prefixes, and keeps what is a tensor."""
     while isinstance(content, Mapping):
         inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
@@ -279,7 +201,7 @@ def _looks_like_a_pickle(path: Path) -> bool:
         return file.read(2)[:1] == b"\x80" or zipfile.is_zipfile(path)
 
 
-def _reason(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """One line of an error that may have many."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

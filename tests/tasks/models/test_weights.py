@@ -12,8 +12,8 @@ from torchvision import models
 
 from lrfind.errors import ModelError
 from lrfind.tasks.data.dataset import Data
-from lrfind.tasks.models.torchvision import torchvision_model
-from lrfind.tasks.models.weights import find_weights, load_weights, read_state_dict
+from lrfind.tasks.models.torchvision import find_weights, torchvision_model
+from lrfind.tasks.models.weights import load_weights, read_state_dict
 
 PETS = Data(dataset=None, name="pets", input_shape=(3, 32, 32), num_outputs=7)
 
