@@ -32,7 +32,8 @@ from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.range_test.config import RangeSettings
 from lrfind.suggestion import Status
-from lrfind.tasks.own import OwnTraining, batches_given, one_of
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_checks import batches_given, one_of
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
 from lrfind.training.rng import same_streams

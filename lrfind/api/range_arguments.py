@@ -13,7 +13,7 @@ from lrfind.range_test.horizon import is_horizon
 from lrfind.range_test.ladder import Spacing, ladder
 from lrfind.range_test.reading import Rule
 from lrfind.range_test.slower_sweep import AUTO
-from lrfind.tasks.own import one_of
+from lrfind.tasks.own_checks import one_of
 from lrfind.training.optimizer import as_one
 
 if TYPE_CHECKING:

@@ -24,7 +24,8 @@ from lrfind.range_test.report import each_csv, each_record, range_csv, range_rec
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO, AUTO_SWEEPS, cannot_follow, why_weak
 from lrfind.suggestion import Status
-from lrfind.tasks.own import OwnTraining, in_batches
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_checks import in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from lrfind.training.optimizer import as_one, set_rate
 

@@ -20,7 +20,8 @@ from lrfind.refine.run import Sweep
 from lrfind.refine.seeds import Seeds
 from lrfind.refine.segments import DEFAULT_ITERATIONS, around, rounds_of, table
 from lrfind.refine.verdict import conclude, with_no_learning
-from lrfind.tasks.own import OwnTraining, fixed, in_batches
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_checks import fixed, in_batches
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.stacking.strategy import Strategy
 

@@ -17,7 +17,8 @@ from lrfind.schedule.trial import Trial
 from lrfind.schedule.trial_report import tried_csv
 from lrfind.schedules.schedule import Schedule, ScheduleTable
 from lrfind.suggestion import Status
-from lrfind.tasks.own import OwnTraining, in_batches
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_checks import in_batches
 from lrfind.tasks.own_runs import SeededTask
 from lrfind.training.batch import num_samples
 

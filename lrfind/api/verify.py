@@ -24,7 +24,8 @@ from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
 from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import Status, Suggestion
-from lrfind.tasks.own import OwnTraining, batches_given, in_batches
+from lrfind.tasks.own import OwnTraining
+from lrfind.tasks.own_checks import batches_given, in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from lrfind.training.batch import num_samples
 from lrfind.verify.candidates import Role

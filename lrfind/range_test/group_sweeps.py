@@ -19,7 +19,7 @@ from lrfind.range_test.config import Metric
 from lrfind.range_test.controlled_sweep import ControlledSweep
 from lrfind.range_test.run import RangeTest, run_range_test
 from lrfind.suggestion import Status, rate_text
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.training.optimizer import set_rate
 
 if TYPE_CHECKING:

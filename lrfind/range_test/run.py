@@ -22,7 +22,7 @@ from lrfind.report.no_learning import no_learning_shown
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,7 +21,7 @@ from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.range_test.trials import LONGER, SLACK, Trials, last_loss, searched
 from lrfind.range_test.trials import STEPS as TRIAL_STEPS
 from lrfind.suggestion import Status, rate_text
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
 from lrfind.training.batch import num_samples
 from lrfind.training.optimizer import groups_of

@@ -11,7 +11,8 @@ from lrfind.errors import ConfigError
 from lrfind.refine.config import Iteration, Read
 from lrfind.refine.continued import Reading
 from lrfind.tasks import devices
-from lrfind.tasks.build import ConfigTasks, data_of, fixed_batches_of
+from lrfind.tasks.build import data_of, fixed_batches_of
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.optimizer import groups_of
 

@@ -16,7 +16,8 @@ from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
 from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
-from lrfind.tasks.build import ConfigTasks, data_of
+from lrfind.tasks.build import data_of
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds, not_kept
 from lrfind.training.optimizer import momentum_of

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import logging
 import os
-from contextlib import closing, contextmanager
-from copy import copy
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,15 +19,14 @@ from lrfind.execution.distributed import joined_ranks
 from lrfind.tasks import components as parts
 from lrfind.tasks import devices
 from lrfind.tasks.components import title_of
-from lrfind.tasks.data.held_out import fixed_batches, spared_samples
+from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
 from lrfind.tasks.data.own_loader import notes_of
 from lrfind.tasks.data.prefetch import channels_last
 from lrfind.tasks.data.sources import Afresh
 from lrfind.tasks.frameworks import whole_batch
-from lrfind.tasks.parallel import averaging, sharded, whole
-from lrfind.tasks.threads import threads_of
+from lrfind.tasks.parallel import averaging, sharded
 from lrfind.training.objective import Objective
 from lrfind.training.rng import seed_all
 from lrfind.training.step import StepOptions
@@ -105,11 +102,14 @@ def build(
     loaders = _loaders(config, data, device, validation_samples=validation_samples, skip=skip)
     batches = _as_configured(loaders.batches, config)
     validation = loaders.validation
-    if config.channels_last:
-        validation = None if validation is None else [channels_last(batch) for batch in validation]
+    if validation is not None and config.channels_last:
+        validation = [channels_last(batch) for batch in validation]
     if single_batch:
-        with _closed_on_failure(loaders):
+        try:
             batches = itertools.repeat(next(batches))
+        except BaseException:
+            loaders.close()
+            raise
     return Task(
         objective=objective,
         optimizer=optimizer,
@@ -143,72 +143,6 @@ def fixed_batches_of(
     if isinstance(found, list):
         return [channels_last(batch) for batch in found]
     return Afresh(lambda: map(channels_last, found))
-
-
-class ConfigTasks:
-    """Opens the tasks of a config, an `OpenTask`: one a seed, counted on from that of the config.
-
-    Attributes:
-        data: What all of them train on; None before the first one, where none was given.
-        skipped: Pictures that could not be read.
-    """
-
-    def __init__(
-        self,
-        config: TaskConfig,
-        *,
-        accuracy: bool = False,
-        validation_samples: int = 0,
-        single_batch: bool = False,
-        data: Data | None = None,
-    ) -> None:
-        self.data = data
-        self.skipped: list[str] = []
-        self._config = config
-        self._validation_samples = validation_samples
-        self._build = partial(build, accuracy=accuracy, single_batch=single_batch)
-
-    def without_data(self) -> ConfigTasks:
-        """The same for another process, to which the data are not sent."""
-        tasks = copy(self)
-        tasks.data, tasks.skipped = None, []
-        return tasks
-
-    def with_held_out(self) -> ConfigTasks | None:
-        """The same with samples set apart, as many as `held_out_samples` says, where none are yet."""
-        if self._validation_samples:
-            return self
-        samples = None if self.data is None else spared_samples(self.data, self._config.samples_a_batch)
-        if samples is None:
-            return None
-        tasks = copy(self)
-        tasks._validation_samples = samples
-        return tasks
-
-    def read_data(self) -> None:
-        """Reads the data, as the first seed would, where that has not been done."""
-        if self.data is None:
-            self.data = data_of(self._config)
-
-    @contextmanager
-    def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
-        """Opens the task of a seed, counted from 0; the arguments are those of `build`.
-
-        Raises:
-            UserError: Something in the config cannot be used as given.
-        """
-        config = dataclasses.replace(self._config, seed=self._config.seed + seed)
-        task = self._build(config, validation_samples=self._validation_samples, data=self.data, skip=skip)
-        self.data = task.data
-        if task.device.type == "cpu":
-            torch.set_num_threads(
-                threads_of(config.threads, whole(task.model), task.data, config.samples_a_batch)
-            )
-        try:
-            with closing(task):
-                yield task
-        finally:
-            self.skipped += [path for path in task.skipped if path not in self.skipped]
 
 
 def _end_of_loading() -> None:
@@ -274,15 +208,6 @@ def _notes() -> Iterator[list[str]]:
         logger.removeHandler(handler)
         logger.setLevel(before[0])
         logger.propagate = before[1]
-
-
-@contextmanager
-def _closed_on_failure(loaders: Loaders) -> Iterator[None]:
-    try:
-        yield
-    except BaseException:
-        loaders.close()
-        raise
 
 
 def _seed(config: TaskConfig) -> None:

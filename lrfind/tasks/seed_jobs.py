@@ -14,7 +14,7 @@ import torch
 from lrfind.execution.executors import work_through
 from lrfind.execution.launcher import Codec
 from lrfind.report.state_file import arrays_as_bytes, arrays_of
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.threads import available
 from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet

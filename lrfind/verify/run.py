@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.suggestion import rate_text
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.verify.candidates import Role, Trials, near, same
 from lrfind.verify.peaks import search_peaks

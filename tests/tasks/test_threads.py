@@ -11,7 +11,7 @@ from torch.utils.data import TensorDataset
 from lrfind.config.validate import validated
 from lrfind.range_test.config import RangeConfig
 from lrfind.tasks import threads
-from lrfind.tasks.build import ConfigTasks
+from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.dataset import Data
 from lrfind.tasks.threads import WORK_OF_A_THREAD, thread_count, threads_for, threads_of, work_of
 
