@@ -1,4 +1,4 @@
-"""Ctrl-C held back while something must not be left half done, and no word of a connection that it ends."""
+"""Signals: Ctrl-C held back while something must not be left half done, and others that count as one."""
 
 from __future__ import annotations
 
@@ -32,6 +32,48 @@ def interrupts_held() -> Iterator[None]:
             signal.signal(number, handler)
         for number in dict.fromkeys(came):
             signal.raise_signal(number)
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal that is treated as an interrupt."""
+
+
+@contextmanager
+def signals_as_interrupts() -> Iterator[list[int]]:
+    """SIGTERM and SIGHUP raise `Terminated`; the list it yields holds the number of each that came.
+
+    A terminal that goes sends SIGHUP, often more than once: what comes after the first signal of any kind is
+    no wish to end still sooner, and is not raised. Where SIGHUP is ignored, as under nohup, it stays so.
+    Processes forked inside, such as those of a loader that nobody but the user knows of, have its excepthook.
+    """
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield came
+        return
+
+    def handle(number: int, frame: object) -> None:
+        again = bool(came)
+        came.append(number)
+        if hasattr(signal, "SIGCHLD"):
+            # Torch's handler raises wherever the process is, and of a worker that reads data and got the
+            # same signal there is nothing to tell. With no handler at all Python prints of the signal of a
+            # worker that came together with this one.
+            signal.signal(signal.SIGCHLD, lambda *_: None)
+        if not again or number == signal.SIGTERM:
+            raise Terminated
+
+    shown, before = sys.excepthook, {}
+    hide_ended_connections()
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
+            before[number] = signal.signal(number, handle)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        sys.excepthook = shown
 
 
 def hide_ended_connections() -> None:

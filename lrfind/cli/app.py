@@ -6,10 +6,7 @@ happen on the way into a message and the exit code of the contract.
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +14,10 @@ from lrfind.cli.job import asks_for_loss, given_to_a_sweeper, guarded, warn_of_n
 from lrfind.cli.overrides import DEBUG, RERUN
 from lrfind.cli.run_directory import RefusedError, RunDirectory
 from lrfind.errors import ConfigError, ExitCode, UserError
-from lrfind.interrupts import hide_ended_connections
+from lrfind.interrupts import signals_as_interrupts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from omegaconf import DictConfig
 
@@ -59,7 +56,7 @@ def launch(command: str, arguments: Sequence[str], job: Job, show: Show) -> int:
             )
             code = ExitCode.DEFECT
         if code is ExitCode.INTERRUPTED and came:
-            code = came[0]
+            code = ExitCode(128 + came[0])
     return int(code)
 
 
@@ -227,49 +224,3 @@ def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) ->
             f"{RERUN} is not trusted: it unpickles its file, which runs whatever code that file holds. "
             "Repeat a run with --config-dir RUN/.hydra --config-name config, or say so with trust=[pickle]."
         )
-
-
-class Terminated(KeyboardInterrupt):
-    """A signal that is treated as an interrupt."""
-
-
-_CODES = {"SIGTERM": ExitCode.TERMINATED, "SIGHUP": ExitCode.HUNG_UP}
-
-
-@contextmanager
-def signals_as_interrupts() -> Iterator[list[ExitCode]]:
-    """SIGTERM and SIGHUP raise `Terminated`; the list it yields holds the exit code of each that came.
-
-    A terminal that goes sends SIGHUP, often more than once: what comes after the first signal of any kind is
-    no wish to end still sooner, and is not raised. Where SIGHUP is ignored, as under nohup, it stays so.
-    Processes forked inside, such as those of a loader that nobody but the user knows of, have its excepthook.
-    """
-    came: list[ExitCode] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield came
-        return
-
-    def handle(number: int, frame: object) -> None:
-        again = bool(came)
-        name = signal.Signals(number).name
-        came.append(_CODES[name])
-        if hasattr(signal, "SIGCHLD"):
-            # Torch's handler raises wherever the process is, and of a worker that reads data and got the
-            # same signal there is nothing to tell. With no handler at all Python prints of the signal of a
-            # worker that came together with this one.
-            signal.signal(signal.SIGCHLD, lambda *_: None)
-        if not (again and name == "SIGHUP"):
-            raise Terminated
-
-    shown, before = sys.excepthook, {}
-    hide_ended_connections()
-    for name in _CODES:
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and (name == "SIGTERM" or signal.getsignal(number) is not signal.SIG_IGN):
-            before[number] = signal.signal(number, handle)
-    try:
-        yield came
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        sys.excepthook = shown

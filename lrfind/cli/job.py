@@ -52,7 +52,6 @@ def guarded(job: Job, trust: Sequence[str]) -> Job:
 
 def _told(error: Exception, composed: DictConfig) -> UserError | None:
     """What the user can mend of an exception that nobody expected; None where it is a defect."""
-    from lrfind.cli.job import spell_in_keys
     from lrfind.own_code import ends_in_own_code, own_frames, place_text, raised_text
     from lrfind.training.step_errors import dead_worker, no_memory_left, out_of_memory
 

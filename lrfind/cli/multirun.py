@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf.errors import OmegaConfBaseException
 
 from lrfind.cli.job import asks_for_loss, given_to_a_sweeper
-from lrfind.cli.run_directory import RunDirectory, remove_abandoned
+from lrfind.cli.run_directory import RunDirectory
 from lrfind.errors import ConfigError, ExitCode, OutputError, UserError
 from lrfind.multirun.report import count_text, multirun_csv, multirun_lines
 from lrfind.multirun.results import (
@@ -26,7 +26,7 @@ from lrfind.multirun.results import (
     note_job,
 )
 from lrfind.report import console
-from lrfind.report.files import write_whole
+from lrfind.report.files import remove_abandoned, write_whole
 from lrfind.report.output import Show, number_text
 from lrfind.report.table import Paragraph
 

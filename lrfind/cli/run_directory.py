@@ -11,12 +11,11 @@ import os
 import platform
 import re
 import shutil
-import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, ClassVar
 
 from lrfind.errors import ConfigError, OutputError, UserError
-from lrfind.report.files import PART
+from lrfind.report.files import remove_abandoned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,9 +27,6 @@ _NEXT, _BEFORE = ".next", ".before"
 
 _RESULTS = {".csv", ".json", ".npz", ".png"}
 """Suffixes of what a run leaves."""
-
-_ABANDONED = 3600.0
-"""Seconds after which a file that is written aside is taken for that of a dead writer on another machine."""
 
 
 class RefusedError(BaseException):
@@ -202,32 +198,6 @@ class RunDirectory:
                 _remove(self._config)
             for folder in self._made:
                 folder.rmdir()  # one that is not empty stays
-
-
-def remove_abandoned(path: Path) -> None:
-    """Removes what writers that are dead had begun to write into a directory."""
-    with suppress(OSError):
-        for part in path.glob(".lrfind-*.part"):
-            with suppress(OSError):
-                if _is_abandoned(part):
-                    part.unlink()
-
-
-def _is_abandoned(part: Path) -> bool:
-    written = re.fullmatch(PART.format(pid=r"(\d+)", token="[0-9a-f]+").replace(".", r"\."), part.name)
-    if written is not None and not _is_alive(int(written[1])):
-        return True
-    return time.time() - part.stat().st_mtime > _ABANDONED
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def _locked(path: Path) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
+import operator
 import typing
 from enum import Enum
 from typing import Any, TypeVar
@@ -20,7 +22,20 @@ Config = TypeVar("Config")
 _OWN = 5
 """Keys missing from which on a config does not build on that of a command."""
 
-_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a text",
+    int | str: "a whole number or a word",
+}
+_CONTAINERS: dict[Any, tuple[type | tuple[type, ...], str]] = {
+    list[Any]: (list, "a list"),
+    list[str]: (list, "a list of names in brackets"),
+    list[Any] | str: ((list, str), "a list, such as [0.1,0.3], or a word"),
+    dict[str, Any]: (dict, "a group of keys"),
+}
+"""By their type: what values have to be, and how that is said."""
 
 
 def validated(composed: DictConfig, schema: type[Config]) -> Config:
@@ -117,46 +132,29 @@ def _spelled(value: Any) -> str:
 
 
 def _converted(hint: Any, value: Any) -> Any:
-    """A value as its type wants it; OmegaConf does the conversion of scalars.
-
-    Raises:
-        ValueError: It cannot be converted.
-    """
+    """A value as its type wants it; OmegaConf does the conversion of scalars, or a ValueError is raised."""
     if hint is Any:
         return value
-    options = typing.get_args(hint)
-    if type(None) in options:
+    if type(None) in typing.get_args(hint):
         if value is None:
             return None
         hint = _without_none(hint)
-        options = typing.get_args(hint)
-    if options == (list[Any], str):
-        if not isinstance(value, (list, str)):
+    if hint in _CONTAINERS:
+        kinds: Any = _CONTAINERS[hint][0]
+        if not isinstance(value, kinds) or (hint == list[str] and not all(isinstance(x, str) for x in value)):
             raise ValueError
         return value
     if typing.get_origin(hint) is typing.Literal:
         # YAML reads a plain true as a truth value, and some options are called so.
-        if str(value).lower() not in options:
+        if str(value).lower() not in typing.get_args(hint):
             raise ValueError
         return str(value).lower()
-    if options == (int, str):
+    if hint == int | str:
         if isinstance(value, str):
             return value
         hint = int
     if _is_enum(hint):
         return hint(str(value).lower() if isinstance(value, (str, bool)) else value)
-    if hint == list[Any]:
-        if not isinstance(value, list):
-            raise ValueError
-        return value
-    if typing.get_origin(hint) is list:
-        if not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-            raise ValueError
-        return value
-    if typing.get_origin(hint) is dict:
-        if not isinstance(value, dict):
-            raise ValueError
-        return value
     if value is None or isinstance(value, (dict, list)) or (hint in (int, float) and isinstance(value, bool)):
         raise ValueError
     if hint is int and isinstance(value, float) and value.is_integer():
@@ -169,28 +167,17 @@ def _converted(hint: Any, value: Any) -> Any:
 
 def _without_none(hint: Any) -> Any:
     """The type that is left of one that may be None."""
-    return typing.Union[tuple(option for option in typing.get_args(hint) if option is not type(None))]  # noqa: UP007
+    return functools.reduce(operator.or_, (each for each in typing.get_args(hint) if each is not type(None)))
 
 
 def _wanted(hint: Any) -> str:
-    options = typing.get_args(hint)
-    if type(None) in options:
+    if type(None) in typing.get_args(hint):
         return f"{_wanted(_without_none(hint))} or null"
-    if options == (list[Any], str):
-        return "a list, such as [0.1,0.3], or a word"
     if typing.get_origin(hint) is typing.Literal:
-        return "one of " + ", ".join(options)
-    if options == (int, str):
-        return "a whole number or a word"
+        return "one of " + ", ".join(typing.get_args(hint))
     if _is_enum(hint):
         return "one of " + ", ".join(str(member.value) for member in hint)
-    if hint == list[Any]:
-        return "a list"
-    if typing.get_origin(hint) is list:
-        return "a list of names in brackets"
-    if typing.get_origin(hint) is dict:
-        return "a group of keys"
-    return _WORDS[hint]
+    return _CONTAINERS[hint][1] if hint in _CONTAINERS else _WORDS[hint]
 
 
 def _meant(key: str, hint: Any, value: Any) -> str:

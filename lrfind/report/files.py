@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and what writers that are dead have left of theirs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import csv
 import errno
 import io
 import os
+import re
 import secrets
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,8 +27,11 @@ _OF_THE_SYSTEM = {("dev",), ("proc",)}
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 """How a cell begins that a spreadsheet may take for something to work out."""
 
-PART = ".lrfind-{pid}-{token}.part"
+_PART = ".lrfind-{pid}-{token}.part"
 """Name of a file that is being written, by which process."""
+
+_ABANDONED = 3600.0
+"""Seconds after which a file that is written aside is taken for that of a dead writer on another machine."""
 
 RUN_DIRECTORY = "hydra.run.dir=FOLDER"
 """How the folder of the results is chosen."""
@@ -102,7 +107,7 @@ def replace_file(target: Path, data: bytes, *, mode: int | None = None) -> None:
     Raises:
         OSError: It cannot be done; what was there is as it was.
     """
-    aside = target.with_name(PART.format(pid=os.getpid(), token=secrets.token_hex(8)))
+    aside = target.with_name(_PART.format(pid=os.getpid(), token=secrets.token_hex(8)))
     try:
         # Not tempfile: its files are private (0600), and these are results to be shared as umask says.
         with aside.open("xb") as stream:
@@ -146,3 +151,29 @@ def _inert(text: str) -> str:
     except ValueError:
         return f"'{text}"
     return text
+
+
+def remove_abandoned(path: Path) -> None:
+    """Removes what writers that are dead had begun to write into a directory."""
+    with contextlib.suppress(OSError):
+        for part in path.glob(".lrfind-*.part"):
+            with contextlib.suppress(OSError):
+                if _is_abandoned(part):
+                    part.unlink()
+
+
+def _is_abandoned(part: Path) -> bool:
+    written = re.fullmatch(r"\.lrfind-(\d+)-[0-9a-f]+\.part", part.name)
+    if written is not None and not _is_alive(int(written[1])):
+        return True
+    return time.time() - part.stat().st_mtime > _ABANDONED
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # it is somebody else's
+        pass
+    return True

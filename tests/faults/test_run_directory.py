@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from lrfind.cli.run_directory import LOCK, remove_abandoned
+from lrfind.cli.run_directory import LOCK
+from lrfind.report.files import remove_abandoned
 from tests.processes import SMALL_REFINE, Kill, Run, lrfind
 
 SMALL = ["range", "-q", "model=mlp", "model.hidden_sizes=[4]", "range.num_steps=12", "hydra.run.dir=run"]

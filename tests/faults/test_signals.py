@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lrfind.cli.app import Terminated, signals_as_interrupts
+from lrfind.interrupts import Terminated, signals_as_interrupts
 from tests.processes import SMALL_COMPARE, SMALL_REFINE, Run
 
 ROOT = Path(__file__).parents[2]
@@ -70,7 +70,7 @@ def test_the_end_of_a_worker_that_comes_together_with_a_signal_is_not_told(monke
                 signal.pthread_kill(threading.get_ident(), number)
             with pytest.raises(Terminated):
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, both)
-        assert came == [143]
+        assert came == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGCHLD, before)
     assert told == []
@@ -80,7 +80,7 @@ def test_under_nohup_it_goes_on(tmp_path):
     words = [*LONG["range"], "range.num_steps=300", "hydra.run.dir=run"]
     script = (
         "import signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "from lrfind.cli.app import signals_as_interrupts\n"
+        "from lrfind.interrupts import signals_as_interrupts\n"
         "with signals_as_interrupts() as came:\n"
         "    signal.raise_signal(signal.SIGHUP)\n"
         "    print(len(came), len(sys.argv))"
