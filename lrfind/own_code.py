@@ -90,6 +90,11 @@ def raised_text(error: BaseException) -> str:
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of its text, without the point at the end; of one without a text, its name."""
+    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
+
+
 def place_text(frames: Iterable[Frame]) -> str:
     """The innermost of the frames in brackets, with a space before them; nothing where there is none."""
     *_, last = (None, *frames)

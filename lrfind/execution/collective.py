@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError, UserError
-from lrfind.own_code import Frame
+from lrfind.own_code import Frame, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -194,10 +194,9 @@ class Ranks:
         ended = self._ended()
         if ended is not None:
             return RankError(ended)
-        first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")
         return RankError(
             "another rank was lost, so this one ends, too; the message there says why. Here it showed as: "
-            f"{first_line}."
+            f"{first_line(error)}."
         )
 
     def _told(self) -> Exception | None:

@@ -24,7 +24,7 @@ from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
 from lrfind.training.batch import num_samples
-from lrfind.training.optimizer import groups_of
+from lrfind.training.groups import groups_of
 from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
 from lrfind.training.task import HoldsOut

@@ -14,7 +14,7 @@ from lrfind.tasks import devices
 from lrfind.tasks.build import data_of, fixed_batches_of
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.sources import Source, source_of
-from lrfind.training.optimizer import groups_of
+from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,10 +12,11 @@ import torch
 from lrfind.errors import DataError
 from lrfind.training.peers import mean_of
 from lrfind.training.snapshot import Snapshot
-from lrfind.training.stacking.stack import own_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from torch import nn
 
     from lrfind.training.task import Task
 
@@ -67,3 +68,14 @@ def from_one_start(task: Task) -> Iterator[Start]:
             yield start
         finally:
             start.leave()
+
+
+@contextmanager
+def own_parameters(model: nn.Module) -> Iterator[None]:
+    """Every module gets its own parameters back, even if an interrupt came while they were exchanged."""
+    slots = [(module, dict(module._parameters)) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, parameters in slots:
+            module._parameters.update(parameters)

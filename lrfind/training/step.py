@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -134,10 +135,8 @@ def evaluate(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tens
 
     The second is the share of right answers where the objective measures it, else None.
     """
-    modes = [(module, module.training) for module in objective.model.modules()]
-    objective.model.eval()
-    try:
-        sizes, losses, shares = [], [], []
+    sizes, losses, shares = [], [], []
+    with in_eval_mode(objective.model):
         for batch in batches:
             size = num_samples(batch)
             loss, share = objective(batch)
@@ -145,8 +144,17 @@ def evaluate(objective: Objective, batches: Iterable[Any]) -> tuple[Tensor, Tens
             losses.append(loss * size)
             if share is not None:
                 shares.append(share * size)
-        right = torch.stack(shares).sum() / sum(sizes) if shares else None
-        return torch.stack(losses).sum() / sum(sizes), right
+    right = torch.stack(shares).sum() / sum(sizes) if shares else None
+    return torch.stack(losses).sum() / sum(sizes), right
+
+
+@contextmanager
+def in_eval_mode(model: nn.Module) -> Iterator[None]:
+    """Inside, every module is in eval mode; afterwards each is in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        yield
     finally:
         for module, training in modes:
             module.training = training

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, ModelError, UserError
-from lrfind.own_code import own_frames, place_text
+from lrfind.own_code import first_line, own_frames, place_text
 from lrfind.training.batch import described, target_of
 
 
@@ -23,7 +23,7 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
         batch: The batch it happened on.
         outputs: What the model returned, where it came so far.
     """
-    first_line = (str(error).strip() or repr(error)).splitlines()[0].rstrip(".") + "."
+    said = f"{first_line(error)}."
     dead = dead_worker(error)
     if dead is not None:
         return dead
@@ -31,7 +31,7 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
         return no_memory_left(error, f"on a batch of {described(batch)}")
     if "deterministic" in str(error) and isinstance(error, RuntimeError):
         return ConfigError(
-            f"deterministic algorithms cannot be kept to: {first_line} "
+            f"deterministic algorithms cannot be kept to: {said} "
             "Use torch.use_deterministic_algorithms(False)."
         )
     if "find_unused_parameters=True" in str(error):
@@ -40,15 +40,15 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
             "their gradients: freeze them (requires_grad=False) or leave them out."
         )
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-        return ConfigError(f"torch.compile failed: {first_line} Leave the model uncompiled.")
+        return ConfigError(f"torch.compile failed: {said} Leave the model uncompiled.")
     seen = f"a batch of {described(batch)}"
     advice = " Does the model suit the data?"
     if part == "criterion":
-        if (said := _in_shape(error, outputs, target_of(batch))) is not None:
-            return BatchError(said)
+        if (shapes := _in_shape(error, outputs, target_of(batch))) is not None:
+            return BatchError(shapes)
         seen = f"outputs of {described(outputs)} and a target of {described(target_of(batch))}"
         advice = " Does the criterion suit the data, and has the model as many outputs as there are classes?"
-    said = f"{type(error).__name__}: {first_line}"
+    said = f"{type(error).__name__}: {said}"
     frames = own_frames(error)
     if not frames:
         return BatchError(f"{part}: cannot take {seen}: {said}{advice}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lrfind.report.formatting import counted, duration_text
 from lrfind.suggestion import rate_text
 from lrfind.training.batch import num_samples
-from lrfind.training.optimizer import groups_of
+from lrfind.training.groups import groups_of
 from lrfind.training.peers import mean_of
 from lrfind.training.readings import blind_loss
 from lrfind.training.run_set import RunSet

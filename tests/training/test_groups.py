@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from lrfind.suggestion import Suggestion
-from lrfind.training.optimizer import groups_of
+from lrfind.training.groups import groups_of
 
 MODEL = nn.Sequential(
     nn.ModuleDict({"body": nn.Linear(3, 4), "norm": nn.LayerNorm(4)}), nn.Linear(4, 2), nn.Linear(2, 1)

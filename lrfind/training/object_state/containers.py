@@ -146,6 +146,24 @@ class ClassState:
         }
 
 
+class ScriptState:
+    """Parameters, buffers and attributes of a scripted module."""
+
+    __slots__ = ("_module", "values")
+
+    def __init__(self, module: Any) -> None:
+        self._module = module._c
+        names = module._concrete_type.get_attributes()
+        self.values = {name: self._module.getattr(name) for name in names if self._module.hasattr(name)}
+        self.values |= dict(module.named_buffers(recurse=False))
+        self.values |= dict(module.named_parameters(recurse=False))
+
+    def restore(self) -> None:
+        """Puts them back."""
+        for name, value in self.values.items():
+            self._module.setattr(name, value)
+
+
 def slots_of(kind: type) -> list[str]:
     """The names in the `__slots__` of a class and its bases."""
     names: list[str] = []

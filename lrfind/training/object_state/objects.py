@@ -18,12 +18,14 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lrfind.own_code import first_line
 from lrfind.training.object_state.containers import (
     ArrayState,
     ClassState,
     CollectionState,
     DictState,
     ListState,
+    ScriptState,
     SlotsState,
     slots_of,
 )
@@ -135,7 +137,7 @@ class ObjectState:
             try:
                 saved.restore()
             except Exception as error:  # of whatever class a stranger's object raises
-                refused.append(f"{name} ({_first_line(error)})")
+                refused.append(f"{name} ({first_line(error)})")
         return refused
 
     def _push(self, value: Any, name: str, package: str | None) -> None:
@@ -334,25 +336,3 @@ class ObjectState:
         own = package_of(found.value)
         deeper = found.package in ("", own) or isinstance(found.value, (nn.Module, *_OPEN))
         return own if deeper else None
-
-
-class ScriptState:
-    """Parameters, buffers and attributes of a scripted module."""
-
-    __slots__ = ("_module", "values")
-
-    def __init__(self, module: Any) -> None:
-        self._module = module._c
-        names = module._concrete_type.get_attributes()
-        self.values = {name: self._module.getattr(name) for name in names if self._module.hasattr(name)}
-        self.values |= dict(module.named_buffers(recurse=False))
-        self.values |= dict(module.named_parameters(recurse=False))
-
-    def restore(self) -> None:
-        """Puts them back."""
-        for name, value in self.values.items():
-            self._module.setattr(name, value)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0].rstrip(".")

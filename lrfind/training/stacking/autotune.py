@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from lrfind.errors import ConfigError, UserError
+from lrfind.own_code import first_line
 from lrfind.training.optimizer import LearningRate
 from lrfind.training.snapshot import preserved
 from lrfind.training.stacking.seeds import StackedSeeds
@@ -266,4 +267,4 @@ def _attempted(trial: Callable[[], str | None]) -> str | None:
             return trial()
     except (UserError, RuntimeError, NotImplementedError, TypeError) as error:
         cause = error.__cause__ if isinstance(error, UserError) and error.__cause__ else error
-        return (str(cause).strip() or repr(cause)).splitlines()[0].rstrip(".")
+        return first_line(cause)

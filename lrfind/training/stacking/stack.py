@@ -11,7 +11,6 @@ Source: "Model ensembling", https://docs.pytorch.org/tutorials/intermediate/ense
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +23,7 @@ from lrfind.training.batch import num_samples
 from lrfind.training.optimizer import LearningRate
 from lrfind.training.stacking.tracing import recorded
 from lrfind.training.stacking.updates import adam, clipped, sgd, stacked_state
+from lrfind.training.step import in_eval_mode
 from lrfind.training.step_errors import explained
 
 if TYPE_CHECKING:
@@ -159,17 +159,12 @@ class Stack:
 
         See `evaluate`.
         """
-        modes = [(module, module.training) for module in self._loss.model.modules()]
-        self._loss.model.eval()
-        try:
-            sizes, losses = [], []
+        sizes, losses = [], []
+        with in_eval_mode(self._loss.model):
             for batch in batches:
                 sizes.append(num_samples(batch))
                 losses.append(self._losses(self._leaves, batch, own=False) * sizes[-1])
-            return torch.stack(losses).sum(0) / sum(sizes)
-        finally:
-            for module, training in modes:
-                module.training = training
+        return torch.stack(losses).sum(0) / sum(sizes)
 
     @torch.no_grad()
     def keep(self, positions: Sequence[int]) -> None:
@@ -270,17 +265,6 @@ class Stack:
         in_dims = (0, 0 if own else None)
         losses: Tensor = vmap(loss, in_dims=in_dims, randomness="error")({**leaves, **self._fixed}, batch)
         return losses
-
-
-@contextmanager
-def own_parameters(model: nn.Module) -> Iterator[None]:
-    """Every module gets its own parameters back, even if an interrupt came while they were exchanged."""
-    slots = [(module, dict(module._parameters)) for module in model.modules()]
-    try:
-        yield
-    finally:
-        for module, parameters in slots:
-            module._parameters.update(parameters)
 
 
 def _is_tensors(batch: Any) -> bool:

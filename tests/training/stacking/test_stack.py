@@ -12,9 +12,10 @@ from torch.optim import SGD, Adam, AdamW
 from lrfind.errors import ConfigError
 from lrfind.training.objective import Objective
 from lrfind.training.runs import Halving, train_runs
-from lrfind.training.stacking.stack import Stack, own_parameters
+from lrfind.training.stacking.stack import Stack
 from lrfind.training.stacking.strategy import Strategy
 from lrfind.training.stacking.support import why_not_stacked
+from lrfind.training.start import own_parameters
 from lrfind.training.step import StepOptions
 from lrfind.training.task import Task
 
