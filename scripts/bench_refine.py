@@ -21,7 +21,7 @@ import torch
 
 from lrfind.refine.continued import Reading, along, continued
 from lrfind.refine.loss_log import LossLog
-from lrfind.tasks.data.dataset import curve
+from lrfind.tasks.data import curve
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss
 from lrfind.tasks.models.networks import curve_mlp

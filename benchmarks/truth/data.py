@@ -106,7 +106,7 @@ def dogs_of(root: str, breeds: Sequence[int], image_size: int = 48) -> Data:
 
     Inputs of shape (3, image_size, image_size), normalised as lrfind does.
     """
-    from lrfind.tasks.data.dataset import IMAGENET_MEAN, IMAGENET_STD, imagefolder
+    from lrfind.tasks.data.named import IMAGENET_MEAN, IMAGENET_STD, imagefolder
 
     parts = [imagefolder(str(Path(root) / folder), image_size).dataset for folder in ("train", "val")]
     found = [part[i] for part in parts for i in range(len(part)) if int(part.labels[i]) in breeds]

@@ -1,6 +1,6 @@
 """Data sets by name, the address that saved configs give: `lrfind.tasks.data.digits` and the like."""
 
-from lrfind.tasks.data.dataset import (
+from lrfind.tasks.data.named import (
     cifar10,
     curve,
     digits,

@@ -1,21 +1,18 @@
-"""Data sets by name, and what a model must know of the data it will meet."""
+"""A data set, and what a model must know of the data it will meet."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from lrfind.tasks.data.sources import Source, source_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-SIDE = 224
-"""Pixels of a side of pictures from files, where nothing else is asked for."""
-
 
 OF_THE_MODEL = "its own data"
 """Name of the data that a model of a framework brings."""
@@ -65,131 +62,6 @@ class Data:
     collate: Callable[[list[Any]], Any] | None = None
 
 
-def digits(image_size: int | None = None, channels: int | None = None) -> Data:
-    """Handwritten digits, embedded in the package: 1,797 pictures of 8x8 (UCI optdigits, test part).
-
-    Args:
-        image_size: Side in pixels that pictures are resized to, once; None leaves them as they are.
-        channels: 3 repeats the grey channel for models that want colour; None leaves 1.
-    """
-    from lrfind.tasks.data.readers import read_digits
-
-    images, labels = read_digits()
-    # Mean and standard deviation over all pixels, divided by 16.
-    return _grey_pictures("digits", images, labels, image_size, channels, 1 / 16, (0.3053,), (0.3760,))
-
-
-def mnist(
-    root: str,
-    download: bool = False,
-    image_size: int | None = None,
-    channels: int | None = None,
-    standardise: bool = True,
-) -> Data:
-    """Handwritten digits: 60,000 pictures of 28x28 (LeCun, Cortes and Burges), torchvision's layout.
-
-    Args:
-        root: Folder that holds `MNIST/raw/train-images-idx3-ubyte` and its labels, `.gz` or not.
-        download: Whether to fetch what is missing.
-        image_size: Side in pixels that pictures are resized to, once; None leaves them as they are.
-        channels: 3 repeats the grey channel for models that want colour; None leaves 1.
-        standardise: Whether pixels have a mean of 0 and a standard deviation of 1; else they lie in 0..1, as
-            many textbooks have them. It moves the best learning rate.
-
-    Raises:
-        DataError: Where files are missing or corrupt, or cannot be fetched.
-    """
-    mean, std = ((0.1307,), (0.3081,)) if standardise else ((0.0,), (1.0,))
-    return _idx_pictures("mnist", "MNIST", root, download, image_size, channels, mean, std)
-
-
-def fashion_mnist(
-    root: str, download: bool = False, image_size: int | None = None, channels: int | None = None
-) -> Data:
-    """Articles of clothing: 60,000 pictures of 28x28 (Zalando); layout and arguments as in `mnist`."""
-    return _idx_pictures(
-        "fashion_mnist", "FashionMNIST", root, download, image_size, channels, (0.2860,), (0.3530,)
-    )
-
-
-def cifar10(
-    root: str, download: bool = False, image_size: int | None = None, channels: int | None = None
-) -> Data:
-    """Small colour photographs: 50,000 of 32x32 (Krizhevsky), torchvision's layout; arguments as `mnist`."""
-    from lrfind.tasks.data.readers import check_channels, read_cifar10, resize_all
-
-    check_channels(channels, have=3)
-    images, labels = read_cifar10(root, download)
-    colours = Normalisation(1 / 255, (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616))
-    return _in_memory("cifar10", resize_all(images, image_size), labels, colours)
-
-
-def dogbreed(root: str, image_size: int | None = None, on_error: str = "raise") -> Data:
-    """Photographs of dogs: class folders, or Kaggle's `train/<id>.jpg` beside `labels.csv` (id,breed).
-
-    Args:
-        root: The folder; the class folders may also lie in its `train/`.
-        image_size: Side in pixels: the shorter side is resized to it, the longer one cropped; None: 224, or
-            what a model of timm was made for.
-        on_error: What a picture that cannot be read does: `raise` ends the run, `skip` leaves it out.
-
-    Raises:
-        DataError: Where the folder or labels.csv cannot be used; the message says why.
-    """
-    from lrfind.tasks.data.folders import find_dogbreed
-
-    return _picture_folder("dogbreed", find_dogbreed(root), image_size, on_error)
-
-
-def imagefolder(root: str, image_size: int | None = None, on_error: str = "raise") -> Data:
-    """Any folder of class folders with pictures in them; arguments as `dogbreed`."""
-    from lrfind.tasks.data.folders import find_class_folders
-
-    return _picture_folder("imagefolder", find_class_folders(root), image_size, on_error)
-
-
-def curve(num_samples: int = 1000, noise: float = 0.05, seed: int = 0) -> Data:
-    """The textbook's noisy function, a regression.
-
-    `y = 0.4 x^2 + 0.3 x sin(15 x) + 0.01 cos(50 x) - 0.3 + e` on uniform x in [0, 1], with e uniform in
-    `-noise..noise`; y is then scaled to [0, 1]. Inputs and targets have the shape (num_samples, 1), float32.
-
-    Args:
-        num_samples: Number of points.
-        noise: Half the width of the noise.
-        seed: Of the points; nothing else is disturbed by it.
-    """
-    import torch
-
-    from lrfind.errors import DataError
-
-    if num_samples < 2 or noise < 0:
-        raise DataError(
-            f"data.num_samples must be at least 2 and data.noise not negative, got {num_samples} and {noise}."
-        )
-    generator = torch.Generator().manual_seed(seed)
-    x = torch.rand(num_samples, 1, generator=generator)
-    error = (2 * torch.rand(num_samples, 1, generator=generator) - 1) * noise
-    y = 0.4 * x**2 + 0.3 * x * torch.sin(15 * x) + 0.01 * torch.cos(50 * x) - 0.3 + error
-    y = (y - y.min()) / (y.max() - y.min())
-    dataset = torch.utils.data.TensorDataset(x, y)
-    return Data(dataset, name="curve", input_shape=(1,), num_outputs=1)
-
-
-def from_model() -> Data:
-    """Stands for the data that a model brings, which whoever makes the model takes from it.
-
-    Raises:
-        ConfigError: The model brings none.
-    """
-    from lrfind.errors import ConfigError
-
-    raise ConfigError(
-        "data=from_model needs model=lightning or model=transformers, which may bring data; type "
-        "data=custom, or another of the group."
-    )
-
-
 def wrap(obj: object, name: str) -> Data:
     """Make a `Data` of a stranger's object.
 
@@ -201,8 +73,6 @@ def wrap(obj: object, name: str) -> Data:
     Raises:
         DataError: Where it is none of these.
     """
-    from lrfind.tasks.data.sources import Source, source_of
-
     if isinstance(obj, Data):
         return obj
     source = source_of(obj)
@@ -212,8 +82,6 @@ def wrap(obj: object, name: str) -> Data:
     num_outputs = len(classes) if isinstance(classes, (list, tuple, dict)) and classes else None
     if source is not Source.TENSORS:
         return Data(obj, name=name, num_outputs=num_outputs)
-    import torch
-
     tensors: tuple[Tensor, ...] = obj.tensors  # type: ignore[attr-defined]
     is_class = len(tensors) > 1 and tensors[1].dtype == torch.int64 and tensors[1].ndim == 1
     return Data(
@@ -222,70 +90,4 @@ def wrap(obj: object, name: str) -> Data:
         input_shape=tuple(tensors[0].shape[1:]),
         num_outputs=num_outputs,
         labels=tensors[1] if is_class else None,
-    )
-
-
-def _idx_pictures(
-    name: str,
-    folder: str,
-    root: str,
-    download: bool,
-    image_size: int | None,
-    channels: int | None,
-    mean: tuple[float],
-    std: tuple[float],
-) -> Data:
-    from lrfind.tasks.data.readers import read_mnist
-
-    images, labels = read_mnist(folder, root, download)
-    return _grey_pictures(name, images, labels, image_size, channels, 1 / 255, mean, std)
-
-
-def _grey_pictures(
-    name: str,
-    images: Tensor,
-    labels: Tensor,
-    image_size: int | None,
-    channels: int | None,
-    scale: float,
-    mean: tuple[float],
-    std: tuple[float],
-) -> Data:
-    from lrfind.tasks.data.readers import check_channels, resize_all
-
-    check_channels(channels, have=1)
-    grey = Normalisation(scale, mean * (channels or 1), std * (channels or 1))
-    return _in_memory(name, resize_all(images, image_size), labels, grey)
-
-
-def _in_memory(name: str, images: Tensor, labels: Tensor, normalisation: Normalisation) -> Data:
-    """Images are uint8 of shape (samples, 1 or 3, height, width), labels int64 of shape (samples,)."""
-    from torch.utils.data import TensorDataset
-
-    height, width = images.shape[-2:]
-    return Data(
-        TensorDataset(images, labels),
-        name=name,
-        input_shape=(len(normalisation.mean), height, width),
-        num_outputs=10,
-        labels=labels,
-        normalisation=normalisation,
-    )
-
-
-def _picture_folder(
-    name: str, found: tuple[list[str], list[int], list[str]], image_size: int | None, on_error: str
-) -> Data:
-    from lrfind.tasks.data.images import PictureFolder
-
-    paths, labels, classes = found
-    side = SIDE if image_size is None else image_size
-    pictures = PictureFolder(paths, labels, classes, image_size=side, on_error=on_error)
-    return Data(
-        pictures,
-        name=name,
-        input_shape=(3, side, side),
-        num_outputs=len(classes),
-        labels=pictures.labels,
-        normalisation=Normalisation(1 / 255, IMAGENET_MEAN, IMAGENET_STD),
     )

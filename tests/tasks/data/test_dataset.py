@@ -13,7 +13,8 @@ from hydra.utils import get_class, get_method
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from lrfind.errors import DataError
-from lrfind.tasks.data import dataset as data
+from lrfind.tasks import data
+from lrfind.tasks.data.dataset import Normalisation, wrap
 
 
 def write_mnist(root, count=20, folder="MNIST", compress=False):
@@ -44,7 +45,7 @@ def test_mnist_files_are_read_as_they_were_written(tmp_path, compress):
 def test_pixels_of_mnist_can_be_left_between_0_and_1(tmp_path):
     write_mnist(tmp_path)
     read = data.mnist(str(tmp_path), standardise=False)
-    assert read.normalisation == data.Normalisation(1 / 255, (0.0,), (1.0,))
+    assert read.normalisation == Normalisation(1 / 255, (0.0,), (1.0,))
 
 
 def test_fashion_mnist_has_its_own_folder(tmp_path):
@@ -220,33 +221,33 @@ class DuckTyped:
     "obj", [Squares(), Stream(), DataLoader(Squares()), [torch.zeros(2)], (x for x in [1]), DuckTyped()]
 )
 def test_wrap_takes_everything_that_gives_samples_or_batches(obj):
-    wrapped = data.wrap(obj, "mine")
+    wrapped = wrap(obj, "mine")
     assert wrapped.dataset is obj
     assert wrapped.name == "mine"
 
 
 def test_wrap_counts_classes_where_the_data_set_or_the_loaders_data_set_names_them():
-    assert data.wrap(Squares(), "mine").num_outputs == 2
-    assert data.wrap(DataLoader(Squares()), "mine").num_outputs == 2
-    assert data.wrap(Stream(), "mine").num_outputs is None
+    assert wrap(Squares(), "mine").num_outputs == 2
+    assert wrap(DataLoader(Squares()), "mine").num_outputs == 2
+    assert wrap(Stream(), "mine").num_outputs is None
 
 
 def test_wrap_reads_shape_and_labels_of_tensors():
-    wrapped = data.wrap(TensorDataset(torch.zeros(5, 3, 4), torch.arange(5)), "mine")
+    wrapped = wrap(TensorDataset(torch.zeros(5, 3, 4), torch.arange(5)), "mine")
     assert wrapped.input_shape == (3, 4)
     assert wrapped.labels.tolist() == [0, 1, 2, 3, 4]
-    assert data.wrap(TensorDataset(torch.zeros(5, 3), torch.zeros(5, 1)), "mine").labels is None
+    assert wrap(TensorDataset(torch.zeros(5, 3), torch.zeros(5, 1)), "mine").labels is None
 
 
 def test_wrap_returns_data_as_it_is():
     mine = data.curve()
-    assert data.wrap(mine, "other") is mine
+    assert wrap(mine, "other") is mine
 
 
 @pytest.mark.parametrize("obj", [3, None, "text", b"bytes", torch.zeros(3), {"a": 1}, Squares, lambda: 1])
 def test_wrap_refuses_what_gives_no_batches(obj):
     with pytest.raises(DataError, match=r"data\._target_ gave .* no data set: it must give"):
-        data.wrap(obj, "mine")
+        wrap(obj, "mine")
 
 
 GROUP = ["digits", "mnist", "fashion_mnist", "cifar10", "dogbreed", "imagefolder", "curve"]

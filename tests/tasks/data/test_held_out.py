@@ -17,7 +17,8 @@ from torch.utils.data import (
 
 from lrfind.adapters.transformers import CountedBatches
 from lrfind.errors import ConfigError, DataError
-from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, curve, wrap
+from lrfind.tasks.data import curve
+from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
 from lrfind.tasks.data.held_out import fixed_batches, held_out_samples, met_again
 from lrfind.tasks.data.loader import make_batches
 from lrfind.tasks.losses import HalfMSELoss

@@ -14,7 +14,8 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, get_worker_info
 
 from lrfind.errors import DataError
-from lrfind.tasks.data.dataset import Data, Normalisation, digits, imagefolder, wrap
+from lrfind.tasks.data import digits, imagefolder
+from lrfind.tasks.data.dataset import Data, Normalisation, wrap
 from lrfind.tasks.data.fetching import suitable_workers
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.loader import make_batches

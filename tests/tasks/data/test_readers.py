@@ -5,7 +5,7 @@ import sys
 
 import torch
 
-from lrfind.tasks.data.dataset import digits
+from lrfind.tasks.data import digits
 
 
 def test_digits_are_the_1797_pictures_of_uci_with_values_up_to_16():
@@ -45,7 +45,7 @@ def test_digits_load_neither_torchvision_nor_pil():
     code = """
 import sys
 import torch
-from lrfind.tasks.data.dataset import digits
+from lrfind.tasks.data import digits
 from lrfind.tasks.data.loader import make_batches
 loaders = make_batches(digits(), batch_size=4, seed=0, device=torch.device("cpu"), num_workers=None)
 next(loaders.batches)
