@@ -24,9 +24,6 @@ class AdaptedModel(nn.Module):
     """A model that is called as its framework calls it.
 
     Args:
-        model: What is trained.
-        loss: Called with the model and a batch.
-        optimizer: Makes the framework's own optimizer.
         settings: How its framework makes a step, by the key of the config that says the same.
     """
 
@@ -77,13 +74,7 @@ class AdaptedBatches(ABC):
 def adapted(framework: str, made: object, hooks: Collection[str] = ()) -> AdaptedModel:
     """The model of what a user's class or function has made.
 
-    Args:
-        framework: One of `FRAMEWORKS`.
-        made: What was made.
-        hooks: Of Lightning, those of the batch that the data have called already.
-
-    Raises:
-        UserError: It is not what the framework has, or cannot be trained so.
+    `hooks` are those of the batch that the data of Lightning have called already.
     """
     if framework == "lightning":
         from lrfind.adapters.lightning import adapted_module
@@ -95,16 +86,7 @@ def adapted(framework: str, made: object, hooks: Collection[str] = ()) -> Adapte
 
 
 def loader_of(framework: str, made: object, device: torch.device) -> Iterable[Any]:
-    """The batches that it is trained on: of a Lightning module or data module, or of a Trainer.
-
-    Args:
-        framework: One of `FRAMEWORKS`.
-        made: What was made.
-        device: Where a data module's hooks move them to.
-
-    Raises:
-        UserError: It brings none.
-    """
+    """The batches that it is trained on: of a Lightning module or data module, or of a Trainer."""
     if framework == "lightning":
         from lrfind.adapters.lightning_data import hooked_loader
 

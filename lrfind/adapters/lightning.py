@@ -70,12 +70,7 @@ def from_module(module: Any, datamodule: Any = None) -> dict[str, Any]:
 
 
 def adapted_module(made: Any, hooks: Collection[str] = ()) -> AdaptedModel:
-    """A module for the command line.
-
-    Args:
-        made: The module.
-        hooks: Those of the batch that the data have called already: the module's own are then not.
-    """
+    """A module for the command line; hooks of the batch that the data have called already are not called."""
     _require(made)
     with in_training(made):
         made.configure_model()
@@ -101,13 +96,7 @@ def _require(module: Any) -> None:
 
 
 def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Callable[[nn.Module, Any], Any]:
-    """The training step as the call of a model; hooks of the batch are those of the data module, if any.
-
-    Args:
-        module: The module.
-        datamodule: Its data module, or None.
-        called: Hooks that were called before.
-    """
+    """The training step as the call of a model; hooks of the batch are those of the data module, if any."""
     given = [each for each in (datamodule, module) if each is not None]
     owners = [
         None if hook in called else next((each for each in given if overrides(each, hook)), None)
@@ -133,11 +122,7 @@ def _forward(module: Any, datamodule: Any, called: Collection[str] = ()) -> Call
 
 
 def _optimizer(module: Any) -> Optimizer:
-    """The one optimizer of a module, without its scheduler.
-
-    Raises:
-        OptimizerError: There is none, or there are several.
-    """
+    """The one optimizer of a module, without its scheduler."""
     with in_training(module):
         configured = module.configure_optimizers()
     optimizers = _optimizers(configured)
@@ -180,11 +165,7 @@ def _optimizers(configured: Any) -> list[Any]:
 
 
 def _settings(trainer: Any) -> dict[str, Any]:
-    """How a trainer makes a step, where a module has one.
-
-    Raises:
-        ModelError: In a way that lrfind does not know.
-    """
+    """How a trainer makes a step, where a module has one."""
     if trainer is None:
         return {}
     if trainer.gradient_clip_val and trainer.gradient_clip_algorithm not in (None, "norm"):

@@ -21,11 +21,6 @@ BATCH_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after
 class HookedBatches(AdaptedBatches):
     """The batches of a data module with its hooks of the batch called, for a model that does not know it.
 
-    Args:
-        loader: Where they come from.
-        datamodule: Whose hooks are called.
-        device: Where they are moved to.
-
     Attributes:
         loader: Where they come from.
         hooks: Those that the data module has.
@@ -70,11 +65,7 @@ def hooked_loader(made: Any, device: torch.device) -> Iterable[Any]:
 
 
 def train_loader(made: Any) -> Iterable[Any]:
-    """The training batches of a data module, or of a module that has its own.
-
-    Raises:
-        DataError: It is neither, or has several loaders.
-    """
+    """The training batches of a data module, or of a module that has its own."""
     lightning = lightning_package()
     name = type(made).__name__
     if not isinstance(made, (lightning.LightningDataModule, lightning.LightningModule)):
@@ -91,11 +82,7 @@ def train_loader(made: Any) -> Iterable[Any]:
 
 
 def one_loader(loader: Any, name: str) -> Iterable[Any]:
-    """What `train_dataloader` returned, which is one loader.
-
-    Raises:
-        DataError: It is several.
-    """
+    """What `train_dataloader` returned, which is one loader."""
     if isinstance(loader, (Mapping, list, tuple)) or type(loader).__name__ == "CombinedLoader":
         raise DataError(
             f"data: train_dataloader of {name} returns several loaders, whose batches only a Trainer puts "

@@ -12,11 +12,7 @@ if TYPE_CHECKING:
 
 
 def lightning_package() -> Any:
-    """The package, which not everybody has.
-
-    Raises:
-        ModelError: It is not installed.
-    """
+    """The package, which not everybody has."""
     try:
         import lightning
     except ImportError as error:
@@ -52,11 +48,6 @@ class StandInTrainer:
         self.logged_metrics: dict[str, Any] = {}
 
     def __getattr__(self, name: str) -> Any:
-        """What a trainer has and this has not.
-
-        Raises:
-            AttributeError: In a sentence, which is also a UserError.
-        """
         if name.startswith("__"):
             raise AttributeError(name)
         raise _NotThereError(

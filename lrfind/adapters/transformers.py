@@ -60,11 +60,7 @@ def adapted_trainer(made: Any) -> AdaptedModel:
 
 
 def train_batches(made: Any) -> Iterable[Any]:
-    """The batches that a Trainer trains on.
-
-    Raises:
-        ModelError: It is no Trainer, or has no data.
-    """
+    """The batches that a Trainer trains on."""
     _require(made)
     if made.train_dataset is None:
         raise ModelError(f"model: the {type(made).__name__} has no train_dataset.")
@@ -93,9 +89,7 @@ class CountedBatches(AdaptedBatches):
     """The batches of a loader, each with the number of items in all batches of its step.
 
     Args:
-        loader: Where they come from.
         steps: Batches a step; what is left over at the end of an epoch is left out.
-        of_one_step: Takes so many batches and counts the items in them.
     """
 
     whose = "the Trainer's train_dataset"

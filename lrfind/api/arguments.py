@@ -72,10 +72,7 @@ def for_python(function: Callable[Given, Found]) -> Callable[Given, Found]:
 def of_arguments(kind: type[Made], given: Mapping[str, Any], **instead: Any) -> Made:
     """A dataclass whose fields bear the names of arguments; what is not given keeps its default.
 
-    Args:
-        kind: The dataclass.
-        given: The arguments of a call, of which it may have some.
-        instead: Fields that are otherwise than the arguments of their names, or have none.
+    `instead` has fields that are otherwise than the arguments of their names, or have none.
     """
     names = {each.name for each in dataclasses.fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in {**given, **instead}.items() if name in names})
@@ -88,11 +85,7 @@ def plain_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse_problems(settings: object) -> None:
-    """Checks what a call's arguments were made into, as the same keys of a config are checked.
-
-    Raises:
-        UserError: Something cannot be used; the message names the argument.
-    """
+    """Checks what a call's arguments were made into, as the same keys of a config are checked."""
     try:
         problems = problems_of(settings)
     except TypeError as error:

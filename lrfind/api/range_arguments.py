@@ -39,11 +39,7 @@ _OTHERS = {
 
 
 def settings_of(given: Mapping[str, Any], loader: Iterable[Any]) -> RangeSettings:
-    """What the arguments of a call ask for.
-
-    Raises:
-        UserError: One of them, or two together, cannot be used.
-    """
+    """What the arguments of a call ask for."""
     choices = {name: one_of(kind, given[name]) for name, kind in CHOICES.items()}
     try:
         ladder(choices["spacing"], given["start_lr"], given["end_lr"], given["num_steps"])
@@ -71,11 +67,7 @@ def settings_of(given: Mapping[str, Any], loader: Iterable[Any]) -> RangeSetting
 
 
 def one_optimizer(optimizer: Optimizer | Sequence[Optimizer], step: OwnStep | None) -> Optimizer:
-    """The optimizer, or the several of a step of the caller's as one.
-
-    Raises:
-        UserError: There are several and no step that says what to do with them.
-    """
+    """The optimizer, or the several of a step of the caller's as one."""
     found = as_one(optimizer)
     if found is not optimizer and step is None:
         raise UserError(
@@ -86,16 +78,7 @@ def one_optimizer(optimizer: Optimizer | Sequence[Optimizer], step: OwnStep | No
 
 
 def _check_beside_step(given: Mapping[str, Any], settings: RangeSettings, loader: Iterable[Any]) -> None:
-    """Refuses what does not go with a step of the caller's.
-
-    Args:
-        given: The arguments of `range_test`.
-        settings: What they were made into.
-        loader: Where batches come from.
-
-    Raises:
-        UserError: Something does not.
-    """
+    """Refuses what does not go with a step of the caller's."""
     problems = [
         f"{name} does not go with step, which makes the whole step itself: leave it out."
         for name, nothing in _OTHERS.items()
@@ -119,11 +102,7 @@ def _check_beside_step(given: Mapping[str, Any], settings: RangeSettings, loader
 
 
 def _refuse_for_each(settings: RangeSettings, loader: Iterable[Any]) -> None:
-    """Refuses what cannot be swept group by group.
-
-    Raises:
-        UserError: It cannot.
-    """
+    """Refuses what cannot be swept group by group."""
     problems = settings.problems()
     if isinstance(loader, Iterator):
         problems.append(

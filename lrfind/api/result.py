@@ -160,22 +160,9 @@ def content_of(
     notes: Sequence[str] = (),
     skipped: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The JSON record of a function's call.
+    """The JSON record of a function's call; `own` is what the record of this command alone has.
 
-    Args:
-        command: The command that does the same.
-        status: Why it ended.
-        suggestion: What was found, or None.
-        rules: The answers of the rules.
-        verdict: What was seen, in words.
-        steps: Training steps taken.
-        began: `time.perf_counter()` at the start.
-        device: Where it was computed.
-        arguments: The plain ones of the call, by the name of the function.
-        own: What the record of this command alone has.
-        groups: The optimizer's groups with their rates; none where there is only one.
-        notes: What the user should know, each a sentence or two.
-        skipped: Pictures that could not be read.
+    `began` is `time.perf_counter()` at the start, and `arguments` are the plain ones of the call.
     """
     found = Findings(
         command=command,

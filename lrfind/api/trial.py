@@ -213,11 +213,7 @@ def try_policies(
 
 
 def _num_steps(schedules: Sequence[Schedule]) -> int:
-    """The steps of all schedules.
-
-    Raises:
-        UserError: They are too few, or no two can be compared.
-    """
+    """The steps of all schedules."""
     listed = isinstance(schedules, (list, tuple))
     for each in schedules if listed else [schedules]:
         if not (listed and isinstance(each, Schedule)):

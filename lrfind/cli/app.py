@@ -26,14 +26,7 @@ if TYPE_CHECKING:
 
 
 def launch(command: str, arguments: Sequence[str], job: Job, show: Show) -> int:
-    """Composes the config of a command, runs its job and returns the exit code of the process.
-
-    Args:
-        command: Name of the command and of its primary config.
-        arguments: Overrides and Hydra's own flags.
-        job: What to do with the composed config.
-        show: What goes to stdout.
-    """
+    """Composes the config of a command, runs its job and returns the exit code of the process."""
     from lrfind.report import console
 
     debug = DEBUG in (argument.lower() for argument in arguments)
@@ -61,12 +54,7 @@ def launch(command: str, arguments: Sequence[str], job: Job, show: Show) -> int:
 
 
 def complete(command: str, query: str) -> None:
-    """Has Hydra offer what the line in COMP_LINE may go on with; where it cannot, nothing is offered.
-
-    Args:
-        command: Name of the primary config.
-        query: What stands behind `-sc`.
-    """
+    """Has Hydra offer what the line in COMP_LINE may go on with; where it cannot, nothing is offered."""
     from lrfind.report.output import Show
 
     with suppress(Exception, SystemExit):
@@ -110,11 +98,7 @@ def _under_hydra(command: str, arguments: Sequence[str], job: Job, show: Show) -
 def _run_app(
     app: Callable[[], Any], calls: _Calls, command: str, arguments: Sequence[str]
 ) -> ExitCode | None:
-    """Hands the command line to Hydra; the exit code where Hydra shows something instead of running a job.
-
-    Raises:
-        UserError: Something cannot be used as given, a launcher among it.
-    """
+    """Hands the command line to Hydra; the exit code where Hydra shows something instead of running a job."""
     from lrfind.cli.hydra_errors import explained, launcher_error
     from lrfind.cli.hydra_session import shown_by_hydra
     from lrfind.cli.multirun import MultirunSummary
@@ -146,11 +130,7 @@ def _run_app(
 
 
 class _Calls:
-    """The calls of a job by Hydra: one, or one for each set of overrides of a multirun.
-
-    Attributes:
-        begun: Whether there has been one.
-    """
+    """The calls of a job by Hydra: one, or one for each set of overrides of a multirun."""
 
     def __init__(self, command: str, job: Job, show: Show) -> None:
         self.begun = False
@@ -181,11 +161,7 @@ class _Calls:
         return given_to_a_sweeper(outcome, loss=loss)
 
     def code(self) -> ExitCode:
-        """The exit code of a single run.
-
-        Raises:
-            UserError: The job did.
-        """
+        """The exit code of a single run; what the job raised is raised here."""
         if self._error is not None:
             raise self._error
         return self._code
@@ -212,11 +188,7 @@ class _Calls:
 
 
 def _require_trust_in_pickles(arguments: Sequence[str], trust: Sequence[str]) -> None:
-    """Refuses Hydra's flag that takes a config out of a pickle, unless the user trusts pickles.
-
-    Raises:
-        ConfigError: He does not.
-    """
+    """Refuses Hydra's flag that takes a config out of a pickle, unless the user trusts pickles."""
     # argparse takes a beginning of a flag for the flag.
     given = (word for word in arguments if word.startswith("--e") and RERUN.startswith(word.split("=")[0]))
     if next(given, None) is not None and "pickle" not in trust:

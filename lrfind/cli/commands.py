@@ -37,12 +37,6 @@ class Command(NamedTuple):
     ) -> Outcome:
         """The job: checks the config, has the room do its work, and hands out what that found.
 
-        Args:
-            composed: The config as Hydra composed it.
-            directory: The run directory.
-            show: What goes to stdout.
-            config_key: Where the suggested rate is to be written as well.
-
         Raises:
             UserError: Something cannot be used as given, or the results cannot be written.
         """
@@ -82,11 +76,7 @@ class Command(NamedTuple):
             )
 
     def check_job(self, composed: DictConfig) -> None:
-        """Refuses the config of a job of a multirun, as `run` would; one that refers to its job may pass.
-
-        Raises:
-            ConfigError: It cannot be used as given.
-        """
+        """Refuses the config of a job of a multirun, as `run` would; one that refers to its job may pass."""
         from omegaconf import OmegaConf
 
         from lrfind.cli.ranks import multirun_problems
@@ -100,11 +90,7 @@ class Command(NamedTuple):
             raise ConfigError(*problems)
 
     def _require_own(self, composed: DictConfig, schema: type) -> None:
-        """Refuses the config of another command, as a rerun by the wrong one finds it.
-
-        Raises:
-            ConfigError: It is one; the message says what to type.
-        """
+        """Refuses the config of another command, as a rerun by the wrong one finds it."""
         from lrfind.errors import ConfigError
 
         (name,) = (each for each, command in COMMANDS.items() if command == self)
@@ -132,11 +118,7 @@ def _config_flags() -> str:
 
 
 def _require_no_launcher(ranks: int) -> None:
-    """Refuses a launcher for runs that are trained on several ranks here.
-
-    Raises:
-        ConfigError: There is one.
-    """
+    """Refuses a launcher for runs that are trained on several ranks here."""
     from lrfind.errors import ConfigError
     from lrfind.execution.launcher import chosen_launcher
 

@@ -35,11 +35,7 @@ _LEFT_OUT = ("--config-path", "--run", "--experimental-rerun", "--shell-completi
 
 
 def answered(query: str) -> bool:
-    """Answers what a shell asks; False where it wants to be taught, which Hydra does.
-
-    Args:
-        query: What stands behind `-sc`: `query=bash`, `install=fish`.
-    """
+    """Answers what a shell asks, `query=bash`; False where it wants to be taught, which Hydra does."""
     if not query.startswith("query="):
         return False
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123

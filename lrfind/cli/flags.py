@@ -98,12 +98,6 @@ _PEAK = ("--lr", "schedule")
 def with_flags(words: list[str], command: str, rates: dict[str, str], *, tried: bool) -> list[str]:
     """The words, and what the flags of their command are short for.
 
-    Args:
-        words: Those behind the command.
-        command: The command.
-        rates: Flags with a rate, and the rate.
-        tried: Whether `--try` was given.
-
     Raises:
         UsageError: A flag belongs to another command, or the words say the same key.
     """

@@ -96,11 +96,7 @@ _MOST = 40
 
 
 def help_of(command: str) -> str:
-    """The help of a command, at most 80 columns wide.
-
-    Args:
-        command: Its name.
-    """
+    """The help of a command, at most 80 columns wide."""
     from lrfind.config.reference import GROUPS, options_of
 
     about = COMMANDS[command]

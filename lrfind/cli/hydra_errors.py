@@ -53,10 +53,6 @@ def launcher_error(error: Exception, launcher: str | None) -> UserError | None:
 
     A job tells of its own errors: what arrives here is that of the engine, which cannot be reached, or has
     lost the process of a job.
-
-    Args:
-        error: What the launcher raised.
-        launcher: Its name; None where there is no multirun.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException

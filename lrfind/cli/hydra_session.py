@@ -21,13 +21,7 @@ _SHOWING = ("-c", "--cfg", "-i", "--info", "--hydra-help")
 
 @contextmanager
 def inside_hydra(command: str, arguments: Sequence[str], trust: Sequence[str]) -> Iterator[None]:
-    """Hydra reads these arguments, trusts no other code, and leaves the process as it was.
-
-    Args:
-        command: Name of the primary config.
-        arguments: Overrides and Hydra's own flags.
-        trust: Packages whose code the user lets run.
-    """
+    """Hydra reads these arguments, trusts no other code, and leaves the process as it was."""
     with ExitStack() as stack:
         for each in (
             _as_arguments(arguments),

@@ -26,10 +26,6 @@ def guarded(job: Job, trust: Sequence[str]) -> Job:
     Whatever a model or a data set writes to stdout, only the results arrive there. The user's word on whose
     code is trusted stands in place of that of the config's files. Memory that runs out, workers that die and
     bugs of the user's own are told as his to mend.
-
-    Args:
-        job: What to do with the composed config.
-        trust: Packages whose code the user lets run.
     """
 
     def run(composed: DictConfig, directory: Path, show: Show) -> Outcome:
@@ -71,12 +67,7 @@ def _told(error: Exception, composed: DictConfig) -> UserError | None:
 
 
 def asks_for_loss(composed: DictConfig, overrides: Iterable[str]) -> bool:
-    """Whether it is the loss, and not the rate.
-
-    Args:
-        composed: The config of the job, which has no such key where it could not be composed.
-        overrides: As given.
-    """
+    """Whether a sweeper is to be given the loss and not the rate; a refused config has no such key."""
     return str(composed.get("objective")) == "loss" or "objective=loss" in overrides
 
 
@@ -93,9 +84,7 @@ def warn_of_no_sweeper() -> None:
 def given_to_a_sweeper(outcome: Outcome | None, *, loss: bool) -> float:
     """The suggested rate, NaN where there is none; or the loss there, infinite where there is none.
 
-    Args:
-        outcome: How the job ended; None where it could not be run.
-        loss: Which of the two.
+    There is no outcome where the job could not be run.
     """
     if loss:
         found = None if outcome is None else outcome.loss

@@ -19,11 +19,7 @@ _BASIC = "basic"
 
 
 def launcher_of(directory: Path) -> HydraLauncher | None:
-    """The launcher of the config that Hydra has composed for this run; None where it is this process.
-
-    Args:
-        directory: The run directory.
-    """
+    """The launcher of the config that Hydra has composed for this run; None where it is this process."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -37,10 +33,6 @@ def launcher_of(directory: Path) -> HydraLauncher | None:
 class HydraLauncher:
     """A launcher of Hydra, as `lrfind.execution.launcher.Launcher`.
 
-    Args:
-        name: As the launcher group calls it.
-        directory: Where its logs and the files of the runs may lie.
-
     Attributes:
         used: Whether it was given anything to do.
     """
@@ -51,11 +43,7 @@ class HydraLauncher:
         self.used = False
 
     def launch(self, function: Callable[[int], None], numbers: Sequence[int]) -> None:
-        """Calls the function with each number, in the processes of the launcher.
-
-        Raises:
-            Exception: As the launcher raises it.
-        """
+        """Calls the function with each number, in the processes of the launcher."""
         from hydra._internal.callbacks import Callbacks
         from hydra.core.global_hydra import GlobalHydra
         from hydra.core.hydra_config import HydraConfig

@@ -49,11 +49,7 @@ def entry_point() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs one command and returns the exit code of the process.
-
-    Args:
-        arguments: The words after `lrfind`.
-    """
+    """Runs one command and returns the exit code of the process."""
     if arguments[:1] in (["-sc"], ["--shell-completion"]) and arguments[1:2] != []:
         from lrfind.cli.completion import answered
 
@@ -102,34 +98,21 @@ def main(arguments: list[str]) -> int:
 
 
 def _page(words: list[str]) -> int:
-    """Finished runs as a web page.
-
-    Raises:
-        UserError: They cannot be read, or the page cannot be written.
-    """
+    """Finished runs as a web page."""
     from lrfind.web_page.command import HELP, run
 
     return _shown(HELP) if {"--help", "-h"} & {*words} else run(words)
 
 
 def _config_key(given: str) -> ConfigKey:
-    """Where the suggested rate is to be written, known to be a number in a file that can be written.
-
-    Raises:
-        UserError: It is not.
-    """
+    """Where the suggested rate is to be written, known to be a number in a file that can be written."""
     from lrfind.report.config_file import ConfigKey
 
     return ConfigKey.of(given)
 
 
 def _text(words: list[str], command: str | None) -> str | None:
-    """What is shown instead of running anything; None where nothing is asked for.
-
-    Args:
-        words: Those behind the command.
-        command: The one that was named, if any.
-    """
+    """What is shown instead of running anything; None where nothing is asked for."""
     if "--version" in words:
         from lrfind.version import __version__
 
@@ -146,11 +129,7 @@ def _text(words: list[str], command: str | None) -> str | None:
 
 
 def _show(arguments: list[str]) -> Show:
-    """What goes to stdout.
-
-    Raises:
-        UsageError: Two things are to.
-    """
+    """What goes to stdout."""
     from lrfind.report.output import Show
 
     quiet, record = "-q" in arguments or "--quiet" in arguments, "--json" in arguments
@@ -197,8 +176,7 @@ class LastExit:
     To be made before anything else registers with `atexit`, for what is registered first is called last:
     then threads have ended, and everybody has closed what he opened.
 
-    Attributes:
-        code: Exit code of the process; while it is None Python ends as ever.
+    While `code` is None Python ends as ever.
     """
 
     def __init__(self) -> None:

@@ -103,14 +103,7 @@ class MultirunSummary(Callback):
 
     @classmethod
     def finish(cls, show: Show) -> ExitCode | None:
-        """Says what the jobs of other processes found, and sums all of them up.
-
-        Returns:
-            The exit code of the multirun, or None where there was none.
-
-        Raises:
-            OutputError: The summary cannot be written.
-        """
+        """Says what other processes found, and sums up; the exit code, or None without a multirun."""
         directory, cls._directory = cls._directory, None
         if directory is None:
             return None
@@ -133,12 +126,7 @@ class MultirunSummary(Callback):
 
 
 def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, command: str) -> float:
-    """Runs one job of a multirun, in whichever process; returns what a sweeper is given.
-
-    Raises:
-        OutputError: Nothing can be written into the sweep directory.
-        KeyboardInterrupt: The job was stopped; what it had measured is written.
-    """
+    """Runs one job of a multirun, in whichever process; returns what a sweeper is given."""
     from hydra.core.hydra_config import HydraConfig
 
     hydra = HydraConfig.get()
@@ -181,10 +169,7 @@ def run_one(job: Job, composed: DictConfig, directory: Path, show: Show, *, comm
 def dealt_device(device: str, number: int, count: int) -> str:
     """The device of a job among others at the same time on a machine of several GPUs: theirs in turn.
 
-    Args:
-        device: The one of the config; one that is named stays.
-        number: Of the job.
-        count: GPUs of the machine.
+    The device of the config stays where it names one.
     """
     return f"cuda:{number % count}" if device in ("auto", "cuda") and count > 1 else device
 

@@ -53,10 +53,6 @@ _RANGE = {"run", "find", "fit", "train", "start", "test", "sweep", "lr_find", "f
 def keys_for(word: str, known: Iterable[str]) -> list[str]:
     """The keys that are meant by a word of another program.
 
-    Args:
-        word: As it was typed; of a dotted one the last part counts.
-        known: The keys of the command, with the options of its groups that were chosen.
-
     Returns:
         Those of the command; where it has none, those of other options of its groups.
     """

@@ -29,11 +29,7 @@ _COMMANDS = ("range", "refine", "verify")
 
 
 def ranks_asked_for(config: TaskConfig) -> int:
-    """How many ranks a config asks for, or torchrun has started.
-
-    Raises:
-        ConfigError: They contradict each other.
-    """
+    """How many ranks a config asks for, or torchrun has started."""
     launched = launched_ranks()[1]
     if under_torchrun() and config.ranks not in (1, launched):
         raise ConfigError(
@@ -56,12 +52,6 @@ def multirun_problems(config: TaskConfig) -> list[str]:
 
 def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Report | None:
     """The report of a command on several ranks; None where this is not rank 0.
-
-    Args:
-        room: The package that the command is in.
-        config: Validated.
-        directory: The run directory.
-        observer: Told how rank 0 gets on.
 
     Raises:
         UserError: It cannot be used as given, here or on another rank.
@@ -205,11 +195,7 @@ def _without_saving(config: Any) -> Any:
 
 
 def _backend(config: TaskConfig) -> str:
-    """What the model's collectives go over; on GPUs this rank takes its own.
-
-    Raises:
-        DeviceError: There are too few.
-    """
+    """What the model's collectives go over; on GPUs this rank takes its own."""
     import torch
 
     wanted = config.device in ("auto", "cuda") and torch.cuda.is_available()

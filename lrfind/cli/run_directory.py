@@ -30,11 +30,7 @@ _RESULTS = {".csv", ".json", ".npz", ".png"}
 
 
 class RefusedError(BaseException):
-    """Carries an error past Hydra, which turns those of its callbacks into warnings, but for these.
-
-    Attributes:
-        error: What is to be told.
-    """
+    """Carries an error past Hydra, which turns those of its callbacks into warnings, but for these."""
 
     def __init__(self, error: ConfigError) -> None:
         super().__init__(str(error))
@@ -55,12 +51,7 @@ class RunDirectory:
 
     @classmethod
     def begin(cls, path: Path, subdir: str | None, key: str) -> None:
-        """Called before Hydra writes its config.
-
-        Args:
-            path: The directory.
-            subdir: Name of Hydra's folder in it.
-            key: The dotted key that names the directory.
+        """Called before Hydra writes its config into the folder `subdir`; `key` is what names the directory.
 
         Raises:
             RefusedError: Another lrfind runs in it.
@@ -87,10 +78,6 @@ class RunDirectory:
     @classmethod
     def begin_multirun(cls, path: Path, subdir: str | None) -> None:
         """Called before Hydra writes the config of the first job; `begin` for the sweep directory.
-
-        Args:
-            path: The directory.
-            subdir: Name of Hydra's folder in that of each job.
 
         Raises:
             RefusedError: Another lrfind runs in it.
@@ -201,12 +188,7 @@ class RunDirectory:
 
 
 def _locked(path: Path) -> int:
-    """Takes the lock; it ends with the process, however that ends.
-
-    Raises:
-        BlockingIOError: Another process has it.
-        OSError: There can be no lock here.
-    """
+    """Takes the lock, which ends with the process; a BlockingIOError where another has it."""
     try:
         import fcntl
     except ImportError as error:  # Windows

@@ -18,15 +18,7 @@ _KNOWN = (*LONE_FLAGS, *RATE_FLAGS, CONFIG_FLAG, *HYDRA_FLAGS)
 
 
 def refuse_unknown(words: Sequence[str], command: str) -> None:
-    """Refuses a flag that nobody knows, a command that does not stand first, and values that mean nothing.
-
-    Args:
-        words: Those behind the command, without flags of ours.
-        command: The command.
-
-    Raises:
-        UsageError: There is one; the message says what to type instead.
-    """
+    """Refuses a flag that nobody knows, a command that does not stand first, and values that mean nothing."""
     pairs = list(after_flags(words))
     for (word, is_value), behind in zip(pairs, [*words[1:], ""], strict=False):
         if is_value:

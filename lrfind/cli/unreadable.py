@@ -14,11 +14,7 @@ if TYPE_CHECKING:
 
 
 def refuse_unparsable(arguments: Sequence[str]) -> None:
-    """Has Hydra's parser of flags read the words once before Hydra does, which prints its usage and leaves.
-
-    Raises:
-        ConfigError: It cannot; the message says why in our words.
-    """
+    """Has Hydra's parser of flags read the words once before Hydra does, which would print its usage."""
     from hydra._internal.utils import get_args_parser
 
     def refuse(message: str) -> NoReturn:

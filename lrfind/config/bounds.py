@@ -32,11 +32,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Words to offer for a value whose type does not list them; they are not checked.
-
-    Attributes:
-        names: The words.
-    """
+    """Words to offer for a value whose type does not list them; they are not checked."""
 
     names: tuple[str, ...]
 
@@ -74,9 +70,8 @@ def problems_of(config: Any, prefix: str = "") -> list[str]:
 
     What holds between several of them is asked only where each is right by itself.
 
-    Args:
-        config: An instance of a dataclass; fields that are such instances are gone through as well.
-        prefix: Stands before the name of each key: `range.`.
+    `prefix` stands before the name of each key: `range.`. Fields that are dataclasses are gone through as
+    well.
     """
     found: list[str] = []
     for name, bounds in bounds_of(type(config)).items():

@@ -25,12 +25,6 @@ def with_optimizers(config: Config, names: Sequence[str], *, command: str, key: 
     Overrides of single keys (`optimizer.weight_decay=1e-4`) are meant for all of them, and so must be keys of
     all of them.
 
-    Args:
-        config: Validated.
-        names: Options of the optimizer group.
-        command: Name of the primary config.
-        key: The dotted key that names them, for messages.
-
     Raises:
         ConfigError: There is no such option, it lacks a value, or it lacks a key that an override sets.
     """

@@ -31,12 +31,6 @@ class CheckedConfigLoader(ConfigLoaderImpl):
     """Hydra's loader of configs, which gives away none whose `hydra` node names what nobody trusts.
 
     It also loads the configs of a multirun's jobs, in whatever process those run.
-
-    Args:
-        config_search_path: Where configs are looked for.
-        trust: Packages the user trusts.
-        words: The overrides of the command line.
-        explain: Says why a config cannot be composed.
     """
 
     def __init__(
@@ -61,11 +55,7 @@ class CheckedConfigLoader(ConfigLoaderImpl):
         from_shell: bool = True,
         validate_sweep_overrides: bool = True,
     ) -> DictConfig:
-        """The composed config.
-
-        Raises:
-            ConfigError: Its `hydra` node names what is not trusted.
-        """
+        """The composed config."""
         read, self._mode_read = self._mode_read, None
         *words, last = overrides or [""]
         if read is not None and (config_name, words) == read[:2] and last == f"hydra.mode={run_mode.name}":
@@ -99,12 +89,7 @@ class CheckedConfigLoader(ConfigLoaderImpl):
             return refused
 
     def load_job(self, master_config: DictConfig, overrides: list[str]) -> DictConfig:
-        """The config of a job of a multirun.
-
-        Raises:
-            HydraException: It cannot be composed.
-            ConfigError: Its `hydra` node names what is not trusted.
-        """
+        """The config of a job of a multirun."""
         return super().load_sweep_config(master_config, overrides)
 
     def _process_config_searchpath(
@@ -143,11 +128,7 @@ def require_a_job(
 
     What is wrong with all jobs alike is so said once; what is wrong with some, or otherwise, each says.
 
-    Args:
-        check: Refuses the config of a job that cannot be used as given, by a `ConfigError`.
-        sweeper: A sweeper of Hydra.
-        batch: The overrides of each job.
-        whole: Whether there are no others to come, which can be used.
+    It is the `whole` of them where no others are to come, which can be used.
 
     Raises:
         HydraException: None can be composed; why the first cannot.

@@ -60,10 +60,8 @@ _SHELL = {
 def hydra_problems(composed: DictConfig, *, trust: Sequence[str], words: Sequence[str] = ()) -> list[str]:
     """Problems with the `hydra` node of a config, one paragraph each.
 
-    Args:
-        composed: The whole config, its references not yet resolved.
-        trust: Packages the user trusts.
-        words: The overrides of the command line, which are the user's own.
+    The references of the config are not resolved yet; `words` are the overrides of the command line, which
+    are the user's own.
     """
     problems = []
     for name in _BUILT:

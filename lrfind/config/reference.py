@@ -50,13 +50,7 @@ class Key:
 
 
 def keys_of(schema: type, defaults: Mapping[str, Any], prefix: str = "") -> Iterator[Key]:
-    """The keys of a config in their order, without the groups.
-
-    Args:
-        schema: Its dataclass.
-        defaults: What the YAML sets.
-        prefix: Stands before the name of each key: `range.`.
-    """
+    """The keys of a config in their order, without the groups."""
     hints = typing.get_type_hints(schema, include_extras=True)
     meanings = _docstrings(schema)
     for field in dataclasses.fields(schema):

@@ -147,9 +147,7 @@ _OVERRIDE = re.compile(r"\+{0,2}trust=")
 def trust_of(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[str]:
     """The packages that the words of a command line and the environment name.
 
-    Args:
-        arguments: Overrides and flags; of a multirun over several values all count.
-        environ: The environment.
+    Of a multirun over several values all count.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
@@ -168,10 +166,6 @@ def trust_of(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) 
 
 def with_trust_of_the_user(composed: DictConfig, trust: Sequence[str]) -> DictConfig:
     """The config with the packages that the user named in place of those that its files name.
-
-    Args:
-        composed: The config of a command.
-        trust: What `trust_of` returned.
 
     Raises:
         ConfigError: The config needs a package that only a file names; the message says what to add.

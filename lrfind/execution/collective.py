@@ -125,11 +125,7 @@ class Ranks:
         return found
 
     def check_same(self, arguments: Mapping[str, Any]) -> None:
-        """Checks that every rank was called with the same arguments.
-
-        Raises:
-            UserError: They differ.
-        """
+        """Checks that every rank was called with the same arguments."""
         given = {name: repr(value) for name, value in arguments.items() if name not in _OF_ITS_OWN}
         own = float(zlib.crc32(repr(sorted(given.items())).encode()))
         low, high = divmod(own, 2.0**16)  # of which every sum is exact
@@ -205,11 +201,7 @@ class Ranks:
 
 
 def collective_timeout() -> timedelta:
-    """How long a rank waits for the others: ten minutes, or as `TIMEOUT` says.
-
-    Raises:
-        UserError: It says no number.
-    """
+    """How long a rank waits for the others: ten minutes, or as `TIMEOUT` says."""
     given = os.environ.get(TIMEOUT, str(_TIMEOUT))
     try:
         seconds = float(given)

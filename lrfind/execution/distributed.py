@@ -35,14 +35,6 @@ def joined(
 ) -> Iterator[Ranks]:
     """Makes this process a rank of a command, with a process group of torch.distributed of its own.
 
-    Args:
-        store: Through which the ranks find each other.
-        rank: Which one this is, counted from 0.
-        size: How many there are.
-        backend: Of the model's own collectives.
-        arguments: Compared with those of the other ranks.
-        ended: Says what is known of processes that have ended, a sentence, or None.
-
     Raises:
         RankError: Another rank failed or was lost, or was started otherwise.
     """
@@ -74,11 +66,6 @@ def all_ranks(
 
     Every rank must come here, with the same arguments. Whatever ends one inside, an exception or Ctrl-C, ends
     all of them: there as it came, elsewhere with a message.
-
-    Args:
-        arguments: Compared with those of the other ranks.
-        store: As for `Ranks`.
-        ended: As for `Ranks`.
 
     Raises:
         RankError: Another rank failed.

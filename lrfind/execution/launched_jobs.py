@@ -46,18 +46,8 @@ def work_through_launcher(
 ) -> None:
     """Has a launcher do all jobs; one whose process is killed is begun once again.
 
-    Args:
-        launcher: Where.
-        work: What to do with a job; it is pickled to each process, where it may keep what it has read.
-        jobs: The jobs.
-        codec: How their results are written.
-        on_result: Told here, from a thread, of what job i came to, as soon as that is there.
-        kept: What to say of the results so far where the engine gives up.
-
-    Raises:
-        UserError: As a job raised it; or the engine gave up.
-        RuntimeError: A job failed otherwise; the message holds its traceback.
-        KeyboardInterrupt: As it came; jobs that still run are told to stop, and no other is begun.
+    Arguments and errors are those of `work_through`; `on_result` is called from a thread, as soon as a result
+    is there. After an interrupt jobs that still run are told to stop, and no other is begun.
     """
     if not jobs:
         return
@@ -150,12 +140,6 @@ class _Stop:
 class _Results:
     """The files that jobs have written so far.
 
-    Args:
-        folder: Where they are.
-        unpack: Makes a result of one.
-        on_result: Told of each.
-        numbers: Of the jobs.
-
     Attributes:
         missing: The jobs of which nothing has come.
     """
@@ -192,12 +176,7 @@ class _Results:
             self._collect()
 
     def check(self) -> None:
-        """Raises what a job, or the taking of its result, has raised.
-
-        Raises:
-            UserError: As a job raised it.
-            RuntimeError: A job failed otherwise.
-        """
+        """Raises what a job, or the taking of its result, has raised."""
         if self._error is not None:
             raise self._error
         for number in self.missing:

@@ -37,12 +37,7 @@ class Launcher(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How what a job comes to is written into its file, without pickles.
-
-    Attributes:
-        pack: All of the file.
-        unpack: Back again.
-    """
+    """How what a job comes to is written into its file, without pickles."""
 
     pack: Callable[[Any], bytes]
     unpack: Callable[[bytes], Any]

@@ -52,11 +52,7 @@ _HELD = {
 
 @contextmanager
 def of_torchrun(*, backend: str, arguments: Mapping[str, Any]) -> Iterator[Ranks]:
-    """This process as one of the ranks that torchrun has started.
-
-    Raises:
-        RankError: Another rank failed or was lost.
-    """
+    """This process as one of the ranks that torchrun has started."""
     store, rank, size = next(
         iter(dist.rendezvous("env://", timeout=collective_timeout()))  # type: ignore[attr-defined]
     )
@@ -133,11 +129,7 @@ class _Others:
                 self._processes.append(process)
 
     def wait_for(self, store: Store) -> None:
-        """Waits until all of them are there, which takes as long as importing torch.
-
-        Raises:
-            RankError: One has ended before.
-        """
+        """Waits until all of them are there, which takes as long as importing torch."""
         keys = [f"ready/{rank}" for rank, _ in enumerate(self._processes, 1)]
         until = time.monotonic() + _START
         while not store.check(keys):

@@ -106,11 +106,7 @@ def _seconds(value: Any) -> float | None:
 
 
 def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
-    """The model of a config on its device.
-
-    Raises:
-        ModelError: It is none, trains nothing or cannot be moved there.
-    """
+    """The model of a config on its device."""
     about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
     model = adapted_model(config, data.dataset)
     if model is None:

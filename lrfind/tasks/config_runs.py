@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 class ConfigTasks:
     """Opens the tasks of a config, an `OpenTask`: one a seed, counted on from that of the config.
 
-    Attributes:
-        data: What all of them train on; None before the first one, where none was given.
-        skipped: Pictures that could not be read.
+    `data` is what all of them train on: None before the first one, where none was given. `skipped` holds the
+    pictures that could not be read.
     """
 
     def __init__(
@@ -70,11 +69,7 @@ class ConfigTasks:
 
     @contextmanager
     def __call__(self, seed: int, *, skip: int = 0) -> Iterator[Task]:
-        """Opens the task of a seed, counted from 0; the arguments are those of `build`.
-
-        Raises:
-            UserError: Something in the config cannot be used as given.
-        """
+        """Opens the task of a seed, counted from 0; the arguments are those of `build`."""
         config = dataclasses.replace(self._config, seed=self._config.seed + seed)
         task = self._build(config, validation_samples=self._validation_samples, data=self.data, skip=skip)
         self.data = task.data

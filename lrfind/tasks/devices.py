@@ -49,11 +49,7 @@ def _present(cuda_count: int) -> str:
 
 
 def autocast(precision: Precision, device: torch.device) -> Callable[[], AbstractContextManager[Any]]:
-    """Makes the context for forward pass and loss.
-
-    Raises:
-        DeviceError: The device does not know the precision.
-    """
+    """Makes the context for forward pass and loss."""
     if precision is Precision.FP32:
         return nullcontext
     if precision is Precision.BF16 and device.type == "cuda" and not torch.cuda.is_bf16_supported():

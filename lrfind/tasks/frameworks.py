@@ -36,12 +36,7 @@ def framework_of(node: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
 def adapted_model(config: TaskConfig, batches: Any) -> AdaptedModel | None:
     """The model where it is one of a framework, else None.
 
-    Args:
-        config: Names it.
-        batches: What it is trained on: data of a framework may have called hooks of their own.
-
-    Raises:
-        UserError: It cannot be trained as the config says.
+    `batches` is what it is trained on: data of a framework may have called hooks of their own.
     """
     framework, node = framework_of(config.model)
     if framework is None:
@@ -70,11 +65,7 @@ def whole_batch(model: nn.Module, batch: Any) -> Any:
 
 
 def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
-    """The batches that a model or a data module brings; None where the data is none of theirs.
-
-    Raises:
-        UserError: It brings none, or several loaders.
-    """
+    """The batches that a model or a data module brings; None where the data is none of theirs."""
     framework, node = framework_of(config.data)
     if framework is not None:
         make = callable_of("data", node, config.trust)

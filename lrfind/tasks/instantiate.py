@@ -57,17 +57,7 @@ def callable_of(group: str, node: dict[str, Any], trust: list[str]) -> functools
 
 
 def function_of(key: str, group: str, name: str, trust: list[str]) -> Any:
-    """The class or function whose name is the value of a key, not called.
-
-    Args:
-        key: The dotted key, for messages.
-        group: The group that it lies in, for the trust.
-        name: The dotted name.
-        trust: Packages the user trusts.
-
-    Raises:
-        ConfigError: The name leads nowhere, or out of the trusted packages.
-    """
+    """The class or function whose name is the value of a key, not called; see `callable_of`."""
     if problems := reference_problems(name, key) + name_problems(key, name, group, trust):
         raise ConfigError(*problems)
     _import_from_working_directory(trust)
@@ -126,15 +116,7 @@ def _arguments(function: Any, group: str) -> str:
 
 @contextmanager
 def told_as(error: type[UserError], what: str) -> Iterator[None]:
-    """What code of a user's raises inside becomes an error that says so and where.
-
-    Args:
-        error: Type of the error.
-        what: How its message begins; what was raised follows.
-
-    Raises:
-        UserError: Of that type; one that was raised already is passed on.
-    """
+    """What code of a user's raises inside becomes an `error` that says where; `what` begins its message."""
     try:
         yield
     except UserError:
@@ -146,11 +128,7 @@ def told_as(error: type[UserError], what: str) -> Iterator[None]:
 
 
 def _plain(node: Any, key: str) -> Any:
-    """A copy of a node in dicts and lists.
-
-    Raises:
-        ConfigError: It holds what no config file can: an object, which might be a config of its own.
-    """
+    """A copy of a node in dicts and lists; an object, which might be a config of its own, is refused."""
     if isinstance(node, dict):
         return {name: _plain(value, f"{key}.{name}") for name, value in node.items()}
     if isinstance(node, (list, tuple)):
@@ -167,11 +145,7 @@ def _import_from_working_directory(trust: list[str]) -> None:
 
 
 def _check_path(key: str, name: str, trust: list[str]) -> Any:
-    """Follows a dotted name and refuses one that leads nowhere, or through a module of another package.
-
-    Raises:
-        ConfigError: It does, or what it names is no class or function.
-    """
+    """Follows a dotted name and refuses one that leads nowhere, or through a module of another package."""
     first, *rest = name.split(".")
     path = first
     try:

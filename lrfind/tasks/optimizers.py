@@ -13,14 +13,7 @@ if TYPE_CHECKING:
 
 
 def from_model(model: nn.Module) -> Optimizer:
-    """The optimizer that a LightningModule or a Trainer has configured.
-
-    Args:
-        model: What is trained.
-
-    Raises:
-        ConfigError: It is of another make.
-    """
+    """The optimizer that a LightningModule or a Trainer has configured."""
     if not isinstance(model, AdaptedModel):
         raise ConfigError(
             "optimizer=from_model needs model=lightning or model=transformers, which configure one; type "

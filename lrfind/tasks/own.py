@@ -110,11 +110,7 @@ class OwnTraining:
         )
 
     def preserved(self, task: Task) -> AbstractContextManager[Snapshot]:
-        """Puts everything back at the end, as `lrfind.training.snapshot.preserved`.
-
-        Args:
-            task: The one that was made of it.
-        """
+        """Puts everything back at the end, as `lrfind.training.snapshot.preserved`."""
         told_apart = self.criterion if self.step is None else self.step  # what has a state beside the model
         return preserved(
             self.model, self.optimizer, criterion=told_apart, scaler=task.scaler, loader=self.loader

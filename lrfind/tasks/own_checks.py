@@ -43,11 +43,7 @@ def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:
 
 
 def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> list[Any] | None:
-    """Fixed batches on the device; None for None.
-
-    Raises:
-        UserError: There is none; `name` is what the message calls them.
-    """
+    """Fixed batches on the device; None for None. `name` is what messages call them."""
     if batches is None:
         return None
     found = [on_device(batch, device) for batch in batches_given(batches, name)]
@@ -57,11 +53,7 @@ def fixed(batches: Iterable[Any] | None, device: torch.device, name: str) -> lis
 
 
 def batches_given(batches: Iterable[Any], name: str) -> list[Any]:
-    """The batches of an argument; to read them leaves the random streams where they were.
-
-    Raises:
-        UserError: It is no iterable; `name` is what the message calls it.
-    """
+    """The batches of an argument; to read them leaves the random streams where they were."""
     if not isinstance(batches, Iterable):
         raise UserError(
             f"{name} must be batches, got {batches!r}: in Python it takes an iterable of batches that are "
@@ -110,11 +102,7 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
 
 
 def refuse_dataset(loader: object) -> None:
-    """Refuses a data set in the place of a loader: it would be trained on sample by sample.
-
-    Raises:
-        DataError: It is one, which gives no batches when it is iterated over.
-    """
+    """Refuses a data set in the place of a loader: it would be trained on sample by sample."""
     if isinstance(loader, Dataset) and not isinstance(loader, Iterable):
         raise DataError(
             "loader is a Dataset, which gives single samples: wrap it in a DataLoader, DataLoader(dataset, "

@@ -19,10 +19,6 @@ def sharded(model: nn.Module, device: torch.device) -> None:
     Layers that stand in a list are gathered one at a time. All are given back after the forward pass, the
     root too: else a pass without a backward pass would leave it gathered, and later ones would use weights
     that are no longer those of the shards.
-
-    Raises:
-        ConfigError: This version of torch has no FSDP2.
-        ModelError: It cannot shard this model.
     """
     try:
         from torch.distributed.device_mesh import init_device_mesh

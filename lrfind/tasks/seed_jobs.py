@@ -53,12 +53,7 @@ class JobResult(Generic[Result]):
 
 
 class SeedWork(Generic[Result]):
-    """Does jobs on the tasks of a config, in whichever process; the data are read once.
-
-    Args:
-        open_task: Opens the task of a seed.
-        do: Does a job on it.
-    """
+    """Does jobs on the tasks of a config, in whichever process; the data are read once."""
 
     def __init__(self, open_task: ConfigTasks, do: Do[Result]) -> None:
         self._open_task = open_task.without_data()
@@ -83,15 +78,7 @@ def launch_seeds(
     *,
     kept: Callable[[], str] = str,
 ) -> None:
-    """Has the launcher of this run do jobs; they end in any order.
-
-    Args:
-        open_task: Opens the task of a seed, from a config.
-        do: Does a job on it.
-        jobs: The jobs.
-        codec: How what they come to is written; see `codec_of`.
-        on_result: Told what a job came to.
-        kept: As `work_through` has it.
+    """Has the launcher of this run do jobs; they end in any order. `kept` is as `work_through` has it.
 
     Raises:
         UserError: As a job raised it, or the launcher gave up.
@@ -130,9 +117,7 @@ def same_threads(count: int) -> None:
 def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
     """How a `JobResult` is written whose `found` is a dataclass of arrays and of plain values.
 
-    Args:
-        kind: The dataclass.
-        made_by: What makes the value of a field of what JSON has of it: an enum, a tuple.
+    `made_by` makes the value of a field, an enum or a tuple, of what JSON has of it.
     """
 
     def pack(result: JobResult[Any]) -> bytes:

@@ -48,24 +48,12 @@ def thread_count(count: int) -> Iterator[None]:
 
 
 def threads_for(work: float, most: int) -> int:
-    """How many threads so many operations of a forward pass are worth, at least 1.
-
-    Args:
-        work: Operations of a forward pass.
-        most: How many there are.
-    """
+    """How many threads so many operations of a forward pass are worth, at least 1."""
     return max(1, min(most, int(work // WORK_OF_A_THREAD)))
 
 
 def threads_of(threads: int | str, model: nn.Module, data: Data, batch_size: int) -> int:
-    """How many threads a task is trained with on the processor.
-
-    Args:
-        threads: How many, or `auto`.
-        model: The model, left as it is.
-        data: What it is trained on.
-        batch_size: Samples a batch.
-    """
+    """How many threads a task is trained with on the processor."""
     if isinstance(threads, int):
         return threads
     most = available()
@@ -78,11 +66,6 @@ def work_of(model: nn.Module, data: Data, batch_size: int) -> float:
     A copy of the model without numbers is tried, on inputs without numbers: nothing is computed, and nothing
     that the model keeps changes. What a dense layer does with a batch, two operations a parameter and sample,
     is the least that is believed.
-
-    Args:
-        model: The model.
-        data: What it is trained on.
-        batch_size: Samples a batch.
     """
     least = 2.0 * batch_size * sum(each.numel() for each in model.parameters() if each.ndim > 1)
     example = _example(data)
@@ -98,12 +81,7 @@ def work_of(model: nn.Module, data: Data, batch_size: int) -> float:
 
 
 def operations(model: nn.Module, inputs: Tensor) -> int:
-    """Counts the multiplications and additions of matrices and convolutions in a forward pass.
-
-    Args:
-        model: The model.
-        inputs: A batch of inputs.
-    """
+    """Counts the multiplications and additions of matrices and convolutions in a forward pass."""
     from torch.utils.flop_counter import FlopCounterMode
 
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -24,24 +24,14 @@ _NO_RESULTS = (".lrfind", "tensorboard", "events.out", "wandb")
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What a command left.
-
-    Attributes:
-        directory: The run directory.
-        record: Its JSON record.
-    """
+    """What a command left."""
 
     directory: Path
     record: Mapping[str, Any]
 
     @classmethod
     def newest(cls, directory: Path, *, since: float) -> FinishedRun | None:
-        """The run whose record was written last; None where none was written since then.
-
-        Args:
-            directory: The run directory.
-            since: Seconds since the epoch.
-        """
+        """The run whose record was written last, but not before `since`, seconds since the epoch; or None."""
         # Clocks of file systems are coarse.
         written = [path for path in directory.glob("*.json") if path.stat().st_mtime >= since - 2]
         for path in sorted(written, key=lambda path: path.stat().st_mtime, reverse=True):

@@ -35,12 +35,7 @@ class Tracker(Callback):
         self._began = 0.0
 
     def log(self, run: FinishedRun, sweep: Path | None) -> None:
-        """Hands over a run.
-
-        Args:
-            run: What was found.
-            sweep: The folder of the multirun that it belongs to, or None.
-        """
+        """Hands over a run, and the folder of the multirun that it belongs to."""
         raise NotImplementedError
 
     def prepare(self) -> None:

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 def endless(loader: Iterable[Any], *, name: str = "the loader", hint: str = "") -> Generator[Any]:
     """The batches of a loader, again and again; an epoch shorter than the sweep is normal.
 
-    Args:
-        loader: An iterable of batches.
-        name: What messages call it.
-        hint: Added to the message where there is no batch at all.
-
     Raises:
         DataError: It gives no batch, or is an iterator that ended and cannot begin again.
     """
@@ -59,12 +54,7 @@ def on_device(batch: Any, device: torch.device) -> Any:
 
 
 def own_batch(batch: Any, *, clone: bool) -> Any:
-    """The batch in containers of its own, so that taking it apart leaves the original whole.
-
-    Args:
-        batch: Tuples, lists and dicts recursively; whatever else there is stays as it is.
-        clone: Also copy the tensors.
-    """
+    """The batch in containers of its own, with `clone` of copied tensors, so that it may be taken apart."""
     if isinstance(batch, Tensor):
         return batch.clone() if clone else batch
     if not clone and type(batch) in (tuple, list):  # what batches mostly are, between any two steps
@@ -116,11 +106,7 @@ def _first_length(batch: Any) -> int | None:
 
 
 def inputs_of(batch: Any) -> Any:
-    """What the model takes of a batch; of a mapping all of it.
-
-    Raises:
-        BatchError: The batch is no tuple, list or mapping.
-    """
+    """What the model takes of a batch; of a mapping all of it."""
     # What batches are made of stands first: an abstract class takes ten times as long to tell.
     if isinstance(batch, (tuple, list)) and batch:
         return batch[0]
@@ -134,11 +120,7 @@ def inputs_of(batch: Any) -> Any:
 
 
 def target_of(batch: Any) -> Any:
-    """What the criterion takes of a batch; of a mapping all of it.
-
-    Raises:
-        BatchError: The batch holds none.
-    """
+    """What the criterion takes of a batch; of a mapping all of it."""
     if isinstance(batch, (tuple, list)) and len(batch) > 1:
         return batch[1]
     if isinstance(batch, Mapping):

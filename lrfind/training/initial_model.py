@@ -37,10 +37,6 @@ class InitialModel:
 
     What a module keeps in plain Python attributes, a generator of its own among it, is shared by both. At the
     first step the two models are one, and a curve on which their losses differ there is not read as paired.
-
-    Args:
-        objective: The loss on a batch; it holds the model and the criterion.
-        optimizer: Moves the parameters.
     """
 
     def __init__(self, objective: Objective, optimizer: Optimizer) -> None:
@@ -73,11 +69,7 @@ class InitialModel:
         self._clones = True
 
     def measure(self, batches: Sequence[Any]) -> tuple[Tensor, Tensor | None]:
-        """The mean loss, and accuracy where the objective measures it, over batches; nothing is moved.
-
-        Raises:
-            UserError: Model or loss cannot take a batch.
-        """
+        """The mean loss, and accuracy where the objective measures it, over batches; nothing is moved."""
         own = [own_batch(batch, clone=self._clones) for batch in batches]
         if self._still is None:
             measured = self._measured(own)

@@ -47,22 +47,14 @@ class PausedRuns:
 
     One after another, each that waits is a copy of model and optimizer; side by side it is the stack.
 
+    Arguments that are not listed are those of `train_runs`.
+
     Args:
-        task: As in `train_runs`.
         start: Where they begin; it stays open for as long as they train.
-        lrs: As in `train_runs`.
         num_steps: Updates of a run that goes to its end.
         work: Steps that all will take together, as far as is known: whether a stack pays hangs on it.
         level: What `level_of` says.
-        held_out: As in `train_runs`.
         read_at: Updates after which they are read, rising, the last one `num_steps`: these are the stops.
-        seed: That of the task, for the record.
-        strategy: As in `train_runs`.
-        beta: As in `train_runs`.
-        stop_factor: As in `train_runs`.
-        before_step: As in `train_runs`.
-        on_step: As in `train_runs`.
-        on_reading: As in `train_runs`.
 
     Attributes:
         found: What is known so far.

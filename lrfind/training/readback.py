@@ -25,8 +25,6 @@ class Readback:
     are under way. Elsewhere (MPS) each read waits.
 
     Args:
-        device: Where the values are computed.
-        num_steps: Number of steps that will be pushed at most.
         width: Values a step.
         fixed_lag: On CUDA hand out each step as many steps later as may be under way, however early it is
             there, so that all who run the same sweep hand out the same.
@@ -54,11 +52,7 @@ class Readback:
         self._pushed += 1
 
     def ready(self, *, all_of_them: bool = False) -> Iterable[tuple[float, ...]]:
-        """The values of the steps that have arrived since the last call, oldest first.
-
-        Args:
-            all_of_them: Wait for every step pushed so far.
-        """
+        """The values of the steps that have arrived since the last call, oldest first."""
         if self._behind:
             return self._arrived(all_of_them=all_of_them)
         here, self._here = self._here, []

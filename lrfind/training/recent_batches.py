@@ -24,10 +24,6 @@ class RecentBatches:
     On a CPU the loss of a step is known before the next begins: the batches of the last step are kept and
     looked at when asked about. Elsewhere the loss comes later, and keeping batches would cost the device's
     memory: each is looked at as it passes, which the device does beside its other work.
-
-    Args:
-        device: Where the batches lie.
-        per_step: Batches of a step.
     """
 
     def __init__(self, device: torch.device, per_step: int) -> None:

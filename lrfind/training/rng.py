@@ -23,12 +23,7 @@ def seed_all(seed: int) -> None:
 
 
 class StreamState:
-    """Where the global streams are now: torch's on the CPU and on some devices, Python's and NumPy's.
-
-    Args:
-        devices: Where else torch draws from.
-        others: Also keep Python's and NumPy's.
-    """
+    """Where the global streams are now: torch's on the CPU and on some devices, Python's and NumPy's."""
 
     def __init__(self, devices: Collection[torch.device], *, others: bool = True) -> None:
         self._torch = torch.default_generator.get_state()
@@ -66,8 +61,7 @@ class StreamState:
 def same_streams(source: Any) -> Iterator[None]:
     """What is drawn inside, from the global streams and the source's own generators, is drawn again after it.
 
-    Args:
-        source: Where batches are read from; a `DataLoader` draws a seed even where it does not shuffle.
+    The source is where batches are read from: a `DataLoader` draws a seed even where it does not shuffle.
     """
     begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
     own = [
@@ -87,9 +81,6 @@ class RandomStreams:
 
     Saving Python's and NumPy's costs as much as a small network's forward pass. They are saved the first
     time, and from then on only where they were moved.
-
-    Args:
-        devices: Where else torch draws from.
     """
 
     def __init__(self, devices: Collection[torch.device]) -> None:

@@ -105,11 +105,7 @@ class RunSet:
 
 
 class RunsInterrupted(KeyboardInterrupt):
-    """An interrupt, with what had been measured.
-
-    Attributes:
-        runs: What is known so far.
-    """
+    """An interrupt, with what is known of the runs so far."""
 
     def __init__(self, runs: RunSet) -> None:
         super().__init__()
@@ -118,11 +114,6 @@ class RunsInterrupted(KeyboardInterrupt):
 
 class RunLog:
     """Notes what the runs come to, and which of them still train.
-
-    Args:
-        runs: What is noted goes into its arrays.
-        monitors: One a run.
-        on_step: Told of every step once its loss is known.
 
     Attributes:
         runs: What is known so far.

@@ -51,11 +51,6 @@ class Halving:
     keep: float = 0.5
 
     def __post_init__(self) -> None:
-        """Checks both.
-
-        Raises:
-            ConfigError: One cannot be used.
-        """
         if not all(a < b for a, b in zip((0, *self.rungs), self.rungs, strict=False)):
             raise ConfigError(f"the rungs of a halving must rise from 1 up, got {self.rungs}.")
         if not 0 < self.keep < 1:
@@ -77,12 +72,7 @@ class Halving:
         return counts
 
     def total_steps(self, num_rates: int, *, num_steps: int) -> int:
-        """The most training steps that this takes; fewer only where rates diverge.
-
-        Args:
-            num_rates: Rates at the start.
-            num_steps: Steps of a rate that stays to the end.
-        """
+        """The most training steps that this takes; fewer only where rates diverge."""
         ends = [min(rung, num_steps) for rung in self.rungs] + [num_steps]
         starts = [0, *ends[:-1]]
         counts = self.alive(num_rates)

@@ -44,14 +44,6 @@ class Snapshot:
     device; no file is written.
 
     Not seen is what code keeps in global variables, in closures (but for generators) and in other processes.
-
-    Args:
-        model: The model; none of its parameters may be uninitialized (lazy).
-        optimizer: Its optimizer.
-        criterion: The loss, which may have a state too.
-        scaler: The gradient scaler, where one is used.
-        loader: Where batches come from.
-
     """
 
     def __init__(
@@ -73,11 +65,7 @@ class Snapshot:
         self._order = ObjectState([] if loader is None else [("loader", loader)], limits=_OF_A_LOADER)
 
     def warn(self) -> None:
-        """Names what may change in training and cannot be put back.
-
-        Warns:
-            UserWarning: There is some.
-        """
+        """Warns of what may change in training and cannot be put back."""
         names = list(self._objects.not_understood)
         if self._order.not_understood and isinstance(self._loader, Iterator):
             warnings.warn(
@@ -96,14 +84,7 @@ class Snapshot:
             )
 
     def restore(self, *, loader: bool = True) -> None:
-        """Puts everything back as it was. A loader's worker processes that stay between epochs stay.
-
-        Args:
-            loader: Whether the loader is put back too, so that its order begins again.
-
-        Raises:
-            RestoreError: Something refuses; it is named, and all else was put back.
-        """
+        """Puts everything back, with `loader` its order too; a RestoreError names what refuses."""
         refused = self._restore_all_but_the_loader()
         if loader:
             refused += self._restore_order()

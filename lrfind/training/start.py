@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 
 class Start:
-    """The state of a task as it is when this is made.
-
-    Attributes:
-        task: The task, measuring losses alone: a training step has no use for accuracy.
-    """
+    """The state of a task as it is when this is made, measuring losses alone: a step uses no accuracy."""
 
     def __init__(self, task: Task) -> None:
         self.task = task.without_accuracy()
@@ -39,11 +35,7 @@ class Start:
             self.task.model.train()
 
     def batches(self) -> Iterator[Any]:
-        """The batches from the first one on.
-
-        Raises:
-            DataError: There are no more.
-        """
+        """The batches from the first one on."""
         yield from self.task.afresh()
         raise DataError("the batches ended before the last step of a run: give as many as it takes.")
 

@@ -31,11 +31,7 @@ def packed(
     groups, the scaler's state, and the random streams of Python, NumPy, torch and the model's CUDA devices.
     What a module keeps in plain Python attributes is not seen.
 
-    Args:
-        model: The model.
-        optimizer: Its optimizer.
-        scaler: The gradient scaler, where one is used.
-        about: What else is to be kept: plain values that JSON can say; NaN and infinities are kept.
+    `about` is what else is to be kept: plain values that JSON can say; NaN and infinities are kept.
 
     Raises:
         TypeError: The optimizer keeps something that is neither a tensor nor a plain value.
@@ -79,11 +75,7 @@ def packed_values(values: Mapping[str, Any], *, about: Mapping[str, Any] | None 
 
 
 def values_of(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[str, Any]:
-    """What `packed_values` packed, the tensors that were on a device on this one.
-
-    Raises:
-        ValueError: These arrays were not made by it.
-    """
+    """What `packed_values` packed, the tensors that were on a device on this one."""
     tree = _tree(arrays)
     if "values" not in tree:
         raise ValueError("it holds another kind of state")
@@ -94,11 +86,7 @@ def values_of(arrays: Mapping[str, NDArray[Any]], device: torch.device) -> dict[
 
 
 def about(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """What was kept beside the training state.
-
-    Raises:
-        ValueError: These arrays were not made by `packed`.
-    """
+    """What was kept beside the training state."""
     kept = _tree(arrays)["about"]
     if not isinstance(kept, dict):
         raise ValueError("it holds no state")

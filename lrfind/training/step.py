@@ -48,11 +48,6 @@ class StepOptions:
     before_backward: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
-        """Checks every value.
-
-        Raises:
-            UserError: One cannot be used; the message names it.
-        """
         steps, limit = self.accumulation_steps, self.clip_grad_norm
         if not isinstance(steps, int) or steps < 1:
             raise UserError(f"accumulation_steps must be a whole number of at least 1, got {steps!r}.")

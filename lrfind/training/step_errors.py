@@ -15,14 +15,7 @@ from lrfind.training.batch import described, target_of
 
 
 def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> UserError:
-    """What went wrong in a step, as a message to the user.
-
-    Args:
-        error: What model, loss or backward pass raised.
-        part: Which of them.
-        batch: The batch it happened on.
-        outputs: What the model returned, where it came so far.
-    """
+    """What went wrong in a step, as a message to the user."""
     said = f"{first_line(error)}."
     dead = dead_worker(error)
     if dead is not None:

@@ -23,9 +23,6 @@ def collate_of(value: Any, trust: list[str]) -> Callable[[list[Any]], Any] | Non
         value: A dotted name, which is the function itself; or a group with a `_target_`, which is called once
             and makes it (`_partial_: true` binds arguments instead); None for none.
         trust: Packages the user trusts.
-
-    Raises:
-        UserError: It names none.
     """
     if value is None:
         return None
@@ -52,14 +49,7 @@ _REMEDY = (
 
 
 def require_tensors(obj: Any) -> None:
-    """Refuses a data set of Hugging Face whose samples torch cannot put together as batches.
-
-    Args:
-        obj: Anything; what is not theirs passes.
-
-    Raises:
-        DataError: It holds several splits, or gives lists where tensors are wanted.
-    """
+    """Refuses a data set of Hugging Face that holds several splits, or lists where torch wants tensors."""
     kind = type(obj)
     if kind.__module__.split(".")[0] != "datasets":
         return

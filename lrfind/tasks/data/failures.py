@@ -75,10 +75,6 @@ class WorkersTraceback(Exception):  # noqa: N818 - no error: the cause of one th
 def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterator[Any]:
     """Pass batches on; raise what a `Failure` holds, and every exception, as a `DataError` with its cause.
 
-    Args:
-        batches: Where from.
-        timeout: Seconds to wait for a batch at most; None: for ever.
-
     Raises:
         DataError: With the type and the message of the stranger's exception, in one paragraph.
     """
@@ -108,13 +104,7 @@ def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterat
 
 
 def failure_of(error: BaseException, sample: int | None = None, told: Told = DATA_SET_RAISED) -> Failure:
-    """An exception, ready to travel.
-
-    Args:
-        error: The exception.
-        sample: The index of the sample that was asked for, where it is known.
-        told: Which code of the user's raised it.
-    """
+    """An exception, ready to travel; `sample` is the index that was asked for, `told` who raised it."""
     text = "" if get_worker_info() is None else "".join(traceback.format_exception(error))
     own: BaseException | None = error
     try:
@@ -130,13 +120,7 @@ def _frames_of(error: BaseException) -> tuple[Frame, ...]:
 
 
 def _explained(error: BaseException, sample: int | None = None, told: Told = DATA_SET_RAISED) -> str:
-    """What the user is told.
-
-    Args:
-        error: What his code raised.
-        sample: The index that it was asked for, or how many samples its stream had given, where known.
-        told: Which code of his it was.
-    """
+    """What the user is told."""
     if isinstance(error, UserError) and "Traceback" not in str(error):
         return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
@@ -162,10 +146,6 @@ def next_batch(batches: Iterator[Any], timeout: float | None = None) -> Any:
 
     A timer of the process interrupts the wait, wherever it is: in a sleep, in a lock, in a queue of workers.
     Where there is none (another thread, another system, a timer of the data set's own) it is just waited.
-
-    Args:
-        batches: Where from.
-        timeout: Seconds to wait at most; None: for ever.
 
     Raises:
         StopIteration: There are no more.

@@ -34,12 +34,7 @@ _BATCHES_PER_WORKER = 3
 
 
 class BatchedMap(Dataset[Any]):
-    """A map-style data set that gives collated batches, or a `Failure`, and never raises.
-
-    Args:
-        dataset: Where samples come from.
-        collate: Makes a batch of them; None: torch's own.
-    """
+    """A map-style data set that gives collated batches, or a `Failure`, and never raises."""
 
     def __init__(self, dataset: Any, collate: Collate | None = None) -> None:
         self.dataset = dataset
@@ -142,11 +137,7 @@ def _of_workers(num_workers: int, pin_memory: bool, seed: int) -> dict[str, Any]
 def restarted(
     source: Iterable[Any], *, name: str, hint: str = "", timeout: float | None = None
 ) -> Generator[Any]:
-    """Give the batches of a source, and begin again whenever it ends; see `lrfind.training.batch.endless`.
-
-    Raises:
-        DataError: Where it gives no batch, raises, or is an iterator that ended and cannot begin again.
-    """
+    """Give the batches of a source, and begin again whenever it ends; see `lrfind.training.batch.endless`."""
     guarded = Afresh(lambda: unwrapped(_begin(source), timeout=timeout))
     return endless(guarded, name=f"data={name}", hint=hint)
 

@@ -16,11 +16,7 @@ Found = tuple[list[str], list[int], list[str]]
 
 
 def find_dogbreed(root: str) -> Found:
-    """Find pictures in class folders, or in Kaggle's layout: `train/<id>.jpg` beside `labels.csv`.
-
-    Raises:
-        DataError: Where neither can be used; the message says what is wrong and what to do.
-    """
+    """Find pictures in class folders, or in Kaggle's layout: `train/<id>.jpg` beside `labels.csv`."""
     folder = _existing_folder(root)
     table, train = folder / "labels.csv", folder / "train"
     if _class_folders(train) or not table.is_file():
@@ -173,9 +169,7 @@ def _is_picture(name: str) -> bool:
 def _pictures_below(folder: Path, *, besides: list[Path]) -> list[str]:
     """Paths of the pictures in a folder, however deep; each folder is entered once, whatever links there are.
 
-    Args:
-        folder: Where to look.
-        besides: Folders whose pictures are others': a link that leads into one of them is left alone.
+    A link that leads into one of the folders in `besides` is left alone: its pictures are others'.
     """
     own = os.path.realpath(folder)
     others = [path for path in map(os.path.realpath, besides) if path != own]

@@ -92,21 +92,13 @@ class PictureFolder(Dataset[tuple[Tensor, Tensor]]):
         return len(self.paths)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """One picture, shape (3, size, size), and its label.
-
-        Raises:
-            DataError: Where it cannot be read, whatever `on_error` says.
-        """
+        """One picture, shape (3, size, size), and its label; `on_error` is for batches alone."""
         rows = torch.empty(1, self.bytes_per_picture, dtype=torch.uint8)
         self._read(index, rows[0])
         return self._as_pictures(rows)[0], self.labels[index]
 
     def __getitems__(self, indices: Sequence[int]) -> PictureBatch:
-        """A whole batch, already stacked, without the pictures that `on_error=skip` leaves out.
-
-        Raises:
-            DataError: Where a picture cannot be read and `on_error` is `raise`.
-        """
+        """A whole batch, already stacked, without the pictures that `on_error=skip` leaves out."""
         chosen = torch.as_tensor(indices, dtype=torch.int64)
         if self._cache is not None and bool((self._state[chosen] == _CACHED).all()):
             return PictureBatch(
@@ -170,11 +162,7 @@ def _shared_memory(num_bytes: int) -> Tensor:
 def without_skipped(
     batches: Iterator[Any], skipped: list[str], name: str, batches_per_epoch: int
 ) -> Iterator[Any]:
-    """Note the pictures that were left out, and pass over batches of which nothing is left.
-
-    Raises:
-        DataError: Where a whole epoch gave no picture.
-    """
+    """Note the pictures that were left out, and pass over batches of which nothing is left."""
     known = set(skipped)
     empty = 0
     for batch in batches:

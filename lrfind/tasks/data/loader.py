@@ -229,11 +229,7 @@ class _Passes:
 
 
 def _require_rest(data: Data, samples: int) -> None:
-    """Refuses to set so many samples apart that no batch is left.
-
-    Raises:
-        DataError: They are.
-    """
+    """Refuses to set so many samples apart that no batch is left."""
     count, size = known_length(data) or 0, batch_size_of(data) or 1
     if count - samples < min(size, count):
         raise DataError(

@@ -54,15 +54,7 @@ def num_cores() -> int:
 
 
 def require_room(batch_bytes: int, num_workers: int) -> None:
-    """Refuses a number of workers whose batches do not fit.
-
-    Args:
-        batch_bytes: Bytes of a batch.
-        num_workers: Number of workers, each of which has a batch under way.
-
-    Raises:
-        DataError: They do not fit; the message says how many would.
-    """
+    """Refuses a number of workers, each with a batch of so many bytes under way, that do not fit."""
     free = shared_bytes()
     if batch_bytes * num_workers <= free:
         return

@@ -118,10 +118,7 @@ def can_be_parted(data: Data) -> bool:
 def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
     """A loader of all samples but some, as the given one draws them, and one of those, always the same.
 
-    Args:
-        loader: One that `can_be_parted`.
-        samples: How many are set apart, less than there are.
-        seed: Of which they are.
+    The given one `can_be_parted`, and has more than `samples` of them.
     """
     if isinstance(loader, AdaptedBatches):
         rest, apart = parted(loader.loader, samples, seed=seed)

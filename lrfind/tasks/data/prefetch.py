@@ -22,9 +22,7 @@ def normaliser(normalisation: Normalisation | None, device: torch.device) -> Cal
     The function takes `(images, target, ...)`, images of shape (batch, channels, height, width), and gives a
     tuple with images as float32, `x * scale / std - mean / std`, contiguous.
 
-    Args:
-        normalisation: None gives a function that returns the batch as it is.
-        device: Where the batches lie.
+    Without a normalisation it returns the batch as it is.
     """
     if normalisation is None:
         return lambda batch: batch

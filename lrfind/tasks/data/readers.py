@@ -74,11 +74,7 @@ def read_cifar10(root: str, download: bool) -> tuple[Tensor, Tensor]:
 
 
 def check_channels(channels: int | None, *, have: int) -> None:
-    """Refuse a number of channels that pictures of `have` channels cannot be given.
-
-    Raises:
-        DataError: Where it is neither `have` nor 3.
-    """
+    """Refuse a number of channels that pictures of `have` channels cannot be given."""
     if channels not in (None, have, 3):
         raise DataError(
             f"data.channels must be null, {have} or 3, got {channels}."
@@ -157,11 +153,7 @@ def _corrupt(path: Path, why: str) -> DataError:
 
 
 def _fetch(name: str, root: str, download: bool = True) -> Any:
-    """Make torchvision's data set, which fetches what is missing.
-
-    Raises:
-        DataError: In place of all that torchvision raises.
-    """
+    """Makes torchvision's data set, which fetches what is missing; what it raises becomes a DataError."""
     from torchvision import datasets
 
     processed = Path(root).expanduser() / name / "processed"

@@ -27,11 +27,7 @@ class Source(Enum):
 
 
 def source_of(obj: object) -> Source:
-    """Say how batches are taken out of an object.
-
-    Raises:
-        DataError: Where no batch can be taken out of it.
-    """
+    """Say how batches are taken out of an object."""
     if isinstance(obj, DataLoader):
         return Source.LOADER
     # A subclass may have a __getitem__ of its own, so only the class itself is gathered.
@@ -64,11 +60,7 @@ def length_of(obj: Any) -> int | None:
 
 
 class Afresh:
-    """Batches that are drawn anew each time they are asked for.
-
-    Args:
-        draw: Begins to draw them.
-    """
+    """Batches that are drawn anew each time they are asked for."""
 
     def __init__(self, draw: Callable[[], Iterator[Any]]) -> None:
         self._draw = draw

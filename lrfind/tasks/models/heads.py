@@ -45,14 +45,8 @@ class FixedBatchNorm2d(nn.BatchNorm2d):
 def find_head(model: nn.Module) -> tuple[str, nn.Linear | nn.Conv2d]:
     """Finds the layer that gives a classifier's logits.
 
-    Args:
-        model: A classification model of torchvision.
-
     Returns:
         The layer's dotted name in the model, such as `fc`, `classifier.6` or `heads.head`, and the layer.
-
-    Raises:
-        ModelError: No attribute that usually holds a head holds a `Linear` or a `Conv2d`.
     """
     for attribute in _HEAD_ATTRIBUTES:
         child = getattr(model, attribute, None)
@@ -75,12 +69,6 @@ def freeze_backbone(model: nn.Module) -> None:
     `FixedBatchNorm2d`: a frozen backbone is a fixed function, so that its features do not depend on the rest
     of the batch and its statistics do not drift from the weights that they belong to. (Whoever trains on with
     the suggested rate should do the same.) Dropout and stochastic depth regularize as before.
-
-    Args:
-        model: A classification model of torchvision.
-
-    Raises:
-        ModelError: The head cannot be found.
     """
     _, head = find_head(model)
     freeze_all_but(model, [head])

@@ -27,11 +27,7 @@ def no_such_model(name: str, known: Sequence[str], *, library: str, listing: str
 
 
 def path_of(weights: object, library: str) -> Path | None:
-    """The file that `model.weights` names; None where it looks like the name of a library's weights.
-
-    Raises:
-        ModelError: It is no text.
-    """
+    """The file that `model.weights` names; None where it looks like the name of a library's weights."""
     if not isinstance(weights, str):
         raise ModelError(
             f"model.weights must be null, a name or a path, got {weights!r}; type model.weights=DEFAULT for "
@@ -42,11 +38,7 @@ def path_of(weights: object, library: str) -> Path | None:
 
 
 def require_pictures(model: str, data: Data, *, channels: str = "channels") -> None:
-    """Refuses data whose inputs are known to be no pictures; `model` is what messages call it.
-
-    Raises:
-        ModelError: They are none.
-    """
+    """Refuses data whose inputs are known to be no pictures; `model` is what messages call it."""
     shape = data.input_shape
     if shape is not None and len(shape) != 3:
         raise ModelError(

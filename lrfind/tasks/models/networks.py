@@ -87,12 +87,6 @@ def mnist_mlp(*, data: Data) -> nn.Module:
 
     Source: Gugger, "How do you find a good learning rate" (2018), https://sgugger.github.io. Its loss is the
     negative log likelihood, `criterion=nll`.
-
-    Args:
-        data: What the model will meet: 784 numbers an input, 10 classes.
-
-    Raises:
-        ModelError: The data has other sizes.
     """
     _require_sizes("mnist_mlp", data, num_inputs=784, num_outputs=10, name_outputs="10 classes")
     return nn.Sequential(
@@ -105,12 +99,6 @@ def curve_mlp(*, data: Data) -> nn.Module:
 
     Weights are Xavier uniform (Glorot and Bengio 2010, equation 16), biases zero. Its loss is the mean
     squared error, `criterion=mse`.
-
-    Args:
-        data: What the model will meet: one number in, one out.
-
-    Raises:
-        ModelError: The data has other sizes.
     """
     _require_sizes("curve_mlp", data, num_inputs=1, num_outputs=1, name_outputs="1 output")
     model = nn.Sequential(nn.Flatten(), nn.Linear(1, 4), nn.Sigmoid(), nn.Linear(4, 1))

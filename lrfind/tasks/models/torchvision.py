@@ -84,18 +84,7 @@ def torchvision_model(
 
 
 def find_weights(name: str, weights: str | None) -> Any:
-    """Finds out what `model.weights` means, without loading it.
-
-    Args:
-        name: The model, as torchvision registers it.
-        weights: None, the name of one of torchvision's weights (`DEFAULT`, `IMAGENET1K_V2`), or a path.
-
-    Returns:
-        None, a member of torchvision's weights enum, or a `Path`.
-
-    Raises:
-        ModelError: It is neither a name that this model has nor a path.
-    """
+    """What `model.weights` means, not loaded yet: None, a member of torchvision's enum, or a `Path`."""
     from torchvision.models import get_model_weights
 
     if weights is None:
@@ -117,11 +106,7 @@ def find_weights(name: str, weights: str | None) -> Any:
 
 
 def _downloaded(weights: Any) -> StateDict:
-    """Pretrained weights, a member of an enum of torchvision's, from the net or the cache of torch.hub.
-
-    Raises:
-        ModelError: There is no network, the cache cannot be written, or the file in it is damaged.
-    """
+    """Pretrained weights, a member of an enum of torchvision's, from the net or the cache of torch.hub."""
     cached = Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rpartition("/")[2]
     instead = "or give a state dict that is on disk: model.weights=PATH"
     try:

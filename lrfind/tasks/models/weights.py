@@ -47,9 +47,6 @@ def read_state_dict(path: Path) -> StateDict:
     Understood are a bare state dict, one under `state_dict`, `model_state_dict` or `model`, and keys that
     DataParallel, torch.compile or Lightning have prefixed.
 
-    Args:
-        path: A file written by `torch.save`.
-
     Returns:
         The tensors by name, on the CPU, without wrappers and prefixes.
 
@@ -87,11 +84,7 @@ def read_state_dict(path: Path) -> StateDict:
 
 
 def _require_sane_size(path: Path, what: str) -> None:
-    """Refuses an archive that inflates: torch.save packs nothing, so whoever did wants the memory filled.
-
-    Raises:
-        ModelError: It is one.
-    """
+    """Refuses an archive that inflates: torch.save packs nothing, so whoever did wants the memory filled."""
     try:
         with zipfile.ZipFile(path) as archive:
             inflated = sum(entry.file_size for entry in archive.infolist())

@@ -32,14 +32,7 @@ _MOST = 20_000
 
 
 class GeneratorState:
-    """Where a generator is now.
-
-    Args:
-        generator: One of `GENERATORS`.
-
-    Raises:
-        NotImplementedError: It has no state, as that of the operating system.
-    """
+    """Where a generator is now; one without a state, as that of the operating system, cannot be saved."""
 
     __slots__ = ("_restore",)
 
@@ -63,11 +56,7 @@ def _way_back(generator: Any) -> Callable[[], object]:
 
 
 def generators_in(owners: Iterable[object]) -> list[Any]:
-    """The generators that objects hold in attributes, closures and short containers, at any depth, each once.
-
-    Args:
-        owners: Where to begin: a data set, a transform, a hook.
-    """
+    """The generators that objects hold in attributes, closures and short containers, at any depth, once."""
     found: dict[int, Any] = {}
     seen: dict[int, object] = {}
     waiting = deque(owners)

@@ -92,10 +92,6 @@ class ObjectState:
     into one deep. In functions and data sets only generators are looked for; what else a function closes over
     is left alone, and so are threads, files and their like, and the insides of Python and torch.
 
-    Args:
-        roots: The objects, each with its name.
-        limits: How much is copied.
-
     Attributes:
         not_understood: Names and types of what may change and cannot be copied.
     """
@@ -124,11 +120,7 @@ class ObjectState:
         del self._seen, self._waiting, self._ways  # the last refers back to this object
 
     def restore(self) -> list[str]:
-        """Puts everything back, and goes on where something refuses.
-
-        Returns:
-            Names of what could not be put back, each with the reason.
-        """
+        """Puts everything back, and goes on where something refuses; names those, each with the reason."""
         refused = []
         for content in self._empty:
             if content:

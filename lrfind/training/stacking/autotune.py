@@ -175,11 +175,7 @@ def _form(strategy: Strategy, why_not: str | None, refusal: str, *, record: bool
 
 
 class _StepsAlone:
-    """A few steps of one model alone, on the same batches again and again, from where it is.
-
-    Attributes:
-        losses: Those of the first steps.
-    """
+    """A few steps of one model alone, on the same batches again and again, from where it is."""
 
     def __init__(self, task: Task, batches: Sequence[Any], lr: float, steps: int) -> None:
         self._task = task
@@ -206,11 +202,7 @@ class _StepsAlone:
 def _trial_of_rates(start: Start, lr: float, steps: int, *, sized: bool) -> str | None:
     """Why the rates cannot be stacked; None where `steps` steps of two copies come out as those of one.
 
-    Args:
-        start: Where they begin.
-        lr: The lowest of them.
-        steps: How many are compared; what is tried is thrown away, so it must be little.
-        sized: Whether they have to be small enough, too.
+    What is tried is thrown away, so `steps` must be few. `sized`: they have to be small enough, too.
     """
     task = start.task
     start.restore()

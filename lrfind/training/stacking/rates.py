@@ -16,13 +16,7 @@ if TYPE_CHECKING:
 
 
 class StackedRates:
-    """Runs that train side by side; the stack shrinks when some are dropped.
-
-    Args:
-        start: Where they begin.
-        log: Notes what they come to.
-        readings: Reads them.
-    """
+    """Runs that train side by side; the stack shrinks when some are dropped."""
 
     def __init__(self, start: Start, log: RunLog, readings: Readings) -> None:
         start.restore()

@@ -83,11 +83,7 @@ class StackedSeeds:
         return {"inside": list(self.inside), "stack": self._stack.state()}
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Goes on where `state` was taken.
-
-        Raises:
-            ValueError: It is of other seeds.
-        """
+        """Goes on where `state` was taken; that of other seeds is refused by a ValueError."""
         inside = state["inside"]
         if not isinstance(inside, list) or not inside or any(seed not in self.inside for seed in inside):
             raise ValueError("it holds the state of other seeds")

@@ -198,11 +198,7 @@ class Stack:
 
     @torch.no_grad()
     def load(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state` gave of as many copies.
-
-        Raises:
-            ValueError: It is another stack's.
-        """
+        """Puts back what `state` gave of as many copies; that of another stack is refused by a ValueError."""
         if state["leaves"].keys() != self._leaves.keys() or len(state["optimizer"]) != len(self._members):
             raise ValueError("it holds another model's state")
         for name, leaf in self._leaves.items():

@@ -27,12 +27,6 @@ def why_not_stacked(
 
     Only what can be read off them is said here. A random number drawn in the forward pass, an operation that
     vmap does not know, a buffer that changes: these show in the first steps, which `probe` compares.
-
-    Args:
-        model: The model; in eval mode it counts as if it were put in training mode.
-        optimizer: Its optimizer.
-        objective: The loss of the model on a batch.
-        scaler: The gradient scaler, where one is used.
     """
     return next(_reasons(model, optimizer, objective, scaler), None)
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from lrfind.errors import DataError
-from lrfind.tasks.data import dataset as data
+from lrfind.tasks import data
 from lrfind.tasks.data.decode import UnreadableError, read_square
 from lrfind.tasks.data.images import PictureFolder
 
