@@ -49,25 +49,13 @@ __all__ = [
     "verify",
 ]
 
-_HOMES = {
-    "CompareResult": "lrfind.api",
+_ELSEWHERE = {
     "Curve": "lrfind.range_test.curve",
-    "RangeTestResult": "lrfind.api",
-    "RefineResult": "lrfind.api",
     "Status": "lrfind.suggestion",
     "Suggestion": "lrfind.suggestion",
-    "TrialResult": "lrfind.api",
     "UserError": "lrfind.errors",
-    "VerifyResult": "lrfind.api",
-    "compare": "lrfind.api",
-    "range_test": "lrfind.api",
-    "refine": "lrfind.api",
-    "try_policies": "lrfind.api",
-    "verify": "lrfind.api",
 }
-
-
-_MODULES = {"policies": "lrfind.policies"}
+"""Where the public names are that are not in `lrfind.api`."""
 
 
 class _Package(ModuleType):
@@ -78,7 +66,7 @@ class _Package(ModuleType):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
+        if not (name in __all__ and name != "policies" and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 
@@ -86,11 +74,11 @@ sys.modules[__name__].__class__ = _Package
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(_MODULES[name])
-    if name not in _HOMES:
+    if name == "policies":
+        return import_module("lrfind.policies")
+    if name not in __all__:
         raise AttributeError(f"module 'lrfind' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_ELSEWHERE.get(name, "lrfind.api")), name)
 
 
 def __dir__() -> list[str]:

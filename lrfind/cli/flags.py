@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 from lrfind.cli.overrides import after_flags
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 RATE_FLAGS = {"--around": ("refine", "refine.around", "0.7"), "--lr": ("verify", "verify.lr", "0.1")}
 """Flags with a learning rate behind them: whose they are, what they are short for, an example."""
@@ -49,19 +53,11 @@ def without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
     Raises:
         UsageError: There is no rate after a flag.
     """
-    kept: list[str] = []
-    rates: dict[str, str] = {}
-    rest = iter(words)
-    for word in rest:
-        flag, equals, rate = word.partition("=")
-        if flag not in RATE_FLAGS:
-            kept.append(word)
-            continue
-        rate = rate if equals else next(rest, "")
+    kept, found = _without(RATE_FLAGS, words)
+    for flag, rate in found:
         if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not _is_negative(rate)):
             raise UsageError(f"{flag} needs a learning rate: {flag} {RATE_FLAGS[flag][2]}.")
-        rates[flag] = rate
-    return kept, rates
+    return kept, dict(found)
 
 
 def without_config_key(words: list[str]) -> tuple[list[str], str | None]:
@@ -70,18 +66,11 @@ def without_config_key(words: list[str]) -> tuple[list[str], str | None]:
     Raises:
         UsageError: There is no file behind it, there are two, or there are many jobs.
     """
-    kept: list[str] = []
-    given: list[str] = []
-    rest = iter(words)
-    for word in rest:
-        flag, equals, value = word.partition("=")
-        if flag != CONFIG_FLAG:
-            kept.append(word)
-            continue
-        value = value if equals else next(rest, "")
+    kept, found = _without((CONFIG_FLAG,), words)
+    given = [value for _, value in found]
+    for value in given:
         if ":" not in value or value.startswith("-"):
             raise UsageError(f"{CONFIG_FLAG} needs a file and a key of it: {CONFIG_EXAMPLE}.")
-        given.append(value)
     if len(given) > 1:
         raise UsageError(f"{CONFIG_FLAG} writes one rate to one key, got {' and '.join(given)}: give one.")
     if given and any(word in MULTIRUN or word.lower() == "hydra.mode=multirun" for word in kept):
@@ -89,6 +78,20 @@ def without_config_key(words: list[str]) -> tuple[list[str], str | None]:
             f"{CONFIG_FLAG} writes the rate of one run, and -m makes many: leave out one of the two."
         )
     return kept, given[0] if given else None
+
+
+def _without(flags: Container[str], words: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The words without some flags and the word behind each, or after its equals sign; and those pairs."""
+    kept: list[str] = []
+    found: list[tuple[str, str]] = []
+    rest = iter(words)
+    for word in rest:
+        flag, equals, value = word.partition("=")
+        if flag in flags:
+            found.append((flag, value if equals else next(rest, "")))
+        else:
+            kept.append(word)
+    return kept, found
 
 
 _PEAK = ("--lr", "schedule")

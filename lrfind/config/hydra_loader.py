@@ -101,7 +101,7 @@ class CheckedConfigLoader(ConfigLoaderImpl):
             for place in OmegaConf.select(loaded.config, "hydra.searchpath") or ():
                 package = str(place).removeprefix("pkg://").replace("/", ".")
                 known = (*_KNOWN, *self._trust)
-                if str(place).startswith("pkg://") and not any(is_inside(package, name) for name in known):
+                if str(place).startswith("pkg://") and not is_inside(package, *known):
                     raise ConfigError(
                         f"hydra.searchpath: {place} in a config file is not trusted: a package is imported "
                         f"to be looked into. If {package} is code that you want to run, say so with "

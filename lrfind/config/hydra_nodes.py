@@ -89,7 +89,7 @@ def _built_problems(composed: DictConfig, key: str, trust: Sequence[str]) -> lis
     for where, name in named_targets(plain, key):
         if not (isinstance(name, str) and (name in _known_targets() or _is_plugin(name))):
             problems += _unless_trusted(where, name, trust)
-    if key == "hydra.launcher" and not any(is_inside("hydra_plugins", name) for name in trust):
+    if key == "hydra.launcher" and not is_inside("hydra_plugins", *trust):
         problems += [
             f"{key}.{option} is not trusted: it goes to a shell. If you know what it does, say so with "
             "trust=[hydra_plugins]."
@@ -154,7 +154,7 @@ def _logging_problems(node: Any, key: str, trust: Sequence[str]) -> Iterator[str
             continue
         if name in ("()", "class") and value not in _LOGGERS:
             yield from _unless_trusted(inner, value, trust)
-        elif name == "filename" and not any(is_inside("logging", package) for package in trust):
+        elif name == "filename" and not is_inside("logging", *trust):
             yield (
                 f"{inner}={value} is not trusted: a log of a config file's choice goes to the run directory, "
                 f"{_LOG_FOLDERS[0]}NAME. If that is where you want it, say so with trust=[logging]."
@@ -167,7 +167,7 @@ def _logging_text_problems(text: Any, key: str, trust: Sequence[str]) -> Iterato
     if not isinstance(text, str):
         return
     scheme, _, name = text.partition("://")
-    if REFERENCE in text and not any(is_inside("logging", package) for package in trust):
+    if REFERENCE in text and not is_inside("logging", *trust):
         yield f"{key} may hold no reference, as what it leads to cannot be checked, got {text!r}."
     elif name and scheme == "ext" and text not in _STREAMS:
         yield from _unless_trusted(key, name, trust)
@@ -211,7 +211,7 @@ def _job_problems(composed: DictConfig) -> Iterator[str]:
 def _unless_trusted(key: str, name: Any, trust: Sequence[str]) -> list[str]:
     if not isinstance(name, str) or "__" in name:
         return [f"{key} must be the dotted name of a class or function, got {name!r}."]
-    if any(is_inside(name, package) for package in trust):
+    if is_inside(name, *trust):
         return []
     package = name.split(".")[0]
     return [

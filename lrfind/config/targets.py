@@ -83,7 +83,7 @@ def name_problems(key: str, name: Any, group: str, trust: list[str]) -> list[str
             f"{key}={name} is not trusted: {group} may name what lies in {', '.join(KNOWN[group])}."
             f"{guess} If {package} is code that you want to run, say so with trust=[{package}]."
         ]
-    if name in UNPICKLING and not any(is_inside(name, package) for package in trust):
+    if name in UNPICKLING and not is_inside(name, *trust):
         return [
             f"{key}={name} is not trusted: it unpickles a file from the folder of the data, which runs "
             f"whatever code that file holds. If you trust the folder, say so with trust=[{name}]."
@@ -102,12 +102,12 @@ def reference_problems(node: Any, key: str) -> list[str]:
 
 def is_trusted(name: str, group: str, trust: list[str]) -> bool:
     """Whether a group may name it: directly in a known package, or anywhere in one that the user trusts."""
-    return name.rpartition(".")[0] in KNOWN[group] + _ALWAYS or any(is_inside(name, p) for p in trust)
+    return name.rpartition(".")[0] in KNOWN[group] + _ALWAYS or is_inside(name, *trust)
 
 
-def is_inside(name: str, package: str) -> bool:
-    """Whether a dotted name is that of the package or of something in it."""
-    return name == package or name.startswith(f"{package}.")
+def is_inside(name: str, *packages: str) -> bool:
+    """Whether a dotted name is that of one of the packages or of something in it."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 def named_targets(node: Any, key: str) -> Iterator[tuple[str, Any]]:
@@ -144,7 +144,7 @@ VARIABLE = "LRFIND_TRUST"
 _OVERRIDE = re.compile(r"\+{0,2}trust=")
 
 
-def trust_of(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) -> list[str]:
+def trust_of(arguments: Sequence[str]) -> list[str]:
     """The packages that the words of a command line and the environment name.
 
     Of a multirun over several values all count.
@@ -152,7 +152,7 @@ def trust_of(arguments: Sequence[str], environ: Mapping[str, str] = os.environ) 
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.errors import HydraException
 
-    named = [name.strip() for name in environ.get(VARIABLE, "").split(",")]
+    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",")]
     for word in filter(_OVERRIDE.match, arguments):
         try:
             override = OverridesParser.create().parse_override(word)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
 from lrfind.tasks.data.own_loader import batch_size_of, in_batches_of
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.frameworks import adapted_model, data_of_framework
-from lrfind.tasks.instantiate import callable_of, called, made, told_as
+from lrfind.tasks.instantiate import callable_of, called, made, parameters_of, told_as
 from lrfind.tasks.models import timm
 from lrfind.training.step_errors import out_of_memory
 
@@ -53,7 +52,7 @@ def data_of(config: TaskConfig) -> Data:
     ours = {}
     if keys := {TIMEOUT, COLLATE} & node.keys():
         function = callable_of("data", {"_target_": node["_target_"]}, config.trust).func
-        ours = {key: node.pop(key) for key in keys if not _takes(function, key)}
+        ours = {key: node.pop(key) for key in keys if key not in parameters_of(function)}
     collate = collate_of(ours.get(COLLATE), config.trust)
     timeout = _seconds(ours.get(TIMEOUT))
     obj = data_of_framework(dataclasses.replace(config, data=node))
@@ -84,14 +83,6 @@ def _normalisation(data: Data, made_for: timm.DataConfig | None) -> Normalisatio
     if made_for is None or data.normalisation is None or data.input_shape is None:
         return data.normalisation
     return made_for.normalisation(data.normalisation.scale, data.input_shape[0])
-
-
-def _takes(function: Any, name: str) -> bool:
-    """Whether a function has an argument of that name."""
-    try:
-        return name in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
 
 
 def _seconds(value: Any) -> float | None:
@@ -172,17 +163,11 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
 
 def _numbers(function: Any) -> set[str]:
     """The arguments of an optimizer that are numbers, as their defaults are."""
-    parameters = inspect.signature(function).parameters.values()
-    return {each.name for each in parameters if type(each.default) in (int, float)}
+    return {name for name, each in parameters_of(function).items() if type(each.default) in (int, float)}
 
 
 def _wants_model(function: Any) -> bool:
-    if isinstance(function, type):
-        return False
-    try:
-        return next(iter(inspect.signature(function).parameters), None) == "model"
-    except (TypeError, ValueError):
-        return False
+    return not isinstance(function, type) and next(iter(parameters_of(function)), None) == "model"
 
 
 def criterion_of(config: TaskConfig) -> Any:

@@ -21,7 +21,7 @@ from lrfind.errors import ConfigError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 _OWNERS = ("torch", "torchvision", "lrfind")
 """Whose code the known packages hold; a name in them may also stand for something of another package."""
@@ -104,14 +104,19 @@ def called(
 
 def _arguments(function: Any, group: str) -> str:
     """What a function can be given from a config, in a sentence; empty where it does not say."""
-    try:
-        taken = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return ""
+    taken = parameters_of(function).values()
     names = [
         each.name for each in taken if each.kind is not each.VAR_POSITIONAL and each.default is not each.empty
     ]
     return f" It takes {', '.join(f'{group}.{name}' for name in names)}." if names else ""
+
+
+def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
+    """What a function takes, by name; nothing where it does not say."""
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
 
 
 @contextmanager
@@ -179,7 +184,7 @@ def _check_path(key: str, name: str, trust: list[str]) -> Any:
     if inspect.ismodule(found) or not callable(found):
         raise ConfigError(f"{key}={name} is neither a class nor a function.")
     owner = str(getattr(found, "__module__", None) or _OWNERS[0]).split(".")[0]
-    if owner not in _OWNERS and not any(is_inside(name, package) for package in trust):
+    if owner not in _OWNERS and not is_inside(name, *trust):
         raise ConfigError(
             f"{key}={name} is not trusted: it is {owner}'s. If that is code you want to run, name it so and "
             f"say trust=[{owner}]."

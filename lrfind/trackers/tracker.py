@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from lrfind.report import console
 from lrfind.trackers.finished_run import FinishedRun
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 
 class Tracker(Callback):
@@ -55,37 +56,34 @@ class Tracker(Callback):
         """Called by Hydra after the job, whose results are on the disk by then."""
         directory = Path(config.hydra.runtime.output_dir)
         sweep = Path(config.hydra.sweep.dir) if "MULTIRUN" in str(config.hydra.mode) else None
-        if not self._is_installed:
-            return
-        with self._failing_with_a_warning(directory):
+
+        def log() -> None:
             run = FinishedRun.newest(directory, since=self._began)
             if run is not None:
                 self.log(run, sweep)
+
+        self._hand_over(log, directory)
+
+    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra before the jobs of a multirun."""
+        self._hand_over(self.prepare, Path(config.hydra.sweep.dir))
+
+    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
+        """Called by Hydra after all jobs of a multirun."""
+        sweep = Path(config.hydra.sweep.dir)
+        self._hand_over(partial(self.group, sweep), sweep)
 
     @property
     def _is_installed(self) -> bool:
         return find_spec(self.package) is not None
 
-    def on_multirun_start(self, config: Any, **kwargs: Any) -> None:
-        """Called by Hydra before the jobs of a multirun."""
+    def _hand_over(self, work: Callable[[], None], directory: Path) -> None:
+        """Does the work where the package is there; what goes wrong in it is a warning."""
         if not self._is_installed:
             return
-        with self._failing_with_a_warning(Path(config.hydra.sweep.dir)):
-            self.prepare()
-
-    def on_multirun_end(self, config: Any, **kwargs: Any) -> None:
-        """Called by Hydra after all jobs of a multirun."""
-        sweep = Path(config.hydra.sweep.dir)
-        if not self._is_installed:
-            return
-        with self._failing_with_a_warning(sweep):
-            self.group(sweep)
-
-    @contextmanager
-    def _failing_with_a_warning(self, directory: Path) -> Iterator[None]:
         try:
             with redirect_stdout(sys.stderr):  # stdout belongs to the results
-                yield
+                work()
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             console.warn(

@@ -73,12 +73,7 @@ class Form:
 def form_of_rates(start: Start, lrs: Floats, *, steps: int, work: int, strategy: Strategy) -> Form:
     """Chooses how to train a model at several rates from one start, which is left to be put back.
 
-    Args:
-        start: Where all rates begin.
-        lrs: The rates.
-        steps: Steps to compare the losses on.
-        work: Steps of all rates together.
-        strategy: What is asked for.
+    On `steps` steps the losses are compared; `work` is what all rates take together.
 
     Raises:
         ConfigError: They are to be stacked and cannot be.
