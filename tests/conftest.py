@@ -143,7 +143,7 @@ def on_engine(monkeypatch):
             made.append(make(directory / CELLS))
             return made[-1]
 
-        monkeypatch.setattr("lrfind.cli.launcher.launcher_of", engine)
+        monkeypatch.setattr("lrfind.cli.hydra_launcher.launcher_of", engine)
         return made
 
     return use

@@ -167,7 +167,7 @@ class _Calls:
         return self._code
 
     def _alone(self, composed: DictConfig, directory: Path) -> Outcome | None:
-        from lrfind.cli.launcher import launcher_of
+        from lrfind.cli.hydra_launcher import launcher_of
         from lrfind.execution.launcher import launched_by
         from lrfind.report import console
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.overrides import ordered
-from lrfind.execution.launch import variables_set
+from lrfind.execution.environment import variables_set
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -25,7 +25,7 @@ from lrfind.cli.overrides import DEBUG
 from lrfind.cli.unknown import refuse_unknown
 from lrfind.collector import collector_off
 from lrfind.errors import UserError
-from lrfind.execution.launch import launched_ranks, silence
+from lrfind.execution.environment import launched_ranks, silence
 
 if TYPE_CHECKING:
     from lrfind.report.config_file import ConfigKey

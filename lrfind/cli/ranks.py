@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.config.schema import Distributed, Precision
 from lrfind.errors import ConfigError, DeviceError, ExitCode
-from lrfind.execution.launch import launched_ranks, local_rank, under_torchrun
+from lrfind.execution.environment import launched_ranks, local_rank, under_torchrun
 from lrfind.report.record import plain
 from lrfind.suggestion import Status
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.compare.job import TrainedJob
-from lrfind.execution.launched_jobs import RESULT
 from lrfind.execution.launcher import CELLS
+from lrfind.execution.launcher_jobs import RESULT
 from lrfind.report import state_file
 from lrfind.report.formatting import listed
 from lrfind.report.resume import CutOff, comparable

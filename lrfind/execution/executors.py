@@ -15,8 +15,8 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
-from lrfind.execution.launched_jobs import work_through_launcher
 from lrfind.execution.launcher import chosen_launcher
+from lrfind.execution.launcher_jobs import work_through_launcher
 from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:

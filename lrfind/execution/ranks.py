@@ -22,7 +22,7 @@ import torch.distributed as dist
 from lrfind.errors import RankError
 from lrfind.execution.collective import collective_timeout, tell, told_by
 from lrfind.execution.distributed import joined
-from lrfind.execution.launch import environment_of, silence
+from lrfind.execution.environment import environment_of, silence
 from lrfind.interrupts import interrupts_held
 
 if TYPE_CHECKING:

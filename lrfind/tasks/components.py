@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError, OptimizerError, UserError
-from lrfind.execution.launch import variables_set
+from lrfind.execution.environment import variables_set
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.report.formatting import momentum_text
 from lrfind.tasks.data.collate import COLLATE, collate_of, require_tensors

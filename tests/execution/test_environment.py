@@ -5,7 +5,7 @@ import os
 import pytest
 
 from lrfind.cli.main import main
-from lrfind.execution.launch import environment_of, launched_ranks, local_rank
+from lrfind.execution.environment import environment_of, launched_ranks, local_rank
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""How this process was launched, as the environment tells; it loads no torch."""
+"""What the environment tells a process of its rank, and a rank of others; it loads no torch."""
 
 from __future__ import annotations
 
