@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
-    from lrfind.suggestion import Status, Suggestion
+    from lrfind.suggestion import Suggestion
 
 
 class Result(ABC):
@@ -146,37 +146,17 @@ class Result(ABC):
 
 def content_of(
     *,
-    command: str,
-    status: Status,
-    suggestion: Suggestion | None,
-    rules: Mapping[str, float | None],
-    verdict: str,
-    steps: int,
     began: float,
     device: torch.device,
     arguments: Mapping[str, Any],
-    own: Mapping[str, Any] | None = None,
-    groups: Sequence[Group] = (),
     notes: Sequence[str] = (),
-    skipped: Sequence[str] = (),
+    **found: Any,
 ) -> dict[str, Any]:
-    """The JSON record of a function's call; `own` is what the record of this command alone has.
+    """The JSON record of a function's call.
 
-    `began` is `time.perf_counter()` at the start, and `arguments` are the plain ones of the call.
+    `began` is `time.perf_counter()` at the start, and `arguments` are the plain ones of the call, by the name
+    of the function; what was found bears the names of `Findings`.
     """
-    found = Findings(
-        command=command,
-        status=status,
-        suggestion=suggestion,
-        rules=rules,
-        verdict=verdict,
-        steps=steps,
-        seed=None,
-        device=str(device),
-        config=arguments,
-        own=own or {},
-        groups=groups,
-        notes=[in_arguments(note) for note in notes],
-        skipped=skipped,
-    )
-    return record(found, seconds=time.perf_counter() - began)
+    said = [in_arguments(note) for note in notes]
+    findings = Findings(seed=None, device=str(device), config=arguments, notes=said, **found)
+    return record(findings, seconds=time.perf_counter() - began)

@@ -38,17 +38,7 @@ if TYPE_CHECKING:
 class OwnTraining:
     """What a caller gives to be trained, and how a step of it is made: what the Python functions share.
 
-    Attributes:
-        model: As in `range_test`, and so are all others.
-        optimizer: Over its parameters.
-        criterion: The loss; None where the model, or `forward`, returns it.
-        loader: Where batches come from.
-        precision: One of `Precision`.
-        scaler: The gradient scaler; None makes one where the precision asks for it.
-        forward: In place of the model's own call.
-        accumulation_steps: Batches a step.
-        clip_grad_norm: Largest norm of the gradient; None: no limit.
-        step: Makes a whole step; None: a step is made of the others.
+    All are arguments of `range_test` and mean what they mean there.
     """
 
     model: nn.Module
