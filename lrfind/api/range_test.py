@@ -13,7 +13,7 @@ from lrfind.api.caller import Caller
 from lrfind.api.range_arguments import CHOICES, one_optimizer, settings_of
 from lrfind.api.result import Result, content_of
 from lrfind.config.schema import Precision
-from lrfind.errors import DataError, UserError
+from lrfind.errors import DataError
 from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import Groups, Metric
 from lrfind.range_test.controlled_sweep import StepSweep
@@ -27,7 +27,6 @@ from lrfind.suggestion import Status
 from lrfind.tasks.own import OwnTraining
 from lrfind.tasks.own_checks import in_batches
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
-from lrfind.training.optimizer import as_one, set_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -99,32 +98,10 @@ class RangeTestResult(Result):
         """What the curve shows, and what to do about it, in a sentence or two."""
         return self.reading.verdict if self.each is None else in_arguments(self.each.verdict)
 
-    def apply(self, optimizer: Optimizer | Sequence[Optimizer]) -> float:
-        """Sets the suggested rate in an optimizer, or in several; all groups keep the ratio of their rates.
-
-        With `groups="each"` every group gets its own.
-
-        Args:
-            optimizer: With the same groups, in that order, where each has a rate of its own.
-
-        Returns:
-            The rate of the fastest group.
-
-        Raises:
-            UserError: There is no suggestion, or the groups are others.
-        """
-        if self.each is None or self.suggestion is None:
-            return Result.apply(self, optimizer)
-        optimizer = as_one(optimizer)
-        if len(optimizer.param_groups) != len(self.groups):
-            raise UserError(
-                f"the optimizer has {len(optimizer.param_groups)} groups of parameters, and there are rates "
-                f"for {len(self.groups)}."
-            )
-        for group, found in zip(optimizer.param_groups, self.groups, strict=True):
-            assert found.lr is not None
-            set_rate(group, found.lr)
-        return self.suggestion.lr
+    def _rate_of_each(self) -> list[float] | None:
+        if self.each is None:
+            return None
+        return [group.lr for group in self.groups if group.lr is not None]
 
     def _page(self) -> Page:
         if self.each is not None:

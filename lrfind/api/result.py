@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import time
+import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -117,21 +118,45 @@ class Result(ABC):
     def apply(self, optimizer: Optimizer | Sequence[Optimizer]) -> float:
         """Sets the suggested rate in an optimizer, or in several; all groups keep the ratio of their rates.
 
+        After `range_test(..., groups="each")` every group gets its own. A scheduler that is made afterwards
+        begins there; one that was made before has its own rates, and a warning says so.
+
         Args:
             optimizer: The fastest of its groups gets the rate itself.
 
         Returns:
-            The rate.
+            The rate of the fastest group.
 
         Raises:
-            UserError: There is no suggestion; the message says why.
+            UserError: There is no suggestion; the message says why. Or the groups are others.
         """
-        from lrfind.training.optimizer import LearningRate, as_one
+        from lrfind.own_code import caller_level
+        from lrfind.training.optimizer import LearningRate, as_one, set_initial_rates, set_rate
 
         if self.suggestion is None:
             raise UserError(f"there is no learning rate to apply. {self.verdict}")
-        LearningRate(as_one(optimizer))(self.suggestion.lr)
+        one, rates = as_one(optimizer), self._rate_of_each()
+        if rates is None:
+            LearningRate(one)(self.suggestion.lr)
+        elif len(rates) == len(one.param_groups):
+            for group, lr in zip(one.param_groups, rates, strict=True):
+                set_rate(group, lr)
+        else:
+            raise UserError(
+                f"the optimizer has {len(one.param_groups)} groups of parameters, and there are rates for "
+                f"{len(rates)}."
+            )
+        if set_initial_rates(one):
+            warnings.warn(
+                "the optimizer has a scheduler, which sets the rates that it was made with and not this one: "
+                "make it again, after apply().",
+                stacklevel=caller_level(),
+            )
         return self.suggestion.lr
+
+    def _rate_of_each(self) -> list[float] | None:
+        """The rate of every group where each was found by itself; None where they keep their ratio."""
+        return None
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the suggestion, the verdict and the picture, without any magic command."""

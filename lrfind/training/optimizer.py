@@ -82,6 +82,8 @@ class LearningRate:
                 "entry 'lr' for the range test to move."
             )
         rates = [float(group["lr"]) for group in optimizer.param_groups]
+        if not any(rates):  # as a scheduler that begins at 0 has left them; the ratio is that of its peaks
+            rates = [float(group.get("initial_lr", 0.0)) for group in optimizer.param_groups]
         largest = max(rates)
         self.groups = [
             (group, rate / largest if largest > 0 else 1.0)
@@ -97,12 +99,26 @@ class LearningRate:
                 set_rate(group, lr * share)
 
 
-def set_rate(group: dict[str, Any], lr: float) -> None:
+def set_rate(group: dict[str, Any], lr: float, key: str = "lr") -> None:
     """Sets the rate of one group; a tensor is filled in place."""
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(lr)
+    if isinstance(group[key], Tensor):
+        group[key].fill_(lr)
     else:
-        group["lr"] = lr
+        group[key] = lr
+
+
+def set_initial_rates(optimizer: Optimizer) -> bool:
+    """Has a scheduler that is made from now on begin at the rates that the groups have.
+
+    Torch's schedulers begin at the `initial_lr` that the first of them has left in a group.
+
+    Returns:
+        Whether there is one that was made before: it goes on from the rates that it knows.
+    """
+    scheduled = [group for group in optimizer.param_groups if "initial_lr" in group]
+    for group in scheduled:
+        set_rate(group, float(group["lr"]), "initial_lr")
+    return bool(scheduled)
 
 
 _ZERO_GRAD = Optimizer.zero_grad

@@ -63,6 +63,20 @@ def test_the_rate_is_applied_and_groups_keep_their_ratio(result):
     assert rates == pytest.approx([result.suggestion.lr, result.suggestion.lr / 10], rel=1e-12)
 
 
+def test_a_scheduler_that_begins_at_0_hides_no_ratio_and_is_to_be_made_again(result):
+    a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    groups = [{"params": a.parameters(), "lr": 0.3}, {"params": b.parameters(), "lr": 0.03}]
+    optimizer = torch.optim.SGD(groups)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: step / 10)
+    assert [group["lr"] for group in optimizer.param_groups] == [0, 0]
+    with pytest.warns(UserWarning, match=r"make it again, after apply\(\)") as caught:
+        lr = result.apply(optimizer)
+    assert caught[0].filename == __file__
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([lr, lr / 10], rel=1e-12)
+    again = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 0.5)
+    assert again.get_last_lr() == pytest.approx([lr / 2, lr / 20], rel=1e-12)
+
+
 def test_nothing_is_applied_where_nothing_is_suggested(nothing):
     optimizer = torch.optim.SGD(nn.Linear(2, 2).parameters(), lr=0.3)
     with pytest.raises(UserError, match=r"there is no learning rate to apply\. "):
