@@ -74,15 +74,25 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
     )
 
 
-def blind_answers(labels: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy of always answering the most frequent class; cross-entropy of equal shares for all.
-
-    How frequent the classes are counts as learnt: on text it is most of what is at first, and tells rates
-    apart.
+def most_frequent(labels: NDArray[np.int64]) -> float:
+    """Accuracy of always answering the most frequent class.
 
     Args:
-        labels: The classes of all samples, counted from 0. Others are left out of the loss, and no answer to
-            them is right.
+        labels: The classes of all samples, counted from 0; no answer to others is right.
     """
-    counts = np.bincount(labels[labels >= 0])
-    return float(counts.max(initial=0) / len(labels)), math.log(max(len(counts), 1))
+    return float(_counts(labels).max(initial=0) / len(labels))
+
+
+def equal_shares(labels: NDArray[np.int64]) -> float:
+    """Cross-entropy of equal shares for all classes.
+
+    How frequent they are counts as learnt: on text it is most of what is at first, and tells rates apart.
+
+    Args:
+        labels: The classes of all samples, counted from 0; others are left out of the loss.
+    """
+    return math.log(max(len(_counts(labels)), 1))
+
+
+def _counts(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.bincount(labels[labels >= 0])

@@ -108,6 +108,13 @@ def is_cross_entropy(criterion: Any) -> bool:
     return plain and _argument(criterion, "reduction") in ("mean", None)
 
 
+def is_squared_error(criterion: Any) -> bool:
+    """Whether a criterion is the mean squared error."""
+    squared = isinstance(criterion, nn.MSELoss)
+    squared = squared or getattr(criterion, "func", criterion) is nn.functional.mse_loss
+    return squared and _argument(criterion, "reduction") in ("mean", None)
+
+
 def _argument(criterion: Any, name: str) -> Any:
     """What a criterion was given, be it a module or a function; None where nothing."""
     return getattr(criterion, name, getattr(criterion, "keywords", {}).get(name))

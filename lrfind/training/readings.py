@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.training.baseline import Baseline, blind_answers
+from lrfind.training.baseline import Baseline, equal_shares, most_frequent
 from lrfind.training.batch import num_samples, target_of
-from lrfind.training.first_loss import is_cross_entropy
+from lrfind.training.first_loss import is_cross_entropy, is_squared_error
 from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
 
@@ -78,26 +78,35 @@ class Readings:
 def read_baseline(task: Task) -> Baseline:
     """What the task has on its held-out batches as it is, before training; nothing is moved."""
     assert task.validation is not None
-    objective, batches = task.objective, task.validation
-    loss, accuracy = evaluate(objective, batches)
-    samples = sum(map(num_samples, batches))
+    loss, accuracy = evaluate(task.objective, task.validation)
+    found = Baseline(min(float(loss), blind_loss(task)), samples=sum(map(num_samples, task.validation)))
     if accuracy is None:
-        return Baseline(float(loss), samples=samples)
-    most, even = blind_answers(_targets(batches).cpu().numpy())
-    known = even if is_cross_entropy(objective.criterion) else math.inf
-    return Baseline(min(float(loss), known), max(float(accuracy), most), samples)
+        return found
+    labels = _labels(task.validation).cpu().numpy()
+    return found._replace(accuracy=max(float(accuracy), most_frequent(labels)))
 
 
 def blind_loss(task: Task) -> float:
-    """The held-out loss of answers that do not look at the inputs; infinite where it is not known."""
+    """The held-out loss of equal shares for all classes; infinite where it is not known."""
     assert task.validation is not None
     if not is_cross_entropy(task.objective.criterion):
         return math.inf
-    targets = _targets(task.validation)
-    if targets.is_floating_point():  # shares of every class
+    labels = _labels(task.validation)
+    if labels.is_floating_point():  # shares of every class
         return math.inf
-    return blind_answers(targets.cpu().numpy())[1]
+    return equal_shares(labels.cpu().numpy())
 
 
-def _targets(batches: Sequence[Any]) -> torch.Tensor:
+def loss_of_mean(task: Task) -> float:
+    """The held-out loss of the mean target as every answer; infinite where it is not known."""
+    assert task.validation is not None
+    if not is_squared_error(task.objective.criterion):
+        return math.inf
+    targets = [target_of(batch) for batch in task.validation]
+    if len({each.shape[1:] for each in targets}) > 1:
+        return math.inf  # of other lengths
+    return float(torch.cat(targets).double().var(dim=0, correction=0).mean())
+
+
+def _labels(batches: Sequence[Any]) -> torch.Tensor:
     return torch.cat([target_of(batch).flatten() for batch in batches])

@@ -124,6 +124,7 @@ class Trials:
         left: The rates that came to no end for want of steps alone, or because the search was interrupted;
             the others that did not were behind.
         blind: Held-out loss of answers that do not look at the inputs; infinite where it is not known.
+        of_mean: Held-out loss of the mean target as every answer; infinite where it is not known.
     """
 
     candidates: tuple[Candidate, ...]
@@ -137,6 +138,7 @@ class Trials:
     whose: str = RANGE_TEST
     left: frozenset[float] = frozenset()
     blind: float = math.inf
+    of_mean: float = math.inf
 
     @property
     def lrs(self) -> NDArray[np.float64]:

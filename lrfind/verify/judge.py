@@ -83,7 +83,10 @@ class Judgement(Ends):
         pinned: Index of the rate a project has pinned; None: there is none.
         margin: Share of the drop that a rate may be worse by.
         start: Mean initial loss.
-        drop: From the mean initial to the best mean final loss; 0 where no rate lowered it.
+        of_mean: Loss of the mean target as every answer; infinite where it is not known.
+        base: What the drop is counted from: `start`, or `of_mean` where that is lower and the best came below
+            it by more than a hundredth.
+        drop: From there to the best mean final loss; 0 where no rate lowered it.
         blind: Loss of answers that do not look at the inputs; infinite where it is not known.
         learnt: Whether the best rate came below both by more than a hundredth.
         worse_by: How much higher than the best each rate ends on the seeds of both, as a share of the drop,
@@ -112,6 +115,8 @@ class Judgement(Ends):
     pinned: int | None
     margin: float
     start: float
+    of_mean: float
+    base: float
     drop: float
     blind: float
     learnt: bool
@@ -128,9 +133,19 @@ class Judgement(Ends):
     pinned_in_doubt: bool
 
     @property
+    def lowest(self) -> float:
+        """The best mean final loss."""
+        return self.base - self.drop
+
+    @property
+    def learns_only_mean(self) -> bool:
+        """Whether the loss fell, but hardly below that of the mean target."""
+        return self.learnt and self.base == self.start and is_gain(self.start, self.of_mean)
+
+    @property
     def fell(self) -> bool:
         """Whether the best rate came below both, by however little."""
-        return self.start - self.drop < min(self.start, self.blind)
+        return self.lowest < min(self.start, self.blind)
 
     @property
     def is_alone(self) -> bool:
@@ -153,6 +168,7 @@ def judge(
     pinned: int | None = None,
     left: Sequence[int] = (),
     blind: float = math.inf,
+    of_mean: float = math.inf,
 ) -> Judgement:
     """Judges a rate by the final losses of all.
 
@@ -165,6 +181,7 @@ def judge(
         pinned: Index of a rate that a project has pinned.
         left: Indices of the rates that came to no end for want of steps alone.
         blind: Loss of answers that do not look at the inputs.
+        of_mean: Loss of the mean target as every answer.
 
     Raises:
         ValueError: There is no seed or no rate, or the shapes do not belong together.
@@ -175,6 +192,12 @@ def judge(
     if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1] or rates.shape != ends.shape[1:]:
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
     told = _Comparison(ends, begins, margin, left, blind)
+    start = base = float(begins.mean())
+    if of_mean < start and is_gain(of_mean, start - told.drop):
+        # Where the targets lie far from 0 their mean is nearly all of the fall, at every rate alike.
+        begins = np.minimum(begins, of_mean)
+        base = float(begins.mean())
+        told = _Comparison(ends, begins, margin, left, blind)
     order = told.ranked()
     best = order[0] if order and told.learnt else None
     indices = range(ends.shape[1])
@@ -182,7 +205,6 @@ def judge(
         (i for i in indices if told.against(i, checked)[1]), key=lambda i: (told.worse_by(i, best), i)
     )
     doubtful = tuple(i for i in indices if told.against(i, checked) == (True, False))
-    start = float(begins.mean())
     recommended = best if best is not None and not told.diverged[best] else None
     holds: bool | None = not (better or told.diverged[checked])
     if told.seeds[checked] == 0:
@@ -208,6 +230,8 @@ def judge(
         spreads=told.ended.spreads,
         diverged=told.ended.diverged,
         start=start,
+        of_mean=of_mean,
+        base=base,
         drop=told.drop,
         blind=blind,
         learnt=told.learnt,

@@ -52,7 +52,7 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
             "The budget ended the search: raise verify.budget to try further rates, and verify.steps where "
             "learning takes longer"
         )
-    lowest = judged.start - judged.drop
+    lowest = judged.lowest
     start, end = told_apart(judged.start, lowest)
     if lowest >= judged.start:
         seen = f"has not lowered the held-out loss, which is {rate_text(judged.start)} before training"

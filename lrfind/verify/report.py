@@ -38,8 +38,8 @@ _BRACKET, _ON_ONE_SEED = "rates that cannot be told from it", "rates within veri
 """What the bracket holds."""
 
 _WORSE_BY = (
-    "worse by: the share that is missing of the fall from before training to the lowest loss, compared on "
-    "the seeds that both were trained on."
+    "worse by: the share that is missing of the fall from {} to the lowest loss, compared on the seeds that "
+    "both were trained on."
 )
 
 
@@ -89,6 +89,7 @@ def verify_record(found: Verified) -> dict[str, Any]:
         "checked": {"lr": found.checked.lr, "source": found.checked.source},
         "holds": None if judgement is None else judgement.holds,
         "start_loss": None if judgement is None else judgement.start,
+        "mean_loss": None if judgement is None else judgement.of_mean,
         "drop": None if judgement is None else judgement.drop,
         "held_out_samples": found.about.held_out,
         "judged_after": {"steps": plan.num_steps, "schedule": plan.schedule},
@@ -158,7 +159,8 @@ def verify_lines(found: Verified, files: Sequence[Path]) -> Lines:
     trials, judgement, conclusion = found.trials, found.judgement, found.conclusion
     details: Lines = [] if trials is None else [_table(trials, judgement)]
     if judgement is not None and judgement.learnt:
-        details.append(Paragraph(_WORSE_BY, "dim"))
+        base = "before training" if judgement.base == judgement.start else "that of the targets' mean"
+        details.append(Paragraph(_WORSE_BY.format(base), "dim"))
     brief = "" if trials is None or judgement is None else refused_briefly(RateWords(trials, judgement))
     return answer_lines(
         conclusion.suggestion,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.report.formatting import listed
+from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
 from lrfind.verify.candidates import FACTOR, Role
 from lrfind.verify.checked_words import approval, refusal, whether_it_holds
@@ -67,6 +67,7 @@ def concluded(
         pinned=trials.index([Role.PINNED]),
         left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
         blind=trials.blind,
+        of_mean=trials.of_mean,
     )
     if judgement.holds and trials.ahead is not None:
         judgement = replace(judgement, holds=None)
@@ -96,7 +97,7 @@ def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> Verify
     if best is None:
         said = [why_no_rate(words)]
     else:
-        said = [whether_it_holds(words, best), _edge(words, best)]
+        said = [whether_it_holds(words, best), _edge(words, best), _of_mean(judgement)]
         if trials.spent:
             said.append(_spent(trials, before))
     refused = refusal(words)
@@ -114,6 +115,20 @@ def _edge(words: RateWords, best: int) -> str:
     word, further = ("highest", "higher") if best else ("lowest", "lower")
     more = f"more verify.budget would try {further} ones" if spent else f"{further} ones were not tried"
     return f"{words.names[best]} is the {word} rate tried; {more}."
+
+
+def _of_mean(judged: Judgement) -> str:
+    """What the mean target as every answer has, where it is most of the fall, or none came below."""
+    mean, lowest = told_apart(judged.of_mean, judged.lowest)
+    said = f"The mean of the targets as every answer has {mean}"
+    if judged.learns_only_mean:
+        return (
+            f"{said}, and the best rate ends at {lowest}: no more than that mean was learnt, and the rates "
+            "are compared by how fast it was. Standardise the targets, or raise verify.steps."
+        )
+    if judged.start - judged.base > judged.drop:
+        return f"{said}; the drop is counted from there, as what lies above is learnt at nearly any rate."
+    return ""
 
 
 def _spent(trials: Trials, before: int) -> str:

@@ -9,29 +9,31 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lrfind.training.baseline import UNKNOWN, Baseline, blind_answers, learnt
+from lrfind.training.baseline import UNKNOWN, Baseline, equal_shares, learnt, most_frequent
 from lrfind.training.first_loss import is_cross_entropy
 from lrfind.training.objective import Objective
-from lrfind.training.readings import read_baseline
+from lrfind.training.readings import loss_of_mean, read_baseline
 from lrfind.training.task import Task
 
 
 def test_blind_answers_are_the_most_frequent_class_and_equal_shares_for_all():
-    assert blind_answers(np.array([0, 0, 1, 2])) == (0.5, pytest.approx(math.log(3)))
-    assert blind_answers(np.array([0, 3])) == (0.5, pytest.approx(math.log(4)))  # others occur elsewhere
+    assert most_frequent(np.array([0, 0, 1, 2])) == 0.5
+    assert equal_shares(np.array([0, 0, 1, 2])) == pytest.approx(math.log(3))
+    assert equal_shares(np.array([0, 3])) == pytest.approx(math.log(4))  # others occur elsewhere
 
 
 def test_that_some_classes_are_frequent_is_something_to_learn():
     labels = np.repeat([0, 1, 2, 3], [91, 3, 3, 3])
     entropy = -(0.91 * math.log(0.91) + 0.09 * math.log(0.03))
-    accuracy, loss = blind_answers(labels)
+    accuracy, loss = most_frequent(labels), equal_shares(labels)
     before = Baseline(loss, accuracy, len(labels))
     assert learnt([before], np.array([[entropy]]), np.array([[accuracy]])).tolist() == [True]
 
 
 def test_labels_that_are_ignored_count_against_the_answers_and_not_in_the_loss():
-    assert blind_answers(np.array([0, 1, -100, -100])) == (0.25, pytest.approx(math.log(2)))
-    assert blind_answers(np.array([-100])) == (0.0, 0.0)
+    ignored = np.array([0, 1, -100, -100])
+    assert (most_frequent(ignored), equal_shares(ignored)) == (0.25, pytest.approx(math.log(2)))
+    assert (most_frequent(ignored[2:]), equal_shares(ignored[2:])) == (0.0, 0.0)
 
 
 class Constant(nn.Module):
@@ -57,8 +59,26 @@ def test_the_baseline_is_the_better_of_the_untrained_model_and_of_blind_answers(
     assert wrong == (pytest.approx(math.log(2)), 0.5, 4)  # it begins at ln(1 + e^-3) + 3/2 = 1.55
     assert math.log1p(math.exp(-3)) + 1.5 > math.log(2)
     loss = read_baseline(task_of(Constant(3.0, 0.0), nn.CrossEntropyLoss(), batches, accuracy=False))
-    assert loss.loss == pytest.approx(math.log1p(math.exp(-3)) + 1.5)
+    assert loss.loss == pytest.approx(math.log(2))
     assert math.isnan(loss.accuracy)
+
+
+@pytest.mark.parametrize(
+    ("criterion", "batches", "expected"),
+    [
+        # Means 2 and 20 of the columns: squares of 1, 1, 4 and of 0, 100, 100 over six numbers.
+        (nn.MSELoss(), [[[1.0, 20.0], [1.0, 10.0]], [[4.0, 30.0]]], (1 + 1 + 4 + 200) / 6),
+        (functional.mse_loss, [[[1.0], [3.0]]], 1.0),
+        (nn.MSELoss(reduction="sum"), [[[1.0], [3.0]]], math.inf),
+        (nn.L1Loss(), [[[1.0], [3.0]]], math.inf),
+        (nn.MSELoss(), [[[1.0, 2.0]], [[1.0]]], math.inf),
+    ],
+)
+def test_the_loss_of_the_mean_is_the_variance_of_the_targets(criterion, batches, expected):
+    held_out = [(torch.zeros(len(each), 1), torch.tensor(each)) for each in batches]
+    assert loss_of_mean(task_of(Constant(0.0), criterion, held_out, accuracy=False)) == pytest.approx(
+        expected
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,22 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
     assert "verify." not in found.verdict
 
 
+def test_targets_far_from_0_are_judged_by_what_lies_below_their_mean():
+    inputs = torch.linspace(-1, 1, 8)[:, None]
+    batch = (inputs, 100 + inputs)
+    model = torch.nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    words = {"around": 0.02, "steps": 20, "seeds": 1}
+    found = verify(model, optimizer, torch.nn.MSELoss(), [batch], [batch], **words)
+    content = found.content
+    jsonschema.validate(content, SCHEMA)
+    assert content["mean_loss"] == pytest.approx(3 / 7, rel=1e-4)  # of 2 * (1 + 9 + 25 + 49) / 49 / 8
+    best = min(run["loss"] for run in content["runs"] if run["loss"] is not None)
+    assert content["drop"] == pytest.approx(content["mean_loss"] - best)
+    assert content["start_loss"] > 9000
+    assert found.holds is False
+
+
 def test_what_the_command_warns_of_stands_in_the_result_too():
     _, found = on_bowl(around=0.3, lr=0.31, steps=2, seeds=1)
     (warning,) = found.warnings

@@ -198,6 +198,40 @@ def test_the_interval_holds_the_best_rate_nine_times_in_ten(shape, seeds):
     assert np.median(widths) < (1.9 if seeds == 2 else 1.0)
 
 
+def test_where_the_mean_of_the_targets_is_most_of_the_fall_the_drop_is_counted_from_there():
+    finals = [[0.9, 0.6, 0.4]]
+    far = judge(finals, [100.0], checked=1, margin=0.1, of_mean=0.8)
+    assert (far.start, far.base, far.drop, far.lowest) == pytest.approx((100.0, 0.8, 0.4, 0.4))
+    assert far.worse_by == pytest.approx(
+        [1.0, 0.5, 0.0]
+    )  # what does not come below the mean has learnt nothing
+    assert (far.holds, judge(finals, [100.0], checked=1, margin=0.1).holds) == (False, True)
+    # Where none came below it by a hundredth, the rates are compared by how far they came at all.
+    slow = judge(finals, [100.0], checked=1, margin=0.1, of_mean=0.403)
+    assert (slow.base, slow.drop, slow.holds, slow.learns_only_mean) == (100.0, 99.6, True, True)
+    # Nor where training begins below it.
+    below = judge(finals, [1.0], checked=1, margin=0.1, of_mean=1.1)
+    assert (below.base, below.learns_only_mean) == (1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("of_mean", "words"),
+    [
+        (0.8, " has 0.8; the drop is counted from there, as what lies above is learnt at nearly any rate."),
+        (
+            0.2,
+            " has 0.2, and the best rate ends at 0.2: no more than that mean was learnt, and the rates are",
+        ),
+        (90.0, None),
+        (INF, None),
+    ],
+)
+def test_the_loss_of_the_mean_of_the_targets_is_told_where_it_matters(of_mean, words):
+    said = told([[0.9, 0.6, 0.2]], start=100.0, of_mean=of_mean).verdict
+    assert ("The mean of the targets as every answer" in said) is (words is not None)
+    assert (words or "") in said
+
+
 def test_a_pinned_rate_is_compared_with_the_one_that_is_recommended():
     finals = [[0.9, 0.3, 0.1, 0.25]] * 3
     # The checked rate, 0.3, is worse than the third by 0.2 / 0.9 of the drop, and so is not recommended.
@@ -267,6 +301,7 @@ def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **
         pinned=where,
         left=left,
         blind=trials.blind,
+        of_mean=trials.of_mean,
     )
     return conclude(trials, judged, before=20)
 
