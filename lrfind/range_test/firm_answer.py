@@ -22,8 +22,8 @@ from lrfind.range_test.slower_sweep import (
     still_nothing,
     why_weak,
 )
-from lrfind.range_test.trials import LEARNT, first_rate
 from lrfind.range_test.trials import RULE as TRIALS
+from lrfind.range_test.trials import first_rate
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -137,10 +137,10 @@ def _interrupted_in_words(reading: Reading, trials: Trials | None, followed: str
 def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reason: str) -> Reading:
     """What was read from the sweeps, with the runs at constant rates that followed and what they decide.
 
-    Where the sweeps have no answer a faint fall is none either, nor one that is deepest at the highest rate.
+    Where the sweeps have no answer, a fall that is deepest at the highest rate is none either.
     """
     answered = reading.suggestion is not None
-    if trials.share_lost >= (LEARNT if answered else FAINT) and (answered or trials.turned):
+    if trials.shows_learning(answered=answered) and (answered or trials.turned):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
         why = f"{reason[0].upper()}{reason[1:]}"
         verdict = f"{why}, so {len(trials.losses)} runs at constant rates decided."
@@ -160,8 +160,5 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reas
         )
     if not answered:
         return replace(reading, trials=trials)
-    verdict = (
-        f"In {trials.steps} steps at constant rates the {reading.metric} fell by "
-        f"{max(0.0, trials.share_lost):.1%} at most, too little to tell what a rate is worth. {PLATEAU}"
-    )
+    verdict = f"{trials.little_in_words(reading.metric)} {PLATEAU}"
     return replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, verdict=verdict)

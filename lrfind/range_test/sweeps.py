@@ -135,6 +135,7 @@ class Sweeps:
         """
         steps, before = TRIAL_STEPS, self.steps
         trials: Trials | None = None
+        level = self.equal_shares if self.curves[0].accuracies is None else math.nan
         ends = min(settings.start_lr, first), settings.end_lr
         self._observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
         while True:
@@ -146,7 +147,8 @@ class Sweeps:
                 self.interrupted = True
             if ended:
                 losses = dict(sorted(ended.items()))
-                trials = Trials(steps, start, losses, self.steps - before, shorter=trials)
+                taken = self.steps - before
+                trials = Trials(steps, start, losses, taken, trials, level)
             if self.interrupted or trials is None:
                 return trials
             if trials.share_lost >= FAINT or not trials.turned or steps > TRIAL_STEPS:

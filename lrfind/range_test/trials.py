@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from lrfind.range_test.horizon import STEPS as TRAINING
+from lrfind.range_test.slower_sweep import FAINT
 from lrfind.report.formatting import counted, told_apart
+from lrfind.report.no_learning import not_below
 from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
 
@@ -50,8 +52,11 @@ TRUST = 0.5
 is lowest: the losses are noisy, and their cliff is steeper than any parabola."""
 
 LEARNT = 0.01
-"""Share of the start that the loss has to fall by in the best of the longest runs for its rate to be one: by
-less it falls where only the last layer settles."""
+"""Share of the loss that it has to fall by in the best of the longest runs for its rate to be one."""
+
+BEYOND = 0.003
+"""The same share of the loss of equal shares for all classes, where a sweep has an answer too: in 57 tests of
+networks with nothing to learn chance brought it 0.0013 below at most."""
 
 BELOW_CLIMB = 5.0
 """Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
@@ -72,6 +77,7 @@ class Trials:
             infinite where it diverged.
         taken: Training steps of these and of shorter runs before them.
         shorter: The shorter runs before them, whose best showed little; None where there were none.
+        equal_shares: Loss where all classes have equal shares; NaN where that is not known.
     """
 
     steps: int
@@ -79,6 +85,7 @@ class Trials:
     losses: dict[float, float]
     taken: int
     shorter: Trials | None = None
+    equal_shares: float = math.nan
 
     @property
     def lengths(self) -> tuple[Trials, ...]:
@@ -95,6 +102,23 @@ class Trials:
         """By what share of the start the loss fell at the best rate; negative where it rose."""
         fall = self.start - self.losses[self.best]
         return fall / abs(self.start) if self.start else float(fall > 0)
+
+    def shows_learning(self, *, answered: bool) -> bool:
+        """Whether the loss fell by enough for the best rate to be one.
+
+        Down to the loss of equal shares for all classes it falls where only the last layer settles, so that
+        it has to come below that where that is known. Where it is not, and no sweep has an answer, a faint
+        fall is none.
+
+        Args:
+            answered: Whether a sweep has an answer too.
+        """
+        if self.share_lost >= FAINT:
+            return True
+        if math.isnan(self.equal_shares):
+            return answered and self.share_lost >= LEARNT
+        gained = min(self.start, self.equal_shares) - self.losses[self.best]
+        return gained >= (BEYOND if answered else LEARNT) * self.equal_shares
 
     @property
     def turned(self) -> bool:
@@ -137,6 +161,19 @@ class Trials:
         if len(self.losses) == 1:
             return f"One run of {self.steps} steps, at the constant rate {end}, ended at {lowest:.3g}."
         return f"Of {runs} the one at {end} ended lowest, at {lowest:.3g}."
+
+    def little_in_words(self, what: str) -> str:
+        """That the loss fell too little for the best rate to be one.
+
+        Args:
+            what: `loss`, or what is read in its place.
+        """
+        runs = f"In {self.steps} steps at constant rates the {what}"
+        if self.share_lost >= LEARNT and not math.isnan(self.equal_shares):
+            came = not_below(self.equal_shares, self.start, self.losses[self.best])
+            return f"{runs} {came}: nothing was learnt that tells rates apart."
+        fall = max(0.0, self.share_lost)
+        return f"{runs} fell by {fall:.1%} at most, too little to tell what a rate is worth."
 
     def suggestion(self, ends: tuple[float, float], what: str) -> Suggestion:
         """The answer in its bracket, a quarter of a decade to either side.

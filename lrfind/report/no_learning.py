@@ -26,9 +26,16 @@ def no_learning_shown(equal_shares: float, start: float, lowest: float) -> str:
     """
     if not (start > equal_shares and lowest >= (1 - CLEARLY) * equal_shares):
         return ""
+    return (
+        f"The loss {not_below(equal_shares, start, lowest)}: these steps do not show that anything is learnt "
+        "from the data. lrfind verify trains for longer, and tells."
+    )
+
+
+def not_below(equal_shares: float, start: float, lowest: float) -> str:
+    """From where to where the loss came, beside the level of equal shares: what follows `The loss`."""
     level, high, low = told_apart(equal_shares, start, lowest, most=5)
     return (
-        f"The loss came from {high} to {low} at best, which is not clearly below the {level} of a model that "
-        f"takes all {round(math.exp(equal_shares)):,} classes for equally likely: these steps do not show "
-        "that anything is learnt from the data. lrfind verify trains for longer, and tells."
+        f"came from {high} to {low} at best, which is not clearly below the {level} of a model that takes "
+        f"all {round(math.exp(equal_shares)):,} classes for equally likely"
     )

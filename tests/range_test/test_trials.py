@@ -192,6 +192,39 @@ def test_the_share_lost_is_that_of_the_start():
     assert trials(-3.0, start=-2.0).share_lost == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize(
+    ("best", "equal_shares", "answered", "unanswered"),
+    [
+        (1.83, math.nan, True, True),  # by 8.5%: learnt, whatever else is known
+        (1.83, 1.5, True, True),
+        (1.97, math.nan, True, False),  # by 1.5%: a sweep's word is needed where nothing else tells
+        (1.99, math.nan, False, False),
+        (1.97, 1.98, True, False),  # below equal shares by 0.5%
+        (1.97, 2.0, True, True),
+        (1.97, 1.97, False, False),  # down to them, and no farther: the last layer settled
+        (1.97, 1.9, False, False),
+        (1.97, 2.5, True, True),  # it began below them: the start counts
+        (1.995, 2.5, False, False),
+    ],
+)
+def test_a_faint_fall_is_learning_where_it_ends_below_equal_shares_for_all_classes(
+    best, equal_shares, answered, unanswered
+):
+    found = replace(trials(1.999, best, 2.5), equal_shares=equal_shares)
+    assert found.shows_learning(answered=True) is answered
+    assert found.shows_learning(answered=False) is unanswered
+
+
+def test_a_loss_that_comes_down_to_equal_shares_is_told_with_its_level():
+    settled = replace(trials(2.34, 2.313, 2.34, start=2.34), equal_shares=math.log(10))
+    assert settled.little_in_words("loss") == (
+        "In 100 steps at constant rates the loss came from 2.34 to 2.31 at best, which is not clearly below "
+        "the 2.3 of a model that takes all 10 classes for equally likely: nothing was learnt that tells "
+        "rates apart."
+    )
+    assert "fell by 0.9% at most, too little" in trials(2.0, 1.982).little_in_words("loss")
+
+
 def test_the_best_rate_has_turned_where_a_higher_one_was_tried():
     assert trials(1.5, 1.0, math.inf).turned
     assert not trials(1.5, 1.0).turned
