@@ -53,7 +53,7 @@ GROUPS = {
     "34 known tasks": (*OLD, *NEW),
     "14 tasks kept apart": tuple(APART),
     "42 drawn tasks, seen since": tuple(DRAWN),
-    "14 blind tasks": tuple(BLIND),
+    "14 tasks of the last draw": tuple(BLIND),
 }
 """What each panel shows."""
 

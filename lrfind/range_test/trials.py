@@ -55,8 +55,8 @@ LEARNT = 0.01
 """Share of the loss that it has to fall by in the best of the longest runs for its rate to be one."""
 
 BEYOND = 0.003
-"""The same share of the loss of equal shares for all classes, where a sweep has an answer too: in 206 tests of
-networks with nothing to learn chance brought it 0.0015 below at most."""
+"""The same share of the loss of equal shares for all classes, where a sweep has an answer too: in 206 tests
+of networks with nothing to learn chance brought it 0.0015 below at most."""
 
 BELOW_CLIMB = 5.0
 """Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
