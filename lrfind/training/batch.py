@@ -115,7 +115,8 @@ def inputs_of(batch: Any) -> Any:
     if isinstance(batch, Sequence) and not isinstance(batch, (str, bytes)) and batch:
         return batch[0]
     raise BatchError(
-        f"data: a batch must be a tuple (inputs, target, ...) or a dict, and is {described(batch)}."
+        f"data: a batch must be a tuple (inputs, target, ...) or a dict, and is {described(batch)}. Where "
+        "the inputs are the target, it is (inputs, inputs)."
     )
 
 
@@ -129,7 +130,8 @@ def target_of(batch: Any) -> Any:
         return batch[1]
     raise BatchError(
         f"data: a batch holds no target for the criterion: it is {described(batch)}, and (inputs, target) "
-        "was expected. A model that returns its own loss needs criterion=None."
+        "was expected; where the inputs are the target, (inputs, inputs). A model that returns its own loss "
+        "needs criterion=None."
     )
 
 

@@ -152,11 +152,11 @@ def _own_loss(outputs: Any) -> Tensor:
         loss = outputs.get("loss")
     elif not isinstance(outputs, Tensor):
         loss = getattr(outputs, "loss", None)
-    if isinstance(loss, Tensor):
+    if isinstance(loss, Tensor) and (loss.ndim < 2 or loss.numel() == 1):
         return loss if loss.ndim == 0 else torch.mean(loss)
     raise BatchError(
-        "criterion=None: the model must return its loss (a tensor, an object with .loss or a dict "
-        f"with 'loss'), and returned {described(outputs)}."
+        "criterion=None: the model must return its loss (a tensor with one number, an object with .loss or a "
+        f"dict with 'loss'), and returned {described(outputs)}."
     )
 
 

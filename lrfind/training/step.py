@@ -119,9 +119,13 @@ def _explained_update(error: Exception, optimizer: Optimizer, batch: Any) -> Use
         return explained(error, "optimizer", batch)
     frames = own_frames(error)
     said = f"optimizer: {type(optimizer).__name__}.step() raised {raised_text(error).rstrip('.')}"
-    if frames:
-        return OptimizerError(f"{said}{place_text(frames)}.", frames=frames)
-    return OptimizerError(f"{said}. An optimizer that needs a closure, such as LBFGS, has no range test.")
+    closure = ""
+    if "closure" in str(error):
+        closure = (
+            " An optimizer that needs a closure wants a step of your own, in Python: range_test(..., "
+            "step=...), see docs/howto/odd-loops.md."
+        )
+    return OptimizerError(f"{said}{place_text(frames)}.{closure}", frames=frames)
 
 
 @torch.no_grad()

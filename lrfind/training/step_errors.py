@@ -7,10 +7,10 @@ import time
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lrfind.errors import BatchError, ConfigError, DataError, DeviceError, ModelError, UserError
 from lrfind.own_code import first_line, own_frames, place_text
+from lrfind.training import remedies
 from lrfind.training.batch import described, target_of
 
 
@@ -35,33 +35,21 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
     if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
         return ConfigError(f"torch.compile failed: {said} Leave the model uncompiled.")
     seen = f"a batch of {described(batch)}"
-    advice = " Does the model suit the data?"
     if part == "criterion":
-        if (shapes := _in_shape(error, outputs, target_of(batch))) is not None:
+        if (shapes := remedies.of_shapes(error, outputs, target_of(batch))) is not None:
             return BatchError(shapes)
         seen = f"outputs of {described(outputs)} and a target of {described(target_of(batch))}"
-        advice = " Does the criterion suit the data, and has the model as many outputs as there are classes?"
+        remedy = remedies.of_criterion(error, outputs, target_of(batch), batch)
+    elif part == "backward":
+        remedy = remedies.of_backward(error)
+    else:
+        remedy = remedies.of_model(error, batch)
     said = f"{type(error).__name__}: {said}"
     frames = own_frames(error)
     if not frames:
-        return BatchError(f"{part}: cannot take {seen}: {said}{advice}")
+        return BatchError(f"{part}: cannot take {seen}: {said} {remedy}")
     said = f"{part}: raised {said.rstrip('.')}{place_text(frames)}, given {seen}."
-    return BatchError(said if isinstance(error, _BUGS) else said + advice, frames=frames)
-
-
-def _in_shape(error: Exception, outputs: Any, target: Any) -> str | None:
-    """That a loss compares number by number what has two shapes; None where that is not what is wrong."""
-    if not re.search(r"target size", str(error), re.IGNORECASE):
-        return None
-    if not (isinstance(outputs, Tensor) and isinstance(target, Tensor)):
-        return None
-    said = (
-        f"criterion: compares number by number outputs of {described(outputs)} with a target of "
-        f"{described(target)}, and their shapes are not the same. "
-    )
-    if not target.is_floating_point() and outputs.ndim == target.ndim + 1:
-        return f"{said}The target holds class labels: Use torch.nn.CrossEntropyLoss for them."
-    return f"{said}Give the model as many outputs a sample as the target has numbers."
+    return BatchError(said if isinstance(error, _BUGS) else f"{said} {remedy}", frames=frames)
 
 
 _BUGS = (NameError, AttributeError, ImportError, AssertionError, NotImplementedError, ArithmeticError)

@@ -1,0 +1,107 @@
+"""What to do about what torch says of a batch: read off the exceptions that torch of today raises."""
+
+import re
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrfind.errors import BatchError
+from lrfind.training.objective import Objective
+from lrfind.training.step import StepOptions, train_step
+
+X, Y = torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])
+PICTURES = torch.zeros(4, 8, 8, 3)
+
+
+class Pair(nn.Module):
+    """Takes two inputs, and returns two outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, a, b=None):
+        return self.layer(a), a if b is None else b
+
+
+class TwoInputs(Pair):
+    """Takes two inputs, always."""
+
+    def forward(self, a, b):
+        return self.layer(a + b)
+
+
+def linear(outputs=2):
+    return nn.Linear(3, outputs)
+
+
+def weighted(outputs, target, weights):
+    return nn.functional.cross_entropy(outputs, target, weight=weights)
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion", "batch", "remedy"),
+    [
+        (linear(), nn.CrossEntropyLoss(), (X.double(), Y), "inputs are float64, .* give it inputs.float()."),
+        (linear(), nn.CrossEntropyLoss(), (X.byte(), Y), "give it inputs.float() / 255."),
+        (linear(), nn.CrossEntropyLoss(), (np.zeros((4, 3)), Y.numpy()), "A batch must hold tensors"),
+        (nn.Sequential(linear(), nn.BatchNorm1d(2)), nn.CrossEntropyLoss(), (X[:1], Y[:1]), "drop_last=True"),
+        (nn.Conv2d(3, 2, 3), nn.CrossEntropyLoss(), (PICTURES, Y), "inputs.permute(0, 3, 1, 2)"),
+        (TwoInputs(), nn.CrossEntropyLoss(), ((X, X), Y), "model(*batch[0])"),
+        (Pair(), nn.CrossEntropyLoss(), (X, Y), "The model returns a tuple, and the criterion is given all"),
+        (linear(), weighted, (X, Y, torch.ones(2)), "criterion(model(batch[0]), *batch[1:])"),
+        (
+            linear(),
+            nn.CrossEntropyLoss(),
+            (X, Y[:, None]),
+            "Class labels stand in one row: give it target.sq",
+        ),
+        (linear(), nn.CrossEntropyLoss(), (X, Y.float()), "give it target.long()"),
+        (linear(1), nn.BCELoss(), (X, X[:, :1] + 2), "BCEWithLogitsLoss"),
+        (linear(1), nn.BCEWithLogitsLoss(), (X, Y), "give it target.reshape(-1, 1).float()."),
+        (nn.Flatten(0), nn.MSELoss(), (X[:, :1], X[:, :1]), "give it target.reshape(-1)."),
+    ],
+)
+def test_a_batch_that_cannot_be_taken_comes_with_what_to_type(model, criterion, batch, remedy):
+    with torch.no_grad():  # weights are not what is looked at
+        for parameter in model.parameters():
+            parameter.fill_(0.5)
+    with pytest.raises(BatchError, match=re.escape(remedy).replace(r"\.\*", ".*")):
+        Objective(model, criterion)(batch)
+
+
+def test_cross_entropy_of_classes_in_the_last_axis_is_told_where_they_belong():
+    words = torch.zeros(4, 5, dtype=torch.long)
+    model = nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 7))
+    with pytest.raises(BatchError, match=r"second axis of the outputs.*Give it outputs\.movedim\(-1, 1\)\.$"):
+        Objective(model, nn.CrossEntropyLoss())((words, words))
+    loss, _ = Objective(
+        model, lambda outputs, target: nn.functional.cross_entropy(outputs.movedim(-1, 1), target)
+    )((words, words))
+    assert torch.isfinite(loss)
+
+
+def test_outputs_are_no_loss_where_the_criterion_was_left_out():
+    with pytest.raises(BatchError, match=r"must return its loss .* and returned shape \(4, 2\)"):
+        Objective(linear(), None)((X,))
+
+
+@pytest.mark.parametrize("switched_off", [torch.no_grad, torch.inference_mode])
+def test_gradients_that_are_switched_off_are_named(switched_off):
+    model = linear()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    with (
+        switched_off(),
+        pytest.raises(BatchError, match=r"Gradients are switched off here, by torch\.no_grad"),
+    ):
+        train_step(Objective(model, nn.CrossEntropyLoss()), optimizer, iter([(X, Y)]), StepOptions())
+
+
+def test_a_loss_of_no_parameters_is_asked_for_them():
+    model = linear()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    objective = Objective(model, lambda outputs, target: outputs.detach().sum())
+    with pytest.raises(BatchError, match=r"Is the loss computed from the model's parameters"):
+        train_step(objective, optimizer, iter([(X, Y)]), StepOptions())
