@@ -73,7 +73,11 @@
     const axes = element("g", {}, svg), inside = element("g", { "clip-path": `url(#${name})` }, svg);
     const pointer = element("g", { class: "pointer" }, svg);
     const lines = series.filter((each) => each.joined);
-    const colour = (each) => COLOURS[(lines.includes(each) ? lines.indexOf(each) : 0) % COLOURS.length];
+    const colour = (each) => {
+      const at = Math.max(lines.indexOf(each), 0);
+      if (lines.length <= COLOURS.length) return COLOURS[at];
+      return `hsl(${Math.round((360 * at) / lines.length)}, 75%, ${at % 2 ? 30 : 45}%)`;
+    };
 
     const label = (words, x, y, anchor, parent = axes) => {
       const made = element("text", { x, y, "text-anchor": anchor }, parent);

@@ -44,6 +44,15 @@ _HEADS = ("run", "command", "task", "seed", "suggested", "from", "to", "ended", 
 _NUMBERS = {"seed", "suggested", "from", "to", "steps", "seconds"}
 
 
+_MEANINGS = {
+    "lowest": "where the loss was lowest",
+    "safer": "a value below that, from where the fall ends on",
+    "accuracy": "the most held-out samples right",
+    "loss": "the lowest held-out loss",
+}
+"""What the other commands' rules look at: those of `refine`, and of `compare`."""
+
+
 def page(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> str:
     """The whole page: an overview where there are several runs, what failed, and a part a run.
 
@@ -152,7 +161,7 @@ def _rules(record: Any) -> list[str]:
     chosen = (record["suggestion"] or {}).get("rule")
     horizon = record.get("horizon") or {}
     length = f", for {horizon['read']['steps']} steps" if horizon.get("extrapolated") and chosen else ""
-    meanings = rules_in_words(record["config"].get("range", {}).get("metric", "loss"))
+    meanings = rules_in_words(record["config"].get("range", {}).get("metric", "loss")) | _MEANINGS
     rows = "".join(
         f"<tr{' class=chosen' if name == chosen else ''}>"
         f'<td class="word">{escape(name)}{length if name == chosen else ""}</td>'

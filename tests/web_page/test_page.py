@@ -114,6 +114,11 @@ def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
     assert "default-src 'none'" in text
 
 
+def test_what_the_other_commands_compare_or_refine_by_is_said_in_words(tmp_path):
+    run = a_run(tmp_path / "one", command="compare", rules={"accuracy": 0.1, "loss": None})
+    assert "the most held-out samples right" in Parts(page(runs_in([run]))).texts["td"]
+
+
 def test_where_runs_at_constant_rates_decided_the_table_of_rules_says_so(tmp_path):
     found = {**FOUND, "rule": "trials"}
     run = a_run(tmp_path / "one", suggestion=found, rules={"trials": 0.1, "centre": 0.3, "gugger": None})
@@ -326,6 +331,8 @@ svg.dispatchEvent(new MouseEvent("dblclick", middle));
 told.again = line() === whole;
 const rows = () => [...document.querySelectorAll("#overview tbody tr")];
 const names = () => rows().map((row) => row.cells[4].textContent);
+const many = [...document.querySelectorAll("svg")].pop().querySelectorAll(".line");
+told.colours = new Set([...many].map((each) => each.getAttribute("stroke"))).size;
 const head = document.querySelectorAll("#overview th")[4];
 head.querySelector("button").click();
 told.rising = names();
@@ -343,7 +350,11 @@ def test_a_browser_shows_the_curve_zooms_and_sorts(tmp_path):
     runs = tmp_path / "runs"
     for name, lr in (("a", 0.1), ("b", 0.02), ("c", None)):
         found = None if lr is None else {**FOUND, "lr": lr}
-        a_run(runs / name, csv=RANGE, suggestion=found)
+        if lr is None:  # more lines than there are colours in the list
+            csv = "policy,step,lr\n" + "".join(f"p{i},{step},0.{i}\n" for i in range(12) for step in (0, 1))
+            a_run(runs / name, command="schedule", csv=csv, suggestion=found)
+        else:
+            a_run(runs / name, csv=RANGE, suggestion=found)
     file = tmp_path / "page.html"
     file.write_text(page(runs_in([runs])).replace("</body>", f"{ACTIONS}</body>"), "utf-8")
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"]
@@ -354,5 +365,6 @@ def test_a_browser_shows_the_curve_zooms_and_sorts(tmp_path):
     assert told["hover"].startswith(("smoothed: learning rate ", "batch: learning rate "))
     assert told["closer"]
     assert told["again"]
+    assert told["colours"] == 12
     assert told["rising"] == ["0.02", "0.1", "none"]
     assert told["falling"] == ["0.1", "0.02", "none"]
