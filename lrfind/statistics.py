@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -72,6 +74,14 @@ def lowest_of_parabola(x: Floats, y: Floats) -> float | None:
     if not curvature > 0:
         return None
     return float(np.clip(middles[0] - slopes[0] / curvature, *middles))  # where the slope is 0
+
+
+def settled(losses: Sequence[float]) -> float:
+    """The mean over the second half; NaN where there is none, or one of all is not finite."""
+    later = losses[len(losses) // 2 :]
+    if not later or not all(map(math.isfinite, losses)):
+        return math.nan
+    return math.fsum(later) / len(later)
 
 
 def known_mean(values: Floats) -> Floats:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
-from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lrfind.range_test.saved import saved_tests
+from lrfind.report.saved_ends import ends_of, means_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -67,40 +64,8 @@ def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
 
 
-_PARTS = ("optimizer", "batch_size")
-"""Columns by which the rows of `compare.csv` are told apart."""
-
-
 def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     """The mean over the seeds of the loss that each rate came to."""
-    if job.command == "refine":
-        last = max(int(row["round"]) for row in rows)
-        rows = [row for row in rows if int(row["round"]) == last]
-    loss = "loss"
-    if job.command == "verify":
-        loss = "held_out_loss"
-        # Those of runs that were given up or left are losses on the way; one that diverged has no number.
-        end = str(job.record["judged_after"]["steps"])
-        rows = [row for row in rows if not row["loss"] and (row["step"] == end or row[loss] == "inf")]
-    at_end: dict[tuple[str, ...], dict[tuple[float, str], float]] = defaultdict(dict)
-    for row in rows:
-        value = float(row[loss]) if row[loss] else math.nan
-        run = (float(row["lr"]), row.get("seed", ""))
-        if row[loss] or run not in at_end[_part(row)]:
-            at_end[_part(row)][run] = value if math.isfinite(value) else math.nan  # the last row counts
-    return [_mean_curve(job, part, runs, several=len(at_end) > 1) for part, runs in at_end.items()]
-
-
-def _part(row: Row) -> tuple[str, ...]:
-    return tuple(row[name] for name in _PARTS if name in row)
-
-
-def _mean_curve(
-    job: MultirunJob, part: tuple[str, ...], runs: dict[tuple[float, str], float], *, several: bool
-) -> JobCurve:
-    losses: dict[float, list[float]] = defaultdict(list)
-    for (lr, _), loss in runs.items():
-        losses[lr].append(loss)
-    lrs = sorted(losses)
-    means = np.array([float(np.mean(losses[lr])) for lr in lrs])
-    return JobCurve(job, np.array(lrs), means, " ".join(part) if several else "")
+    ends = ends_of(job.command, rows, job.record, last_round=True)
+    several = len(ends) > 1
+    return [JobCurve(job, *means_of(runs), name if several else "") for name, runs in ends.items()]

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.refine.segments import rungs
+from lrfind.statistics import settled
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from lrfind.refine.segments import Segments
@@ -90,7 +89,7 @@ class SeedResult:
 
     def at_rates(self) -> Floats:
         """One loss a rate, shape (rates reached,): the mean over the second half of its iterations."""
-        return np.array([_settled(losses) for losses in self.losses], dtype=np.float64)
+        return np.array([settled(losses) for losses in self.losses], dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +149,7 @@ class RoundResult:
         for track in self.tracks:
             known = [losses if all(map(math.isfinite, losses)) else () for losses in track.losses]
             length = min((len(losses) for losses in known if losses), default=0)
-            rows.append([_settled(losses[:length]) for losses in known])
+            rows.append([settled(losses[:length]) for losses in known])
         table = np.array(rows, dtype=np.float64)
         return table[:, np.isfinite(table).all(axis=0)]
 
@@ -168,10 +167,3 @@ class RoundResult:
         """The mean loss before the first update."""
         levels = [track.level for track in self.tracks]
         return math.fsum(levels) / len(levels) if levels and all(map(math.isfinite, levels)) else math.nan
-
-
-def _settled(losses: Sequence[float]) -> float:
-    later = losses[len(losses) // 2 :]
-    if not all(map(math.isfinite, losses)):
-        return math.nan
-    return math.fsum(later) / len(later) if later else math.nan

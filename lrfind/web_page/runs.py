@@ -16,6 +16,7 @@ from lrfind.range_test.group_plot import without_others
 from lrfind.range_test.plot import drawn_points
 from lrfind.range_test.saved import saved_tests
 from lrfind.report.load import task_of
+from lrfind.report.saved_ends import ends_of, means_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -170,7 +171,9 @@ def _chart(path: Path, record: Mapping[str, Any]) -> Chart | None:
             rows = list(csv.DictReader(stream))
         if not rows:
             return None
-        return _of_range(rows, record) if path.stem == "range" else _CHARTS[path.stem](rows)
+        if path.stem == "range":
+            return _of_range(rows, record)
+        return _of_schedule(rows) if path.stem == "schedule" else _of_runs(path.stem, rows, record)
     except (OSError, ValueError, KeyError, TypeError, csv.Error):
         return None  # not there, or cut short: the record says what was found
 
@@ -197,40 +200,19 @@ def _of_range(rows: list[dict[str, str]], record: Mapping[str, Any]) -> Chart:
     return Chart("learning rate", "training accuracy" if accuracy else "training loss", clouds + lines)
 
 
-def _of_refine(rows: list[dict[str, str]]) -> Chart:
-    """The mean loss at each rate of each round."""
-    losses: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in rows:
-        about = ", ".join(f"{key} {row[key]}" for key in ("seed", "start") if row.get(key))
-        name = f"round {row['round']}" + (f", {about}" if about else "")
-        losses[name][float(row["lr"])].append(float(row["loss"]))
-    cloud = _series("iteration", ((row["lr"], row["loss"]) for row in rows), joined=False)
-    return Chart("learning rate", "loss", [cloud, *_means(losses)])
-
-
-def _of_verify(rows: list[dict[str, str]]) -> Chart:
-    """The held-out loss at the end of each run, and its mean over the seeds."""
-    ends = {(row["lr"], row["seed"]): row for row in rows if row["held_out_loss"] and row["step"] != "0"}
-    losses: dict[str, dict[float, list[float]]] = {"mean over the seeds": defaultdict(list)}
-    for row in ends.values():
-        losses["mean over the seeds"][float(row["lr"])].append(float(row["held_out_loss"]))
-    cloud = _series("seed", ((row["lr"], row["held_out_loss"]) for row in ends.values()), joined=False)
-    return Chart("learning rate", "held-out loss at the end", [cloud, *_means(losses)])
-
-
-def _of_compare(rows: list[dict[str, str]]) -> Chart:
-    """The last held-out loss of each run over the rate, its mean over the seeds a line a batch size."""
-    ends: dict[tuple[str, ...], dict[str, str]] = {}
-    for row in rows:
-        ends[(row.get("optimizer", ""), row["batch_size"], row["lr"], row["seed"])] = row
-    last = max(float(row["epoch"]) for row in rows)
-    whole = [row for row in ends.values() if float(row["epoch"]) == last]
-    losses: dict[str, dict[float, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for row in whole:
-        name = " ".join(filter(None, (row.get("optimizer"), f"batch size {row['batch_size']}")))
-        losses[name][float(row["lr"])].append(float(row["loss"]))
-    cloud = _series("run", ((row["lr"], row["loss"]) for row in whole), joined=False)
-    return Chart("learning rate", "held-out loss at the end", [cloud, *_means(losses)])
+def _of_runs(command: str, rows: list[dict[str, str]], record: Mapping[str, Any]) -> Chart:
+    """What each rate came to, and its mean over the seeds, a line a round or batch size."""
+    ends = ends_of(command, rows, record)
+    lines = [
+        _series(name or "mean over the seeds", zip(*means_of(runs), strict=True))
+        for name, runs in ends.items()
+    ]
+    if command == "refine":
+        cloud = _series("iteration", ((row["lr"], row["loss"]) for row in rows), joined=False)
+        return Chart("learning rate", "loss", [cloud, *lines])
+    each = ((lr, loss) for runs in ends.values() for (lr, _), loss in runs.items())
+    cloud = _series("run", each, joined=False)
+    return Chart("learning rate", "held-out loss at the end", [cloud, *lines])
 
 
 def _of_schedule(rows: list[dict[str, str]]) -> Chart:
@@ -239,21 +221,6 @@ def _of_schedule(rows: list[dict[str, str]]) -> Chart:
         by_policy[row["policy"]].append(row)
     lines = [_series(name, ((row["step"], row["lr"]) for row in each)) for name, each in by_policy.items()]
     return Chart("step", "learning rate", lines)
-
-
-_CHARTS = {
-    "refine": _of_refine,
-    "verify": _of_verify,
-    "compare": _of_compare,
-    "schedule": _of_schedule,
-}
-
-
-def _means(losses: Mapping[str, Mapping[float, Sequence[float]]]) -> list[Series]:
-    return [
-        _series(name, ((lr, sum(each) / len(each)) for lr, each in sorted(by_lr.items())))
-        for name, by_lr in losses.items()
-    ]
 
 
 def _series(name: str, points: Iterable[tuple[Any, Any]], *, joined: bool = True) -> Series:

@@ -71,11 +71,15 @@ def test_each_batch_size_of_a_comparison_is_a_curve_and_of_a_sweep_the_last_roun
     written(tmp_path / "0", "compare", "\n".join(rows))
     rows = ["round,segment,lr,iteration,loss", "1,0,0.1,0,9", "2,0,0.1,0,2", "2,0,0.1,1,1"]
     written(tmp_path / "1", "refine", "\n".join(rows))
-    found = curves_of([job(0, "compare"), job(1, "refine")], tmp_path)
+    rows = ["round,segment,lr,iteration,loss,start", "1,0,0.1,0,9,continued", "1,0,0.1,0,2,restarted"]
+    written(tmp_path / "2", "refine", "\n".join(rows))
+    found = curves_of([job(0, "compare"), job(1, "refine"), job(2, "refine")], tmp_path)
     assert [(curve.part, curve.losses.tolist()) for curve in found] == [
-        ("16", [1.0]),
-        ("64", [3.0]),
+        ("batch size 16", [1.0]),
+        ("batch size 64", [3.0]),
         ("", [1.0]),
+        ("round 1, continued", [9.0]),
+        ("round 1, restarted", [2.0]),
     ]
 
 
