@@ -154,7 +154,7 @@ class Ranks:
         if self._store is not None:
             if isinstance(error, KeyboardInterrupt):
                 return  # a command's rank 0 alone is interrupted, and the others end with it
-            tell(error, self.rank, self._store)
+            leave_error(error, self.rank, self._store)
         message = torch.zeros(_HEADER + _VALUES, dtype=torch.float64)
         message[1 if isinstance(error, KeyboardInterrupt) else 0] = 1
         message[2] = self.rank
@@ -197,7 +197,7 @@ class Ranks:
 
     def _told(self) -> Exception | None:
         others = (rank for rank in range(self.size) if rank != self.rank)
-        return None if self._store is None else told_by(others, self._store)
+        return None if self._store is None else error_left_by(others, self._store)
 
 
 def collective_timeout() -> timedelta:
@@ -216,13 +216,13 @@ def _timed_out(error: BaseException) -> bool:
     return "Timed out waiting" in str(error)
 
 
-def tell(error: BaseException, rank: int, store: Store) -> None:
+def leave_error(error: BaseException, rank: int, store: Store) -> None:
     """Leaves the message of a rank that has failed, for the others to say."""
     with suppress(RuntimeError):
         store.set(f"failure/{rank}", _as_text(error))
 
 
-def told_by(ranks: Iterable[int], store: Store) -> Exception | None:
+def error_left_by(ranks: Iterable[int], store: Store) -> Exception | None:
     """The message that the first of some ranks has left that has failed; None where there is none."""
     with suppress(RuntimeError):  # the store may be gone with the process that keeps it
         for rank in ranks:

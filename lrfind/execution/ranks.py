@@ -20,7 +20,7 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError
-from lrfind.execution.collective import collective_timeout, tell, told_by
+from lrfind.execution.collective import collective_timeout, error_left_by, leave_error
 from lrfind.execution.distributed import joined
 from lrfind.execution.environment import environment_of, silence
 from lrfind.interrupts import interrupts_held
@@ -210,7 +210,7 @@ class _Others:
 
     def _last_words(self) -> str:
         store = dist.FileStore(self._path, len(self._processes) + 1)  # type: ignore[attr-defined]
-        told = told_by(range(1, len(self._processes) + 1), store)
+        told = error_left_by(range(1, len(self._processes) + 1), store)
         return str(told) if told is not None else self._ended() or "another rank has ended before this one."
 
     def _ended(self) -> str | None:
@@ -247,7 +247,7 @@ def _serve(rank: int, size: int, path: str, work: Work, backend: str, arguments:
         except RankError:
             pass
         except Exception as error:
-            tell(error, rank, store)
+            leave_error(error, rank, store)
 
 
 def _end_with_parent() -> None:

@@ -16,9 +16,7 @@ from lrfind.adapters.adapted import AdaptedModel
 from lrfind.collector import collector_is_off, collector_on
 from lrfind.config.schema import Distributed
 from lrfind.execution.distributed import joined_ranks
-from lrfind.tasks import components as parts
-from lrfind.tasks import devices
-from lrfind.tasks.components import title_of
+from lrfind.tasks import components, devices
 from lrfind.tasks.data.held_out import fixed_batches
 from lrfind.tasks.data.in_memory import WHOLE, Share
 from lrfind.tasks.data.loader import Loaders, make_batches
@@ -26,7 +24,7 @@ from lrfind.tasks.data.own_loader import notes_of
 from lrfind.tasks.data.prefetch import channels_last
 from lrfind.tasks.data.sources import Afresh
 from lrfind.tasks.frameworks import whole_batch
-from lrfind.tasks.parallel import averaging, sharded
+from lrfind.tasks.parallel import data_parallel, shard
 from lrfind.training.objective import Objective
 from lrfind.training.rng import seed_all
 from lrfind.training.step import StepOptions
@@ -42,7 +40,7 @@ if TYPE_CHECKING:
 def data_of(config: TaskConfig) -> Data:
     """The data of a config, for the `data` of several tasks."""
     _seed(config)
-    return parts.data_of(config)
+    return components.data_of(config)
 
 
 def build(
@@ -77,16 +75,16 @@ def build(
     _seed(config)
     ranks = joined_ranks()
     with _notes() as notes:
-        data = parts.data_of(config) if data is None else data
+        data = components.data_of(config) if data is None else data
         notes += notes_of(data)
         _end_of_loading()
-        model = parts.model_of(config, data, device)
+        model = components.model_of(config, data, device)
         if ranks is not None and config.distributed is Distributed.FSDP:
-            sharded(model, device)
-        optimizer = parts.optimizer_of(config, model)
+            shard(model, device)
+        optimizer = components.optimizer_of(config, model)
         if ranks is not None and config.distributed is not Distributed.FSDP:
-            model = averaging(model, device)
-        criterion = parts.criterion_of(config)
+            model = data_parallel(model, device)
+        criterion = components.criterion_of(config)
         if isinstance(criterion, nn.Module):
             criterion.to(device)
         objective = Objective(
@@ -124,7 +122,7 @@ def build(
         afresh=partial(_afresh, config, data, device, validation_samples),
         validation=validation,
         per_epoch=None if single_batch else loaders.per_epoch,
-        title=title_of(config, data),
+        title=components.title_of(config, data),
         notes=notes,
         skipped=loaders.skipped,
         data=data,

@@ -20,7 +20,7 @@ from lrfind.tasks.data.dataset import OF_THE_MODEL, Data, wrap
 from lrfind.tasks.data.own_loader import batch_size_of, in_batches_of
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.frameworks import adapted_model, data_of_framework
-from lrfind.tasks.instantiate import callable_of, called, made, parameters_of, told_as
+from lrfind.tasks.instantiate import call, callable_of, instantiate, parameters_of, raised_as
 from lrfind.tasks.models import timm
 from lrfind.training.step_errors import out_of_memory
 
@@ -61,11 +61,11 @@ def data_of(config: TaskConfig) -> Data:
         make = callable_of("data", node, config.trust)
         of_torchvision = node["_target_"].startswith("torchvision.")
         with variables_set({_TENSORS_ONLY: "1"} if of_torchvision else {}):
-            obj = called("data", node, make, error=DataError)
+            obj = call("data", node, make, error=DataError)
         name = type(obj).__name__
     if collate is None:
         require_tensors(obj)
-    with told_as(DataError, f"data: {node['_target_']} raised"):
+    with raised_as(DataError, f"data: {node['_target_']} raised"):
         data = obj if isinstance(obj, Data) else wrap(obj, name)
     if collate is not None and source_of(data.dataset) not in (Source.MAP, Source.STREAM):
         raise ConfigError(
@@ -101,7 +101,7 @@ def model_of(config: TaskConfig, data: Data, device: torch.device) -> nn.Module:
     about_data = {"data": data} if config.model["_target_"].startswith(OWN) else {}
     model = adapted_model(config, data.dataset)
     if model is None:
-        model = made("model", config.model, config.trust, error=ModelError, **about_data)
+        model = instantiate("model", config.model, config.trust, error=ModelError, **about_data)
     if not isinstance(model, nn.Module):
         raise ModelError(
             f"model: {config.model['_target_']} must make a torch.nn.Module, and made a "
@@ -150,9 +150,9 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     if _wants_model(make.func):
         groups = model
     elif callable(getattr(model, "parameter_groups", None)):
-        with told_as(ModelError, f"model: {node_name(config.model)}.parameter_groups() raised"):
+        with raised_as(ModelError, f"model: {node_name(config.model)}.parameter_groups() raised"):
             groups = model.parameter_groups()  # type: ignore[operator]
-    optimizer = called("optimizer", config.optimizer, make, groups, error=OptimizerError)
+    optimizer = call("optimizer", config.optimizer, make, groups, error=OptimizerError)
     if not isinstance(optimizer, Optimizer):
         raise OptimizerError(
             f"optimizer: {config.optimizer['_target_']} must make a torch.optim.Optimizer, and made a "
@@ -178,7 +178,7 @@ def criterion_of(config: TaskConfig) -> Any:
     if node.get("_partial_"):
         return callable_of("criterion", node, config.trust)
     try:
-        criterion = made("criterion", node, config.trust)
+        criterion = instantiate("criterion", node, config.trust)
     except UserError as error:
         raise ConfigError(
             f"{error} If {node['_target_']} is the loss itself rather than a class that makes one, add "

@@ -12,7 +12,7 @@ import torch
 
 from lrfind.tasks.build import build, data_of
 from lrfind.tasks.data.held_out import spared_samples
-from lrfind.tasks.parallel import whole
+from lrfind.tasks.parallel import inner_model
 from lrfind.tasks.threads import threads_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class ConfigTasks:
         self.data = task.data
         if task.device.type == "cpu":
             torch.set_num_threads(
-                threads_of(config.threads, whole(task.model), task.data, config.samples_a_batch)
+                threads_of(config.threads, inner_model(task.model), task.data, config.samples_a_batch)
             )
         try:
             with closing(task):

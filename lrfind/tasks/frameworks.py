@@ -8,7 +8,7 @@ from lrfind.adapters.adapted import FRAMEWORKS, AdaptedModel, adapted, loader_of
 from lrfind.config.schema import FROM_MODEL
 from lrfind.errors import ConfigError, DataError, ModelError
 from lrfind.tasks.devices import resolve
-from lrfind.tasks.instantiate import callable_of, called, made
+from lrfind.tasks.instantiate import call, callable_of, instantiate
 from lrfind.training.rng import StreamState, seed_all
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def adapted_model(config: TaskConfig, batches: Any) -> AdaptedModel | None:
         raise ConfigError(f"criterion: model={framework} has a loss of its own: type criterion=from_model.")
     if config.compile:
         raise ConfigError(f"compile=true: the loss of model={framework} is not compiled: type compile=false.")
-    own = made("model", node, config.trust, error=ModelError)
+    own = instantiate("model", node, config.trust, error=ModelError)
     if framework == "transformers":
         seed_all(config.seed)  # a Trainer has set the random streams to its own
     model = adapted(framework, own, getattr(batches, "hooks", ()))
@@ -69,7 +69,7 @@ def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
     framework, node = framework_of(config.data)
     if framework is not None:
         make = callable_of("data", node, config.trust)
-        return loader_of(framework, called("data", node, make, error=DataError), resolve(config.device))
+        return loader_of(framework, call("data", node, make, error=DataError), resolve(config.device))
     if config.data["_target_"] != FROM_MODEL:
         return None
     framework, node = framework_of(config.model)
@@ -79,7 +79,7 @@ def data_of_framework(config: TaskConfig) -> Iterable[Any] | None:
     streams = StreamState(set())
     try:
         return loader_of(
-            framework, made("model", node, config.trust, error=ModelError), resolve(config.device)
+            framework, instantiate("model", node, config.trust, error=ModelError), resolve(config.device)
         )
     finally:
         streams.restore()

@@ -64,7 +64,7 @@ def function_of(key: str, group: str, name: str, trust: list[str]) -> Any:
     return _check_path(key, name, trust)
 
 
-def made(
+def instantiate(
     group: str,
     node: dict[str, Any],
     trust: list[str],
@@ -78,10 +78,10 @@ def made(
         ConfigError: See `callable_of`.
         UserError: The call failed: an exception of the type `error`, unless it was one of ours already.
     """
-    return called(group, node, callable_of(group, node, trust), *args, error=error, **kwargs)
+    return call(group, node, callable_of(group, node, trust), *args, error=error, **kwargs)
 
 
-def called(
+def call(
     group: str,
     node: dict[str, Any],
     make: functools.partial[Any],
@@ -89,8 +89,8 @@ def called(
     error: type[UserError] = ConfigError,
     **kwargs: Any,
 ) -> Any:
-    """The result of a call of what `callable_of` returned; see `made`."""
-    with told_as(error, f"{group}: {node['_target_']} could not be made {_spelled(node)}:"):
+    """The result of a call of what `callable_of` returned; see `instantiate`."""
+    with raised_as(error, f"{group}: {node['_target_']} could not be made {_spelled(node)}:"):
         try:
             return make(*args, **kwargs)
         except TypeError as cause:
@@ -120,7 +120,7 @@ def parameters_of(function: Any) -> Mapping[str, inspect.Parameter]:
 
 
 @contextmanager
-def told_as(error: type[UserError], what: str) -> Iterator[None]:
+def raised_as(error: type[UserError], what: str) -> Iterator[None]:
     """What code of a user's raises inside becomes an `error` that says where; `what` begins its message."""
     try:
         yield

@@ -13,7 +13,7 @@ _BLOCK = 1 << 20
 """Parameters from which on a layer of a list of layers is gathered by itself."""
 
 
-def sharded(model: nn.Module, device: torch.device) -> None:
+def shard(model: nn.Module, device: torch.device) -> None:
     """Leaves each rank its part of every parameter, in place; before there is an optimizer.
 
     Layers that stand in a list are gathered one at a time. All are given back after the forward pass, the
@@ -40,13 +40,13 @@ def sharded(model: nn.Module, device: torch.device) -> None:
         ) from error
 
 
-def averaging(model: nn.Module, device: torch.device) -> nn.Module:
+def data_parallel(model: nn.Module, device: torch.device) -> nn.Module:
     """The model with gradients that are averaged over the ranks, beginning as it is on rank 0."""
     return DistributedDataParallel(model, device_ids=[device] if device.type == "cuda" else None)
 
 
-def whole(model: nn.Module) -> nn.Module:
-    """The model itself, where `averaging` has wrapped it."""
+def inner_model(model: nn.Module) -> nn.Module:
+    """The model itself, where `data_parallel` has wrapped it."""
     inner = model.module if isinstance(model, DistributedDataParallel) else model
     assert isinstance(inner, nn.Module)
     return inner

@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from lrfind.config.schema import TaskConfig
 from lrfind.config.validate import validated
 from lrfind.errors import UserError
-from lrfind.tasks.instantiate import callable_of, made
+from lrfind.tasks.instantiate import callable_of, instantiate
 
 CANARY = """
 fired = []
@@ -43,7 +43,11 @@ ARGUMENT = {"model": "bias", "data": "noise", "optimizer": "momentum", "criterio
 NAMES = (
     *("canary.fire", "canary.Fire", "canary.Fire.method", "canary", "canary.fire.__call__"),
     *("shutil.copy", "torch.load", "torch.hub.load", "subprocess.call"),
-    *("torch.nn.functional.torch.hub.load", "lrfind.tasks.instantiate.made", "lrfind.tasks.build.torch.load"),
+    *(
+        "torch.nn.functional.torch.hub.load",
+        "lrfind.tasks.instantiate.instantiate",
+        "lrfind.tasks.build.torch.load",
+    ),
     *("hydra.utils.call", "hydra.utils.instantiate", "hydra.utils.get_method", "functools.partial"),
     *("torch.nn.canary.fire", "torch.nn..canary.fire", " canary.fire", "canary.fire ", "canary:fire"),
     *("builtins.open", "os.system", "posix.system", "builtins.eval", "importlib.import_module"),
@@ -195,7 +199,7 @@ def construct(group, node, trust):
         if group == "optimizer" or node.get("_partial_"):
             callable_of(group, node, trust)([torch.zeros(1, requires_grad=True)])
         else:
-            made(group, node, trust)
+            instantiate(group, node, trust)
 
 
 @pytest.mark.filterwarnings("ignore:size_average and reduce args")

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lrfind.errors import ConfigError, ModelError
-from lrfind.tasks.instantiate import callable_of, made
+from lrfind.tasks.instantiate import callable_of, instantiate
 
 MODULE = """
 import os
@@ -32,7 +32,7 @@ def here(tmp_path, monkeypatch):
 
 
 def test_a_trusted_class_is_made_with_its_arguments(here):
-    net = made("model", {"_target_": "trusted_module.Net", "width": 5}, ["trusted_module"])
+    net = instantiate("model", {"_target_": "trusted_module.Net", "width": 5}, ["trusted_module"])
     assert net.in_features == 5
 
 
@@ -99,7 +99,9 @@ def test_a_data_set_that_unpickles_is_named_in_trust_or_not_built():
 
 def test_a_failure_inside_is_told_with_the_arguments(here):
     with pytest.raises(ModelError, match=r"Net could not be made from width=-1: RuntimeError: no such width"):
-        made("model", {"_target_": "trusted_module.Net", "width": -1}, ["trusted_module"], error=ModelError)
+        instantiate(
+            "model", {"_target_": "trusted_module.Net", "width": -1}, ["trusted_module"], error=ModelError
+        )
 
 
 def test_functions_of_c_in_a_known_package_are_found():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from torch.utils.data import IterableDataset
 
 from lrfind.errors import ConfigError, DataError
-from lrfind.tasks.instantiate import callable_of, called, function_of
+from lrfind.tasks.instantiate import call, callable_of, function_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ def collate_of(value: Any, trust: list[str]) -> Callable[[list[Any]], Any] | Non
             f"one, got {value!r}."
         )
     make = callable_of("data", value, trust)
-    function = make if value.get("_partial_") else called("data", value, make, error=DataError)
+    function = make if value.get("_partial_") else call("data", value, make, error=DataError)
     if not callable(function):
         raise DataError(
             f"data.{COLLATE}._target_={value['_target_']} must make a function of a list of samples, and "

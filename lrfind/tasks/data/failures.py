@@ -26,18 +26,20 @@ _WORKERS_TRACEBACK = "Original Traceback"
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Wording:
     """How a message about an exception begins, and how it ends."""
 
     what: str
     remedy: str
 
 
-DATA_SET_RAISED = Told("data: the data set raised", "Repair the data set, or leave such samples out of it.")
-COLLATOR_RAISED = Told(
+DATA_SET_RAISED = Wording(
+    "data: the data set raised", "Repair the data set, or leave such samples out of it."
+)
+COLLATOR_RAISED = Wording(
     "data.collate_fn raised", "It is called with the list of a batch's samples and returns the batch."
 )
-NOT_STACKED = Told(
+NOT_STACKED = Wording(
     "data: samples of the data set cannot be put together as a batch:",
     "Give data.collate_fn a function that does, such as one that pads them (data.collate_fn=mymodule.pad).",
 )
@@ -103,8 +105,10 @@ def unwrapped(batches: Iterator[Any], *, timeout: float | None = None) -> Iterat
         yield batch
 
 
-def failure_of(error: BaseException, sample: int | None = None, told: Told = DATA_SET_RAISED) -> Failure:
-    """An exception, ready to travel; `sample` is the index that was asked for, `told` who raised it."""
+def failure_of(
+    error: BaseException, sample: int | None = None, wording: Wording = DATA_SET_RAISED
+) -> Failure:
+    """An exception, ready to travel; `sample` is the index that was asked for, where it is known."""
     text = "" if get_worker_info() is None else "".join(traceback.format_exception(error))
     own: BaseException | None = error
     try:
@@ -112,14 +116,14 @@ def failure_of(error: BaseException, sample: int | None = None, told: Told = DAT
         pickle.loads(pickle.dumps(error))
     except Exception:
         own = None
-    return Failure(_explained(error, sample, told), own, _frames_of(error), text)
+    return Failure(_explained(error, sample, wording), own, _frames_of(error), text)
 
 
 def _frames_of(error: BaseException) -> tuple[Frame, ...]:
     return () if isinstance(error, UserError) else own_frames(error)
 
 
-def _explained(error: BaseException, sample: int | None = None, told: Told = DATA_SET_RAISED) -> str:
+def _explained(error: BaseException, sample: int | None = None, wording: Wording = DATA_SET_RAISED) -> str:
     """What the user is told."""
     if isinstance(error, UserError) and "Traceback" not in str(error):
         return str(error)
@@ -128,7 +132,7 @@ def _explained(error: BaseException, sample: int | None = None, told: Told = DAT
     what = lines[-1] if lines and _WORKERS_TRACEBACK in str(error) else raised_text(error)
     at = "" if sample is None else f" at sample {sample}"
     where = place_text(_frames_of(error))
-    return f"{told.what} {what.rstrip('.')}{at}{where}. {told.remedy}"
+    return f"{wording.what} {what.rstrip('.')}{at}{where}. {wording.remedy}"
 
 
 TOLD_AFTER = 30.0

@@ -173,7 +173,7 @@ def _batch_of(samples: list[Any], collate: Collate | None) -> Any:
     try:
         return collated(samples, collate)
     except (Exception, GeneratorExit) as error:
-        return failure_of(error, told=NOT_STACKED if collate is None else COLLATOR_RAISED)
+        return failure_of(error, wording=NOT_STACKED if collate is None else COLLATOR_RAISED)
 
 
 def _start_worker(worker_id: int) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lrfind.tasks.data.prefetch import moved
+from lrfind.tasks.data.prefetch import batches_on_device
 from lrfind.training.batch import on_device
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ WHOLE = Share()
 """All of it."""
 
 
-def gathered(
+def tensor_batches(
     tensors: tuple[Tensor, ...],
     pool: Tensor,
     apart: Tensor | None,
@@ -76,7 +76,7 @@ def gathered(
         batches = map(gather, order)
     if home != device:
         pinned = (tuple(tensor.pin_memory() for tensor in batch) for batch in batches)
-        batches = moved(pinned, device)
+        batches = batches_on_device(pinned, device)
     return map(finish, batches), validation
 
 

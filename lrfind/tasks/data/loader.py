@@ -19,9 +19,9 @@ from lrfind.tasks.data.fetching import (
     suitable_workers,
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
-from lrfind.tasks.data.in_memory import WHOLE, Share, gathered, index_batches
+from lrfind.tasks.data.in_memory import WHOLE, Share, index_batches, tensor_batches
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
-from lrfind.tasks.data.prefetch import moved, normaliser
+from lrfind.tasks.data.prefetch import batches_on_device, normaliser
 from lrfind.tasks.data.sources import Source, length_of, source_of
 from lrfind.training.batch import num_samples, on_device
 
@@ -125,7 +125,7 @@ def make_batches(
     own = drawn if share == WHOLE else islice(drawn, share.rank, None, share.ranks)
     length = length_of(stream)
     return Loaders(
-        map(finish, moved(own, device)),
+        map(finish, batches_on_device(own, device)),
         validation,
         per_epoch=None if length is None else max(length // share.ranks, 1),
         _stop=endless.close,
@@ -177,7 +177,7 @@ def _indexed(
         # A view that gathers whole rows and then looks like any other batch of pictures.
         tensors, finish = cached, _then(_channels_first, finish)
     if tensors is not None:
-        batches, validation = gathered(
+        batches, validation = tensor_batches(
             tensors, pool, apart_indices, batch_size, seed, device, finish, skip, share
         )
         return Loaders(batches, validation, per_epoch=len(pool) // size)
@@ -197,7 +197,7 @@ def _indexed(
     drawn = _drawn(loader, data.timeout)
     skipped: list[str] = []
     per_epoch = len(pool) // size
-    batches = moved(without_skipped(drawn, skipped, data.name, per_epoch), device)
+    batches = batches_on_device(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
         fetched = (

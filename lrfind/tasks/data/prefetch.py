@@ -74,7 +74,7 @@ def copied_ahead(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
             raise failure
 
 
-def moved(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
+def batches_on_device(batches: Iterator[Any], device: torch.device) -> Iterator[Any]:
     """The batches on the device; to a GPU they are copied while the one before is computed on."""
     if device.type == "cuda":
         return copied_ahead(batches, device)
