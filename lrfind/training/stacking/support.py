@@ -26,7 +26,7 @@ def why_not_stacked(
     """Why these cannot be stacked, in words that follow "not stacked: "; None where nothing is against it.
 
     Only what can be read off them is said here. A random number drawn in the forward pass, an operation that
-    vmap does not know, a buffer that changes: these show in the first steps, which `probe` compares.
+    vmap does not know, a buffer that changes: these show in the first steps, which `autotune` compares.
     """
     return next(_reasons(model, optimizer, objective, scaler), None)
 
