@@ -35,11 +35,8 @@ class UserError(ValueError):
 
     Args:
         *paragraphs: The message; where several things are wrong, a paragraph each.
-        frames: Where code of the user's own raised the exception that is its cause.
-
-    Attributes:
-        paragraphs: The same.
-        frames: The same; with some of them, a caller in Python gets the cause itself.
+        frames: Where code of the user's own raised the exception that is its cause, which a caller in Python
+            then gets itself.
     """
 
     exit_code = ExitCode.UNUSABLE

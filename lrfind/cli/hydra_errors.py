@@ -202,17 +202,17 @@ def _meant(keys: Sequence[str], known: Sequence[str]) -> str:
 
 def _known_keys(command: str, arguments: Sequence[str]) -> Iterator[str]:
     """Dotted keys of the command's config, with the groups chosen as in the arguments where they exist."""
-    from hydra import compose, initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
+
+    from lrfind.config.compose import composed_config
 
     chosen = [a for a in arguments if re.fullmatch(r"[a-z/]+=[A-Za-z0-9_]+", a)]
     for overrides in (chosen, []):
         GlobalHydra.instance().clear()
         try:
-            with initialize_config_module("lrfind.configs", version_base="1.3"):
-                composed = compose(config_name=command, overrides=overrides)
-                return iter([*GROUPS, "experiment", *_flat(OmegaConf.to_container(composed), "")])
+            composed = composed_config(command, overrides)
+            return iter([*GROUPS, "experiment", *_flat(OmegaConf.to_container(composed), "")])
         except Exception:
             continue
     return iter(())

@@ -24,7 +24,7 @@ def inside_hydra(command: str, arguments: Sequence[str], trust: Sequence[str]) -
     """Hydra reads these arguments, trusts no other code, and leaves the process as it was."""
     with ExitStack() as stack:
         for each in (
-            _as_arguments(arguments),
+            _replaced(sys, "argv", ["lrfind", *ordered(arguments)]),
             # It raises what went wrong instead of printing it and leaving with exit code 1.
             variables_set({"HYDRA_FULL_ERROR": "1"}),
             _loggers_kept(),
@@ -54,14 +54,12 @@ def shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
         lost.append(sys.exc_info()[1] or OSError())
 
     # Some of it goes through Hydra's log, which tells of a full disk at every line and forgets it.
-    before = logging.Handler.handleError
-    logging.Handler.handleError = remember  # type: ignore[method-assign,assignment]
     try:
-        try:
-            yield
-        finally:
-            logging.Handler.handleError = before  # type: ignore[method-assign]
-            sys.stdout.flush()
+        with _replaced(logging.Handler, "handleError", remember):
+            try:
+                yield
+            finally:
+                sys.stdout.flush()
         if lost:
             raise lost[0]
     except BrokenPipeError:
@@ -72,14 +70,14 @@ def shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _as_arguments(arguments: Sequence[str]) -> Iterator[None]:
-    """The process's arguments as Hydra reads them."""
-    before = sys.argv
-    sys.argv = ["lrfind", *ordered(arguments)]
+def _replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Inside, an attribute of a module or a class is another."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
     try:
         yield
     finally:
-        sys.argv = before
+        setattr(owner, name, before)
 
 
 @contextmanager
@@ -122,15 +120,12 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
     from lrfind.config.hydra_loader import CheckedConfigLoader, require_a_job
     from lrfind.config.targets import with_trust_of_the_user
 
-    name = "ConfigLoaderImpl"
-    before, checked = getattr(user_of_it, name), Sweeper.validate_batch_is_legal
     loader = partial(
         CheckedConfigLoader,
         trust=trust,
         words=arguments,
         explain=partial(composition_error, command=command, arguments=arguments),
     )
-    setattr(user_of_it, name, loader)
 
     def check(composed: DictConfig) -> None:
         COMMANDS[command].check_job(with_trust_of_the_user(composed, trust))
@@ -141,9 +136,8 @@ def _configs_checked(command: str, arguments: Sequence[str], trust: Sequence[str
         MultirunSummary.plan(len(batch) if whole else None)
         require_a_job(check, sweeper, batch, whole=whole)
 
-    Sweeper.validate_batch_is_legal = validate_batch  # type: ignore[method-assign,assignment]
-    try:
+    with (
+        _replaced(user_of_it, "ConfigLoaderImpl", loader),
+        _replaced(Sweeper, "validate_batch_is_legal", validate_batch),
+    ):
         yield
-    finally:
-        setattr(user_of_it, name, before)
-        Sweeper.validate_batch_is_legal = checked  # type: ignore[method-assign]

@@ -44,7 +44,7 @@ def _optimizer(name: str, command: str, key: str) -> dict[str, Any]:
 
     kept = _overrides()
     try:
-        composed = _composed(command, [*kept, f"optimizer={name}"])
+        composed = composed_config(command, [*kept, f"optimizer={name}"])
     except MissingConfigException as error:
         known = sorted(error.options or [])
         raise ConfigError(
@@ -76,7 +76,8 @@ def _overrides() -> list[str]:
     return [each for each in given if each.lstrip("+~").startswith(("optimizer.", "experiment="))]
 
 
-def _composed(command: str, overrides: list[str]) -> DictConfig:
+def composed_config(command: str, overrides: list[str]) -> DictConfig:
+    """The config of a command with these overrides, as Hydra composes it where it runs, or else by itself."""
     from hydra import compose, initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
 

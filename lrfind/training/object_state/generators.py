@@ -34,25 +34,21 @@ _MOST = 20_000
 class GeneratorState:
     """Where a generator is now; one without a state, as that of the operating system, cannot be saved."""
 
-    __slots__ = ("_restore",)
+    __slots__ = ("_put_back",)
 
     def __init__(self, generator: Any) -> None:
-        self._restore = _way_back(generator)
+        self._put_back: Callable[[], object]
+        if isinstance(generator, random.Random):
+            self._put_back = partial(generator.setstate, generator.getstate())
+        elif isinstance(generator, (torch.Generator, np.random.RandomState)):
+            self._put_back = partial(generator.set_state, generator.get_state())  # type: ignore[arg-type]
+        else:
+            bits = getattr(generator, "bit_generator", generator)
+            self._put_back = partial(setattr, bits, "state", bits.state)
 
     def restore(self) -> None:
         """Puts it back there."""
-        self._restore()
-
-
-def _way_back(generator: Any) -> Callable[[], object]:
-    if isinstance(generator, torch.Generator):
-        return partial(generator.set_state, generator.get_state())
-    if isinstance(generator, random.Random):
-        return partial(generator.setstate, generator.getstate())
-    if isinstance(generator, np.random.RandomState):
-        return partial(generator.set_state, generator.get_state())
-    bits = generator.bit_generator if isinstance(generator, np.random.Generator) else generator
-    return partial(setattr, bits, "state", bits.state)
+        self._put_back()
 
 
 def generators_in(owners: Iterable[object]) -> list[Any]:
