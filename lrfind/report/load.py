@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,7 @@ class Earlier:
         verdict: What it showed.
         config: The whole composed config.
         peaks: The peaks of schedules that it names, by policy.
+        compared: Of several optimizers, or batch sizes, of a comparison the one that is suggested, by key.
     """
 
     command: str
@@ -44,11 +45,12 @@ class Earlier:
     verdict: str
     config: Mapping[str, Any]
     peaks: Mapping[str, float]
+    compared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def task(self) -> str:
         """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
-        return task_of(self.config)
+        return task_of(self.config, self.compared)
 
     @property
     def lacks_momentum(self) -> bool:
@@ -67,8 +69,8 @@ class Earlier:
         """
         clauses = []
         for key in _TASK:
-            there, here = self.config.get(key), config.get(key)
-            if _without_lr(there) != _without_lr(here):
+            there, here = self.compared.get(key, self.config.get(key)), config.get(key)
+            if _without_lr(there) != _without_lr(here) and not _is_named(here, there):
                 names = _name(there), _name(here)
                 alike = "other settings" if names[0] == names[1] else f"{names[0]} there, {names[1]} here"
                 clauses.append(f"{key} ({alike})")
@@ -85,6 +87,14 @@ _NO_MOMENTUM = ("torch.optim.SGD", "torch.optim.RMSprop", "torch.optim.Adagrad")
 def _without_lr(node: Any) -> Any:
     """The sweep moves the optimizer's rate, so it makes no other task."""
     return {key: value for key, value in node.items() if key != "lr"} if isinstance(node, dict) else node
+
+
+def _is_named(node: Any, name: Any) -> bool:
+    """Whether a name of `compare.optimizers` is that of an optimizer's config."""
+    if not (isinstance(node, dict) and isinstance(name, str)):
+        return False
+    named = "nesterov" if node.get("nesterov") else "momentum" if node.get("momentum") else ""
+    return name in (_name(node).lower(), named) and (name != "sgd" or not named)
 
 
 def _name(node: Any) -> str:
@@ -137,6 +147,7 @@ def earlier_run(given: str, key: str) -> Earlier:
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
         peaks=_peaks(record, found, key, path),
+        compared=_compared(record, found),
     )
 
 
@@ -191,23 +202,50 @@ def _peaks(record: dict[str, Any], found: Suggestion | None, key: str, path: Pat
     return peaks
 
 
+def _compared(record: dict[str, Any], found: Suggestion | None) -> dict[str, Any]:
+    """Of several optimizers, or batch sizes, the one whose best rate is suggested; empty where it is open."""
+    try:
+        plan = record["config"]["compare"]
+        several = {"optimizer": plan.get("optimizers"), "batch_size": plan.get("batch_sizes")}
+        cells = [
+            {key: cell[key] for key, names in several.items() if names}
+            for cell in record["comparison"]["cells"]
+            if found is not None and cell["best"] and math.isclose(cell["best"]["lr"], found.lr, rel_tol=0.01)
+        ]
+    except (AttributeError, KeyError, TypeError):
+        return {}
+    if found is not None and len(cells) > 1:  # of equal rates the reason names the cell
+        cells = [cell for cell in cells if all(f" {value} " in f"{found.reason} " for value in cell.values())]
+    return cells[0] if len(cells) == 1 else {}
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError
     return float(value)
 
 
-def task_of(config: Mapping[str, Any]) -> str:
-    """What a config trains on what, with what; empty where it does not say."""
+def task_of(config: Mapping[str, Any], compared: Mapping[str, Any] | None = None) -> str:
+    """What a config trains on what, with what; empty where it does not say.
+
+    Args:
+        config: The whole config.
+        compared: The optimizer and the batch size of a comparison of several that are meant; None: all.
+    """
     try:
         names = [_name(config[group]) for group in ("model", "data", "optimizer")]
         names[2] += momentum_text(config["optimizer"])
         size = f", batch size {config['batch_size']}" if config["batch_size"] else ""
-        compared = config.get("compare") or {}
-        if optimizers := compared.get("optimizers"):
+        plan, chosen = config.get("compare") or {}, compared or {}
+        if optimizers := plan.get("optimizers"):
             names[2] = listed(optimizers)
-        if sizes := compared.get("batch_sizes"):
-            size = f", batch sizes {listed([str(each) for each in sizes])}"
+            if "optimizer" in chosen:
+                names[2] = f"{chosen['optimizer']} (of {names[2]})"
+        if sizes := plan.get("batch_sizes"):
+            all_sizes = listed([str(each) for each in sizes])
+            size = f", batch sizes {all_sizes}"
+            if "batch_size" in chosen:
+                size = f", batch size {chosen['batch_size']} (of {all_sizes})"
         return f"{names[0]} on {names[1]}, {names[2]}{size}"
     except (AttributeError, KeyError, TypeError):
         return ""

@@ -56,14 +56,16 @@ class Peak:
         return peaks_text({policy: self.of(policy).lr for policy in policies})
 
     def origin(self, policies: Sequence[Policy]) -> str:
-        """Where they come from, the bracket, and whether they are meant for these policies."""
+        """Where they come from, their brackets, and whether they are meant for these policies."""
         if not self.source:
             return ""
-        found = self.suggestion
-        bracket = f"bracket {rate_text(found.low)} to {rate_text(found.high)}"
-        if any(self.of(policy).lr != found.lr for policy in policies):
-            bracket = f"{rate_text(found.lr)} for a constant rate, {bracket}"
-        said = f"{self.source} ({bracket})"
+        found, peaks = self.suggestion, {policy: self.of(policy) for policy in policies}
+        brackets = {peak.lr: f"{rate_text(peak.low)} to {rate_text(peak.high)}" for peak in peaks.values()}
+        lrs = {policy: peak.lr for policy, peak in peaks.items()}
+        said = f"bracket {_by_peak(lrs, brackets)}"
+        if found.lr not in brackets:
+            said += f"; {rate_text(found.lr)} for a constant rate"
+        said = f"{self.source} ({said})"
         unnamed = [policy.value for policy in policies if policy in _RISING and policy not in self.named]
         if unnamed:
             said += f"; no peak of {listed(unnamed, 'or')} was measured for it: {rate_text(found.lr)} is used"
@@ -72,11 +74,16 @@ class Peak:
 
 def peaks_text(peaks: Mapping[Policy, float]) -> str:
     """Peaks by policy in words, each rate once, rising: `0.4`, or `0.4, 0.8 for cosine and one_cycle`."""
-    lowest, *others = sorted(set(peaks.values()))
-    said = [rate_text(lowest)]
+    return _by_peak(peaks, {lr: rate_text(lr) for lr in peaks.values()})
+
+
+def _by_peak(peaks: Mapping[Policy, float], words: Mapping[float, str]) -> str:
+    """What is said of each peak, the lowest first, of the others with their policies."""
+    lowest, *others = sorted(words)
+    said = [words[lowest]]
     for lr in others:
         names = [policy.value for policy, other in peaks.items() if other == lr]
-        said.append(f"{rate_text(lr)} for {listed(names)}")
+        said.append(f"{words[lr]} for {listed(names)}")
     return ", ".join(said)
 
 

@@ -68,7 +68,8 @@ def test_the_screen_names_each_peak_that_is_another_and_says_which_has_none():
     named = Peak(found, "suggested by x", named={"cosine": 0.8, "one_cycle": 0.8})
     policies = [Policy.FIXED, Policy.COSINE, Policy.ONE_CYCLE]
     assert named.text(policies) == "0.4, 0.8 for cosine and one_cycle"
-    assert named.origin(policies) == "suggested by x (0.4 for a constant rate, bracket 0.3 to 0.5)"
+    assert named.origin(policies) == "suggested by x (bracket 0.3 to 0.5, 0.6 to 1 for cosine and one_cycle)"
+    assert named.origin([Policy.COSINE]) == "suggested by x (bracket 0.6 to 1; 0.4 for a constant rate)"
     assert named.text([Policy.COSINE]) == "0.8"
     assert named.of(Policy.FIXED) == found
     peak = named.of(Policy.COSINE)
@@ -207,6 +208,32 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
     assert found.other_task(ours) == "model (resnet50 there, mlp here), batch_size (64 there, 32 here)"
     assert found.other_task(RECORD["config"]) == ""
     assert earlier_run(str(left(tmp_path / "other", "refine.json", config={})), "k").task == ""
+
+
+def test_of_a_comparison_it_is_said_whose_rate_is_suggested(tmp_path):
+    plan = {"optimizers": ["sgd", "adam"], "batch_sizes": [32, 64]}
+    lrs = {("sgd", 32): 0.2, ("sgd", 64): 0.4, ("adam", 32): 0.4, ("adam", 64): None}
+    cells = [
+        {"optimizer": name, "batch_size": size, "best": lr and {"lr": lr}} for (name, size), lr in lrs.items()
+    ]
+    record = {
+        "command": "compare",
+        "config": RECORD["config"] | {"compare": plan},
+        "comparison": {"cells": cells},
+        "suggestion": RECORD["suggestion"]
+        | {"reason": "Of the 2 rates with adam at batch size 32 it is best."},
+    }
+    found = earlier_run(str(left(tmp_path / "run", "compare.json", **record)), "k")
+    assert found.task == "resnet50 on digits, adam (of sgd and adam), batch size 32 (of 32 and 64)"
+    assert (
+        found.other_task(RECORD["config"])
+        == "optimizer (adam there, SGD here), batch_size (32 there, 64 here)"
+    )
+    same = RECORD["config"] | {"optimizer": {"_target_": "torch.optim.Adam"}, "batch_size": 32}
+    assert found.other_task(same) == ""
+    record["suggestion"] = RECORD["suggestion"]  # whose reason does not tell the two apart
+    unknown = earlier_run(str(left(tmp_path / "unknown", "compare.json", **record)), "k")
+    assert unknown.task == "resnet50 on digits, sgd and adam, batch sizes 32 and 64"
 
 
 @pytest.mark.parametrize(
