@@ -57,6 +57,22 @@ class StandInTrainer:
         )
 
 
+class TrainerWithoutData:
+    """A user's trainer that has no data yet, so that it cannot count the steps of a training.
+
+    Schedulers ask for them, and are left out.
+    """
+
+    def __init__(self, trainer: Any, stand_in: StandInTrainer) -> None:
+        self._trainer = trainer
+        self.estimated_stepping_batches = stand_in.estimated_stepping_batches
+        self.num_training_batches = stand_in.num_training_batches
+
+    def __getattr__(self, name: str) -> Any:
+        """What the trainer has."""
+        return getattr(self._trainer, name)
+
+
 class _NotThereError(ModelError, AttributeError):
     """Also an AttributeError, so that `hasattr` and `getattr` with a default work."""
 
@@ -86,6 +102,8 @@ def in_training(module: Any) -> Iterator[None]:
             vars(each).update(dict.fromkeys(_LOGS, _nothing))
             if each._trainer is None and each._fabric is None:
                 each._trainer = stand_in
+            elif each._trainer is not None and getattr(each._trainer, "train_dataloader", 1) is None:
+                each._trainer = TrainerWithoutData(each._trainer, stand_in)
         yield
     finally:
         for each, trainer, logs in before:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -16,7 +17,6 @@ from lrfind.training.optimizer import is_optimizer
 from lrfind.training.rng import same_streams
 
 if TYPE_CHECKING:
-    import torch
     from torch.optim import Optimizer
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -87,6 +87,12 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
         raise OptimizerError(
             f"optimizer must be a torch.optim.Optimizer, got {_kind(optimizer)}: was it swapped with "
             "another argument?"
+        )
+    if isinstance(getattr(optimizer, "scaler", None), torch.amp.GradScaler):
+        raise OptimizerError(
+            "the optimizer has a gradient scaler in it, as Accelerate gives it one for fp16, and only an "
+            "accelerator can step it: give model and optimizer as they were before accelerator.prepare, and "
+            "precision='fp16'."
         )
     if criterion is not None and not callable(criterion):
         raise UserError(

@@ -125,6 +125,17 @@ def test_a_trainer_that_is_there_stays_and_says_how_a_step_is_made():
     trainer.fit(module, loader())  # and it still trains
 
 
+def test_a_trainer_without_data_is_not_asked_to_count_the_steps():
+    module = Net("steps")
+    module.trainer = trainer = lightning.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=3
+    )
+    found = range_test(**from_module(module, Data()), num_steps=5, repeats=1)
+    assert len(found.losses) == 5
+    assert trainer.train_dataloader is None
+    assert module.trainer is trainer
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
