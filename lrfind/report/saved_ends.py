@@ -77,7 +77,7 @@ def _of_verify(rows: Rows, steps: str) -> dict[str, Ends]:
 
 
 def _of_compare(rows: Rows) -> dict[str, Ends]:
-    """A line an optimizer and batch size; a rate that diverged has no row of the last reading."""
+    """A line an optimizer and batch size; a rate that diverged with a seed has no row of its last reading."""
     lines: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for row in rows:
         name = " ".join(filter(None, (row.get("optimizer"), f"batch size {row['batch_size']}")))
@@ -85,6 +85,7 @@ def _of_compare(rows: Rows) -> dict[str, Ends]:
     found: dict[str, Ends] = {}
     for name, each in lines.items():
         last = max(int(row["step"]) for row in each)
-        found[name] = {_run(row): math.nan for row in each}
-        found[name] |= {_run(row): float(row["loss"]) for row in each if int(row["step"]) == last}
+        ends = {_run(row): float(row["loss"]) for row in each if int(row["step"]) == last}
+        seeds = {seed for _, seed in ends}
+        found[name] = {(float(row["lr"]), seed): math.nan for row in each for seed in seeds} | ends
     return found

@@ -185,8 +185,9 @@ def test_a_task_is_named_by_its_momentum_and_by_all_that_is_compared(tmp_path):
         ),
         (
             "compare",
-            "batch_size,lr,seed,epoch,step,samples,loss\n8,0.1,0,1,1,8,2\n8,0.1,0,2,2,16,1\n8,0.2,0,1,1,8,9\n",
-            {"batch size 8": [[0.1, 1.0]]},
+            "batch_size,lr,seed,epoch,step,samples,loss\n8,0.1,0,1,1,8,2\n8,0.1,0,2,2,16,1\n8,0.1,1,2,2,16,3\n"
+            "8,0.2,0,1,1,8,9\n8,0.3,1,2,2,16,1\n",
+            {"batch size 8": [[0.1, 2.0]]},  # the others diverged, with one seed at least
         ),
         ("schedule", "policy,step,lr\nfixed,0,0.1\nfixed,1,0.1\n", {"fixed": [[0.0, 0.1], [1.0, 0.1]]}),
     ],
