@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -106,6 +106,15 @@ def spread_over_seeds(values: Floats) -> Floats:
     with np.errstate(invalid="ignore"):
         spread: Floats = values.std(axis=0, ddof=1)
     return spread
+
+
+def geometric_deviation(lrs: Iterable[float | None]) -> float | None:
+    """The geometric standard deviation of the rates that are known, at least 1; None of fewer than two.
+
+    Two thirds of further answers are expected to lie within that factor of the middle one.
+    """
+    known = [lr for lr in lrs if lr is not None]
+    return math.exp(float(np.std(np.log(known), ddof=1))) if len(known) > 1 else None
 
 
 def paired_noise(differences: Floats) -> float:

@@ -12,7 +12,7 @@ from lrfind.compare.curves import ends_axis
 from lrfind.compare.results import Judge
 from lrfind.plotting.axes import rate_axis
 from lrfind.plotting.page import Entry, Key
-from lrfind.plotting.panel import BLACK, DASHED, Layer, Line, Panel, Points, Shape, colour_of
+from lrfind.plotting.panel import BLACK, Layer, Line, Panel, Points, Shape, colours_of
 from lrfind.statistics import spread_over_seeds
 
 if TYPE_CHECKING:
@@ -39,18 +39,17 @@ def rates_panel(
         optimizers: Whether the lines are named and coloured by their optimizers, not by their batch sizes.
     """
     names = [cell.optimizer if optimizers else str(cell.batch_size) for cell in cells]
-    colours = [colour_of(i) for i in range(len(cells))] if optimizers else list(shades(names).values())
+    colours = colours_of(len(cells)) if optimizers else list(shades(names).values())
     accuracy = comparison.judge is Judge.ACCURACY
     layers: list[Layer] = []
     shown: list[tuple[Floats, Floats]] = []
-    for i, (cell, name, colour) in enumerate(zip(cells, names, colours, strict=True)):
+    for cell, name, colour in zip(cells, names, colours, strict=True):
         known = np.isfinite(cell.losses).all(axis=0)
         x = np.array(cell.lrs)[known]
         means, spread = cell.scores.mean(axis=0)[known], spread_over_seeds(cell.scores)[known]
         shown.append((means, spread))
         low, high = (means - spread, means + spread) if spread.any() else (None, None)
-        dash = DASHED if i >= len(set(colours)) else ()  # from where on the colours begin again
-        layers.append(Line(x, means, colour, name, width=1.1, dash=dash))
+        layers.append(Line(x, means, colour, name, width=1.1))
         layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
         if cell.best is not None:
             at = np.array([cell.best.lr])

@@ -11,21 +11,7 @@ from lrfind.multirun.report import varied
 from lrfind.plotting.axes import linear_axis, rate_axis
 from lrfind.plotting.limits import loss_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, key_of
-from lrfind.plotting.panel import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    Layer,
-    Line,
-    Panel,
-    Points,
-    Shape,
-    shade,
-)
+from lrfind.plotting.panel import BLACK, Layer, Line, Panel, Points, Shape, colours_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +21,6 @@ if TYPE_CHECKING:
 
 _PANEL = 3.2
 """Inches: height of the panel."""
-
-_COLOURS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY)
-"""Of curves that are few; more have those of an ordered scale."""
 
 _MOST_NAMED = 24
 """Of more curves than that none is named: the key would be longer than the picture."""
@@ -60,8 +43,7 @@ def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Pa
     keys = varied(jobs)
     lines: list[Layer] = []
     marks: list[Layer] = []
-    for i, curve in enumerate(curves):
-        colour = _COLOURS[i] if len(curves) <= len(_COLOURS) else shade(i / (len(curves) - 1))
+    for curve, colour in zip(curves, colours_of(len(curves)), strict=True):
         # A loss of 1e30 would be drawn as a jump of 1e30 inches, or overflow.
         losses = np.where(np.isnan(curve.losses), np.nan, np.clip(curve.losses, None, 2 * top - bottom))
         name = _name(curve, keys) if len(curves) <= _MOST_NAMED else ""

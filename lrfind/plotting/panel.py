@@ -236,6 +236,13 @@ def colour_of(index: int) -> Colour:
     return _KINDS[index % len(_KINDS)]
 
 
+def colours_of(count: int) -> list[Colour]:
+    """The colours of so many things without an order; of more than five those of an ordered scale."""
+    if count <= len(_KINDS):
+        return list(_KINDS[:count])
+    return [shade(i / (count - 1)) for i in range(count)]
+
+
 def shade(share: float) -> Colour:
     """A colour of the ordered ones, from 0 for the coldest to 1: between the two nearest of them."""
     place = share * (len(_SHADES) - 1)

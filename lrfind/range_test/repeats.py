@@ -12,6 +12,7 @@ import numpy as np
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.curve_smoothing import cliff_level, losses_of, smoothed_curve, without_batches
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY, SmoothedCurve
+from lrfind.statistics import geometric_deviation
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -40,8 +41,8 @@ class Repeats:
 
     @property
     def factor(self) -> float | None:
-        """The spread of the answers as a factor, see `spread`; None of sweeps along several ladders."""
-        return None if self.reason else spread([lr for lr in self.lrs if lr is not None])
+        """The spread of the answers as a factor; None of sweeps along several ladders."""
+        return None if self.reason else geometric_deviation(self.lrs)
 
 
 def median_curve(curves: Sequence[Curve], *, beta: float) -> Curve:
@@ -122,16 +123,6 @@ def sweep_lines(middle: SmoothedCurve, curves: Sequence[Curve]) -> NDArray[np.fl
             moved = slice(0, None if climbed else steps)
             line[moved] = moved_to(line[moved], own.start, middle.start, additive=additive)
     return lines
-
-
-def spread(lrs: Sequence[float]) -> float | None:
-    """The geometric standard deviation of rates, a factor of at least 1; None of fewer than two.
-
-    Two thirds of further sweeps are expected to answer within that factor of the middle one.
-    """
-    if len(lrs) < 2:
-        return None
-    return math.exp(float(np.std(np.log(lrs), ddof=1)))
 
 
 def _status(found: Sequence[Status]) -> Status:

@@ -146,10 +146,7 @@ def _median_of_three(values: Floats) -> Floats:
 
 def _noise(losses: Floats, spread: Floats | None, seeds: int) -> float:
     """Standard deviation of a loss about a smooth curve: from its second differences, or over the seeds."""
-    noise = 0.0
-    if len(losses) >= 5:
-        bends = losses[2:] - 2 * losses[1:-1] + losses[:-2]
-        noise = 1.4826 * float(np.median(np.abs(bends))) / math.sqrt(6)
+    noise = deviation(losses) if len(losses) >= 5 else 0.0
     if spread is not None:
         known = spread[: len(losses)]
         noise = max(noise, float(np.median(known)) / math.sqrt(seeds))

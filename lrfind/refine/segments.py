@@ -85,15 +85,6 @@ class Segment:
         """The rates, rising; each is the float nearest to its decimal."""
         return tuple(float(self.start + i * self.step) for i in range(len(self)))
 
-    def as_mapping(self) -> dict[str, Any]:
-        """As it is written in a config."""
-        return {
-            "start": float(self.start),
-            "stop": float(self.stop),
-            "step": float(self.step),
-            "iterations": self.iterations,
-        }
-
 
 Segments = tuple[Segment, ...]
 """The rates of one round, rising through all of it."""

@@ -15,6 +15,7 @@ import numpy as np
 from lrfind.refine.minimum import WIDE, valley
 from lrfind.refine.segments import below, exact, nearest
 from lrfind.report.no_learning import no_learning_shown
+from lrfind.statistics import geometric_deviation
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
 
 if TYPE_CHECKING:
@@ -207,8 +208,7 @@ class Repeats:
     @property
     def factor(self) -> float | None:
         """The geometric standard deviation of those rates, at least 1; None of fewer than two."""
-        known = [lr for lr in self.lrs if lr is not None]
-        return math.exp(float(np.std(np.log(known), ddof=1))) if len(known) > 1 else None
+        return geometric_deviation(self.lrs)
 
 
 def doubt(rounds: Sequence[RoundResult]) -> str | None:

@@ -8,7 +8,8 @@ import pytest
 
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.ladder import geometric
-from lrfind.range_test.repeats import Repeats, median_curve, spread
+from lrfind.range_test.repeats import Repeats, median_curve
+from lrfind.statistics import geometric_deviation
 from lrfind.suggestion import Status
 from lrfind.training.smoothing import exponential_average
 
@@ -83,11 +84,11 @@ def test_accuracies_are_paired_and_a_stop_counts_as_no_right_answer():
     ("lrs", "factor"), [([0.1, 0.1, 0.1], 1.0), ([0.1, 1.0], math.exp(math.log(10) / 2**0.5))]
 )
 def test_the_spread_is_the_geometric_standard_deviation(lrs, factor):
-    assert spread(lrs) == pytest.approx(factor)
+    assert geometric_deviation(lrs) == pytest.approx(factor)
 
 
 def test_of_fewer_than_two_answers_there_is_no_spread():
-    assert spread([0.1]) is None
+    assert geometric_deviation([0.1, None]) is None
     assert Repeats((0, 1, 2), (), (0.1, None, None)).factor is None
     assert Repeats((0, 1, 2), (), (0.1, None, 0.1)).factor == pytest.approx(1.0)
 
