@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from lrfind.tasks.data.fetching import (
     suitable_workers,
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
-from lrfind.tasks.data.in_memory import WHOLE, Share, index_batches, tensor_batches
+from lrfind.tasks.data.in_memory import WHOLE, Share, shuffled_epochs, tensor_batches
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
 from lrfind.tasks.data.prefetch import batches_on_device, normaliser
 from lrfind.tasks.data.sources import Source, length_of, source_of
@@ -171,6 +172,7 @@ def _indexed(
             order[validation_samples:].sort().values,
         )
     finish = normaliser(data.normalisation, device)
+    epochs = partial(shuffled_epochs, batch_size=batch_size, seed=seed, skip=skip, share=share)
 
     tensors = data.dataset.tensors if source is Source.TENSORS else None
     if tensors is None and isinstance(data.dataset, PictureFolder) and (cached := data.dataset.cached()):
@@ -178,16 +180,15 @@ def _indexed(
         tensors, finish = cached, _then(_channels_first, finish)
     if tensors is not None:
         batches, validation = tensor_batches(
-            tensors, pool, apart_indices, batch_size, seed, device, finish, skip, share
+            tensors, pool, apart_indices, epochs, batch_size=batch_size, device=device, finish=finish
         )
         return Loaders(batches, validation, per_epoch=len(pool) // size)
 
     if num_workers is None:
         num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
-    indices = index_batches(pool, batch_size=batch_size, seed=seed, skip=skip, share=share)
     loader = map_loader(
         data.dataset,
-        (batch.tolist() for batch in indices),
+        (index for order in epochs(pool) for index in order.tolist()),
         collate=data.collate,
         batch_size=batch_size,
         seed=seed,
