@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 
+OF_A_TERMINAL = {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}
+"""Signals that a terminal sends to every process started from it; Windows has no SIGHUP."""
+
+ENDING = {*OF_A_TERMINAL, signal.SIGTERM}
+"""Signals that ask a process to end."""
+
+
 @contextmanager
 def interrupts_held() -> Iterator[None]:
     """Inside, Ctrl-C, SIGTERM and SIGHUP wait until the end. In other threads they do not arrive anyway."""
@@ -22,7 +29,7 @@ def interrupts_held() -> Iterator[None]:
     came: list[int] = []
     before: dict[int, Any] = {
         number: signal.signal(number, lambda number, frame: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM))
+        for number in ENDING
         if callable(signal.getsignal(number))
     }
     try:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from lrfind.errors import UserError
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.execution.launcher_jobs import work_through_launcher
-from lrfind.interrupts import interrupts_held
+from lrfind.interrupts import OF_A_TERMINAL, interrupts_held
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -30,9 +30,6 @@ Say = Callable[[Any], None]
 
 Work = Callable[[Any, Say], Any]
 """Does a job and returns its result; it is pickled to each process, where it may keep what it has read."""
-
-_OF_A_TERMINAL = {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}
-"""Signals that a terminal sends to every process started from it; only the first of ours heeds them."""
 
 _GRACE = 5.0
 """Seconds that a process is given to end."""
@@ -150,7 +147,7 @@ def _terminal_held() -> Iterator[None]:
             yield
             return
         resource_tracker.ensure_running()  # starting it would let signals through
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, OF_A_TERMINAL)
         try:
             yield
         finally:
@@ -159,10 +156,10 @@ def _terminal_held() -> Iterator[None]:
 
 def _serve(connection: Connection, work: Work) -> None:
     """What a process does: job after job until there is none, or nobody who asks."""
-    for number in _OF_A_TERMINAL:
+    for number in OF_A_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _OF_A_TERMINAL)  # as it was held when this began
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, OF_A_TERMINAL)  # as it was held when this began
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while (job := connection.recv()) is not None:
             try:

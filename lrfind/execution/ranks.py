@@ -23,7 +23,7 @@ from lrfind.errors import RankError
 from lrfind.execution.collective import collective_timeout, error_left_by, leave_error
 from lrfind.execution.distributed import joined
 from lrfind.execution.environment import environment_of, silence
-from lrfind.interrupts import interrupts_held
+from lrfind.interrupts import ENDING, interrupts_held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,13 +42,6 @@ _GRACE = 5.0
 _START = 600.0
 """Seconds that the others are given to import torch."""
 
-_HELD = {
-    int(number)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if (number := getattr(signal, name, None)) is not None  # Windows lacks one
-}
-"""Signals that rank 0 alone heeds."""
-
 
 @contextmanager
 def of_torchrun(*, backend: str, arguments: Mapping[str, Any]) -> Iterator[Ranks]:
@@ -57,7 +50,7 @@ def of_torchrun(*, backend: str, arguments: Mapping[str, Any]) -> Iterator[Ranks
         iter(dist.rendezvous("env://", timeout=collective_timeout()))  # type: ignore[attr-defined]
     )
     if rank:
-        for number in _HELD:  # torchrun sends them to all, and rank 0 says what comes of it
+        for number in ENDING:  # torchrun sends them to all, and rank 0 says what comes of it
             signal.signal(number, lambda number, frame: os._exit(0))
     restarts = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     own = dist.PrefixStore(f"lrfind/{restarts}", store)  # type: ignore[attr-defined]
@@ -195,7 +188,7 @@ class _Others:
             ready = wait([over, *signals, *sentinels])
             if over in ready:
                 return
-            if woken_by in ready and not _HELD.isdisjoint(os.read(signals[0], 64)):  # and not a worker's end
+            if woken_by in ready and not ENDING.isdisjoint(os.read(signals[0], 64)):  # and not a worker's end
                 signals = []
                 if wait([over], _GRACE):
                     return
@@ -231,7 +224,7 @@ class _Others:
 
 def _serve(rank: int, size: int, path: str, work: Work, backend: str, arguments: Mapping[str, Any]) -> None:
     """What the process of another rank does."""
-    for number in _HELD:
+    for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
     silence()
     # Workers that load data begin as they do elsewhere, and not as this process did.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from lrfind.interrupts import hide_ended_connections
+from lrfind.interrupts import OF_A_TERMINAL, hide_ended_connections
 from lrfind.tasks.data.failures import COLLATOR_RAISED, NOT_STACKED, Failure, failure_of, unwrapped
 from lrfind.tasks.data.images import PictureFolder
 from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
@@ -179,7 +179,7 @@ def _batch_of(samples: list[Any], collate: Collate | None) -> Any:
 def _start_worker(worker_id: int) -> None:
     hide_ended_connections()
     # Ctrl-C reaches the whole process group; the main process ends its workers in its own time.
-    for number in (signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)):
+    for number in OF_A_TERMINAL:
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "sigwaitinfo"):  # macOS and Windows have none
         # Before there is another thread, so that none takes the signal.
