@@ -86,9 +86,6 @@ class RestoreError(UserError):
 def extra_missing(what: str, extra: str, error: object) -> str:
     """The message where an optional package is not installed.
 
-    Args:
-        what: What needs it, as the user has typed it.
-        extra: The extra of ours that brings it.
-        error: What is missing, or what Python says of it.
+    `what` is what needs it, as the user has typed it; `error` is what is missing, or what Python says of it.
     """
     return f"{what} needs a package that is not installed ({error}): pip install 'lrfind[{extra}]'."

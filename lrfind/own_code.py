@@ -29,13 +29,7 @@ _IN_TEXT = re.compile(r'^ *File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A place in a file.
-
-    Attributes:
-        file: Path of the file.
-        line: Line, counted from 1.
-        function: Name of the function; empty where it is not in one.
-    """
+    """A place in a file; lines count from 1, and there is no function outside of one."""
 
     file: str
     line: int

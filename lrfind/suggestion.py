@@ -86,12 +86,7 @@ def rounded(lr: float) -> float:
 def rate_text(value: float, digits: int = 3) -> str:
     """Spells a learning rate, or a loss: `0.0123`, `1e-5`, `10`; Python reads every spelling back.
 
-    Args:
-        value: The number.
-        digits: Significant digits.
-
-    Returns:
-        At most `digits` significant digits; `nan`, `inf` and `-inf` as Python spells them.
+    At most `digits` significant digits; `nan`, `inf` and `-inf` as Python spells them.
     """
     if 1e-4 <= abs(value) < 1e5 or value == 0:
         text = f"{value:.{digits}g}"

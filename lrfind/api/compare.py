@@ -175,18 +175,15 @@ def compare(
                 f"loader names a loader by the batch size {size!r}, and that loader has "
                 f"batch_size={own_size}: name each by its own."
             )
-    settings = CompareSettings(
+    settings = of_arguments(
+        CompareSettings,
+        given,
         lrs=AUTO if lrs is None else list(lrs),
-        num_lrs=num_lrs,
-        factor=factor,
         batch_sizes=list(loaders),
         optimizers=list(optimizers) if isinstance(optimizer, Mapping) else None,
         epochs=None,
-        samples=samples,
-        readings=readings,
         held_out=0.1,
         judge=None if judge is None else one_of(Judge, judge),
-        seeds=seeds,
         stacked="auto" if stacked is None else "true" if stacked else "false",
         processes=1,
         threads=torch.get_num_threads(),

@@ -172,17 +172,15 @@ def refine(
         task = own.task(peers=ranks)
         began = time.perf_counter()
         reading = Reading(steps_per_iteration, fixed(read, task.device, "read"))
-        settings = RefineSettings(
+        settings = of_arguments(
+            RefineSettings,
+            given,
             segments=[],
             around=around_lr,
-            rounds=rounds,
-            iterations=iterations,
             iteration=Iteration.BATCH,
             read=Read.BATCH,
             subset=0,
             restart=Restart.TRUE if restart else Restart.FALSE,
-            halving=halving,
-            seeds=seeds,
             strategy=Strategy.AUTO,
             save_every=None,
             resume=None,

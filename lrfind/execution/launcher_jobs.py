@@ -138,11 +138,7 @@ class _Stop:
 
 
 class _Results:
-    """The files that jobs have written so far.
-
-    Attributes:
-        missing: The jobs of which nothing has come.
-    """
+    """The files that jobs have written so far, and the numbers of those that are missing."""
 
     def __init__(
         self,

@@ -61,9 +61,6 @@ def build(
         single_batch: Give the first batch at every step.
         data: The data, where another task has read it already.
         skip: Batches to leave out at the start, as a run that goes on has drawn them already.
-
-    Raises:
-        UserError: Something in it cannot be used as given.
     """
     if config.deterministic:
         # cuBLAS reads it when it starts, and refuses determinism without it.

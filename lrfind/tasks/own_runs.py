@@ -36,11 +36,8 @@ class RepeatedTask:
     From the second time on it is put back and the random streams are seeded anew; the loader goes on.
 
     Args:
-        task: What is trained.
-        loader: Where its batches come from.
         start: The state it begins at, that of the loader apart.
         times: How often it is opened.
-        single_batch: Give the first batch at every step.
     """
 
     def __init__(
@@ -96,10 +93,6 @@ class SeededTask:
     with 0, 1, ...; else nothing is seeded.
 
     Args:
-        task: What is trained.
-        loader: Where its batches come from.
-        start: The state it begins at.
-        seeds: How many seeds there are.
         initialise: Draws initial weights; None: all seeds have those that are given.
     """
 

@@ -39,13 +39,7 @@ _ABOUT = "about"
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class JobResult(Generic[Result]):
-    """What a job came to.
-
-    Attributes:
-        found: What was measured.
-        skipped: Pictures that could not be read.
-        notes: What a reader of it should know.
-    """
+    """What a job came to, with the pictures that could not be read and what a reader should know."""
 
     found: Result
     skipped: list[str]

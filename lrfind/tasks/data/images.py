@@ -44,15 +44,9 @@ class PictureFolder(Dataset[tuple[Tensor, Tensor]]):
     once a worker; pages of it are taken only as they are filled. Processes made by spawn do without.
 
     Args:
-        paths: One file a picture.
-        labels: Class index of each.
-        classes: Names of the classes.
         image_size: Height and width of the squares in pixels.
         on_error: `raise`, or `skip` to leave out and name the pictures that cannot be read.
         cache_bytes: The most that the cache may take; None: half of the free memory, 32 GiB at most.
-
-    Raises:
-        DataError: Where `image_size` or `on_error` cannot be used.
     """
 
     def __init__(

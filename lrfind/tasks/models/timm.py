@@ -33,10 +33,7 @@ class DataConfig:
     """The pictures that a model of timm was made for, in its own words its data config.
 
     Attributes:
-        channels: Of a picture.
-        size: Height and width in pixels.
         mean: Of the pixels between 0 and 1, a channel each.
-        std: Their standard deviation.
         is_fixed: Whether the model takes no other size, unless it is built for that.
         heads: Dotted names of the layers that give the logits.
     """

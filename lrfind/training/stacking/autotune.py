@@ -74,10 +74,6 @@ def form_of_rates(start: Start, lrs: Floats, *, steps: int, work: int, strategy:
     """Chooses how to train a model at several rates from one start, which is left to be put back.
 
     On `steps` steps the losses are compared; `work` is what all rates take together.
-
-    Raises:
-        ConfigError: They are to be stacked and cannot be.
-        UserError: Model, loss, optimizer or data cannot be used as given.
     """
     if strategy is Strategy.SEQUENTIAL:
         return Form(False, "one after another was asked for")

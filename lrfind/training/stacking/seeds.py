@@ -27,7 +27,6 @@ class StackedSeeds:
     Args:
         tasks: One a seed, at its start; they stay as they are, but for their batches, each a tuple of
             tensors of the same shapes in every seed.
-        record: See `Stack`.
 
     Attributes:
         inside: Which of the seeds still train, counted from 0.
