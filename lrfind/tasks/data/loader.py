@@ -145,24 +145,7 @@ def _indexed(
     share: Share,
 ) -> Loaders:
     count = len(data.dataset)
-    left = count - validation_samples
-    size = batch_size * share.ranks
-    if left < size:
-        of_all = f" on each of {share.ranks} ranks" if share.ranks > 1 else ""
-        if count >= size:
-            raise DataError(
-                f"range.validation.samples={validation_samples} leaves less than one batch of "
-                f"batch_size={batch_size}{of_all} of the {count} samples of data={data.name} for training. "
-                f"Choose {count - size} or less."
-            )
-        if count < share.ranks:
-            ranks = f", less than one for each of {share.ranks} ranks" if share.ranks > 1 else ""
-            held = counted(count, "sample") if count else "no samples"
-            raise DataError(f"data={data.name} holds {held}{ranks}: there is nothing to train on.")
-        raise DataError(
-            f"batch_size={batch_size}{of_all} is more than data={data.name} can fill: it holds "
-            f"{counted(count, 'sample')}. Choose batch_size={count // share.ranks} or less."
-        )
+    _require_a_batch(data, count, validation_samples, batch_size, share)
     pool, apart_indices = torch.arange(count), None
     if validation_samples:
         order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
@@ -171,6 +154,7 @@ def _indexed(
             order[:validation_samples].sort().values,
             order[validation_samples:].sort().values,
         )
+    per_epoch = len(pool) // (batch_size * share.ranks)
     finish = normaliser(data.normalisation, device)
     epochs = partial(shuffled_epochs, batch_size=batch_size, seed=seed, skip=skip, share=share)
 
@@ -182,7 +166,7 @@ def _indexed(
         batches, validation = tensor_batches(
             tensors, pool, apart_indices, epochs, batch_size=batch_size, device=device, finish=finish
         )
-        return Loaders(batches, validation, per_epoch=len(pool) // size)
+        return Loaders(batches, validation, per_epoch=per_epoch)
 
     if num_workers is None:
         num_workers = suitable_workers(data.dataset, batch_size=batch_size, device=device)
@@ -197,7 +181,6 @@ def _indexed(
     )
     drawn = _drawn(loader, data.timeout)
     skipped: list[str] = []
-    per_epoch = len(pool) // size
     batches = batches_on_device(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
@@ -210,6 +193,28 @@ def _indexed(
         if not validation:
             raise none_readable(data.name, skipped)
     return Loaders(map(finish, batches), validation, skipped, per_epoch, drawn.close)
+
+
+def _require_a_batch(data: Data, count: int, validation_samples: int, batch_size: int, share: Share) -> None:
+    """Refuses samples of which no batch is left for each rank, beside those that are set apart."""
+    size = batch_size * share.ranks
+    if count - validation_samples >= size:
+        return
+    of_all = f" on each of {share.ranks} ranks" if share.ranks > 1 else ""
+    if count >= size:
+        raise DataError(
+            f"range.validation.samples={validation_samples} leaves less than one batch of "
+            f"batch_size={batch_size}{of_all} of the {count} samples of data={data.name} for training. "
+            f"Choose {count - size} or less."
+        )
+    if count < share.ranks:
+        ranks = f", less than one for each of {share.ranks} ranks" if share.ranks > 1 else ""
+        held = counted(count, "sample") if count else "no samples"
+        raise DataError(f"data={data.name} holds {held}{ranks}: there is nothing to train on.")
+    raise DataError(
+        f"batch_size={batch_size}{of_all} is more than data={data.name} can fill: it holds "
+        f"{counted(count, 'sample')}. Choose batch_size={count // share.ranks} or less."
+    )
 
 
 def _drawn(loader: Iterable[Any], timeout: float | None) -> Generator[Any]:
