@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lrfind.range_test.held_out_run import PASSES, passes
+from lrfind.range_test.hold_out import hold_out
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read
 from lrfind.range_test.shape import Shape
@@ -22,8 +23,8 @@ from lrfind.range_test.slower_sweep import (
     still_nothing,
     why_weak,
 )
+from lrfind.range_test.trial_runs import first_rate, try_rates
 from lrfind.range_test.trials import RULE as TRIALS
-from lrfind.range_test.trials import first_rate
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -31,39 +32,35 @@ if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.sweeps import Sweeps
     from lrfind.range_test.trials import Trials
-    from lrfind.report.observers import Observer
 
 
-def firm_answer(
-    sweeps: Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
-) -> tuple[Curve, Reading, list[str]]:
+def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading, list[str]]:
     """Sweeps a task until the answer is firm, or there is nothing more to do.
 
     Args:
         sweeps: Makes them.
-        settings: Of the first.
-        observer: Told why more follows.
         most_steps: As in `run_range_test`.
 
     Returns:
         The curve that is read, what is read, and why there is more than one sweep.
     """
-    found, weak, reasons = _swept(sweeps, settings, observer, most_steps)
+    found, weak, reasons = _swept(sweeps, most_steps)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
     trials, followed = None, f"in what followed because {weak or (reasons[-1] if reasons else None)}"
-    if most_steps is None and sweeps.can_try and settings.rule is DEFAULT_RULE and not sweeps.interrupted:
+    goes_on = most_steps is None and sweeps.can_run and not sweeps.interrupted
+    if goes_on and sweeps.settings.rule is DEFAULT_RULE:
         if weak is not None:
-            trials = _tried(sweeps, settings, reading, found[-1][1], weak)
+            trials = _tried(sweeps, reading, found[-1][1], weak)
         else:
             why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
             followed = f"in the run with samples held out, which followed as {why}"
-            reading = _with_held_out(sweeps, settings, curve, reading, why)
+            reading = _with_held_out(sweeps, curve, reading, why)
     if sweeps.interrupted:
         verdict = _interrupted_in_words(reading, trials, followed)
         return curve, replace(reading, trials=trials, verdict=verdict), reasons
     if trials is not None and weak is not None:
-        reading = _with_trials(reading, trials, settings, weak)
+        reading = _with_trials(reading, trials, sweeps.settings, weak)
     if not answers and reading.suggestion is None and (reasons or trials is not None):
         verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
         reading = replace(reading, verdict=verdict)
@@ -71,15 +68,15 @@ def firm_answer(
 
 
 def _swept(
-    sweeps: Sweeps, settings: RangeSettings, observer: Observer, most_steps: int | None
+    sweeps: Sweeps, most_steps: int | None
 ) -> tuple[list[tuple[Curve, Reading]], str | None, list[str]]:
     """The sweeps with what is read from each; why the last is weak; why each but the first was made."""
-    ladder_of = settings
+    ladder_of = sweeps.settings
     reasons: list[str] = []
     found: list[tuple[Curve, Reading]] = []
     while True:
         sweeps.make(ladder_of, 1)
-        found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=settings.rule)))
+        found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=sweeps.settings.rule)))
         weak = why_weak(*found[-1])
         if weak is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
             return found, weak, reasons
@@ -90,38 +87,33 @@ def _swept(
             return found, weak, reasons
         reasons.append(weak)
         count, start = ladder_of.num_steps, rate_text(ladder_of.start_lr)
-        observer.note(f"{weak}; a slower sweep, {count:,} steps from {start}.")
+        sweeps.observer.note(f"{weak}; a slower sweep, {count:,} steps from {start}.")
 
 
-def _tried(
-    sweeps: Sweeps, settings: RangeSettings, reading: Reading, last: Reading, weak: str
-) -> Trials | None:
+def _tried(sweeps: Sweeps, reading: Reading, last: Reading, weak: str) -> Trials | None:
     """Runs at constant rates, from the answer of the sweeps or from what the last one leaves to begin at.
 
     Args:
         sweeps: Makes them.
-        settings: Of the first sweep.
         reading: Of the last sweep that has an answer.
         last: Of the last sweep.
         weak: Why that is weak.
     """
     lr = None if reading.suggestion is None else reading.suggestion.lr
-    end = None if slower_shows_more(last) else settings.end_lr
+    end = None if slower_shows_more(last) else sweeps.settings.end_lr
     first = first_rate(lr, last.smoothed, end)
-    return None if first is None else sweeps.try_rates(settings, first, last.smoothed.plateau, weak)
+    return None if first is None else try_rates(sweeps, first, last.smoothed.plateau, weak)
 
 
-def _with_held_out(
-    sweeps: Sweeps, settings: RangeSettings, curve: Curve, reading: Reading, why: str
-) -> Reading:
+def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading, why: str) -> Reading:
     """What was read from a firm sweep, and what a run with samples held out makes of that."""
     suggestion = reading.suggestion
     if suggestion is None or curve.accuracies is not None or passes(curve) < PASSES:
         return reading
-    run = sweeps.hold_out(settings, suggestion.lr, why)
+    run = hold_out(sweeps, suggestion.lr, why)
     if run is None:
         return reading
-    lowered = run.lowered(suggestion, settings.start_lr)
+    lowered = run.lowered(suggestion, sweeps.settings.start_lr)
     # That nothing which it learns holds for them is told as a warning.
     verdict = f"{reading.verdict} {run.in_words}" if run.learns else reading.verdict
     return replace(reading, suggestion=lowered, held_out=run, verdict=verdict)

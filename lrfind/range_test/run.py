@@ -139,7 +139,7 @@ def run_range_test(
         curve, together = median_curve(sweeps.curves, beta=settings.beta), sweeps.curves
         reading = read(curve, rule=settings.rule, sweeps=together)
     else:
-        curve, reading, reasons = firm_answer(sweeps, settings, observer, most_steps)
+        curve, reading, reasons = firm_answer(sweeps, most_steps)
     if sweeps.interrupted:
         whole = len(sweeps.curves) > 1 or sweeps.curves[-1].status is not Status.INTERRUPTED
         later = settings.repeats == AUTO and whole

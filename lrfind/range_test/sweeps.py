@@ -12,25 +12,18 @@ import numpy as np
 
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.held_out_run import EVERY, HeldOutRun
-from lrfind.range_test.held_out_run import STEPS as HELD_OUT_STEPS
 from lrfind.range_test.horizon import horizon_steps
 from lrfind.range_test.ladder import ladder
-from lrfind.range_test.slower_sweep import FAINT
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
-from lrfind.range_test.trials import LONGER, SLACK, Trials, last_loss, searched
-from lrfind.range_test.trials import STEPS as TRIAL_STEPS
-from lrfind.suggestion import Status, rate_text
+from lrfind.suggestion import Status
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
-from lrfind.training.batch import num_samples
 from lrfind.training.groups import groups_of
-from lrfind.training.peers import mean_of
-from lrfind.training.step import evaluate
 from lrfind.training.task import HoldsOut
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.sweep import OnStep
@@ -47,6 +40,8 @@ class Sweeps:
     """Makes the sweeps of a test, one after another, each with the next seed, and trials at constant rates.
 
     Attributes:
+        settings: Those of the first.
+        observer: Told of every step.
         curves: What they measured.
         steps: Training steps taken.
         interrupted: Whether the user stopped one.
@@ -75,8 +70,8 @@ class Sweeps:
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
         self._open_task = open_task
-        self._asked = settings.horizon
-        self._observer = observer
+        self.settings = settings
+        self.observer = observer
         self._measure = measure
         self._steps_a_rate = steps_a_rate
         self._made = 0
@@ -91,7 +86,7 @@ class Sweeps:
         length = self._steps_a_rate * settings.num_steps
         elsewhere: dict[int, JobResult[Curve]] = {}
         first = self._made
-        with self._observer.steps(count * length) as shown:
+        with self.observer.steps(count * length) as shown:
             for i in range(first, first + count):
                 told = partial(shown_later, shown, (i - first) * length) if i > first else shown
                 self._made += 1
@@ -116,128 +111,40 @@ class Sweeps:
                     break
 
     @property
-    def can_try(self) -> bool:
+    def can_run(self) -> bool:
         """Whether it can train at one rate: not where a sweep is measured in a way of its own."""
         return self._measure is None
 
-    def try_rates(self, settings: RangeSettings, first: float, start: float, reason: str) -> Trials | None:
-        """Trains at rates around a first one, and for longer where the best of them shows little.
+    def last_task(self) -> AbstractContextManager[Task]:
+        """The task of the last sweep, as it was before that."""
+        return self._open_task(self._made - 1)
 
-        Args:
-            settings: Of the sweeps.
-            first: The rate to begin with.
-            start: Loss of the model as it was at the start.
-            reason: Why.
-
-        Returns:
-            What the longest runs came to, and the shorter ones; interrupted, those that had ended, and None
-            where none had.
-        """
-        steps, before = TRIAL_STEPS, self.steps
-        trials: Trials | None = None
-        level = self.equal_shares if self.curves[0].accuracies is None else math.nan
-        ends = min(settings.start_lr, first), settings.end_lr
-        self._observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
-        while True:
-            ended: dict[float, float] = {}
-            tried = partial(self._tried, settings, start, steps, ended)
-            try:
-                searched(first, tried, ends, start=start, slack=SLACK * abs(start))
-            except KeyboardInterrupt:
-                self.interrupted = True
-            if ended:
-                losses = dict(sorted(ended.items()))
-                taken = self.steps - before
-                trials = Trials(steps, start, losses, taken, trials, level)
-            if self.interrupted or trials is None:
-                return trials
-            if trials.share_lost >= FAINT or not trials.turned or steps > TRIAL_STEPS:
-                return trials
-            steps, first = LONGER * steps, trials.best
-            self._observer.note(
-                f"in {trials.steps} steps the loss fell by {max(0.0, trials.share_lost):.1%} at most; runs "
-                f"of {steps} steps."
-            )
-
-    def _tried(
-        self, settings: RangeSettings, start: float, steps: int, losses: dict[float, float], lr: float
-    ) -> float:
-        """The loss that a run at one rate ends with, noted by its rate; every run begins as the last sweep.
-
-        Raises:
-            KeyboardInterrupt: The user stopped it.
-        """
-        ended = ""
-
-        def words(step: Step) -> str:
-            """What the run came to, once that is known; on the way its smoothed loss."""
-            at = f"step {step.index + 1} of {steps}, lr {rate_text(lr)}"
-            return f"{at}, {ended or f'smoothed loss {rate_text(step.smoothed)}'}"
-
-        with self._observer.steps(steps, words) as shown, self._open_task(self._made - 1) as task:
-            curve = sweep(task, np.full(steps, lr), options=sweep_options(settings), on_step=shown)
-            self.skipped |= dict.fromkeys(task.skipped)
-            self.steps += len(curve)
-            if curve.status is Status.INTERRUPTED:
-                raise KeyboardInterrupt
-            losses[lr] = loss = last_loss(curve, start)
-            ended = f"ended at a {curve.metric} of {rate_text(loss)}" if math.isfinite(loss) else "diverged"
-        return loss
-
-    def hold_out(self, settings: RangeSettings, lr: float, why: str) -> HeldOutRun | None:
-        """Trains at a rate with samples held out; None where none can be, or where the user stopped it.
-
-        Args:
-            settings: Of the sweeps.
-            lr: The rate.
-            why: What makes it worth its steps.
-        """
+    def last_task_with_held_out(self) -> AbstractContextManager[Task] | None:
+        """The same with samples held out; None where none can be."""
         tasks = self._open_task.with_held_out() if isinstance(self._open_task, HoldsOut) else None
-        if tasks is None:
-            return None
-        run = f"a run of up to {HELD_OUT_STEPS} steps at {rate_text(lr)} with samples held out"
-        self._observer.note(f"{why}; {run}.")
-        try:
-            with self._observer.steps(HELD_OUT_STEPS) as shown, tasks(self._made - 1) as task:
-                found = self._held_out(task, settings, lr, shown)
-                self.skipped |= dict.fromkeys(task.skipped)
-                return found
-        except KeyboardInterrupt:
-            self.interrupted = True
-            return None
+        return None if tasks is None else tasks(self._made - 1)
 
-    def _held_out(self, task: Task, settings: RangeSettings, lr: float, shown: OnStep) -> HeldOutRun | None:
-        """The run on a task with samples held out, from one reading to the next; None where it has no loss.
+    def run(self, task: Task, lr: float, steps: int, told: OnStep, *, paired: bool = True) -> Curve:
+        """Trains a task at one rate, for so many steps or until it diverges.
+
+        Args:
+            task: To be trained.
+            lr: The rate.
+            steps: The most.
+            told: Told of every one.
+            paired: Beside the model as it was at the start, if the sweeps are.
 
         Raises:
             KeyboardInterrupt: The user stopped it.
         """
-        held_out = task.validation or []
-        task = dataclasses.replace(task, validation=None)
-        options = dataclasses.replace(sweep_options(settings), paired=False)
-
-        def loss() -> float:
-            (found,) = mean_of(task.peers, (float(evaluate(task.objective, held_out)[0]),))
-            return found if math.isfinite(found) else math.inf
-
-        run = HeldOutRun(lr, sum(map(num_samples, held_out)), {0: loss()}, {})
-        if math.isinf(run.losses[0]):
-            return None
-        while not (run.training and run.ended):
-            told = partial(shown_later, shown, run.steps)
-            curve = sweep(task, np.full(EVERY, lr), options=options, on_step=told)
-            self.steps += len(curve)
-            if curve.status is Status.INTERRUPTED:
-                raise KeyboardInterrupt
-            at = run.steps + EVERY
-            run = dataclasses.replace(
-                run,
-                losses=run.losses | {at: loss() if curve.status is Status.COMPLETED else math.inf},
-                training=run.training | {at: float(curve.losses.mean())},
-            )
-            if curve.status is not Status.COMPLETED:
-                break
-        return run
+        options = sweep_options(self.settings)
+        options = dataclasses.replace(options, paired=paired and options.paired)
+        curve = sweep(task, np.full(steps, lr), options=options, on_step=told)
+        self.skipped |= dict.fromkeys(task.skipped)
+        self.steps += len(curve)
+        if curve.status is Status.INTERRUPTED:
+            raise KeyboardInterrupt
+        return curve
 
     def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
         """The sweep of a seed, here."""
@@ -245,11 +152,11 @@ class Sweeps:
             if i == 0:
                 self.about = (task.title, str(task.device), task.notes)
                 self.groups = groups_of(task.model, task.optimizer)
-                if self._asked is not None:
-                    self.horizon = horizon_steps(self._asked, task.epoch_steps), task.epoch_steps
+                if self.settings.horizon is not None:
+                    self.horizon = horizon_steps(self.settings.horizon, task.epoch_steps), task.epoch_steps
                 paired = self._measure is None and settings.paired
                 if paired and (said := said_of_control(task)) is not None:
-                    self._observer.note(said)
+                    self.observer.note(said)
             curve = (self._measure or sweep_task)(task, settings, told)
             if self._measure is None:  # else others learn beside what is swept
                 self.equal_shares = task.objective.equal_shares

@@ -1,17 +1,13 @@
-"""Short training runs at constant rates, where sweeps have not shown much: the last part of `repeats=auto`.
+"""What training runs at constant rates come to, and the rate that they answer: the rule of `trials`.
 
-A model that sits on a plateau learns nothing while a ladder passes, however slow, and what ends the valley is
-only the rate at which an untrained model breaks down. Trained for a while at one rate it shows what that is
-worth. Rates a factor of `FACTOR` apart are tried around the answer of the sweeps, upwards as long as the loss
-ends lower, or hardly higher, else downwards; where even the best has hardly learnt anything, once more, in
-runs twice as long. They also follow a loss that falls to the end of a high ladder, from there downwards.
+They are made where sweeps show too little (`trial_runs`).
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -20,13 +16,7 @@ from lrfind.range_test.slower_sweep import FAINT
 from lrfind.report.formatting import counted, told_apart
 from lrfind.report.no_learning import not_below
 from lrfind.statistics import lowest_of_parabola
-from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from lrfind.range_test.curve import Curve
-    from lrfind.range_test.smoothed_curve import SmoothedCurve
+from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
 
 STEPS = 100
 """Steps of a run."""
@@ -36,16 +26,6 @@ LONGER = 2
 
 FACTOR = math.sqrt(10)
 """From one rate to the next."""
-
-MOST_RUNS = 7
-"""Runs of one length at most."""
-
-READ = 1 / 3
-"""Share of a run at its end whose losses are averaged."""
-
-SLACK = 0.04
-"""Share of the start by which a run at a higher rate may end above the best so far, and still be gone beyond:
-on a plateau they hardly differ, and it is the higher ones that leave it first."""
 
 TRUST = 0.5
 """How far the answer goes from the best rate that was tried to where a parabola through it and its neighbours
@@ -57,10 +37,6 @@ LEARNT = 0.01
 BEYOND = 0.003
 """The same share of the loss of equal shares for all classes, where a sweep has an answer too: in 206 tests
 of networks with nothing to learn chance brought it 0.0015 below at most."""
-
-BELOW_CLIMB = 5.0
-"""Where no sweep has an answer, the first rate is that part of the one at which the loss rose above its
-start: with slower sweeps it is the only thing known."""
 
 RULE: Final = "trials"
 """What chose the rate, in the place where a rule is named."""
@@ -202,82 +178,3 @@ class Trials:
             f"{lowest} with {rate_text(rounded(best))} ({', '.join(ends)}); it is lowest near "
             f"{rate_text(rounded(self.lowest_point))}.{less if self.less < 1 else ''}"
         )
-
-
-def first_rate(lr: float | None, smoothed: SmoothedCurve, end: float | None) -> float | None:
-    """Where the trials begin: at the answer of the sweeps, or below the climb that ended the last one.
-
-    Args:
-        lr: The answer of the last sweep that has one.
-        smoothed: What was read from the last sweep.
-        end: The end of a ladder to which the loss fell: there they begin then, and go down.
-    """
-    if lr is not None or smoothed.climb is None:
-        return end if lr is None else lr
-    return smoothed.climb[0] / BELOW_CLIMB
-
-
-def searched(
-    first: float,
-    loss_of: Callable[[float], float],
-    ends: tuple[float, float],
-    *,
-    start: float = math.inf,
-    slack: float = 0.0,
-) -> dict[float, float]:
-    """The loss at rates around a first one, until the best lies between two that are worse, or at an end.
-
-    As long as no rate has ended below the start, it goes on downwards.
-
-    Args:
-        first: A rate between the ends.
-        loss_of: Trains at a rate.
-        ends: The lowest and the highest rate to try.
-        start: Loss before training.
-        slack: By how much a higher rate may end above the best so far, and still be gone beyond.
-
-    Returns:
-        Losses by rate, rising.
-    """
-    losses = {0: loss_of(first)}
-
-    def tried(k: int) -> bool:
-        """Whether a rate, so many factors from the first, can be tried."""
-        lr = first * FACTOR**k
-        if len(losses) >= MOST_RUNS or not ends[0] <= lr <= ends[1]:
-            return False
-        losses[k] = loss_of(lr)
-        return True
-
-    k, least = 1, losses[0]
-    while tried(k) and losses[k] < least + slack:
-        k, least = k + 1, min(least, losses[k])
-    if least >= start or least == losses[0]:
-        k = -1
-        while tried(k) and (losses[k] < losses[k + 1] or min(losses.values()) >= start):
-            k -= 1
-    return {first * FACTOR**k: losses[k] for k in sorted(losses)}
-
-
-def last_loss(curve: Curve, start: float) -> float:
-    """What a run came to: the mean over its last third, with the batches' noise cancelled.
-
-    Args:
-        curve: Of a run at a constant rate; paired, its losses are told apart from those of the model as it
-            was at the start on the same batches.
-        start: The level to tell it from.
-
-    Returns:
-        Infinity where it diverged.
-    """
-    if curve.status is not Status.COMPLETED:
-        return math.inf
-    read = slice(len(curve) - max(1, round(READ * len(curve))), None)
-    measured, before = curve.measured, curve.measured_at_start
-    loss = float(measured[read].mean())
-    if not curve.paired or before is None or not np.isfinite(before).all():
-        return loss
-    level = float(before[read].mean())
-    if curve.accuracies is None and level > 0 and measured.min() >= 0:
-        return start * loss / level  # a loss that is never negative stays so
-    return start + loss - level

@@ -181,12 +181,12 @@ def test_what_is_logged_of_the_task_is_said_once_however_often_it_is_built(lrfin
 
 
 def test_who_interrupts_the_runs_at_constant_rates_is_told_what_the_sweeps_answer(lrfind, monkeypatch):
-    from lrfind.range_test import sweeps
+    from lrfind.range_test import trial_runs
 
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sweeps.Sweeps, "_tried", interrupted)
+    monkeypatch.setattr(trial_runs, "_tried", interrupted)
     ran = lrfind(*PLATEAU)
     assert ran.code == 130
     assert ran.record["status"] == "interrupted"
@@ -218,7 +218,7 @@ def test_who_interrupts_the_slower_sweep_is_told_what_the_first_answers(lrfind, 
 
 
 def test_who_interrupts_the_longer_runs_at_constant_rates_keeps_those_that_had_ended(lrfind, monkeypatch):
-    from lrfind.range_test import plot, sweeps
+    from lrfind.range_test import plot, trial_runs
 
     longer, drawn, page = [], [], plot.range_page
 
@@ -234,7 +234,7 @@ def test_who_interrupts_the_longer_runs_at_constant_rates_keeps_those_that_had_e
         return page(curve, reading, *others)
 
     monkeypatch.setattr(plot, "range_page", page_of)
-    monkeypatch.setattr(sweeps, "last_loss", ended)
+    monkeypatch.setattr(trial_runs, "last_loss", ended)
     ran = lrfind(*PLATEAU)
     assert ran.code == 130
     assert ran.record["status"] == "interrupted"

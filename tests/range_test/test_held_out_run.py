@@ -181,9 +181,9 @@ def test_few_samples_are_called_few():
 def test_where_nothing_holds_for_other_samples_it_is_a_warning_and_no_worth_is_named(monkeypatch):
     import importlib
 
-    sweeps = importlib.import_module("lrfind.range_test.sweeps")
+    made = importlib.import_module("lrfind.range_test.hold_out")
     losses = iter(range(1, 100))
-    monkeypatch.setattr(sweeps, "evaluate", lambda objective, batches: (torch.tensor(next(losses)), None))
+    monkeypatch.setattr(made, "evaluate", lambda objective, batches: (torch.tensor(next(losses)), None))
     found = by_heart()
     assert found.reading.held_out.factor == 1
     assert found.reading.no_learning.startswith(found.reading.held_out.in_words)

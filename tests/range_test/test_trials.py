@@ -13,12 +13,13 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import range_test
 from lrfind.plotting.panel import VERMILLION, Points
-from lrfind.range_test import sweeps
+from lrfind.range_test import trial_runs
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines
 from lrfind.range_test.shape import Shape
-from lrfind.range_test.trials import FACTOR, MOST_RUNS, Trials, first_rate, last_loss, searched
+from lrfind.range_test.trial_runs import MOST_RUNS, first_rate, last_loss, searched
+from lrfind.range_test.trials import FACTOR, Trials
 from lrfind.suggestion import Status, rate_text
 from tests.screen import shown
 
@@ -291,7 +292,7 @@ def test_where_a_lower_rate_is_better_than_the_end_it_is_the_answer(monkeypatch)
     def lowest_at_one(curve, start):
         return start * (0.5 + abs(math.log10(curve.lrs[0])))
 
-    monkeypatch.setattr(sweeps, "last_loss", lowest_at_one)
+    monkeypatch.setattr(trial_runs, "last_loss", lowest_at_one)
     found = falling_to_the_end()
     assert found.reading.shape is Shape.FALLS_TO_END
     assert list(found.reading.trials.losses) == pytest.approx([1 / FACTOR, 1, FACTOR, 10])
@@ -304,7 +305,7 @@ def test_where_no_run_falls_the_answer_of_the_sweeps_is_not_suggested(monkeypatc
         return start + 1
 
     assert on_a_plateau().suggestion.rule == "trials"
-    monkeypatch.setattr(sweeps, "last_loss", risen)
+    monkeypatch.setattr(trial_runs, "last_loss", risen)
     found = on_a_plateau()
     assert any(lr is not None for lr in found.repeats.lrs)
     assert found.suggestion is None
@@ -346,7 +347,7 @@ def test_the_verdict_says_where_the_runs_that_decide_have_learnt_little(monkeypa
     def hardly(curve, start):
         return start * (0.97 + abs(math.log10(curve.lrs[0] / 0.1)) / 1000)
 
-    monkeypatch.setattr(sweeps, "last_loss", hardly)
+    monkeypatch.setattr(trial_runs, "last_loss", hardly)
     found = on_a_plateau()
     assert found.suggestion.rule == "trials"
     assert "In 200 steps the loss fell by 3.0% at best: the model leaves a plateau later" in found.verdict
