@@ -47,7 +47,8 @@ UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 
 PLATEAU = (
     "A network that sits on a plateau has to train for longer before a rate shows: give it ten times the "
-    "range.num_steps, or a normalisation or an initialisation that starts at once."
+    "range.num_steps, or a normalisation or an initialisation that starts at once. Data that hold nothing to "
+    "learn look the same."
 )
 """What is advised where next to nothing is learnt at any rate."""
 
