@@ -16,7 +16,7 @@ from benchmarks.truth.oracles import oracles
 from benchmarks.truth.scores import by_task, mean_regret, median_lr
 from benchmarks.truth.table import markdown_table, names_of
 from lrfind.range_test.horizon import Horizon
-from lrfind.range_test.peaks import PEAKS
+from lrfind.schedules.peaks import TIMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -175,8 +175,8 @@ def _peak_rows(
     for search, budget, oracle in scheduled:
         if search.task not in ours or search.task not in held:
             continue
-        lines, factor = ours[search.task], PEAKS[search.kind].factor
-        plain, higher = mean_regret(lines, oracle), mean_regret(lines, oracle, factor=factor)
+        lines = ours[search.task]
+        plain, higher = mean_regret(lines, oracle), mean_regret(lines, oracle, factor=TIMES)
         best = held[search.task]
         yield (
             f"| {search.task} | {budget:,} | {best.best:.2g} | {oracle.best:.2g} | {best.final:.3g} "

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 PEAKS = {
-    "cosine": PeakFigures(2.0, 0.034, 0.80, 0.041),
-    "one_cycle": PeakFigures(2.0, 0.034, 0.80, 0.042),
+    "cosine": PeakFigures(0.034, 0.80, 0.041),
+    "one_cycle": PeakFigures(0.034, 0.80, 0.042),
 }
 """By policy of `lrfind schedule`, with its own defaults; regrets are under that schedule. A test holds these
 figures to the runs."""

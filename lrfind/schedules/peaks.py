@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 
+TIMES, TIMES_WORD = 2.0, "twice"
+"""How many times the suggestion a peak is, where the highest that may be is no lower."""
+
+
 @dataclass(frozen=True, slots=True)
 class PeakFigures:
-    """How a multiple of the suggestion, as far as it may be, does as the peak of a schedule.
+    """How `TIMES` the suggestion, as far as it may be, does as the peak of a schedule.
 
     Attributes:
-        factor: The multiple, where the highest peak that may be is no lower.
         mean_regret: Mean regret over tasks.
         within: Share of answers whose regret is at most 0.05.
         constant: Mean regret of the suggestion itself as the peak.
     """
 
-    factor: float
     mean_regret: float
     within: float
     constant: float
@@ -49,12 +51,12 @@ def peaks_of(
         figures: By policy of `lrfind schedule`, with its own defaults; regrets are under that schedule.
         highest: How high a peak above the suggestion may be.
     """
-    peaks = {policy: peak_within(lr, each.factor, highest) for policy, each in figures.items()}
+    peak = peak_within(lr, TIMES, highest)
     return [
         {
             "policy": policy,
-            "lr": rounded(peaks[policy]),
-            "factor": rounded(peaks[policy] / lr),
+            "lr": rounded(peak),
+            "factor": rounded(peak / lr),
             "mean_regret": each.mean_regret,
             "within_0_05": each.within,
             "mean_regret_of_suggestion": each.constant,
@@ -78,9 +80,8 @@ def peaks_line(peaks: Sequence[dict[str, Any]]) -> str:
         f"{mean:.3f}" + (f" for {listed(policies)}" if len(regrets) > 1 else "")
         for mean, policies in regrets.items()
     ]
-    whole = all(peak["factor"] == 2 for peak in peaks)
-    where = "twice the suggestion"
-    if not whole:
+    where = f"{TIMES_WORD} the suggestion"
+    if any(peak["factor"] != TIMES for peak in peaks):
         where += " would be too near to where the loss rises"
     return (
         f"As the peak of a schedule: {listed(lrs)}; {where}. Measured at {STEPS} steps on {TASKS} tasks: a "

@@ -27,7 +27,7 @@ from lrfind.plotting.text import text_width
 from lrfind.suggestion import rate_text
 from lrfind.training.baseline import is_gain
 from lrfind.verify.candidates import FACTOR, Role
-from lrfind.verify.judge import ends_of
+from lrfind.verify.ends import ends_of
 from lrfind.verify.rate_colours import FINE, rate_colours
 from lrfind.verify.report import ROLE_WORDS, roles_text
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from lrfind.verify.plan import Plan
 
 PEAKS = {
-    "cosine": PeakFigures(2.0, 0.015, 0.90, 0.031),
-    "one_cycle": PeakFigures(2.0, 0.024, 0.90, 0.033),
+    "cosine": PeakFigures(0.015, 0.90, 0.031),
+    "one_cycle": PeakFigures(0.024, 0.90, 0.033),
 }
 """By policy of `lrfind schedule`, with its own defaults, after searches of 2,000 steps; regrets are under it.
 A test holds these figures to the runs."""

@@ -15,6 +15,7 @@ from lrfind.plotting.text import text_width
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import Role
+from lrfind.verify.ends import ends_of
 from lrfind.verify.ends_plot import (
     GREY,
     HEIGHT,
@@ -26,7 +27,6 @@ from lrfind.verify.ends_plot import (
     held_out_axis,
     start_of,
 )
-from lrfind.verify.judge import ends_of
 from lrfind.verify.plan import CONSTANT
 from lrfind.verify.rate_colours import FINE, SHORT, rate_colours
 from lrfind.verify.report import roles_text
@@ -36,7 +36,8 @@ from lrfind.verify.training_plot import training_panel
 if TYPE_CHECKING:
     from lrfind.plotting.panel import Colour, Panel
     from lrfind.verify.candidates import Trials
-    from lrfind.verify.judge import Ends, Judgement
+    from lrfind.verify.ends import Ends
+    from lrfind.verify.judge import Judgement
 
 _GAP, _SEARCH = 0.65, 1.5
 """Inches: between the two upper panels, and the height of the lower one."""

@@ -13,7 +13,7 @@ from lrfind.schedules.peaks import peaks_line
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import RANGE_TEST, Role
 from lrfind.verify.checked_words import refused_briefly
-from lrfind.verify.judge import ends_of
+from lrfind.verify.ends import ends_of
 from lrfind.verify.rate_words import RateWords
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
     from lrfind.verify.candidates import Candidate, Trials
-    from lrfind.verify.judge import Ends, Judgement
+    from lrfind.verify.ends import Ends
+    from lrfind.verify.judge import Judgement
     from lrfind.verify.run import Verified
 
 ROLE_WORDS = {

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING
 
 from lrfind.suggestion import rounded
 from lrfind.verify.candidates import FACTOR
+from lrfind.verify.comparison import ranked
 from lrfind.verify.first_seed import FirstSeed
-from lrfind.verify.judge import ranked
 from lrfind.verify.stops import Stops
 from lrfind.verify.tried import Move, Tried
 

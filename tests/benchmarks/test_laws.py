@@ -14,7 +14,7 @@ from benchmarks.truth.scores import by_task, mean_regret
 from benchmarks.truth.searches import SEARCHES
 from benchmarks.truth.tasks import BUDGET
 from lrfind.range_test import horizon, peaks
-from lrfind.schedules.peaks import STEPS, TASKS
+from lrfind.schedules.peaks import STEPS, TASKS, TIMES
 from lrfind.verify.peaks import PEAKS as SEARCHED
 
 
@@ -87,12 +87,12 @@ def test_the_figures_of_the_package_are_those_of_the_runs():
     assert set(PEAKS) == set(peaks.PEAKS)
     for kind in PEAKS:
         peak, told = peak_of(kind, lines, constant, found), peaks.PEAKS[kind]
-        assert peak.factor == told.factor
+        assert peak.factor == TIMES
         assert len(peak.ratios) == TASKS
         # The suggestions change a little with the rule: a mean is good to 0.01.
-        assert peak.mean_regret(told.factor) == pytest.approx(told.mean_regret, abs=0.01)
+        assert peak.mean_regret(TIMES) == pytest.approx(told.mean_regret, abs=0.01)
         assert peak.mean_regret(1) == pytest.approx(told.constant, abs=0.01)
-        assert peak.share_within(told.factor) == pytest.approx(told.within, abs=0.05)
+        assert peak.share_within(TIMES) == pytest.approx(told.within, abs=0.05)
 
 
 def test_the_peaks_that_go_with_a_searched_rate_are_what_the_runs_show():
@@ -103,15 +103,15 @@ def test_the_peaks_that_go_with_a_searched_rate_are_what_the_runs_show():
         assert len(known) == TASKS
         for budget in (1000, 2000):
             lines = [line for line in searches if line["budget"] == budget]
-            for factor in (1, told.factor):
+            for factor in (1, TIMES):
                 regrets = [
                     mean_regret([line for line in lines if line["task"] == task], oracle, factor=factor)
                     for task, oracle in known.items()
                 ]
                 means[budget, factor] = np.mean(regrets)
-        assert means[2000, told.factor] == pytest.approx(told.mean_regret, abs=0.01)
+        assert means[2000, TIMES] == pytest.approx(told.mean_regret, abs=0.01)
         assert means[2000, 1] == pytest.approx(told.constant, abs=0.01)
-        assert means[1000, told.factor] < means[1000, 1]
+        assert means[1000, TIMES] < means[1000, 1]
 
 
 def test_the_page_is_made_of_the_runs():
