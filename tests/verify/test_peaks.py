@@ -84,4 +84,4 @@ def test_a_peak_that_was_searched_along_its_schedule_is_not_told_to_be_a_constan
     along = Peak(FOUND, "suggested by lrfind verify", named={"cosine": 0.3})
     assert along.origin([Policy.COSINE]) == "suggested by lrfind verify (bracket 0.2 to 0.4)"
     twice = Peak(FOUND, "suggested by lrfind verify", named={"cosine": 0.6})
-    assert twice.origin([Policy.COSINE]).endswith("(0.3 for a constant rate, bracket 0.2 to 0.4)")
+    assert twice.origin([Policy.COSINE]).endswith("(bracket 0.4 to 0.8; 0.3 for a constant rate)")
