@@ -14,6 +14,7 @@ from lrfind.api.arguments import in_arguments
 from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
+from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import Group
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class Result(ABC):
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the result should know, each in a sentence or two."""
         return tuple(self.content.get("warnings", ()))
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """The rate to give a schedule as its peak, by policy; of those alone for which it was measured."""
+        return named_peaks(self.content.get("peaks", ()))
 
     @abstractmethod
     def _page(self) -> Page:

@@ -32,20 +32,23 @@ def of_model(error: Exception, batch: Any) -> str:
         return f"The inputs are {dtype}, and the model's parameters are not: give it {how}."
     if isinstance(error, TypeError) and not tensors and "must be Tensor" in said:
         return "A batch must hold tensors, as a DataLoader or torch.as_tensor makes them."
-    if isinstance(error, TypeError) and "forward() missing" in said and _has_several_inputs(batch):
-        return (
-            "The model is called with its inputs as one argument: take them apart in the model, or in Python "
-            "give forward=lambda model, batch: model(*batch[0])."
-        )
+    if isinstance(error, TypeError) and "forward() missing" in said and isinstance(batch, (tuple, list)):
+        if batch and isinstance(batch[0], (tuple, list)):
+            return (
+                "The model is called with its inputs as one argument: take them apart in the model, or in "
+                "Python give forward=lambda model, batch: model(*batch[0])."
+            )
+        if len(batch) > 2:
+            return (
+                "The model is called with the first item of a batch: put its inputs together there, as "
+                "((a, b), target), or in Python give criterion=None and a forward=lambda model, batch: ... "
+                "that returns the loss."
+            )
     if re.search(r"to have \d+ channels", said) and tensors:
         shape = tensors[0].shape
         if len(shape) == 4 and shape[1] not in _IMAGE_CHANNELS and shape[-1] in _IMAGE_CHANNELS:
             return "The pictures seem to have their channels last: give them as inputs.permute(0, 3, 1, 2)."
     return "Does the model suit the data?"
-
-
-def _has_several_inputs(batch: Any) -> bool:
-    return isinstance(batch, (tuple, list)) and bool(batch) and isinstance(batch[0], (tuple, list))
 
 
 def of_criterion(error: Exception, outputs: Any, target: Any, batch: Any) -> str:
@@ -71,6 +74,8 @@ def of_criterion(error: Exception, outputs: Any, target: Any, batch: Any) -> str
             "goes into the model, which then returns its loss, or in Python: criterion=None, "
             "forward=lambda model, batch: criterion(model(batch[0]), *batch[1:])."
         )
+    if isinstance(target, (int, float)):
+        return "These seem to be single samples: give a DataLoader(samples, batch_size=64, shuffle=True)."
     if not isinstance(target, Tensor) or not isinstance(outputs, Tensor):
         return "Does the criterion suit the data?"
     if "multi-target" in said and target.ndim == 2 and target.shape[1] == 1:

@@ -54,6 +54,13 @@ def test_rates_and_losses_are_those_of_the_curve(result):
     assert len(result.lrs) == len(result.losses)
 
 
+def test_the_peaks_of_schedules_are_those_of_the_record(result, nothing):
+    assert list(result.peaks) == ["cosine", "one_cycle"]
+    assert result.peaks["cosine"] == result.content["peaks"][0]["lr"]
+    assert result.suggestion.lr <= result.peaks["cosine"] <= 2 * result.suggestion.lr
+    assert nothing.peaks == {}
+
+
 def test_the_rate_is_applied_and_groups_keep_their_ratio(result):
     a, b = nn.Linear(2, 2), nn.Linear(2, 2)
     groups = [{"params": a.parameters(), "lr": 0.3}, {"params": b.parameters(), "lr": 0.03}]

@@ -50,6 +50,8 @@ def weighted(outputs, target, weights):
         (nn.Sequential(linear(), nn.BatchNorm1d(2)), nn.CrossEntropyLoss(), (X[:1], Y[:1]), "drop_last=True"),
         (nn.Conv2d(3, 2, 3), nn.CrossEntropyLoss(), (PICTURES, Y), "inputs.permute(0, 3, 1, 2)"),
         (TwoInputs(), nn.CrossEntropyLoss(), ((X, X), Y), "model(*batch[0])"),
+        (TwoInputs(), nn.CrossEntropyLoss(), (X, X, Y), "put its inputs together there, as ((a, b), target)"),
+        (linear(), nn.CrossEntropyLoss(), (X[0], 1), "single samples: give a DataLoader(samples,"),
         (Pair(), nn.CrossEntropyLoss(), (X, Y), "The model returns a tuple, and the criterion is given all"),
         (linear(), weighted, (X, Y, torch.ones(2)), "criterion(model(batch[0]), *batch[1:])"),
         (
