@@ -17,13 +17,15 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from lrfind.interrupts import OF_A_TERMINAL, hide_ended_connections
 from lrfind.tasks.data.failures import COLLATOR_RAISED, NOT_STACKED, Failure, failure_of, unwrapped
-from lrfind.tasks.data.images import PictureFolder
+from lrfind.tasks.data.images import PictureFolder, without_skipped
 from lrfind.tasks.data.machine import collated, num_cores, require_room, shared_bytes
 from lrfind.tasks.data.sources import Afresh
 from lrfind.training.batch import endless
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
+
+    from lrfind.tasks.data.dataset import Data
 
 
 Collate = Callable[[list[Any]], Any]
@@ -103,6 +105,15 @@ def map_loader(
         collate_fn=_as_it_is,
         **_of_workers(num_workers, pin_memory, seed),
     )
+
+
+def chosen_batches(
+    data: Data, chosen: torch.Tensor, batch_size: int, *, skipped: list[str], batches_per_epoch: int
+) -> Iterator[Any]:
+    """The samples at some indices once, in batches; see `without_skipped` for pictures that are left out."""
+    fetch = BatchedMap(data.dataset, data.collate).__getitems__
+    fetched = (fetch(index.tolist()) for index in torch.split(chosen, batch_size))
+    return without_skipped(unwrapped(fetched, timeout=data.timeout), skipped, data.name, batches_per_epoch)
 
 
 def stream_loader(

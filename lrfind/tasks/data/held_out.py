@@ -10,9 +10,8 @@ import torch
 from lrfind.adapters.adapted import OF_A_MODULE
 from lrfind.errors import ConfigError, DataError
 from lrfind.tasks.data.dataset import OF_THE_MODEL
-from lrfind.tasks.data.failures import unwrapped
-from lrfind.tasks.data.fetching import BatchedMap, restarted, stream_loader
-from lrfind.tasks.data.images import without_skipped
+from lrfind.tasks.data.fetching import chosen_batches, restarted, stream_loader
+from lrfind.tasks.data.in_memory import set_apart
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length
 from lrfind.tasks.data.prefetch import normaliser
 from lrfind.tasks.data.sources import Afresh, Source, length_of, source_of
@@ -163,19 +162,13 @@ def fixed_batches(
             f"refine.subset={samples} is more than data={data.name} holds: {count} samples. Choose a smaller "
             "one, or refine.read=train for all of them."
         )
-    chosen = torch.arange(count)
-    if samples is not None:
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        chosen = order[:samples].sort().values
+    chosen = torch.arange(count) if samples is None else set_apart(count, samples, seed=seed)[0]
     if source is Source.TENSORS:
         return _of_tensors(data.dataset.tensors, chosen, batch_size, finish, device)
 
     def draw() -> Iterator[Any]:
-        fetch = BatchedMap(data.dataset, data.collate).__getitems__
-        fetched = unwrapped(
-            (fetch(index.tolist()) for index in torch.split(chosen, batch_size)), timeout=data.timeout
-        )
-        for batch in without_skipped(fetched, [], data.name, len(chosen) // batch_size + 1):
+        most = len(chosen) // batch_size + 1
+        for batch in chosen_batches(data, chosen, batch_size, skipped=[], batches_per_epoch=most):
             yield finish(on_device(batch, device))
 
     return Afresh(draw) if samples is None else list(draw())

@@ -81,6 +81,12 @@ def tensor_batches(
     return map(finish, batches), validation
 
 
+def set_apart(count: int, samples: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """The indices of some of so many samples, drawn by chance, and of the others, both rising."""
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+    return order[:samples].sort().values, order[samples:].sort().values
+
+
 def shuffled_epochs(
     pool: Tensor, *, batch_size: int, seed: int, skip: int = 0, share: Share = WHOLE
 ) -> Iterator[Tensor]:

@@ -13,14 +13,14 @@ from lrfind.errors import DataError
 from lrfind.report.formatting import counted
 from lrfind.tasks.data.failures import unwrapped
 from lrfind.tasks.data.fetching import (
-    BatchedMap,
+    chosen_batches,
     map_loader,
     restarted,
     stream_loader,
     suitable_workers,
 )
 from lrfind.tasks.data.images import PictureFolder, none_readable, without_skipped
-from lrfind.tasks.data.in_memory import WHOLE, Share, shuffled_epochs, tensor_batches
+from lrfind.tasks.data.in_memory import WHOLE, Share, set_apart, shuffled_epochs, tensor_batches
 from lrfind.tasks.data.own_loader import batch_size_of, can_be_parted, known_length, parted
 from lrfind.tasks.data.prefetch import batches_on_device, normaliser
 from lrfind.tasks.data.sources import Source, length_of, source_of
@@ -147,13 +147,8 @@ def _indexed(
     count = len(data.dataset)
     _require_a_batch(data, count, validation_samples, batch_size, share)
     pool, apart_indices = torch.arange(count), None
-    if validation_samples:
-        order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
-        # Sorted, so that pictures are read in the order in which they lie on the disk.
-        apart_indices, pool = (
-            order[:validation_samples].sort().values,
-            order[validation_samples:].sort().values,
-        )
+    if validation_samples:  # rising, so that pictures are read in the order in which they lie on the disk
+        apart_indices, pool = set_apart(count, validation_samples, seed=seed)
     per_epoch = len(pool) // (batch_size * share.ranks)
     finish = normaliser(data.normalisation, device)
     epochs = partial(shuffled_epochs, batch_size=batch_size, seed=seed, skip=skip, share=share)
@@ -184,11 +179,7 @@ def _indexed(
     batches = batches_on_device(without_skipped(drawn, skipped, data.name, per_epoch), device)
     validation = None
     if apart_indices is not None:
-        fetched = (
-            BatchedMap(data.dataset, data.collate).__getitems__(i.tolist())
-            for i in torch.split(apart_indices, batch_size)
-        )
-        kept = without_skipped(unwrapped(fetched, timeout=data.timeout), skipped, data.name, per_epoch)
+        kept = chosen_batches(data, apart_indices, batch_size, skipped=skipped, batches_per_epoch=per_epoch)
         validation = [finish(on_device(batch, device)) for batch in kept]
         if not validation:
             raise none_readable(data.name, skipped)

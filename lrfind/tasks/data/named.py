@@ -26,9 +26,9 @@ def digits(image_size: int | None = None, channels: int | None = None) -> Data:
         image_size: Side in pixels that pictures are resized to, once; None leaves them as they are.
         channels: 3 repeats the grey channel for models that want colour; None leaves 1.
     """
-    images, labels = read_digits()
     # Mean and standard deviation over all pixels, divided by 16.
-    return _grey_pictures("digits", images, labels, image_size, channels, 1 / 16, (0.3053,), (0.3760,))
+    grey = Normalisation(1 / 16, (0.3053,), (0.3760,))
+    return _grey_pictures("digits", read_digits(), image_size, channels, grey)
 
 
 def mnist(
@@ -51,17 +51,17 @@ def mnist(
     Raises:
         DataError: Where files are missing or corrupt, or cannot be fetched.
     """
-    mean, std = ((0.1307,), (0.3081,)) if standardise else ((0.0,), (1.0,))
-    return _idx_pictures("mnist", "MNIST", root, download, image_size, channels, mean, std)
+    grey = Normalisation(1 / 255, *(((0.1307,), (0.3081,)) if standardise else ((0.0,), (1.0,))))
+    return _grey_pictures("mnist", read_mnist("MNIST", root, download), image_size, channels, grey)
 
 
 def fashion_mnist(
     root: str, download: bool = False, image_size: int | None = None, channels: int | None = None
 ) -> Data:
     """Articles of clothing: 60,000 pictures of 28x28 (Zalando); layout and arguments as in `mnist`."""
-    return _idx_pictures(
-        "fashion_mnist", "FashionMNIST", root, download, image_size, channels, (0.2860,), (0.3530,)
-    )
+    read = read_mnist("FashionMNIST", root, download)
+    grey = Normalisation(1 / 255, (0.2860,), (0.3530,))
+    return _grey_pictures("fashion_mnist", read, image_size, channels, grey)
 
 
 def cifar10(
@@ -126,33 +126,18 @@ def from_model() -> Data:
     )
 
 
-def _idx_pictures(
-    name: str,
-    folder: str,
-    root: str,
-    download: bool,
-    image_size: int | None,
-    channels: int | None,
-    mean: tuple[float],
-    std: tuple[float],
-) -> Data:
-    images, labels = read_mnist(folder, root, download)
-    return _grey_pictures(name, images, labels, image_size, channels, 1 / 255, mean, std)
-
-
 def _grey_pictures(
     name: str,
-    images: Tensor,
-    labels: Tensor,
+    read: tuple[Tensor, Tensor],
     image_size: int | None,
     channels: int | None,
-    scale: float,
-    mean: tuple[float],
-    std: tuple[float],
+    grey: Normalisation,
 ) -> Data:
     check_channels(channels, have=1)
-    grey = Normalisation(scale, mean * (channels or 1), std * (channels or 1))
-    return _in_memory(name, resize_all(images, image_size), labels, grey)
+    images, labels = read
+    times = channels or 1
+    repeated = Normalisation(grey.scale, grey.mean * times, grey.std * times)
+    return _in_memory(name, resize_all(images, image_size), labels, repeated)
 
 
 def _in_memory(name: str, images: Tensor, labels: Tensor, normalisation: Normalisation) -> Data:

@@ -18,6 +18,7 @@ from torch.utils.data import (
 
 from lrfind.adapters.adapted import AdaptedBatches
 from lrfind.errors import ConfigError
+from lrfind.tasks.data.in_memory import set_apart
 from lrfind.tasks.data.sources import Source, length_of, source_of
 
 if TYPE_CHECKING:
@@ -123,11 +124,8 @@ def parted(loader: Any, samples: int, *, seed: int) -> tuple[Any, Any]:
     if isinstance(loader, AdaptedBatches):
         rest, apart = parted(loader.loader, samples, seed=seed)
         return loader.of(rest), loader.read(apart)
-    order = torch.randperm(len(loader.dataset), generator=torch.Generator().manual_seed(seed))
-    held, left = (
-        Subset(loader.dataset, indices.sort().values.tolist())
-        for indices in (order[:samples], order[samples:])
-    )
+    parts = set_apart(len(loader.dataset), samples, seed=seed)
+    held, left = (Subset(loader.dataset, indices.tolist()) for indices in parts)
     own = loader.batch_sampler
     sampler: SequentialSampler | RandomSampler = SequentialSampler(left)
     if isinstance(own.sampler, RandomSampler):
