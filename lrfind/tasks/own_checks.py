@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from lrfind.errors import DataError, ModelError, OptimizerError, UserError
 from lrfind.tasks.data.own_loader import rebatched
 from lrfind.training.batch import on_device
-from lrfind.training.optimizer import is_optimizer
+from lrfind.training.optimizer import is_optimizer, moved_by
 from lrfind.training.rng import same_streams
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def refuse_dataset(loader: object) -> None:
 
 def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
     """Checks that the optimizer moves something of the model."""
-    trained = [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+    trained = [p for p in moved_by(optimizer) if p.requires_grad]
     if not trained:
         raise ModelError("the optimizer has no trainable parameters, so no learning rate can matter.")
     own = {id(parameter) for parameter in model.parameters()}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrfind.training.batch import own_batch, tensors_in
+from lrfind.training.optimizer import moved_by
 from lrfind.training.rng import RandomStreams
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
 
 def _moved(optimizer: Optimizer) -> dict[int, Tensor]:
     """The parameters that the optimizer moves, by identity."""
-    return {id(p): p for group in optimizer.param_groups for p in group["params"] if p.requires_grad}
+    return {id(p): p for p in moved_by(optimizer) if p.requires_grad}
 
 
 def _shard(parameter: Tensor) -> Tensor | None:

@@ -62,6 +62,11 @@ def is_optimizer(given: object) -> bool:
     return isinstance(given, Optimizer) or hasattr(given, "param_groups")
 
 
+def moved_by(optimizer: Optimizer) -> list[Tensor]:
+    """The parameters of all groups, in their order."""
+    return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
 def name_of_optimizer(optimizer: Optimizer) -> str:
     """Its class, or those of several."""
     each = optimizer.optimizers if isinstance(optimizer, Optimizers) else (optimizer,)

@@ -17,6 +17,7 @@ from lrfind.interrupts import interrupts_held
 from lrfind.own_code import caller_level
 from lrfind.training.object_state.modes import GlobalModes
 from lrfind.training.object_state.objects import Limits, ObjectState
+from lrfind.training.optimizer import moved_by
 from lrfind.training.rng import StreamState
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def _report(refused: list[str], *, raising: bool) -> None:
 
 def _devices(model: nn.Module, optimizer: Optimizer) -> set[torch.device]:
     """Where the parameters are that are trained or could be."""
-    parameters = [*model.parameters(), *(p for group in optimizer.param_groups for p in group["params"])]
+    parameters = [*model.parameters(), *moved_by(optimizer)]
     if any(nn.parameter.is_lazy(parameter) for parameter in parameters):
         raise ModelError(
             "the model has parameters whose shape is not known yet (a lazy module): "

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lrfind.training.optimizer import moved_by
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -39,7 +41,7 @@ def packed(
     arrays: Arrays = {}
     python = random.getstate()
     name, keys, place, has_gauss, gauss = np.random.get_state(legacy=True)
-    moved = _moved(optimizer)
+    moved = moved_by(optimizer)
     tree = {
         "about": dict(about or {}),
         "model": {key: _flat(value, arrays) for key, value in _named(model)},
@@ -105,7 +107,7 @@ def unpack(
     """
     tree = _tree(arrays)
     named = dict(_named(model))
-    moved = _moved(optimizer)
+    moved = moved_by(optimizer)
     if named.keys() != tree["model"].keys() or len(moved) != len(tree["state"]):
         raise ValueError("it holds another model's state")
     with torch.no_grad():
@@ -152,10 +154,6 @@ def _tree(arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
 
 def _named(model: nn.Module) -> list[tuple[str, Tensor]]:
     return [*model.named_parameters(), *model.named_buffers()]
-
-
-def _moved(optimizer: Optimizer) -> list[Tensor]:
-    return [p for group in optimizer.param_groups for p in group["params"]]
 
 
 def _is_like(value: Any, other: Any) -> bool:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from lrfind.errors import BatchError, OptimizerError, UserError
 from lrfind.own_code import own_frames, place_text, raised_text
 from lrfind.training.batch import num_samples
-from lrfind.training.optimizer import clear_gradients
+from lrfind.training.optimizer import clear_gradients, moved_by
 from lrfind.training.step_errors import dead_worker, explained, out_of_memory
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def train_step(
     if options.clip_grad_norm is not None:
         if scaler is not None:
             scaler.unscale_(optimizer)
-        moved = [p for group in optimizer.param_groups for p in group["params"]]
-        nn.utils.clip_grad_norm_(moved, options.clip_grad_norm)
+        nn.utils.clip_grad_norm_(moved_by(optimizer), options.clip_grad_norm)
     try:
         if scaler is None:
             optimizer.step()

@@ -9,7 +9,7 @@ import weakref
 from array import array
 from collections import OrderedDict, UserDict, UserList, deque
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from lrfind.training.object_state.containers import State
+
+Saved = TypeVar("Saved", bound="State")
 
 _LEAVES = (
     *(type(None), bool, int, float, complex, str, bytes, slice, range, frozenset, enum.Enum),
@@ -161,7 +163,7 @@ class ObjectState:
         )
         return next((way for kinds, way in ways if issubclass(kind, kinds)), self._other)
 
-    def _save(self, name: str, saving: Callable[[Any], State], value: Any) -> State | None:
+    def _save(self, name: str, saving: Callable[[Any], Saved], value: Any) -> Saved | None:
         try:
             saved = saving(value)
         except Exception:  # of whatever class a stranger's object raises
@@ -178,7 +180,7 @@ class ObjectState:
         if tensor.is_meta or tensor.numel() * tensor.element_size() > self._limits.nbytes:
             return
         saved = self._save(name, TensorState, tensor)
-        if saved is not None and isinstance(saved, TensorState):
+        if saved is not None:
             self._push(saved.grad, f"{name}.grad", found.package)
             self._attributes(tensor, name, found.package)
 
@@ -206,7 +208,7 @@ class ObjectState:
         for key, value in module.named_children():
             self._push(value, f"{name}.{key}", package)
         saved = self._save(name, ScriptState, module) if "_c" in vars(module) else None
-        if isinstance(saved, ScriptState):
+        if saved is not None:
             for key, value in saved.values.items():
                 self._push(value, f"{name}.{key}", package)
 
@@ -280,7 +282,7 @@ class ObjectState:
         self._attributes(value, name, package)
         if slots_of(type(value)) and not is_platform(value):
             saved = self._save(name, SlotsState, value)
-            if isinstance(saved, SlotsState):
+            if saved is not None:
                 for key, content in saved.values.items():
                     self._attribute(key, content, name, package)
         self._class(found, package)
@@ -317,7 +319,7 @@ class ObjectState:
             self._seen[id(kind)] = kind
             if kind.__module__.partition(".")[0] == package_of(found.value) and not is_platform(found.value):
                 saved = self._save(kind.__name__, ClassState, kind)
-                if isinstance(saved, ClassState):
+                if saved is not None:
                     for key, value in saved.values.items():
                         self._push(value, f"{kind.__name__}.{key}", package)
 

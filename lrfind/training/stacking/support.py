@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from lrfind.training.optimizer import moved_by
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -37,7 +39,7 @@ def _reasons(model: nn.Module, optimizer: Optimizer, objective: Objective, scale
         yield f"the optimizer is {name}, and only SGD, Adam and AdamW are stacked"
     if scaler is not None or objective.autocast is not nullcontext:
         yield "mixed precision (autocast, a gradient scaler) is not stacked"
-    moved = [p for group in optimizer.param_groups for p in group["params"]]
+    moved = moved_by(optimizer)
     own = {id(p) for p in model.parameters()}
     if any(id(p) not in own for p in moved):
         yield "the optimizer moves parameters that are not the model's"
