@@ -98,6 +98,12 @@ MADE = {
         _of_trial,
     ),
     "textbook_refine": Picture("refine experiment=textbook_refine", "refine.png", long=True),
+    "refine_restart": Picture(
+        "refine experiment=textbook_refine refine.restart=both refine.rounds=1 "
+        "'refine.segments=[{{start: 0.63, stop: 1.1, step: 0.01, iterations: 200}}]'",
+        "refine.png",
+        long=True,
+    ),
     "textbook_refine_seeds": Picture(
         "refine experiment=textbook_refine refine.seeds=5", "refine.png", long=True
     ),
