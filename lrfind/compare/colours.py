@@ -95,5 +95,6 @@ def keys_of_rates(
         looks = colours[names[0]]
         own = {rate_text(lr): looks.shades[lr] for lr in rates if rate_text(lr) in drawn}
         heading = f"{listed(names)}, learning rate" if several else "learning rate"
-        keys.append(key_of_colours(heading, own, looks.dash))
+        if own:
+            keys.append(key_of_colours(heading, own, looks.dash))
     return keys

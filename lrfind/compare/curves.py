@@ -9,7 +9,7 @@ import numpy as np
 
 from lrfind.plotting.axes import Axis, linear_axis, rate_axis
 from lrfind.plotting.limits import outcome_limits
-from lrfind.plotting.panel import DASHED, MIDDLE, Band, Label, Layer, Line, Marker, Points
+from lrfind.plotting.panel import DASHED, MIDDLE, Band, Label, Layer, Line, Marker, Points, Shape
 from lrfind.statistics import known_mean
 from lrfind.suggestion import rate_text
 
@@ -66,6 +66,23 @@ def single_readings(cell: Cell, kind: Kind, colours: Mapping[float, Colour]) -> 
         at = np.array([lr])
         layers.append(Points(at, mean, colours[lr], rate_text(lr), size=size, low=low, high=high))
     return layers
+
+
+def diverged_crosses(cell: Cell, y: Axis, colour: Colour, *, accuracy: bool, place: int = 0) -> list[Points]:
+    """A cross for each rate that diverged with one seed at least, at the worse end of the axis.
+
+    Args:
+        cell: The rates.
+        y: What they came to.
+        colour: Of the crosses.
+        accuracy: Whether more is better.
+        place: Of the cell among others in the panel, which each have a height of their own.
+    """
+    low, high = y.limits
+    gone = np.array(cell.lrs)[np.array([run.diverged for run in cell.runs]).any(axis=0)]
+    aside = (0.03 + 0.05 * place) * (high - low)
+    at = np.full(len(gone), low + aside if accuracy else high - aside)
+    return [Points(gone, at, colour, shape=Shape.CROSS, size=3.6)] if len(gone) else []
 
 
 def untrained_line(cell: Cell, kind: Kind, x: Axis, y: Axis) -> list[Layer]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lrfind.compare.colours import colours_of_rates, keys_of_rates, rates_of
 from lrfind.compare.curves import (
+    diverged_crosses,
     learning_curves,
     means_of,
     single_reading_axis,
@@ -113,6 +114,7 @@ def _rows(
             looks = colours[cell.optimizer]
             if once:
                 layers = single_readings(cell, kind, looks.shades)
+                layers += diverged_crosses(cell, ys[i], MIDDLE, accuracy=kind == "accuracy")
             else:
                 layers = learning_curves(cell, comparison, kind, looks.shades, looks.dash)
             layers += untrained_line(cell, kind, x, ys[i])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.compare.colours import shades
-from lrfind.compare.curves import ends_axis
+from lrfind.compare.curves import diverged_crosses, ends_axis
 from lrfind.compare.results import Judge
 from lrfind.plotting.axes import rate_axis
 from lrfind.plotting.page import Entry, Key
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lrfind.compare.results import Cell, Comparison
-    from lrfind.plotting.axes import Axis
-    from lrfind.plotting.panel import Colour
     from lrfind.statistics import Floats
 
 HEIGHT = 2.35
@@ -57,21 +55,9 @@ def rates_panel(
             layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
     rates = [lr for cell in cells for lr in cell.lrs]
     y = ends_axis(shown, accuracy=accuracy)
-    layers += _diverged(cells, colours, y, accuracy=accuracy)
-    return Panel(rate_axis(rates, width), y, tuple(layers), width, HEIGHT, grid="y")
-
-
-def _diverged(cells: Sequence[Cell], colours: Sequence[Colour], y: Axis, *, accuracy: bool) -> list[Points]:
-    """A cross for each rate without a mean, at the worse end of the axis; a height a line."""
-    low, high = y.limits
-    found = []
     for i, (cell, colour) in enumerate(zip(cells, colours, strict=True)):
-        gone = np.array(cell.lrs)[~np.isfinite(cell.losses).all(axis=0)]
-        aside = (0.03 + 0.05 * i) * (high - low)
-        at = np.full(len(gone), low + aside if accuracy else high - aside)
-        if len(gone):
-            found.append(Points(gone, at, colour, shape=Shape.CROSS, size=3.6))
-    return found
+        layers += diverged_crosses(cell, y, colour, accuracy=accuracy, place=i)
+    return Panel(rate_axis(rates, width), y, tuple(layers), width, HEIGHT, grid="y")
 
 
 def with_crosses(key: Key, rates: Panel) -> Key:

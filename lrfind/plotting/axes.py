@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LABEL_GAP = 0.06
 """Inches between the labels of two ticks."""
 
-_ASIDE = 0.3
+_ASIDE = 0.35
 """Inches by which the words below an axis may be longer than it."""
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")

@@ -244,10 +244,21 @@ def test_what_was_read_once_is_drawn_over_the_rates():
     assert page.title == "what is trained; after 1 epoch, mean of 2 seeds, bar: ± one standard deviation"
     panel = page.panels[2]
     assert (panel.x.scale, panel.x.label) == ("log", "learning rate (log axis, base 10)")
-    low, best = of(panel, Points)  # of the one that diverged there is none
+    low, best, cross = of(panel, Points)
+    assert (cross.shape, cross.x.tolist()) == (Shape.CROSS, [0.4])
+    assert sum(panel.y.limits) / 2 < cross.y[0] < panel.y.limits[1]
     assert (low.x, low.y, low.name) == ([0.1], [3.0], "0.1")
     assert (best.x, best.y, best.size > low.size) == ([0.2], pytest.approx([1.1]), True)
     assert best.high - best.y == pytest.approx([math.sqrt(0.02)])
+    assert_readable(page)
+
+
+def test_where_all_diverged_before_they_were_read_there_is_no_key_of_nothing():
+    runs = runs_of(0, LRS, (10,), np.full((3, 1), np.nan), np.nan, diverged=[True] * 3)
+    comparison = Comparison(cells_of([("SGD", 10, runs)], Judge.LOSS), Budget(100, 1, 100), Judge.LOSS, 1)
+    page = curves_page(comparison, "what is trained")
+    assert page.headings == []
+    assert of(page.panels[0], Points)[0].x.tolist() == list(LRS)
     assert_readable(page)
 
 
