@@ -7,6 +7,7 @@ import traceback
 from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.commands import COMMANDS
+from lrfind.cli.flags import MULTIRUN
 from lrfind.cli.other_words import option_for
 from lrfind.cli.overrides import GROUPS
 from lrfind.cli.unknown import nearest_keys, owners_of
@@ -33,10 +34,11 @@ def explained(error: Exception, command: str, arguments: Sequence[str]) -> UserE
     if type(error).__module__.startswith("yaml"):
         return ConfigError(f"A config file is not valid YAML: {' '.join(str(error).split())}")
     if isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError)):
-        where = error.filename or "The run directory"
+        where = f"{error.filename}: the" if error.filename else "The"
+        key = "hydra.sweep.dir" if set(MULTIRUN) & set(arguments) else "hydra.run.dir"
         return OutputError(
-            f"{where}: the run directory cannot be made: {error.strerror or error}. Choose another with "
-            "hydra.run.dir=FOLDER."
+            f"{where} run directory cannot be made: {error.strerror or error}. Choose another with "
+            f"{key}=FOLDER."
         )
     return None
 

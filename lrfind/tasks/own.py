@@ -114,8 +114,14 @@ def _length(loader: Iterable[Any], peers: Peers | None) -> int | None:
     return None if math.isnan(mean) else round(mean)
 
 
+_WRAPPERS = {"DataParallel": "module", "DistributedDataParallel": "module", "OptimizedModule": "_orig_mod"}
+"""Classes that hold the model which a user knows, and where."""
+
+
 def _title(model: nn.Module, optimizer: Optimizer, loader: Iterable[Any]) -> str:
     """What is trained, as far as the objects tell."""
+    while type(model).__name__ in _WRAPPERS:
+        model = getattr(model, _WRAPPERS[type(model).__name__])
     title = f"{type(model).__name__}, {name_of_optimizer(optimizer)}"
     size = getattr(loader, "batch_size", None)
     return title if size is None else f"{title}, batch size {size}"

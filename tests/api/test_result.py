@@ -131,3 +131,13 @@ def test_every_group_has_its_rate_in_python_and_one_group_is_not_spoken_of(resul
         found.apply(optimizer)
         rates = [group["lr"] for group in optimizer.param_groups]
         assert [group.lr for group in found.groups] == pytest.approx(rates, rel=1e-5)
+
+
+def test_the_title_names_the_model_within_its_wrappers():
+    model = nn.Sequential(nn.Linear(6, 2))
+    batches = [(torch.randn(8, 6), torch.zeros(8, dtype=torch.long))]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    wrapped = nn.DataParallel(model)
+    assert type(torch.compile(model)).__name__ == "OptimizedModule"  # which holds it under another name
+    found = range_test(wrapped, optimizer, nn.CrossEntropyLoss(), batches, num_steps=2, repeats=1)
+    assert found.title == "Sequential, SGD"

@@ -29,6 +29,10 @@ def test_a_connection_is_no_run_directory(error):
 def test_a_folder_that_cannot_be_made_is_still_told_as_one():
     error = PermissionError(13, "Permission denied", "/there")
     assert "/there: the run directory cannot be made: Permission denied" in str(explained(error, "range", []))
+    full = OSError(28, "No space left on device")  # by what writes a file that is open, which has no name
+    told = str(explained(full, "range", ["-m", "seed=0,1"]))
+    assert told.startswith("The run directory cannot be made: No space left on device. ")
+    assert told.endswith(" hydra.sweep.dir=FOLDER.")
 
 
 def test_without_another_engine_an_error_is_not_the_launchers():
