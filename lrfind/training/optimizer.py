@@ -70,7 +70,8 @@ def moved_by(optimizer: Optimizer) -> list[Tensor]:
 def name_of_optimizer(optimizer: Optimizer) -> str:
     """Its class, or those of several; of one that Accelerate has wrapped the class within."""
     each = optimizer.optimizers if isinstance(optimizer, Optimizers) else (optimizer,)
-    inner = [one.optimizer if type(one).__name__ == "AcceleratedOptimizer" else one for one in each]
+    wrapper = "AcceleratedOptimizer"
+    inner = [getattr(one, "optimizer", one) if type(one).__name__ == wrapper else one for one in each]
     return " + ".join(type(one).__name__ for one in inner)
 
 
