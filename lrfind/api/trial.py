@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from lrfind.plotting.page import Page
     from lrfind.plotting.panel import Panel
+    from lrfind.schedule.policy_runs import TrialStep
     from lrfind.schedule.results import Outcome, Tried
-    from lrfind.schedule.trial import TrialStep
     from lrfind.suggestion import Suggestion
     from lrfind.training.objective import Criterion, Forward
 

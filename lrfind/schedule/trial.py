@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lrfind.errors import BatchError
 from lrfind.execution.launcher import chosen_launcher, launcher_name
 from lrfind.schedule.config import TRY_READINGS, TRY_SEEDS
+from lrfind.schedule.policy_runs import TrialStep, train_policies, trial_words
 from lrfind.schedule.results import Tried, reading_steps
 from lrfind.schedule.trial_report import announced
-from lrfind.schedules.momentum import momentum_moved
 from lrfind.tasks import devices
 from lrfind.tasks.build import data_of
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.held_out import held_out_samples, met_again
 from lrfind.tasks.seed_jobs import RUN_SET_CODEC, launch_seeds, not_kept
 from lrfind.training.optimizer import momentum_of
-from lrfind.training.readings import read_baseline
 from lrfind.training.run_set import RunSet, RunsInterrupted
-from lrfind.training.runs import seconds_a_step, train_runs
+from lrfind.training.runs import seconds_a_step
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -35,24 +31,8 @@ if TYPE_CHECKING:
     from lrfind.schedule.config import ScheduleConfig
     from lrfind.schedules.schedule import ScheduleTable
     from lrfind.tasks.data.dataset import Data
-    from lrfind.tasks.seed_jobs import JobResult, SeedJob
-    from lrfind.training.run_set import OnStep
+    from lrfind.tasks.seed_jobs import Do, JobResult, SeedJob
     from lrfind.training.task import OpenTask, Task
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class TrialStep:
-    """How far a trial is, as `on_step` is told.
-
-    Attributes:
-        index: Updates made before this one, over all policies and seeds.
-        seed: Counted from 0.
-        policy: The name of the policy.
-    """
-
-    index: int
-    seed: int
-    policy: str
 
 
 class Trial:
@@ -154,7 +134,9 @@ class Trial:
                     with self._open(seed) as task:
                         if shown is None:
                             courses = self._begin(task, courses)
-                            shown = watched.enter_context(self._observer.steps(total, self._words(total)))
+                            shown = watched.enter_context(
+                                self._observer.steps(total, trial_words(total, self._seeds))
+                            )
                         done.append(self._one_seed(task, courses, seed, shown))
                     self.skipped += [path for path in task.skipped if path not in self.skipped]
                     self.notes += [note for note in task.notes if note not in self.notes]
@@ -171,15 +153,8 @@ class Trial:
         done: dict[int, RunSet] = {}
         with self._open(0) as task:
             courses = self._begin(task, courses)
-        train = partial(
-            _train,
-            courses=tuple(courses),
-            read_at=self._read_at,
-            first_seed=self._first_seed,
-            accuracy=self._accuracy,
-        )
         try:
-            words = self._words(total, lambda: f"{len(done)} of {self._seeds} seeds done")
+            words = trial_words(total, self._seeds, lambda: f"{len(done)} of {self._seeds} seeds done")
             with self._observer.steps(total, words) as shown:
 
                 def on_result(job: SeedJob, result: JobResult[RunSet]) -> None:
@@ -190,6 +165,7 @@ class Trial:
                     shown(TrialStep(steps - 1, job[0], courses[-1].schedule.policy.value))
 
                 jobs = [(seed, None) for seed in range(self._seeds)]
+                train = self._train(courses)
                 launch_seeds(
                     self._open_task, train, jobs, RUN_SET_CODEC, on_result, kept=lambda: not_kept(len(done))
                 )
@@ -242,17 +218,19 @@ class Trial:
             shown(TrialStep(before + taken - 1, seed, courses[at].schedule.policy.value))
 
         try:
-            return _train(
-                task,
-                (seed, None),
-                on_step,
-                courses=courses,
-                read_at=self._read_at,
-                first_seed=self._first_seed,
-                accuracy=self._accuracy,
-            )
+            return self._train(courses)(task, (seed, None), on_step)
         except RunsInterrupted as stopped:
             return stopped.runs
+
+    def _train(self, courses: Sequence[ScheduleTable]) -> Do[RunSet]:
+        """What trains a seed."""
+        return partial(
+            train_policies,
+            courses=tuple(courses),
+            read_at=self._read_at,
+            first_seed=self._first_seed,
+            accuracy=self._accuracy,
+        )
 
     def _announce(self, task: Task, courses: Sequence[ScheduleTable]) -> None:
         """Says how much there is to train, before it begins."""
@@ -268,39 +246,3 @@ class Trial:
                 launcher=launcher_name(),
             )
         )
-
-    def _words(self, total: int, said: Callable[[], str] | None = None) -> Callable[[TrialStep], str]:
-        """What is said of a step: where it is, or else what a function says."""
-
-        def words(shown: TrialStep) -> str:
-            where = f"seed {shown.seed + 1} of {self._seeds}, {shown.policy}" if said is None else said()
-            return f"{where}, step {shown.index + 1:,} of {total:,}"
-
-        return words
-
-
-def _train(
-    task: Task,
-    job: SeedJob,
-    on_step: OnStep,
-    *,
-    courses: Sequence[ScheduleTable],
-    read_at: Sequence[int],
-    first_seed: int,
-    accuracy: bool,
-) -> RunSet:
-    """Trains a seed under every policy; what the process of a launcher does, too."""
-    task = task if accuracy else task.without_accuracy()
-    baseline = read_baseline(task)
-    runs = train_runs(
-        task,
-        # Without where each policy arrives after the last update.
-        np.array([course.rates[:-1] for course in courses]),
-        num_steps=read_at[-1],
-        held_out=task.validation,
-        read_at=read_at,
-        seed=first_seed + job[0],
-        before_step=momentum_moved(task, courses),
-        on_step=on_step,
-    )
-    return dataclasses.replace(runs, baseline=baseline)
