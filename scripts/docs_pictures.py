@@ -44,7 +44,7 @@ def _of_verify(record: dict[str, Any]) -> str:
     (run,) = (each for each in record["runs"] if each["lr"] == pinned["lr"])
     seeds = ", then to another seed" if record["search"][-1]["seed"] else ""
     end = "the command exits 4" if not pinned["sensible"] else "that is still sensible"
-    near = "no rate can be told from it" if seeds else "none is worse by more than the margin"
+    near = "no rate tried can be told from it" if seeds else "none tried is worse by more than the margin"
     return (
         f"0.01 is far too low, and the search goes up until the loss turns{seeds}. "
         f"{_rate(found['lr'])} is suggested; from {_rate(found['low'])} to "
