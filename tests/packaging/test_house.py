@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
@@ -62,6 +63,7 @@ MODULES = {module_of(file) for file in FILES}
 TREES = {file: ast.parse((PACKAGE / file).read_text()) for file in FILES}
 
 
+@cache
 def imported(file: Path, *, for_types: bool = False) -> set[str]:
     """Every module a file imports at any depth; what only the type checker reads where that is asked for."""
     found: set[str] = set()
@@ -104,32 +106,43 @@ def of_package(name: str, packages: tuple[str, ...]) -> bool:
     return name.split(".")[0] in packages
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_every_file_belongs_to_a_part_of_the_house(file):
-    assert any(part(file) in parts for parts in ORDER)
+def of_each(files: Iterable[Path], wrong: Callable[[Path], Iterable[str]]) -> dict[str, list[str]]:
+    """What is wrong with each of some files, by its name; those with which nothing is are left out."""
+    return {str(file): found for file in files if (found := sorted(wrong(file)))}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if part(f) not in ORDER[-1]], ids=str)
-def test_imports_run_one_way(file):
-    assert {name for name in parts_imported(file) if level(name) >= level(part(file))} == set()
+def test_every_file_belongs_to_a_part_of_the_house():
+    assert [file for file in FILES if not any(part(file) in parts for parts in ORDER)] == []
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if part(f) in ROOMS], ids=str)
-def test_a_room_imports_of_the_range_test_its_run_and_its_settings_alone(file):
-    names = {name for name in imported(file) if name.startswith("lrfind.range_test.")}
-    assert {name for name in names if not name.startswith(OF_THE_RANGE_TEST)} == set()
+def test_imports_run_one_way():
+    def wrong(file):
+        return {name for name in parts_imported(file) if level(name) >= level(part(file))}
+
+    assert of_each([file for file in FILES if part(file) not in ORDER[-1]], wrong) == {}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if part(f) != "cli"], ids=str)
-def test_the_command_line_calls_the_rooms_and_none_calls_it(file):
-    if file.name == "__main__.py":
-        return
-    assert {name for name in imported(file) if name.startswith("lrfind.cli")} == set()
+def test_a_room_imports_of_the_range_test_its_run_and_its_settings_alone():
+    def wrong(file):
+        names = {name for name in imported(file) if name.startswith("lrfind.range_test.")}
+        return {name for name in names if not name.startswith(OF_THE_RANGE_TEST)}
+
+    assert of_each([file for file in FILES if part(file) in ROOMS], wrong) == {}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if f.stem in NO_TORCH], ids=str)
-def test_files_by_these_names_import_no_torch(file):
-    assert {name for name in imported(file) if of_package(name, ("torch", "torchvision"))} == set()
+def test_the_command_line_calls_the_rooms_and_none_calls_it():
+    def wrong(file):
+        return {name for name in imported(file) if name.startswith("lrfind.cli")}
+
+    others = [file for file in FILES if part(file) != "cli" and file.name != "__main__.py"]
+    assert of_each(others, wrong) == {}
+
+
+def test_files_by_these_names_import_no_torch():
+    def wrong(file):
+        return {name for name in imported(file) if of_package(name, ("torch", "torchvision"))}
+
+    assert of_each([file for file in FILES if file.stem in NO_TORCH], wrong) == {}
 
 
 def test_files_by_these_names_load_no_torch_through_others_either():
@@ -162,28 +175,26 @@ def test_only_one_file_lets_a_config_call_code():
     assert users == {"tasks/instantiate.py"}
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if part(f) in KERNEL], ids=str)
-def test_messages_of_the_kernel_name_no_key_of_the_command_line(file):
-    tree = TREES[file]
-    docstrings = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    texts = [
-        node.value
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings
-    ]
-    assert [text for text in texts if KEY.search(text)] == []
+def test_messages_of_the_kernel_name_no_key_of_the_command_line():
+    def wrong(file):
+        nodes = list(ast.walk(TREES[file]))
+        docstrings = {node.value for node in nodes if isinstance(node, ast.Expr)}
+        texts = [
+            node.value
+            for node in nodes
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and node not in docstrings
+        ]
+        return [text for text in texts if KEY.search(text)]
+
+    assert of_each([file for file in FILES if part(file) in KERNEL], wrong) == {}
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_no_private_name_is_imported(file):
-    private = [
-        f"{node.module}.{alias.name}"
-        for node in ast.walk(TREES[file])
-        if isinstance(node, ast.ImportFrom) and node.module.startswith("lrfind")
-        for alias in node.names
-        if alias.name.startswith("_") and not alias.name.startswith("__")
-    ]
-    assert private == []
+def test_no_private_name_is_imported():
+    def wrong(file):
+        names = {name for name in imported(file, for_types=True) if name.startswith("lrfind.")}
+        return {name for name in names if re.search(r"\._(?!_)", name)}
+
+    assert of_each(FILES, wrong) == {}
 
 
 @cache
@@ -197,11 +208,13 @@ def private_attributes(file: Path, *, own: bool) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_no_private_attribute_of_another_file_is_touched(file):
-    ours = set().union(*(private_attributes(each, own=True) for each in FILES if each != file))
-    touched = private_attributes(file, own=False) - private_attributes(file, own=True) - OF_TORCH
-    assert touched & ours == set()
+def test_no_private_attribute_of_another_file_is_touched():
+    ours = set().union(*(private_attributes(each, own=True) for each in FILES))
+
+    def wrong(file):
+        return (private_attributes(file, own=False) - private_attributes(file, own=True) - OF_TORCH) & ours
+
+    assert of_each(FILES, wrong) == {}
 
 
 def test_nothing_prints():
