@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.plotting.axes import Axis, linear_axis, rate_axis
+from lrfind.plotting.axes import Axis, kept_on_page, linear_axis, rate_axis
 from lrfind.plotting.limits import outcome_limits
 from lrfind.plotting.panel import DASHED, MIDDLE, Band, Label, Layer, Line, Marker, Points, Shape
 from lrfind.statistics import known_mean
@@ -15,6 +15,8 @@ from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from lrfind.compare.results import Cell, Comparison
     from lrfind.plotting.panel import Colour, Dash
@@ -79,7 +81,7 @@ def diverged_crosses(cell: Cell, y: Axis, colour: Colour, *, accuracy: bool, pla
         place: Of the cell among others in the panel, which each have a height of their own.
     """
     low, high = y.limits
-    gone = np.array(cell.lrs)[np.array([run.diverged for run in cell.runs]).any(axis=0)]
+    gone = np.array(cell.lrs)[_diverged(cell)]
     aside = (0.03 + 0.05 * place) * (high - low)
     at = np.full(len(gone), low + aside if accuracy else high - aside)
     return [Points(gone, at, colour, shape=Shape.CROSS, size=3.6)] if len(gone) else []
@@ -120,7 +122,9 @@ def ends_axis(shown: Sequence[tuple[Floats, Floats]], *, accuracy: bool, outside
 def value_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]], kind: Kind) -> Axis:
     """What matters in the end, and the way of the best rates there, but for their very first readings."""
     curves = [[mean[np.isfinite(mean)] for mean in panel] for panel in means]
-    kept = [curve for panel in curves for curve in panel if len(curve)]
+    # Those that diverged are named above the panel, and may have come to any height before.
+    whole = [[curves[i][j] for j in np.flatnonzero(~_diverged(cell))] for i, cell in enumerate(block)]
+    kept = [curve for panel in (whole if any(whole) else curves) for curve in panel if len(curve)]
     best = [
         panel[index] for cell, panel in zip(block, curves, strict=True) if (index := _best(cell)) is not None
     ]
@@ -144,20 +148,27 @@ def single_reading_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]]
     return ends_axis(shown or [(np.empty(0), np.empty(0))], accuracy=kind == "accuracy", outside=outside)
 
 
-def time_axis(comparison: Comparison, rates: Sequence[float], width: float) -> Axis:
+def time_axis(comparison: Comparison, rates: Sequence[float], width: float, margin: float) -> Axis:
     """From the first reading to the last; of a single one, the rates.
 
     Args:
         comparison: All that was measured.
         rates: Those of an optimizer.
         width: Of the panel in inches.
+        margin: Inches that labels may stick out of it.
     """
     if comparison.budget.readings == 1:
-        return rate_axis(rates, width)
+        return kept_on_page(rate_axis(rates, width), width, margin)
     start, end = (_time(comparison, j) for j in (0, comparison.budget.readings - 1))
     label = "epoch" if comparison.budget.pool is not None else "thousands of samples"
     whole = math.floor(end) > math.ceil(start)
     return linear_axis(start, end, label, intervals=4 if width < _NARROW else 5, whole=whole)
+
+
+def _diverged(cell: Cell) -> NDArray[np.bool_]:
+    """Which rates diverged with one seed at least, shape (rates,)."""
+    found: NDArray[np.bool_] = np.array([run.diverged for run in cell.runs]).any(axis=0)
+    return found
 
 
 def _baseline(cell: Cell, kind: Kind) -> float | None:

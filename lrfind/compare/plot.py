@@ -110,7 +110,7 @@ def _rows(
         panels = []
         for j, cell in enumerate(block):
             y = ys[i] if j == 0 else ys[i].bare
-            x = time_axis(comparison, rates_of(block, cell.optimizer), width)
+            x = time_axis(comparison, rates_of(block, cell.optimizer), width, _GAP / 2)
             looks = colours[cell.optimizer]
             if once:
                 layers = single_readings(cell, kind, looks.shades)

@@ -121,6 +121,8 @@ def linear_axis(
     pad = 0.03 * (high - low) if high > low else 0.05 * (abs(low) or 1.0)
     limits = (low - pad, high + pad)
     ticks = _round_values(*limits, intervals=intervals)
+    if len(ticks) < 2:  # a lone one says nothing of the scale
+        ticks = _round_values(*limits, intervals=2 * intervals)
     if whole:
         ticks = tuple(tick for tick in ticks if tick.is_integer())
     return Axis(label, "linear", limits, ticks, _linear_labels(ticks, percent=percent))
@@ -184,8 +186,8 @@ def _round_values(low: float, high: float, *, intervals: int) -> tuple[float, ..
 def _linear_labels(ticks: tuple[float, ...], *, percent: bool) -> tuple[str, ...]:
     if percent:
         return tuple(f"{100 * tick:.6g}%" for tick in ticks)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     largest = max((abs(tick) for tick in ticks), default=0.0)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else largest or 1.0
     if 0 < largest < 1e-3 or largest >= 1e5:
         digits = math.floor(math.log10(largest) + 1e-9) - math.floor(math.log10(step) + 1e-9) + 1
         labels = tuple("0" if tick == 0 else rate_text(tick, digits) for tick in ticks)

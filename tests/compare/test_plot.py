@@ -104,6 +104,14 @@ def test_every_rate_that_was_dropped_or_is_not_to_be_seen_is_named_off_the_curve
     assert page.parts[1].above > curves_page(BOTH, "").parts[1].above
 
 
+def test_what_rates_came_to_before_they_diverged_does_not_flatten_the_others():
+    losses = np.array([[2.0, 1.0], [2.0, 0.5], [9e4, np.nan]])
+    runs = runs_of(0, LRS, (5, 10), losses, np.nan, diverged=[False, False, True])
+    comparison = Comparison(cells_of([("SGD", 10, runs)], Judge.LOSS), Budget(100, 2, 50), Judge.LOSS, 1)
+    (panel,) = curves_page(comparison, "").panels
+    assert panel.y.limits[1] < 3
+
+
 def test_panels_of_a_row_share_their_axis_and_it_is_labelled_once():
     page = curves_page(BOTH, "")
     left, right, lower, _ = page.panels

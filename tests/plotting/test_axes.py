@@ -47,6 +47,11 @@ def test_iterations_are_whole_numbers():
     assert linear_axis(0, 1, "iteration", whole=True).tick_labels == ("0", "1")
 
 
+def test_a_tick_is_not_alone_and_never_rounded_to_another_number():
+    assert linear_axis(0.0093, 0.093, "epoch", intervals=4).tick_labels == ("0.02", "0.04", "0.06", "0.08")
+    assert linear_axis(24.5, 25.5, "step", whole=True).tick_labels == ("25",)
+
+
 def test_an_axis_knows_what_lies_within_it():
     axis = log_axis(0.01, 1.0, "lr")
     assert axis.holds(np.array([0.001, 0.01, 1.0, 2.0, np.nan])).tolist() == [False, True, True, False, False]
