@@ -38,16 +38,16 @@ _MARKED = 25
 def learning_curves(
     cell: Cell, comparison: Comparison, kind: Kind, colours: Mapping[float, Colour], dash: Dash = ()
 ) -> list[Layer]:
-    """A line a rate, the mean over the seeds, and a band of a standard deviation where there are several."""
+    """A line a rate, the mean over the seeds; and a band of their standard deviation."""
     times = np.array([_time(comparison, j) for j in range(comparison.budget.readings)])
-    best = _best(cell)
+    best, diverged = _best(cell), _diverged(cell)
     bands: list[Layer] = []
     lines: list[Line] = []
     for i, (lr, mean) in enumerate(zip(cell.lrs, means_of(cell, kind), strict=True)):
         known = np.isfinite(mean)
         x, y, colour = times[known], mean[known], colours[lr]
         spread = _spread(_values(cell, kind, i), mean)
-        if spread is not None:
+        if spread is not None and not diverged[i]:  # whose losses may be a thousand times apart
             bands.append(Band(x, y - spread[known], y + spread[known], colour))
         dots = 0.0 if len(x) > _MARKED else 3.4 if i == best else 1.9
         width = 2.0 if i == best else 0.9
@@ -167,7 +167,7 @@ def time_axis(comparison: Comparison, rates: Sequence[float], width: float, marg
 
 def _diverged(cell: Cell) -> NDArray[np.bool_]:
     """Which rates diverged with one seed at least, shape (rates,)."""
-    found: NDArray[np.bool_] = np.array([run.diverged for run in cell.runs]).any(axis=0)
+    found: NDArray[np.bool_] = np.logical_or.reduce([run.diverged for run in cell.runs], axis=0)
     return found
 
 
