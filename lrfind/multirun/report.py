@@ -82,8 +82,8 @@ def count_text(jobs: Sequence[MultirunJob], planned: int | None, sweep: Path) ->
     left = max(0, (planned or 0) - len(jobs))
     if ended == len(jobs) and not left:
         return f"{answered} of {counted(len(jobs), 'job')} suggest{'s' * (len(jobs) == 1)} a learning rate"
-    count = f"{ended} of {counted(planned, 'job')}" if planned else counted(ended, "job")
-    told = [f"{count} came to an end, {answered} with a learning rate"]
+    count = f"{ended or 'none'} of {counted(planned, 'job')}" if planned else counted(ended, "job")
+    told = [f"{count} came to an end" + (f", {answered} with a learning rate" if ended else "")]
     told += [
         f"what job {job.number} had measured is in {sweep / job.folder}"
         for job in jobs

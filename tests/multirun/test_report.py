@@ -63,4 +63,5 @@ def test_of_a_multirun_that_was_cut_off_it_is_said_what_there_is_of_each_job():
         "1 of 4 jobs came to an end, 1 with a learning rate; what job 1 had measured is in "
         f"{sweep / 'one'}; 2 were not begun"
     )
-    assert count_text(jobs(last=killed), None, sweep) == "0 jobs came to an end, 0 with a learning rate"
+    assert count_text(jobs(last=killed), None, sweep) == "0 jobs came to an end"
+    assert count_text(jobs(last=killed), 2, sweep) == "none of 2 jobs came to an end; 1 was not begun"
