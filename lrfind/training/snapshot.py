@@ -130,20 +130,13 @@ class Snapshot:
 
 
 @contextmanager
-def preserved(
-    model: nn.Module,
-    optimizer: Optimizer,
-    *,
-    criterion: Any = None,
-    scaler: Any = None,
-    loader: Any = None,
-) -> Iterator[Snapshot]:
-    """Whatever happens inside, everything is afterwards as it was before; see `Snapshot`.
+def preserved(model: nn.Module, optimizer: Optimizer, **others: Any) -> Iterator[Snapshot]:
+    """Whatever happens inside, everything is afterwards as it was before; arguments are those of `Snapshot`.
 
     Warns:
         UserWarning: Something may change in training and cannot be copied; it is named.
     """
-    snapshot = Snapshot(model, optimizer, criterion=criterion, scaler=scaler, loader=loader)
+    snapshot = Snapshot(model, optimizer, **others)
     snapshot.warn()
     try:
         yield snapshot

@@ -87,13 +87,16 @@ def freeze_all_but(model: nn.Module, heads: Sequence[nn.Module]) -> None:
 
 def output_width(num_outputs: int | None, data: Data) -> int:
     """The width of the output: what the config says, else what the data says."""
-    width = data.num_outputs if num_outputs is None else num_outputs
-    if width is None:
-        raise ModelError(
-            f"model.num_outputs is null, and {data.name} does not say how many classes it has; type "
-            "model.num_outputs=N (classes, or width of the target)."
-        )
-    return positive("model.num_outputs", width)
+    unknown = "how many classes it has; type model.num_outputs=N (classes, or width of the target)."
+    return stated("model.num_outputs", num_outputs, data.num_outputs, data, unknown)
+
+
+def stated(key: str, given: int | None, of_data: int | None, data: Data, unknown: str) -> int:
+    """The size that a key gives, or else the data; `unknown` ends the message where neither does."""
+    size = of_data if given is None else given
+    if size is None:
+        raise ModelError(f"{key} is null, and {data.name} does not say {unknown}")
+    return positive(key, size)
 
 
 def sizes_of(key: str, sizes: object) -> list[int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from lrfind.errors import ModelError
-from lrfind.tasks.models.heads import output_width, positive, sizes_of
+from lrfind.tasks.models.heads import output_width, sizes_of, stated
 from lrfind.tasks.models.library import require_pictures
 
 if TYPE_CHECKING:
@@ -63,14 +63,9 @@ def mlp(
         )
     if init not in (None, "xavier"):
         raise ModelError(f"model.init={init} is unknown; type xavier, or null for torch's own.")
-    if input_size is None and data.input_shape is not None:
-        input_size = math.prod(data.input_shape)
-    if input_size is None:
-        raise ModelError(
-            f"model.input_size is null, and {data.name} does not say how large an input is; type "
-            "model.input_size=N, the count of numbers in one input."
-        )
-    width = positive("model.input_size", input_size)
+    numbers = None if data.input_shape is None else math.prod(data.input_shape)
+    unknown = "how large an input is; type model.input_size=N, the count of numbers in one input."
+    width = stated("model.input_size", input_size, numbers, data, unknown)
     layers: list[nn.Module] = [nn.Flatten()]
     for hidden, name in zip(sizes, names, strict=True):
         layers += [nn.Linear(width, hidden), _ACTIVATIONS[name]()]
@@ -129,14 +124,8 @@ def cnn(
     """
     shape = data.input_shape
     require_pictures("model=cnn", data)
-    if in_channels is None and shape is not None:
-        in_channels = shape[0]
-    if in_channels is None:
-        raise ModelError(
-            f"model.in_channels is null, and {data.name} does not say how many channels a picture has; type "
-            "model.in_channels=N."
-        )
-    width = positive("model.in_channels", in_channels)
+    unknown = "how many channels a picture has; type model.in_channels=N."
+    width = stated("model.in_channels", in_channels, None if shape is None else shape[0], data, unknown)
     layers: list[nn.Module] = []
     for block in sizes_of("model.channels", channels):
         layers += [
