@@ -76,13 +76,17 @@ def problems_of(config: Any, prefix: str = "") -> list[str]:
     found: list[str] = []
     for name, bounds in bounds_of(type(config)).items():
         value = getattr(config, name)
-        # A key that is a word of Python's, such as from, is a field with an underscore after it.
-        key = f"{prefix}{name.removesuffix('_')}"
+        key = prefix + key_of(name)
         if dataclasses.is_dataclass(value):
             found += problems_of(value, f"{key}.")
         elif value is not None:
             found += value_problems(key, value, bounds)
     return found or (config.problems() if hasattr(config, "problems") else [])
+
+
+def key_of(field: str) -> str:
+    """The key of a field; one that is a word of Python's, such as from, has an underscore after it."""
+    return field.removesuffix("_")
 
 
 def value_problems(key: str, value: Any, bounds: tuple[Bound, ...]) -> list[str]:

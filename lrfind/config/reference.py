@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
 
-from lrfind.config.bounds import Options
+from lrfind.config.bounds import Options, key_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -54,8 +54,7 @@ def keys_of(schema: type, defaults: Mapping[str, Any], prefix: str = "") -> Iter
     hints = typing.get_type_hints(schema, include_extras=True)
     meanings = _docstrings(schema)
     for field in dataclasses.fields(schema):
-        # A key that is a word of Python's, such as from, is a field with an underscore after it.
-        hint, name = hints[field.name], field.name.removesuffix("_")
+        hint, name = hints[field.name], key_of(field.name)
         if prefix == "" and name in GROUPS:
             continue
         default = defaults.get(name)

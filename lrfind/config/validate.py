@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from lrfind.config.bounds import problems_of
+from lrfind.config.bounds import key_of, problems_of
 from lrfind.config.targets import check_targets, reference_problems
 from lrfind.errors import ConfigError
 
@@ -81,8 +81,7 @@ def nearest(word: str, words: typing.Iterable[str]) -> str:
 def _built(schema: type[Any], values: dict[str, Any], prefix: str, problems: list[str]) -> Any:
     """An instance of a dataclass from plain values; problems are added to the list."""
     hints = typing.get_type_hints(schema)
-    # A key that is a word of Python's, such as from, is a field with an underscore after it.
-    fields = {field.name.removesuffix("_"): field for field in dataclasses.fields(schema)}
+    fields = {key_of(field.name): field for field in dataclasses.fields(schema)}
     arguments: dict[str, Any] = {}
     for key, value in values.items():
         dotted = f"{prefix}{key}"
