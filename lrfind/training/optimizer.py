@@ -70,9 +70,18 @@ def moved_by(optimizer: Optimizer) -> list[Tensor]:
 def name_of_optimizer(optimizer: Optimizer) -> str:
     """Its class, or those of several; of one that Accelerate has wrapped the class within."""
     each = optimizer.optimizers if isinstance(optimizer, Optimizers) else (optimizer,)
-    wrapper = "AcceleratedOptimizer"
-    inner = [getattr(one, "optimizer", one) if type(one).__name__ == wrapper else one for one in each]
-    return " + ".join(type(one).__name__ for one in inner)
+    return " + ".join(type(_within(one)).__name__ for one in each)
+
+
+def _within(optimizer: Optimizer) -> Any:
+    """The optimizer that Accelerate has wrapped; any other itself."""
+    wrapped = type(optimizer).__name__ == "AcceleratedOptimizer"
+    return getattr(optimizer, "optimizer", optimizer) if wrapped else optimizer
+
+
+def _class_names(optimizer: Optimizer) -> list[str]:
+    """Names of its class and of those that it comes from: several libraries have one of a name."""
+    return [kind.__name__ for kind in type(_within(optimizer)).__mro__]
 
 
 class LearningRate:
@@ -148,20 +157,39 @@ def clear_gradients(optimizer: Optimizer) -> None:
 def momentum_of(optimizer: Optimizer) -> float:
     """The weight of the past in the optimizer's average of gradients, in [0, 1); of several groups the most.
 
-    It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, less for NAdam, and 0 for an optimizer
-    that has neither.
+    It is `momentum` of SGD and RMSprop, the first of Adam's `betas`, less for NAdam, more for Lion, and 0 for
+    an optimizer that has neither, and for one that is Schedule-Free: its first beta weighs averages of
+    weights, and every gradient moves them at once.
     """
+    names = _class_names(optimizer)
+    if any("ScheduleFree" in name for name in names):
+        return 0.0
     groups = [group for group in optimizer.param_groups if any(p.requires_grad for p in group["params"])]
-    found = max((_of_group(group) for group in groups), default=0.0)
+    found = max((_of_group(group, is_lion="Lion" in names) for group in groups), default=0.0)
     return found if 0 <= found < 1 else 0.0
 
 
-def _of_group(group: Mapping[str, Any]) -> float:
+def _of_group(group: Mapping[str, Any], *, is_lion: bool) -> float:
     betas = group.get("betas")
-    first = _number(betas[0]) if isinstance(betas, (tuple, list)) and betas else 0.0
+    weights = [_number(each) for each in betas] if isinstance(betas, (tuple, list)) else []
+    first = weights[0] if weights else 0.0
+    if is_lion and len(weights) > 1 and 0 < first < 1 and 0 < weights[1] < 1:
+        first = _of_lion(first, weights[1])
     if "momentum_decay" in group and 0 < first < 1:
         first = _of_nadam(first)
     return max(_number(group.get("momentum")), first)
+
+
+def _of_lion(first: float, second: float) -> float:
+    """The momentum whose updates are as old, on average, as those of Lion.
+
+    Its update is `first` times the average of the gradients before, which is 1 / (1 - second) steps old, and
+    the rest the new gradient.
+
+    Source: Chen et al. 2023, algorithm 2.
+    """
+    age = first / (1 - second)
+    return age / (1 + age)
 
 
 def _of_nadam(beta: float) -> float:
@@ -182,7 +210,7 @@ def rectified_by(optimizer: Optimizer) -> float | None:
 
     None for other optimizers. It is known by the name of its class, since several libraries have one.
     """
-    if all(kind.__name__ != "RAdam" for kind in type(optimizer).__mro__):
+    if "RAdam" not in _class_names(optimizer):
         return None
     betas = optimizer.param_groups[0].get("betas")
     second = _number(betas[1]) if isinstance(betas, (tuple, list)) and len(betas) == 2 else 0.0

@@ -192,6 +192,21 @@ def test_momentum_is_read_from_the_optimizer(make, expected):
     assert momentum_of(optimizer) == expected
 
 
+class Lion(torch.optim.Adam):
+    """Of the name and the betas of the one that several libraries have."""
+
+
+class AdamWScheduleFree(torch.optim.AdamW):
+    """Likewise."""
+
+
+def test_momentum_of_lion_is_that_of_updates_as_old_and_of_schedule_free_there_is_none():
+    parameters = [nn.Parameter(torch.zeros(2))]
+    # 0.9 of the update is an average of gradients that are 1 / (1 - 0.99) = 100 steps old: 90 = m / (1 - m)
+    assert momentum_of(Lion(parameters, betas=(0.9, 0.99))) == pytest.approx(90 / 91)
+    assert momentum_of(AdamWScheduleFree(parameters)) == 0.0
+
+
 def test_of_several_groups_the_largest_momentum_counts():
     one, two = nn.Parameter(torch.zeros(2)), nn.Parameter(torch.zeros(2))
     groups = [{"params": [one]}, {"params": [two], "momentum": 0.6}]
