@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lrfind.range_test.saved import saved_tests
+from lrfind.report.load import compared_cell
 from lrfind.report.saved_ends import ends_of, means_of
+from lrfind.suggestion import Suggestion
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,12 +39,14 @@ class JobCurve:
         lrs: Learning rates, rising, shape (points,).
         losses: Losses, shape (points,); NaN where a rate diverged.
         part: Which of the job's curves it is, where there are several; may be empty.
+        answers: Whether the suggested rate is one for it.
     """
 
     job: MultirunJob
     lrs: Floats
     losses: Floats
     part: str = ""
+    answers: bool = True
 
 
 def curves_of(jobs: Iterable[MultirunJob], sweep: Path) -> list[JobCurve]:
@@ -68,4 +72,16 @@ def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     """The mean over the seeds of the loss that each rate came to."""
     ends = ends_of(job.command, rows, job.record, last_round=True)
     several = len(ends) > 1
-    return [JobCurve(job, *means_of(runs), name if several else "") for name, runs in ends.items()]
+    return [
+        JobCurve(job, *means_of(runs), name if several else "", answers=_answers(job, name))
+        for name, runs in ends.items()
+    ]
+
+
+def _answers(job: MultirunJob, name: str) -> bool:
+    """Whether the suggestion is read from a line: of a comparison one is, of two sweeps the restarted one."""
+    if job.lr is None or job.command != "compare":
+        return not name.endswith("continued")
+    cell = compared_cell(job.record, Suggestion(**job.record["suggestion"]))
+    words = {"optimizer": f"{cell.get('optimizer')} ", "batch_size": f"batch size {cell.get('batch_size')} "}
+    return all(words[key] in f"{name} " for key in cell)

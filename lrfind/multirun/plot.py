@@ -50,7 +50,7 @@ def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Pa
         dots = 0.0 if curve.job.command == "range" else 3.0
         lines.append(Line(curve.lrs, losses, colour, name, width=1.3, dots=dots))
         lr = curve.job.lr
-        if lr is not None and curve.lrs[0] <= lr <= curve.lrs[-1]:
+        if curve.answers and lr is not None and curve.lrs[0] <= lr <= curve.lrs[-1]:
             height = np.interp([lr], curve.lrs, losses)
             marks.append(Points(np.array([lr]), height, colour, shape=Shape.DIAMOND, size=5.0))
     panel = Panel(x, y, (*lines, *marks), width, _PANEL)

@@ -147,7 +147,7 @@ def earlier_run(given: str, key: str) -> Earlier:
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
         peaks=_peaks(record, found, key, path),
-        compared=_compared(record, found),
+        compared=compared_cell(record, found),
     )
 
 
@@ -202,7 +202,7 @@ def _peaks(record: dict[str, Any], found: Suggestion | None, key: str, path: Pat
     return peaks
 
 
-def _compared(record: dict[str, Any], found: Suggestion | None) -> dict[str, Any]:
+def compared_cell(record: Mapping[str, Any], found: Suggestion | None) -> dict[str, Any]:
     """Of several optimizers, or batch sizes, the one whose best rate is suggested; empty where it is open."""
     try:
         plan = record["config"]["compare"]

@@ -1,5 +1,7 @@
 """The picture of a multirun: the curves of its jobs, read back from their files."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,12 +9,12 @@ from lrfind.cli.main import main
 from lrfind.multirun.curves import JobCurve, curves_of
 from lrfind.multirun.plot import multirun_page
 from lrfind.multirun.results import MultirunJob, jobs_of, note_job
-from lrfind.plotting.panel import Line
-from tests.panels import assert_readable
+from lrfind.plotting.panel import Line, Points
+from tests.panels import assert_readable, of
 
 RECORD = {
     "status": "completed",
-    "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1},
+    "suggestion": {"lr": 0.1, "low": 0.1, "high": 0.1, "rule": "compared", "reason": ""},
     "verdict": "It holds.",
     "judged_after": {"steps": 5},
 }
@@ -81,6 +83,25 @@ def test_each_batch_size_of_a_comparison_is_a_curve_and_of_a_sweep_the_last_roun
         ("round 1, continued", [9.0]),
         ("round 1, restarted", [2.0]),
     ]
+
+
+def test_the_suggestion_is_marked_on_the_line_that_it_is_for(tmp_path):
+    rows = ["optimizer,batch_size,lr,seed,epoch,step,samples,loss"]
+    rows += [f"{name},{size},0.1,0,1,9,9,1" for name in ("sgd", "adam") for size in (16, 160)]
+    written(tmp_path / "0", "compare", "\n".join(rows))
+    chosen = {"optimizer": "sgd", "batch_size": 16, "best": {"lr": 0.1}}
+    record = {
+        **RECORD,
+        "config": {"compare": {"optimizers": ["sgd", "adam"], "batch_sizes": [16, 160]}},
+        "comparison": {"cells": [chosen]},
+    }
+    found = curves_of([replace(job(0, "compare"), record=record)], tmp_path)
+    assert [curve.part for curve in found if curve.answers] == ["sgd batch size 16"]
+    page = multirun_page([job()], found)
+    assert len(of(page.panels[0], Points)) == 1
+    rows = ["round,segment,lr,iteration,loss,start", "1,0,0.1,0,9,continued", "1,0,0.1,0,2,restarted"]
+    written(tmp_path / "1", "refine", "\n".join(rows))
+    assert [curve.answers for curve in curves_of([job(1, "refine")], tmp_path)] == [False, True]
 
 
 def test_what_cannot_be_read_is_passed_over(tmp_path):
