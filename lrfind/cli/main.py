@@ -28,7 +28,6 @@ from lrfind.errors import UserError
 from lrfind.execution.environment import launched_ranks, silence
 
 if TYPE_CHECKING:
-    from lrfind.report.config_file import ConfigKey
     from lrfind.report.output import Show
 
 DEFAULT = "range"
@@ -64,7 +63,9 @@ def main(arguments: list[str]) -> int:
         before = len(words)
         command = words.pop(0) if words and is_plain(words[0]) else DEFAULT
         if command == PAGE:
-            return _page(words)
+            from lrfind.web_page.command import HELP, run
+
+            return _shown(HELP) if {"--help", "-h"} & {*words} else run(words)
         if command not in COMMANDS:
             raise UsageError(_unknown(command, words[0] if words else ""))
         text = _text(words, command if len(words) < before else None)
@@ -77,7 +78,11 @@ def main(arguments: list[str]) -> int:
             words.append(DEBUG)
         if command == "verify":
             words = with_rate_to_check(words)
-        config_key = None if given_key is None else _config_key(given_key)
+        config_key = None
+        if given_key is not None:
+            from lrfind.report.config_file import ConfigKey
+
+            config_key = ConfigKey.of(given_key)
     except (UsageError, UserError) as error:
         from lrfind.report import console
 
@@ -95,20 +100,6 @@ def main(arguments: list[str]) -> int:
         return launch_beside_rank_0(command, words, job, show)
     with errors_only(show is Show.NUMBER):
         return launch(command, words, job, show)
-
-
-def _page(words: list[str]) -> int:
-    """Finished runs as a web page."""
-    from lrfind.web_page.command import HELP, run
-
-    return _shown(HELP) if {"--help", "-h"} & {*words} else run(words)
-
-
-def _config_key(given: str) -> ConfigKey:
-    """Where the suggested rate is to be written, known to be a number in a file that can be written."""
-    from lrfind.report.config_file import ConfigKey
-
-    return ConfigKey.of(given)
 
 
 def _text(words: list[str], command: str | None) -> str | None:

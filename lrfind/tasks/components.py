@@ -140,14 +140,16 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     function whose first argument is called `model` is given the model instead of parameters.
     """
     make = callable_of("optimizer", config.optimizer, config.trust)
-    numbers = _numbers(make.func) if config.optimizer["_target_"].startswith("torch.") else {"lr"}
+    taken, numbers = parameters_of(make.func), {"lr"}
+    if config.optimizer["_target_"].startswith("torch."):
+        numbers = {name for name, each in taken.items() if type(each.default) in (int, float)}
     for key, value in config.optimizer.items():
         if key in numbers and (isinstance(value, bool) or not isinstance(value, (int, float))):
             raise ConfigError(f"optimizer.{key} must be a number, got {value!r}.")
         if isinstance(value, float) and (math.isnan(value) or (key == "lr" and math.isinf(value))):
             raise ConfigError(f"optimizer.{key} must be finite, got {value}.")
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    if _wants_model(make.func):
+    if not isinstance(make.func, type) and next(iter(taken), None) == "model":
         groups = model
     elif callable(getattr(model, "parameter_groups", None)):
         with raised_as(ModelError, f"model: {node_name(config.model)}.parameter_groups() raised"):
@@ -159,15 +161,6 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
             f"{type(optimizer).__name__}: name a class, or a function that returns one."
         )
     return optimizer
-
-
-def _numbers(function: Any) -> set[str]:
-    """The arguments of an optimizer that are numbers, as their defaults are."""
-    return {name for name, each in parameters_of(function).items() if type(each.default) in (int, float)}
-
-
-def _wants_model(function: Any) -> bool:
-    return not isinstance(function, type) and next(iter(parameters_of(function)), None) == "model"
 
 
 def criterion_of(config: TaskConfig) -> Any:

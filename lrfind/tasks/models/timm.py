@@ -148,7 +148,10 @@ def timm_model(
     if freeze_backbone:
         if source is None:
             warn_of_random_features("timm")
-        _freeze(model, config.heads)
+        from timm.layers import freeze_batch_norm_2d
+
+        freeze_all_but(model, [model.get_submodule(head) for head in config.heads])
+        freeze_batch_norm_2d(model)  # timm's own layers join it with the activation, so timm replaces them
     return model
 
 
@@ -226,17 +229,6 @@ def _created(name: str, data: Data, *, pretrained: bool, **arguments: Any) -> nn
             "is on disk: model.weights=PATH."
         ) from error
     return model
-
-
-def _freeze(model: nn.Module, heads: tuple[str, ...]) -> None:
-    """Freezes all but the heads; batch norm keeps its statistics, as `heads.freeze_backbone` says.
-
-    timm's own layers join batch norm and activation, so timm replaces them.
-    """
-    from timm.layers import freeze_batch_norm_2d
-
-    freeze_all_but(model, [model.get_submodule(head) for head in heads])
-    freeze_batch_norm_2d(model)
 
 
 def _numbers(values: tuple[float, ...]) -> str:
