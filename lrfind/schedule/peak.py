@@ -138,6 +138,9 @@ def _of_earlier(earlier: Earlier, config: ScheduleConfig, observer: Observer) ->
             "a rate of your own, schedule.lr=LR, or a run that suggests one."
         )
     trained = f" for {earlier.task}" if earlier.task else ""
+    # A search names the schedule that it judged its answer along; a range test's may be no higher than that.
+    along = [policy for policy, lr in earlier.peaks.items() if lr == found.lr and earlier.command == "verify"]
+    trained += f", as the peak of {listed(along)}" if along else ""
     reason = f"Taken from {earlier.path}. {found.reason}"
     notes: tuple[str, ...] = ()
     # A schedule that is not tried trains nothing, so the task of its config is nobody's word.

@@ -127,6 +127,15 @@ def test_a_policy_begins_with_the_peak_that_the_run_names_for_it(lrfind):
     assert f"suggests {found['lr']:g}, {peaks['cosine']:g} for cosine." in " ".join(trial.err.split())
 
 
+def test_a_rate_that_was_searched_along_a_schedule_is_told_to_be_its_peak(lrfind, tmp_path):
+    suggestion = {"lr": 0.6, "low": 0.4, "high": 0.9, "rule": "verify", "reason": "It ended lowest."}
+    record = {"command": "verify", "verdict": "", "suggestion": suggestion}
+    record["judged_after"] = {"steps": 300, "schedule": "cosine"}
+    (tmp_path / "verify.json").write_text(json.dumps(record))
+    ran = lrfind("schedule", "schedule.policy=step", f"schedule.from={tmp_path / 'verify.json'}")
+    assert "0.6, suggested by lrfind verify, as the peak of cosine (bracket 0.4 to 0.9)" in ran.out
+
+
 @pytest.mark.parametrize(("optimizer", "moved"), [("sgd", False), ("momentum", True)])
 def test_one_cycle_moves_the_momentum_only_of_an_optimizer_that_has_one(lrfind, optimizer, moved):
     import torch
