@@ -154,15 +154,23 @@ def _own_loss(outputs: Any) -> Tensor:
         loss = getattr(outputs, "loss", None)
     if isinstance(loss, Tensor) and (loss.ndim < 2 or loss.numel() == 1):
         return loss if loss.ndim == 0 else torch.mean(loss)
-    raise BatchError(
+    said = (
         "criterion=None: the model must return its loss (a tensor with one number, an object with .loss or a "
         f"dict with 'loss'), and returned {described(outputs)}."
     )
+    if loss is None and _logits(outputs) is not None:
+        said += " Models of transformers do where the batch has labels, by that name."
+    raise BatchError(said)
+
+
+def _logits(outputs: Any) -> Any:
+    """The scores beside a loss; None where there are none."""
+    return outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
 
 
 def _own_right_answers(outputs: Any, batch: Any) -> Tensor:
     """The share of right answers of a model that returns its own loss, and its scores beside it."""
-    logits = outputs.get("logits") if isinstance(outputs, Mapping) else getattr(outputs, "logits", None)
+    logits = _logits(outputs)
     labels = None
     if isinstance(batch, Mapping):
         labels = batch.get("labels", batch.get("label"))

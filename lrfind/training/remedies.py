@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -32,6 +33,17 @@ def of_model(error: Exception, batch: Any) -> str:
         return f"The inputs are {dtype}, and the model's parameters are not: give it {how}."
     if isinstance(error, TypeError) and not tensors and "must be Tensor" in said:
         return "A batch must hold tensors, as a DataLoader or torch.as_tensor makes them."
+    if isinstance(error, TypeError) and isinstance(batch, Mapping) and "must be Tensor" in said:
+        if said.endswith("not dict"):
+            return (
+                "A dict goes whole to the model: criterion=None, for a model that returns its loss, calls "
+                "model(**batch); any other wants a forward."
+            )
+        if any(isinstance(value, (list, tuple)) for value in batch.values()):
+            return (
+                "A column of lists has come as a list of tensors: end a data set of Hugging Face in "
+                ".with_format('torch'), or give its DataLoader a collate_fn."
+            )
     if isinstance(error, TypeError) and "forward() missing" in said and isinstance(batch, (tuple, list)):
         if batch and isinstance(batch[0], (tuple, list)):
             return (

@@ -50,6 +50,8 @@ def weighted(outputs, target, weights):
         (nn.Sequential(linear(), nn.BatchNorm1d(2)), nn.CrossEntropyLoss(), (X[:1], Y[:1]), "drop_last=True"),
         (nn.Conv2d(3, 2, 3), nn.CrossEntropyLoss(), (PICTURES, Y), "inputs.permute(0, 3, 1, 2)"),
         (TwoInputs(), nn.CrossEntropyLoss(), ((X, X), Y), "model(*batch[0])"),
+        (linear(), nn.CrossEntropyLoss(), {"input": X}, "criterion=None, for a model that returns its loss"),
+        (linear(), None, {"input": [X, X]}, "end a data set of Hugging Face in .with_format('torch')"),
         (TwoInputs(), nn.CrossEntropyLoss(), (X, X, Y), "put its inputs together there, as ((a, b), target)"),
         (linear(), nn.CrossEntropyLoss(), (X[0], 1), "single samples: give a DataLoader(samples,"),
         (Pair(), nn.CrossEntropyLoss(), (X, Y), "The model returns a tuple, and the criterion is given all"),
@@ -83,6 +85,15 @@ def test_cross_entropy_of_classes_in_the_last_axis_is_told_where_they_belong():
         model, lambda outputs, target: nn.functional.cross_entropy(outputs.movedim(-1, 1), target)
     )((words, words))
     assert torch.isfinite(loss)
+
+
+def test_scores_without_a_loss_are_told_what_makes_a_model_of_transformers_return_one():
+    class Scores(nn.Module):
+        def forward(self, x):
+            return {"logits": x}
+
+    with pytest.raises(BatchError, match=r"returned \{logits: .*where the batch has labels, by that name\.$"):
+        Objective(Scores(), None)({"x": X})
 
 
 def test_outputs_are_no_loss_where_the_criterion_was_left_out():
