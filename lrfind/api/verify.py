@@ -22,6 +22,7 @@ from lrfind.execution.distributed import all_ranks
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.run import run_range_test
 from lrfind.range_test.slower_sweep import AUTO_SWEEPS
+from lrfind.report.load import horizon_of
 from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import Status, Suggestion
 from lrfind.tasks.own import OwnTraining
@@ -248,5 +249,8 @@ def _suggested(
     peaks = {} if isinstance(around, Suggestion) else named_peaks(around.content.get("peaks", []))
     if suggestion is None:
         return Checked(None, Role.SUGGESTION, source="the result given as around")
+    horizon = None if isinstance(around, Suggestion) else horizon_of(around.content)
     source = "the suggestion given as around"
-    return Checked(suggestion.lr, Role.SUGGESTION, suggestion, source=source, peaks=peaks, whose="")
+    return Checked(
+        suggestion.lr, Role.SUGGESTION, suggestion, source=source, peaks=peaks, whose="", horizon=horizon
+    )

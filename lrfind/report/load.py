@@ -35,6 +35,7 @@ class Earlier:
         verdict: What it showed.
         config: The whole composed config.
         peaks: The peaks of schedules that it names, by policy.
+        horizon: The steps of the training that its suggestion was extrapolated to, if it was.
         compared: Of several optimizers, or batch sizes, of a comparison the one that is suggested, by key.
     """
 
@@ -45,6 +46,7 @@ class Earlier:
     verdict: str
     config: Mapping[str, Any]
     peaks: Mapping[str, float]
+    horizon: int | None = None
     compared: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -147,6 +149,7 @@ def earlier_run(given: str, key: str) -> Earlier:
         verdict=str(record["verdict"]),
         config=config if isinstance(config, dict) else {},
         peaks=_peaks(record, found, key, path),
+        horizon=horizon_of(record),
         compared=compared_cell(record, found),
     )
 
@@ -217,6 +220,15 @@ def compared_cell(record: Mapping[str, Any], found: Suggestion | None) -> dict[s
     if found is not None and len(cells) > 1:  # of equal rates the reason names the cell
         cells = [cell for cell in cells if all(f" {value} " in f"{found.reason} " for value in cell.values())]
     return cells[0] if len(cells) == 1 else {}
+
+
+def horizon_of(record: Mapping[str, Any]) -> int | None:
+    """The steps of the training that a record's suggestion was extrapolated to; None where it was not."""
+    horizon = record.get("horizon")
+    if not (isinstance(horizon, dict) and horizon.get("extrapolated")):
+        return None
+    steps = horizon.get("steps")
+    return steps if isinstance(steps, int) else None
 
 
 def _number(value: Any) -> float:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from lrfind.verify.target import Checked
     from lrfind.verify.verdict import VerifyVerdict
 
+_AS_LONG = 1.5
+"""Trainings whose steps differ by no more want the same rate."""
+
 _FALLBACK_LR = 1e-3
 """Where to begin if nothing was suggested and the optimizer has no rate of its own."""
 
@@ -134,8 +137,12 @@ class Runs:
                 "steps a search finds no better rates than a range test alone, which mostly takes fewer; "
                 f"from {plan.enough:,} steps on it does."
             )
-            self.observer.warn(said)
-            self.about.notes.append(said)
+            self._warn(said)
+
+    def _warn(self, said: str) -> None:
+        """Says it, and keeps it for a reader of the numbers."""
+        self.observer.warn(said)
+        self.about.notes.append(said)
 
     def begun_from(self, checked: Checked) -> Checked:
         """What is checked, or, where nothing was suggested, the rate of the optimizer."""
@@ -157,14 +164,20 @@ class Runs:
         self.announce()
         plan, pinned = self.plan, self._settings.lr
         start = checked.lr
+        meant = checked.horizon
+        if meant is not None and not 1 / _AS_LONG < meant / plan.num_steps < _AS_LONG:
+            self._warn(
+                f"The suggestion is for a training of {meant:,} steps (range.horizon), and rates are judged "
+                f"after {plan.num_steps:,}, for which another is best: give verify.steps={meant}, or leave "
+                "out range.horizon."
+            )
         if pinned is not None and near(pinned, start):
             if not same(pinned, start):
                 said = (
                     f"The pinned rate, {rate_text(pinned)}, is trained for the one to check, "
                     f"{rate_text(start)}, too: rates that differ by less than 10% are not worth a run each."
                 )
-                self.observer.warn(said)
-                self.about.notes.append(said)
+                self._warn(said)
             start = pinned  # one run for both
         search = Search(
             start,

@@ -42,6 +42,7 @@ class Checked:
         skipped: Pictures that could not be read.
         peaks: The peaks of schedules that come with the suggestion, by policy.
         whose: What suggested the rate, in words; empty: the user gave the suggestion.
+        horizon: The steps of the training that the suggestion was extrapolated to, if it was.
     """
 
     lr: float | None
@@ -57,6 +58,7 @@ class Checked:
     skipped: tuple[str, ...] = ()
     peaks: Mapping[str, float] = field(default_factory=dict)
     whose: str = RANGE_TEST
+    horizon: int | None = None
 
 
 def checked_rate(config: VerifyConfig, data: Data, observer: Observer, *, most_steps: int) -> Checked:
@@ -140,7 +142,7 @@ def announce_range_test(settings: RangeSettings, observer: Observer) -> None:
 
 def suggested(found: RangeTest) -> Checked:
     """What a range test suggests, to be checked."""
-    suggestion = found.reading.suggestion
+    suggestion, horizon = found.reading.suggestion, found.reading.horizon
     return Checked(
         None if suggestion is None else suggestion.lr,
         Role.SUGGESTION,
@@ -154,6 +156,7 @@ def suggested(found: RangeTest) -> Checked:
         tuple(found.notes),
         tuple(found.skipped),
         found.peaks,
+        horizon=horizon.steps if horizon is not None and horizon.extrapolated else None,
     )
 
 
@@ -183,4 +186,5 @@ def _of_record(config: VerifyConfig, observer: Observer) -> Checked:
         warnings=tuple(warnings),
         peaks=earlier.peaks,
         whose=RANGE_TEST if earlier.command == "range" else earlier.command,
+        horizon=earlier.horizon,
     )

@@ -290,6 +290,8 @@ def test_along_a_schedule_the_search_begins_at_the_peak_that_the_range_test_name
     peaks = {peak["policy"]: peak["lr"] for peak in found.get("peaks", [])}
     peak, said = ran.record["checked"]["lr"], " ".join(ran.err.split())
     assert peak == peaks.get("cosine", found["suggestion"]["lr"])
+    warned = f"The suggestion is for a training of {horizon:,} steps" if horizon else "is for a training"
+    assert sum(warned in each for each in ran.record.get("warnings", [])) == bool(horizon)
     if horizon is None:
         assert 1 < peak / found["suggestion"]["lr"] < 2.01
         assert f"begins at {peak:g}, the peak of cosine that goes with {found['suggestion']['lr']:g}" in said
@@ -297,6 +299,7 @@ def test_along_a_schedule_the_search_begins_at_the_peak_that_the_range_test_name
         assert f"no peak of cosine was measured, so the search begins at {peak:g}" in said
     again = lrfind("verify", *words, "verify.from=range", folder="again")
     assert again.record["checked"]["lr"] == peak
+    assert (warned in again.err) is bool(horizon)
 
 
 def test_the_former_name_of_the_steps_still_works(lrfind, own):
