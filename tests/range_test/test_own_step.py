@@ -209,10 +209,10 @@ def test_an_optimizer_that_is_missing_from_the_list_is_warned_of():
     assert [w.item() for w in model.weights] == [1.0, 1.0]  # the model is put back all the same
 
 
-def test_the_gan_of_the_documentation_runs_and_has_a_rate_for_each_optimizer(capsys):
+def test_the_steps_of_the_documentation_run_and_a_gan_has_a_rate_for_each_optimizer(capsys):
     torch.manual_seed(0)
     page = (Path(__file__).parents[2] / "docs" / "howto" / "odd-loops.md").read_text()
-    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    code, closure = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
     names = {}
     exec(code, names)
     found = names["result"]
@@ -222,3 +222,12 @@ def test_the_gan_of_the_documentation_runs_and_has_a_rate_for_each_optimizer(cap
     assert [line.split()[0] for line in told[1:]] == ["generator", "discriminator"]
     assert [float(line.split()[1]) for line in told[1:]] == [found.suggestion.lr] * 2
     assert [each.param_groups[0]["lr"] for each in names["optimizers"]] == [found.suggestion.lr] * 2
+
+    model = nn.Linear(64, 64)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=0.1, max_iter=2)
+    names = {"model": model, "optimizer": optimizer, "criterion": nn.MSELoss()}
+    exec(closure, names)
+    pair = (torch.ones(4, 64), torch.zeros(4, 64))
+    first = nn.functional.mse_loss(model(pair[0]), pair[1]).item()
+    assert names["step"](pair).item() == first
+    assert nn.functional.mse_loss(model(pair[0]), pair[1]).item() < first
