@@ -195,7 +195,7 @@ def refine(
             raise KeyboardInterrupt
     found = sweep.rounds
     answer = conclude(found)
-    answer = with_no_learning(answer, [found], sweep.seeds.equal_shares)
+    answer = with_no_learning(answer, [found], sweep.seeds.blind)
     answer = replace(answer, verdict=in_arguments(f"{answer.verdict} {answer.no_learning}".rstrip()))
     content = content_of(
         command="refine",

@@ -179,14 +179,17 @@ def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     """What is said where no sweep and no run at a constant rate shows that the model learns."""
     if reading.held_out is not None and not reading.held_out.learns:
         return f"{reading.held_out.in_words} Lower rates may be worth more: lrfind verify tells."
-    if math.isnan(sweeps.equal_shares):
-        return ""
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
         return ""
+    blind = next((each for each in reversed(sweeps.blind) if each.loss > 0), None)
+    if blind is None:
+        return ""
     each = [smoothed_curve(losses_of(curve)) for curve in sweeps.curves]
-    lowest = [float(smoothed.drawn.min()) for smoothed in each if len(smoothed)]
-    lowest += [min(runs.losses.values()) for runs in lengths]
+    # Of a squared error every sweep has a level of its own, that of the targets it met.
+    levels = [known.loss if known.is_known else blind.loss for known in sweeps.blind]
+    lowest = [float(line.drawn.min()) / level for line, level in zip(each, levels, strict=True) if len(line)]
+    lowest += [min(runs.losses.values()) / blind.loss for runs in lengths]
     if reading.held_out is not None:
-        lowest.append(min(reading.held_out.losses.values()))
-    return no_learning_shown(sweeps.equal_shares, each[0].plateau, min(lowest, default=math.nan))
+        lowest.append(min(reading.held_out.losses.values()) / blind.loss)
+    return no_learning_shown(blind, each[-1].plateau, blind.loss * min(lowest, default=math.nan))

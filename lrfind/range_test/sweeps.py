@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeGuard
@@ -18,6 +17,7 @@ from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
 from lrfind.suggestion import Status
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
+from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 from lrfind.training.groups import groups_of
 from lrfind.training.task import HoldsOut
 
@@ -47,7 +47,7 @@ class Sweeps:
         interrupted: Whether the user stopped one.
         about: Title, device and notes of the task.
         groups: Its groups of parameters.
-        equal_shares: Its loss where all classes have equal shares; NaN where that is not known.
+        blind: What an answer has on the batches of each that does not look at the inputs.
         horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
         skipped: Pictures that could not be read.
     """
@@ -66,7 +66,7 @@ class Sweeps:
         self.steps = 0
         self.interrupted = False
         self.groups: tuple[Group, ...] = ()
-        self.equal_shares = math.nan
+        self.blind: list[BlindAnswer] = []
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
         self._open_task = open_task
@@ -94,10 +94,10 @@ class Sweeps:
                     if i > 0 and self._measure is None and _goes_elsewhere(self._open_task):
                         if i not in elsewhere:
                             elsewhere = _launched(self._open_task, settings, range(i, first + count), told)
-                        curve = elsewhere[i].found
+                        curve, blind = elsewhere[i].found, UNKNOWN
                         self.skipped |= dict.fromkeys(elsewhere[i].skipped)
                     else:
-                        curve = self._swept(i, settings, told)
+                        curve, blind = self._swept(i, settings, told)
                 except KeyboardInterrupt:
                     if not self.curves:
                         raise
@@ -107,6 +107,7 @@ class Sweeps:
                 self.steps += len(curve)
                 if len(curve) or not self.curves:
                     self.curves.append(curve)
+                    self.blind.append(blind)
                 if self.interrupted:
                     break
 
@@ -146,8 +147,8 @@ class Sweeps:
             raise KeyboardInterrupt
         return curve
 
-    def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> Curve:
-        """The sweep of a seed, here."""
+    def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> tuple[Curve, BlindAnswer]:
+        """The sweep of a seed, here, and what a blind answer has on its batches."""
         with self._open_task(i) as task:
             if i == 0:
                 self.about = (task.title, str(task.device), task.notes)
@@ -158,10 +159,11 @@ class Sweeps:
                 if paired and (said := said_of_control(task)) is not None:
                     self.observer.note(said)
             curve = (self._measure or sweep_task)(task, settings, told)
+            blind = UNKNOWN
             if self._measure is None:  # else others learn beside what is swept
-                self.equal_shares = task.objective.equal_shares
+                blind = task.objective.blind_answer.among(task.peers)
             self.skipped |= dict.fromkeys(task.skipped)
-            return curve
+            return curve, blind
 
 
 def _goes_elsewhere(open_task: OpenTask) -> TypeGuard[ConfigTasks]:

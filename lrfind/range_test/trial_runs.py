@@ -18,6 +18,7 @@ import numpy as np
 from lrfind.range_test.slower_sweep import FAINT
 from lrfind.range_test.trials import FACTOR, LONGER, STEPS, Trials
 from lrfind.suggestion import Status, rate_text
+from lrfind.training.blind_answer import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,7 +71,7 @@ def try_rates(sweeps: Sweeps, first: float, start: float, reason: str) -> Trials
     """
     steps, before = STEPS, sweeps.steps
     trials: Trials | None = None
-    level = sweeps.equal_shares if sweeps.curves[0].accuracies is None else math.nan
+    blind = sweeps.blind[-1] if sweeps.curves[0].accuracies is None else UNKNOWN
     ends = min(sweeps.settings.start_lr, first), sweeps.settings.end_lr
     sweeps.observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
     while True:
@@ -82,7 +83,7 @@ def try_rates(sweeps: Sweeps, first: float, start: float, reason: str) -> Trials
             sweeps.interrupted = True
         if ended:
             losses = dict(sorted(ended.items()))
-            trials = Trials(steps, start, losses, sweeps.steps - before, trials, level)
+            trials = Trials(steps, start, losses, sweeps.steps - before, trials, blind)
         if sweeps.interrupted or trials is None:
             return trials
         if trials.share_lost >= FAINT or not trials.turned or steps > STEPS:

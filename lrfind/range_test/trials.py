@@ -17,6 +17,7 @@ from lrfind.report.formatting import counted, told_apart
 from lrfind.report.no_learning import not_below
 from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
+from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 STEPS = 100
 """Steps of a run."""
@@ -35,7 +36,7 @@ LEARNT = 0.01
 """Share of the loss that it has to fall by in the best of the longest runs for its rate to be one."""
 
 BEYOND = 0.003
-"""The same share of the loss of equal shares for all classes, where a sweep has an answer too: in 206 tests
+"""The same share of the loss of a blind answer, where a sweep has an answer too: in 206 tests
 of networks with nothing to learn chance brought it 0.0015 below at most."""
 
 RULE: Final = "trials"
@@ -53,7 +54,7 @@ class Trials:
             infinite where it diverged.
         taken: Training steps of these and of shorter runs before them.
         shorter: The shorter runs before them, whose best showed little; None where there were none.
-        equal_shares: Loss where all classes have equal shares; NaN where that is not known.
+        blind: What an answer has that does not look at the inputs.
     """
 
     steps: int
@@ -61,7 +62,7 @@ class Trials:
     losses: dict[float, float]
     taken: int
     shorter: Trials | None = None
-    equal_shares: float = math.nan
+    blind: BlindAnswer = UNKNOWN
 
     @property
     def lengths(self) -> tuple[Trials, ...]:
@@ -82,19 +83,18 @@ class Trials:
     def shows_learning(self, *, answered: bool) -> bool:
         """Whether the loss fell by enough for the best rate to be one.
 
-        Down to the loss of equal shares for all classes it falls where only the last layer settles, so that
-        it has to come below that where that is known. Where it is not, and no sweep has an answer, a faint
-        fall is none.
+        Down to the loss of a blind answer it falls where only the last layer settles, so that it has to come
+        below that where that is known. Where it is not, and no sweep has an answer, a faint fall is none.
 
         Args:
             answered: Whether a sweep has an answer too.
         """
         if self.share_lost >= FAINT:
             return True
-        if math.isnan(self.equal_shares):
+        if not self.blind.is_known:
             return answered and self.share_lost >= LEARNT
-        gained = min(self.start, self.equal_shares) - self.losses[self.best]
-        return gained >= (BEYOND if answered else LEARNT) * self.equal_shares
+        gained = min(self.start, self.blind.loss) - self.losses[self.best]
+        return gained >= (BEYOND if answered else LEARNT) * self.blind.loss
 
     @property
     def turned(self) -> bool:
@@ -145,8 +145,8 @@ class Trials:
             what: `loss`, or what is read in its place.
         """
         runs = f"In {self.steps} steps at constant rates the {what}"
-        if self.share_lost >= LEARNT and not math.isnan(self.equal_shares):
-            came = not_below(self.equal_shares, self.start, self.losses[self.best])
+        if self.share_lost >= LEARNT and self.blind.is_known:
+            came = not_below(self.blind, self.start, self.losses[self.best])
             return f"{runs} {came}: nothing was learnt that tells rates apart."
         fall = max(0.0, self.share_lost)
         return f"{runs} fell by {fall:.1%} at most, too little to tell what a rate is worth."

@@ -65,7 +65,7 @@ def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
     if settings.restart is Restart.FALSE and answer.suggestion is not None:
         answer = replace(answer, verdict=f"{answer.verdict} {CONFOUNDED}")
     measured = [sweep.rounds, *(other.rounds for other in others)]
-    answer = with_no_learning(answer, measured, sweep.seeds.equal_shares)
+    answer = with_no_learning(answer, measured, sweep.seeds.blind)
     seeds = range(config.seed, config.seed + settings.seeds) if settings.seeds > 1 else None
     groups = tuple(group.following(answer.suggestion) for group in sweep.seeds.groups)
     title = sweep.seeds.title + (f", mean of {settings.seeds} seeds" if settings.seeds > 1 else "")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from lrfind.tasks import devices
 from lrfind.tasks.build import data_of, fixed_batches_of
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.sources import Source, source_of
+from lrfind.training.blind_answer import UNKNOWN
 from lrfind.training.groups import groups_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Seeds:
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
         notes: What a reader of the numbers should know.
-        equal_shares: The loss where all classes have equal shares; NaN where that is not known.
+        blind: What an answer has that does not look at the inputs.
         again: Makes the same once more, in another process; None where they are not of a config.
     """
 
@@ -62,7 +62,7 @@ class Seeds:
         self.notes: list[str] = []
         self.begun = False
         self.groups: tuple[Group, ...] = ()
-        self.equal_shares = math.nan
+        self.blind = UNKNOWN
         self.again: Callable[[], Seeds] | None = None
         self._open_task = open_task
         self._reading = reading
@@ -99,8 +99,8 @@ class Seeds:
             self.begun = True
             try:
                 yield task
+                self.blind = task.objective.blind_answer.among(task.peers)
             finally:
-                self.equal_shares = task.objective.equal_shares
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
                 self.notes += [note for note in task.notes if note not in self.notes]
 

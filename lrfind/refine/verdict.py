@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from lrfind.refine.minimum import Minimum
     from lrfind.refine.results import RoundResult
+    from lrfind.training.blind_answer import BlindAnswer
 
 
 RULE = "safer"
@@ -73,20 +74,20 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
 
 
 def with_no_learning(
-    answer: RefineVerdict, sweeps: Sequence[Sequence[RoundResult]], equal_shares: float
+    answer: RefineVerdict, sweeps: Sequence[Sequence[RoundResult]], blind: BlindAnswer
 ) -> RefineVerdict:
     """The answer, with what is said where no rate of any round shows that the model learns.
 
     Args:
         answer: What the rounds say.
         sweeps: The rounds of every sweep.
-        equal_shares: The loss where all classes have equal shares; NaN where that is not known.
+        blind: What an answer has that does not look at the inputs.
     """
     if answer.suggestion is None:
         return answer
     losses = np.concatenate([measured.losses for rounds in sweeps for measured in rounds])
     lowest = float(losses[np.isfinite(losses)].min())
-    return replace(answer, no_learning=no_learning_shown(equal_shares, sweeps[0][0].level, lowest))
+    return replace(answer, no_learning=no_learning_shown(blind, sweeps[0][0].level, lowest))
 
 
 def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:

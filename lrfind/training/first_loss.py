@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from lrfind.errors import BatchError, DataError
+from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,17 +52,17 @@ class FirstLoss:
         _check_log_probabilities(self._criterion, outputs)
         _check_several_outputs(self._criterion, outputs)
 
-    def equal_shares(self, outputs: Any, target: Any) -> float:
-        """The loss of equal shares for all classes; NaN where it is not known."""
+    def equal_shares(self, outputs: Any, target: Any) -> BlindAnswer:
+        """Equal shares for all classes as the answer, where the criterion tells what these have."""
         labels = isinstance(target, Tensor) and not target.is_floating_point()
         scores = labels and isinstance(outputs, Tensor) and outputs.ndim == max(target.ndim, 1) + 1
         if not (scores and is_cross_entropy(self._criterion)):
-            return math.nan
+            return UNKNOWN
         count = outputs.shape[1]
         classes = min(count, self._num_classes or count)
         if classes < count and _argument(self._criterion, "label_smoothing"):
-            return math.nan  # smoothed labels have shares of the outputs that never come, too
-        return math.log(classes)
+            return UNKNOWN  # smoothed labels have shares of the outputs that never come, too
+        return BlindAnswer.of_classes(classes)
 
     def _hold_against_classes(self, outputs: Any, target: Any) -> None:
         if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):

@@ -11,6 +11,7 @@ import torch
 from lrfind.training.baseline import Baseline, equal_shares, most_frequent
 from lrfind.training.batch import num_samples, target_of
 from lrfind.training.first_loss import is_cross_entropy, is_squared_error
+from lrfind.training.mean_target import squared_error_of_mean
 from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
 
@@ -102,10 +103,8 @@ def loss_of_mean(task: Task) -> float:
     assert task.validation is not None
     if not is_squared_error(task.objective.criterion):
         return math.inf
-    targets = [target_of(batch) for batch in task.validation]
-    if len({each.shape[1:] for each in targets}) > 1:
-        return math.inf  # of other lengths
-    return float(torch.cat(targets).double().var(dim=0, correction=0).mean())
+    found = squared_error_of_mean([target_of(batch) for batch in task.validation])
+    return math.inf if math.isnan(found) else found
 
 
 def _labels(batches: Sequence[Any]) -> torch.Tensor:

@@ -19,8 +19,9 @@ from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines
 from lrfind.range_test.shape import Shape
 from lrfind.range_test.trial_runs import MOST_RUNS, first_rate, last_loss, searched
-from lrfind.range_test.trials import FACTOR, Trials
+from lrfind.range_test.trials import FACTOR, LEARNT, Trials
 from lrfind.suggestion import Status, rate_text
+from lrfind.training.blind_answer import BlindAnswer
 from tests.screen import shown
 
 WIDE = (1e-8, 1e3)
@@ -194,7 +195,7 @@ def test_the_share_lost_is_that_of_the_start():
 
 
 @pytest.mark.parametrize(
-    ("best", "equal_shares", "answered", "unanswered"),
+    ("best", "blind", "answered", "unanswered"),
     [
         (1.83, math.nan, True, True),  # by 8.5%: learnt, whatever else is known
         (1.83, 1.5, True, True),
@@ -208,16 +209,14 @@ def test_the_share_lost_is_that_of_the_start():
         (1.995, 2.5, False, False),
     ],
 )
-def test_a_faint_fall_is_learning_where_it_ends_below_equal_shares_for_all_classes(
-    best, equal_shares, answered, unanswered
-):
-    found = replace(trials(1.999, best, 2.5), equal_shares=equal_shares)
+def test_a_faint_fall_is_learning_where_it_ends_below_a_blind_answer(best, blind, answered, unanswered):
+    found = replace(trials(1.999, best, 2.5), blind=BlindAnswer(blind))
     assert found.shows_learning(answered=True) is answered
     assert found.shows_learning(answered=False) is unanswered
 
 
 def test_a_loss_that_comes_down_to_equal_shares_is_told_with_its_level():
-    settled = replace(trials(2.34, 2.313, 2.34, start=2.34), equal_shares=math.log(10))
+    settled = replace(trials(2.34, 2.313, 2.34, start=2.34), blind=BlindAnswer.of_classes(10))
     assert settled.little_in_words("loss") == (
         "In 100 steps at constant rates the loss came from 2.34 to 2.31 at best, which is not clearly below "
         "the 2.3 of a model that takes all 10 classes for equally likely: nothing was learnt that tells "
@@ -246,7 +245,7 @@ def test_the_first_rate_is_that_of_the_sweeps_or_lies_below_the_climb():
     assert first_rate(0.3, Climb(None), 10.0) == 0.3
 
 
-def on_a_plateau(*, own_step=False, progress=None):
+def on_a_plateau(*, own_step=False, progress=None, criterion=None):
     """The range test of six narrow layers with momentum: for some hundred steps next to nothing is learnt."""
     torch.manual_seed(0)
     widths = [8, *[16] * 6, 1]
@@ -256,7 +255,7 @@ def on_a_plateau(*, own_step=False, progress=None):
     loader = DataLoader(TensorDataset(x, x[:, :1].sin() * x[:, 1:2]), batch_size=32, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
     if not own_step:
-        return range_test(model, optimizer, nn.MSELoss(), loader, progress=progress)
+        return range_test(model, optimizer, criterion or nn.SmoothL1Loss(), loader, progress=progress)
 
     def step(batch):
         optimizer.zero_grad()
@@ -358,3 +357,21 @@ def test_with_a_step_of_ones_own_it_is_said_that_no_runs_follow_a_weak_sweep():
     assert found.reading.trials is None
     assert "Runs at constant rates would follow, since in " in found.verdict
     assert found.verdict.endswith("the best rate may lie many times higher.")
+
+
+def test_a_loss_that_settles_at_the_mean_of_the_targets_is_not_learning():
+    found = on_a_plateau(criterion=nn.MSELoss())
+    assert found.suggestion is None
+    assert found.reading.trials.share_lost > LEARNT
+    assert "of a model that gives the mean of the targets every time: nothing was learnt" in found.verdict
+
+
+def test_a_regression_of_noise_is_warned_of_though_its_loss_falls():
+    stream = torch.Generator().manual_seed(1)
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(20, 64), nn.ReLU(), nn.Linear(64, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    noise = [(torch.randn(64, 20, generator=stream), torch.randn(64, 1, generator=stream)) for _ in range(60)]
+    found = range_test(model, optimizer, nn.MSELoss(), noise, repeats=1)
+    assert found.suggestion is not None
+    assert "of a model that gives the mean of the targets every time" in found.reading.no_learning

@@ -20,6 +20,7 @@ from lrfind.refine.verdict import (
 )
 from lrfind.report import record as records
 from lrfind.suggestion import Suggestion
+from lrfind.training.blind_answer import BlindAnswer
 
 SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 CLOSING = RoundPlan(around(0.7), "", "closing")
@@ -75,9 +76,11 @@ def test_losses_that_stay_at_equal_shares_are_said_to_show_no_learning():
     falls = [measured(CLOSING, lambda lr: 0.1 + abs(lr - 0.72))]
     found, level = conclude(falls), falls[0].level
     lowest = float(falls[0].losses.min())
-    assert with_no_learning(found, [falls], 1.01 * lowest).no_learning.startswith("The loss came from ")
+    assert with_no_learning(found, [falls], BlindAnswer(1.01 * lowest)).no_learning.startswith(
+        "The loss came from "
+    )
     for known in (2 * lowest, 1.01 * level, math.nan):
-        assert with_no_learning(found, [falls], known) == found
+        assert with_no_learning(found, [falls], BlindAnswer(known)) == found
 
 
 def test_a_loss_that_nothing_moves_is_certain_to_answer_nothing():

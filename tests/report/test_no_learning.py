@@ -5,8 +5,10 @@ import math
 import pytest
 
 from lrfind.report.no_learning import CLEARLY, no_learning_shown
+from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 LEVEL = math.log(10)
+BLIND = BlindAnswer.of_classes(10)
 
 
 @pytest.mark.parametrize(
@@ -21,13 +23,23 @@ LEVEL = math.log(10)
         (2.6, math.nan, True),
     ],
 )
-def test_a_loss_that_came_no_lower_than_equal_shares_shows_no_learning(start, lowest, shown):
-    assert (no_learning_shown(LEVEL, start, lowest) == "") == shown
-    assert no_learning_shown(math.nan, start, lowest) == ""
+def test_a_loss_that_came_no_lower_than_a_blind_answer_shows_no_learning(start, lowest, shown):
+    assert (no_learning_shown(BLIND, start, lowest) == "") == shown
+    assert no_learning_shown(UNKNOWN, start, lowest) == ""
+
+
+@pytest.mark.parametrize(
+    ("lowest", "shown"), [(2.0, True), (2.09, True), (2.11, False), (1.97, True), (1.95, False)]
+)
+def test_of_a_mean_that_has_to_be_learnt_only_losses_that_came_down_to_it_say_something(lowest, shown):
+    mean = BlindAnswer(2.0, "gives the mean of the targets every time", is_learnt=True)
+    said = no_learning_shown(mean, 9.0, lowest)
+    assert bool(said) == shown
+    assert not shown or "below the 2 of a model that gives the mean of the targets every time" in said
 
 
 def test_it_is_said_with_numbers_that_differ():
-    said = no_learning_shown(LEVEL, 2.347, 2.3036)
+    said = no_learning_shown(BLIND, 2.347, 2.3036)
     assert said.startswith(
         "The loss came from 2.347 to 2.304 at best, which is not clearly below the 2.303 of a "
     )

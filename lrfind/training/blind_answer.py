@@ -1,0 +1,44 @@
+"""An answer that does not look at the inputs, which a model has to be better than to have learnt anything."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from lrfind.training.peers import mean_of
+
+if TYPE_CHECKING:
+    from lrfind.training.peers import Peers
+
+
+class BlindAnswer(NamedTuple):
+    """The same answer to every input.
+
+    Attributes:
+        loss: What it has; NaN where that is not known.
+        what: What a model does that gives it: `takes all 10 classes for equally likely`.
+        is_learnt: Whether models have to learn it first; else they begin near it.
+    """
+
+    loss: float = math.nan
+    what: str = ""
+    is_learnt: bool = False
+
+    @classmethod
+    def of_classes(cls, count: int) -> BlindAnswer:
+        """Equal shares for so many classes, under a cross-entropy."""
+        return cls(math.log(count), f"takes all {count:,} classes for equally likely")
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its loss is known."""
+        return not math.isnan(self.loss)
+
+    def among(self, peers: Peers | None) -> BlindAnswer:
+        """The same for all who run the same, each of whom met other samples."""
+        (loss,) = mean_of(peers, (self.loss,))
+        return self._replace(loss=loss)
+
+
+UNKNOWN = BlindAnswer()
+"""Where the criterion does not tell its loss."""
