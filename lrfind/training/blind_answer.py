@@ -37,7 +37,7 @@ class BlindAnswer(NamedTuple):
     def among(self, peers: Peers | None) -> BlindAnswer:
         """The same for all who run the same, each of whom met other samples."""
         (loss,) = mean_of(peers, (self.loss,))
-        return self._replace(loss=loss)
+        return BlindAnswer(loss, self.what, self.is_learnt)
 
 
 UNKNOWN = BlindAnswer()
