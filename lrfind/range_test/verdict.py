@@ -8,6 +8,7 @@ import numpy as np
 
 from lrfind.range_test.ladder import DEFAULT_END
 from lrfind.range_test.shape import FEWEST_POINTS, LOST, SIGNIFICANT, VISIBLE, Shape, evidence_needed
+from lrfind.range_test.slower_sweep import FAINT
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY
 from lrfind.report.formatting import told_apart
 from lrfind.suggestion import Status, rate_text
@@ -129,7 +130,8 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     else:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
-    said = f"Healthy: the {curve.metric} fell{_fall_in_words(smoothed, where=True)}, {end}."
+    kind = "Healthy" if smoothed.share_lost >= FAINT else "Weak"
+    said = f"{kind}: the {curve.metric} fell{_fall_in_words(smoothed, where=True)}, {end}."
     weak = (
         fall < 1.5 * SIGNIFICANT * deviation
         if smoothed.start is None
