@@ -278,7 +278,7 @@ def range_test(
         arguments={"range_test": arguments},
         own=range_record(arguments | chosen, reading, found.repeats) if each is None else each_record(each),
         groups=found.groups if each is None else each.groups,
-        notes=found.notes,
+        notes=[*found.notes, *filter(None, [reading.no_learning])],
         skipped=found.skipped,
     )
     return replace(result, content=content)

@@ -208,7 +208,7 @@ def refine(
         device=task.device,
         arguments={"refine": arguments},
         groups=[group.following(answer.suggestion) for group in sweep.seeds.groups],
-        notes=sweep.seeds.notes,
+        notes=[*sweep.seeds.notes, *filter(None, [answer.no_learning])],
         skipped=sweep.seeds.skipped,
     )
     return RefineResult(found, answer, task.title, content)

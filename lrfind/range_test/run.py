@@ -18,6 +18,7 @@ from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.range_test.sweeps import Measure, Sweeps
+from lrfind.range_test.verdict import doubted
 from lrfind.report.no_learning import no_learning_shown
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
@@ -159,6 +160,7 @@ def run_range_test(
     if reading.suggestion is not None:
         verdict = reading.verdict if most_steps is not None else with_unseen_overfitting(reading, curve)
         no_learning = _no_learning(sweeps, reading)
+        verdict = doubted(verdict) if no_learning else verdict
         reading = dataclasses.replace(reading, no_learning=no_learning, verdict=verdict)
     title, device, notes = sweeps.about
     return RangeTest(

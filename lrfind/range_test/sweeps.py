@@ -160,7 +160,8 @@ class Sweeps:
                     self.observer.note(said)
             curve = (self._measure or sweep_task)(task, settings, told)
             blind = UNKNOWN
-            if self._measure is None:  # else others learn beside what is swept
+            # Else others learn beside what is swept, or one rank alone knows that it is over.
+            if self._measure is None and curve.status is not Status.INTERRUPTED:
                 blind = task.objective.blind_answer.among(task.peers)
             self.skipped |= dict.fromkeys(task.skipped)
             return curve, blind

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 RISEN = 0.1
 """Share of the level from which on a rise of the drawn line is spoken of."""
 
+HEALTHY = "Healthy: "
+"""How the verdict on a clear fall begins."""
+
 
 def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     """What the curve shows and what to do about it, in plain language."""
@@ -32,6 +35,11 @@ def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
             "numbers or a state of the model's own), so the losses were read as if range.paired were false."
         )
     return said
+
+
+def doubted(verdict: str) -> str:
+    """The verdict where nothing shows that the model learns, which no fall makes healthy."""
+    return verdict.replace(HEALTHY, "Doubtful: ", 1)
 
 
 def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
@@ -130,8 +138,8 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
     else:
         rose = smoothed.turned or smoothed.rise[0] > max(0.1 * fall, SIGNIFICANT * smoothed.rise[1])
         end = "and rose again after it" if rose else f"and did not clearly rise after it, up to {last_lr}"
-    kind = "Healthy" if smoothed.share_lost >= FAINT else "Weak"
-    said = f"{kind}: the {curve.metric} fell{_fall_in_words(smoothed, where=True)}, {end}."
+    kind = HEALTHY if smoothed.share_lost >= FAINT else "Weak: "
+    said = f"{kind}the {curve.metric} fell{_fall_in_words(smoothed, where=True)}, {end}."
     weak = (
         fall < 1.5 * SIGNIFICANT * deviation
         if smoothed.start is None
@@ -200,7 +208,8 @@ def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
         )
     chance = ""
     if smoothed.start is not None:
-        chance = f" (evidence {smoothed.evidence:.2f}, where such a fall takes {evidence_needed(smoothed):g})"
+        needed, evidence = told_apart(evidence_needed(smoothed), smoothed.evidence)
+        chance = f" (evidence {evidence}, where such a fall takes {needed})"
     elif deviation > 0:
         chance = (
             f" ({max(fall, 0.0) / deviation:.1f} deviations of its noise, where a fall takes {SIGNIFICANT:g})"

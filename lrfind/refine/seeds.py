@@ -99,7 +99,9 @@ class Seeds:
             self.begun = True
             try:
                 yield task
-                self.blind = task.objective.blind_answer.among(task.peers)
+                blind = task.objective.blind_answer
+                # Of ranks each met other targets, and one that was interrupted waits for no other.
+                self.blind = UNKNOWN if blind.is_learnt and task.peers is not None else blind
             finally:
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
                 self.notes += [note for note in task.notes if note not in self.notes]

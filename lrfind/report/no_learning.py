@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import told_apart
@@ -14,15 +13,12 @@ CLEARLY = 0.02
 """Share of that level by which the least loss has to lie below it. It is a training loss, and labels drawn at
 random are learnt by heart by 1% and more in the longest runs of a range test."""
 
-_NEAR = 0.05
-"""The same above it, up to which a model has come down to an answer that has to be learnt first."""
-
 
 def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
     """Says of losses that began above that of a blind answer that they do not show any learning.
 
-    A model whose first answers are worse than that comes down to it without looking at its inputs. Of a blind
-    answer that has to be learnt first, losses that are still clearly above it say nothing.
+    A model whose first answers are worse than that comes down to it without looking at its inputs. Where a
+    blind answer has to be learnt first, losses that did not come down to it show how fast it is.
 
     Args:
         blind: What an answer has that does not look at the inputs.
@@ -32,9 +28,15 @@ def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
     Returns:
         A sentence; empty where one loss came clearly below the level, or all began below it.
     """
-    most = (1 + _NEAR) * blind.loss if blind.is_learnt else math.inf
-    if not (start > blind.loss and (1 - CLEARLY) * blind.loss <= lowest <= most):
+    if not (start > blind.loss and lowest >= (1 - CLEARLY) * blind.loss):
         return ""
+    if blind.is_learnt and lowest > (1 + CLEARLY) * blind.loss:
+        level, high, low = told_apart(blind.loss, start, lowest, most=5)
+        return (
+            f"The loss came from {high} to {low} at best, and {blind.what} has {level}: rates are told apart "
+            "by how fast they find that mean, and for what comes after another may be best. Standardise the "
+            "targets, or let the model begin at their mean."
+        )
     return (
         f"The loss {not_below(blind, start, lowest)}: these steps do not show that anything is learnt "
         "from the data. lrfind verify trains for longer, and tells."
@@ -44,7 +46,4 @@ def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
 def not_below(blind: BlindAnswer, start: float, lowest: float) -> str:
     """From where to where the loss came, beside that of a blind answer: what follows `The loss`."""
     level, high, low = told_apart(blind.loss, start, lowest, most=5)
-    return (
-        f"came from {high} to {low} at best, which is not clearly below the {level} of a model that "
-        f"{blind.what}"
-    )
+    return f"came from {high} to {low} at best, which is not clearly below the {level} that {blind.what} has"

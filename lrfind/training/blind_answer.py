@@ -16,7 +16,7 @@ class BlindAnswer(NamedTuple):
 
     Attributes:
         loss: What it has; NaN where that is not known.
-        what: What a model does that gives it: `takes all 10 classes for equally likely`.
+        what: Who gives it: `a model that takes all 10 classes for equally likely`.
         is_learnt: Whether models have to learn it first; else they begin near it.
     """
 
@@ -27,7 +27,8 @@ class BlindAnswer(NamedTuple):
     @classmethod
     def of_classes(cls, count: int) -> BlindAnswer:
         """Equal shares for so many classes, under a cross-entropy."""
-        return cls(math.log(count), f"takes all {count:,} classes for equally likely")
+        which = "both" if count == 2 else f"all {count:,}"
+        return cls(math.log(count), f"a model that takes {which} classes for equally likely")
 
     @property
     def is_known(self) -> bool:

@@ -36,7 +36,7 @@ class MeanTarget:
     def blind_answer(self) -> BlindAnswer:
         """Reads them, which waits for the device."""
         loss = squared_error_of_mean(self._targets)
-        return BlindAnswer(loss, "gives the mean of the targets every time", is_learnt=True)
+        return BlindAnswer(loss, "a model that always answers the mean of the targets", is_learnt=True)
 
 
 def squared_error_of_mean(targets: Sequence[Tensor]) -> float:

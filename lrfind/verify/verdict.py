@@ -120,7 +120,7 @@ def _edge(words: RateWords, best: int) -> str:
 def _of_mean(judged: Judgement) -> str:
     """What the mean target as every answer has, where it is most of the fall, or none came below."""
     mean, lowest = told_apart(judged.of_mean, judged.lowest)
-    said = f"The mean of the targets as every answer has {mean}"
+    said = f"A model that always answers the mean of the targets has {mean}"
     if judged.learns_only_mean:
         return (
             f"{said}, and the best rate ends at {lowest}: no more than that mean was learnt, and the rates "

@@ -11,7 +11,7 @@ from lrfind.range_test.curve_smoothing import smoothed_curve
 from lrfind.range_test.ladder import geometric
 from lrfind.range_test.reading import Rule, read
 from lrfind.range_test.shape import Shape, shape_of
-from lrfind.range_test.verdict import verdict
+from lrfind.range_test.verdict import doubted, verdict
 from lrfind.suggestion import Status
 from lrfind.training.divergence import DivergenceTest
 from lrfind.training.smoothing import ExponentialAverage
@@ -202,6 +202,11 @@ def test_a_short_clear_fall_is_seen():
 def test_a_curve_that_falls_by_less_than_a_slower_sweep_asks_for_is_not_called_healthy():
     fall = 2.3 - healthy()
     assert said(2.3 - 0.05 * fall).startswith("Weak: the loss fell from 2.3 to 2.2")
+
+
+def test_a_fall_that_shows_no_learning_is_not_called_healthy():
+    assert doubted(said(healthy())).startswith("Doubtful: the loss fell from 2.3 to 0.3")
+    assert doubted("Weak: the loss fell.") == "Weak: the loss fell."
 
 
 def test_a_healthy_curve_is_told_from_where_to_where_it_fell():

@@ -21,7 +21,7 @@ def test_of_a_squared_error_it_is_known_on_all_targets_that_were_met(criterion):
         objective((torch.zeros(len(batch), 4), batch))
     found = objective.blind_answer
     assert found.loss == pytest.approx(float(criterion(Y.mean(0).expand(3, 2), Y)))
-    assert found.what == "gives the mean of the targets every time"
+    assert found.what == "a model that always answers the mean of the targets"
 
 
 @pytest.mark.parametrize(

@@ -405,4 +405,4 @@ def test_the_level_of_equal_shares_is_known_from_the_first_loss_on_where_the_los
     assert objective.blind_answer.loss == pytest.approx(known, nan_ok=True)
     if classes == outputs.shape[-1] and not isinstance(criterion, nn.NLLLoss):  # these are equal shares
         assert float(loss) == pytest.approx(objective.blind_answer.loss)
-        assert objective.blind_answer.what == f"takes all {classes} classes for equally likely"
+        assert objective.blind_answer.what == f"a model that takes all {classes} classes for equally likely"

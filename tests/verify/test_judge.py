@@ -228,7 +228,7 @@ def test_where_the_mean_of_the_targets_is_most_of_the_fall_the_drop_is_counted_f
 )
 def test_the_loss_of_the_mean_of_the_targets_is_told_where_it_matters(of_mean, words):
     said = told([[0.9, 0.6, 0.2]], start=100.0, of_mean=of_mean).verdict
-    assert ("The mean of the targets as every answer" in said) is (words is not None)
+    assert ("A model that always answers the mean of the targets" in said) is (words is not None)
     assert (words or "") in said
 
 
