@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from dataclasses import replace
 
-from lrfind.plotting.panel import FONT_SIZE
+from lrfind.plotting.panel import FONT_SIZE, Panel
 
 _CHARACTERS = 84
 """Of a line of a page."""
@@ -16,6 +17,17 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     """About how long a text is, in inches; rather too long than too short."""
     ems = sum(0.4 if each in _NARROW else 0.9 if each in _WIDE else 0.64 for each in text)
     return ems * size / 72
+
+
+def room_for_labels(panel: Panel, usual: float) -> float:
+    """Inches that the labels of the vertical axis need beyond so many."""
+    return max([usual, *map(text_width, panel.y.tick_labels)]) - usual
+
+
+def beside_labels(panel: Panel, usual: float) -> Panel:
+    """The panel, as much narrower as these need."""
+    room = room_for_labels(panel, usual)
+    return replace(panel, width=panel.width - room, room=panel.room + room)
 
 
 def held_above(at: float, text: str, width: float) -> float:

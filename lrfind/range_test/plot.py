@@ -34,7 +34,7 @@ from lrfind.plotting.panel import (
     Span,
     above,
 )
-from lrfind.plotting.text import held_above
+from lrfind.plotting.text import beside_labels, held_above
 from lrfind.range_test.held_out_plot import held_out_row
 from lrfind.range_test.horizon import STEPS, purpose_of
 from lrfind.range_test.repeats import sweep_lines
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
 _CURVE, _LADDER, _PANEL = 4.0, 1.68, 2.35
 """Inches: widths of the two panels and their height."""
 
-_LEFT = 0.6
-"""Inches before the first panel."""
+_LEFT, _LABELS = 0.6, 0.3
+"""Inches before the first panel, and what of them labels of its ticks may take."""
 
 _ABOVE, _BELOW = 0.46, 0.5
 """Inches: what is written above the panels and below them."""
@@ -91,7 +91,12 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         title += f", {len(reading.trials.losses)} runs at constant rates decided"
     if purpose := purpose_of(reading):
         title += f",{purpose}"
-    row = Row((curve_panel, ladder_panel(curve, reading.suggestion)), _ABOVE, _BELOW, gap=0.7)
+    row = Row(
+        (beside_labels(curve_panel, _LABELS), ladder_panel(curve, reading.suggestion)),
+        _ABOVE,
+        _BELOW,
+        gap=0.7,
+    )
     rows = [row] if reading.held_out is None else [row, held_out_row(reading.held_out, _LEFT)]
     note = reading.no_learning if reading.suggestion else reading.verdict
     key = key_of([curve_panel, *(each.panels[0] for each in rows[1:])])

@@ -11,7 +11,7 @@ import numpy as np
 from lrfind.plotting.axes import kept_on_page
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width
 from lrfind.plotting.panel import DOTTED, GREEN, Band, Line, Points, Shape
-from lrfind.plotting.text import text_width
+from lrfind.plotting.text import beside_labels, room_for_labels
 from lrfind.report.formatting import counted
 from lrfind.suggestion import rate_text
 from lrfind.verify.candidates import Role
@@ -34,7 +34,7 @@ from lrfind.verify.search_plot import search_panel
 from lrfind.verify.training_plot import training_panel
 
 if TYPE_CHECKING:
-    from lrfind.plotting.panel import Colour, Panel
+    from lrfind.plotting.panel import Colour
     from lrfind.verify.candidates import Trials
     from lrfind.verify.ends import Ends
     from lrfind.verify.judge import Judgement
@@ -71,7 +71,7 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
     if trials.moves:
         colours = dict(zip(trials.lrs.tolist(), rate_colours(trials), strict=True))
         wide.append(search_panel(trials, colours, width=whole, height=_SEARCH))
-    beside, upper = max(map(_room, wide)), wide[0]
+    beside, upper = max(room_for_labels(panel, _LABELS) for panel in wide), wide[0]
     whole -= beside
     wide = [replace(panel, width=whole, x=kept_on_page(panel.x, whole, MARGIN)) for panel in wide]
     rows = [Row((panel,), 0.38, _BELOW) for panel in wide]
@@ -80,16 +80,11 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
     else:
         ends, over = ends_panel(trials, judgement), _ABOVE + _LINE * (len(answer(trials, judgement)) - 1)
         training = replace(upper, width=whole - _GAP - WIDTH)
-        ends = replace(ends, width=ends.width - _room(ends), room=_room(ends))
+        ends = beside_labels(ends, _LABELS)
         rows[0] = Row((training, ends), over, _BELOW, gap=_GAP)
         entries += _looks(trials, judgement)
     key = Key(tuple(entries), columns=2)
     return Page(title, (*rows, key), note=note, left=_LEFT + beside, right=MARGIN)
-
-
-def _room(panel: Panel) -> float:
-    """Inches that the labels of the vertical axis need beyond those that are there."""
-    return max(_LABELS, *map(text_width, panel.y.tick_labels)) - _LABELS
 
 
 def _rates(trials: Trials, judgement: Judgement | None) -> list[Entry]:
