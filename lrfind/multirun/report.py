@@ -42,7 +42,7 @@ def multirun_csv(jobs: Sequence[MultirunJob]) -> str:
             job.low,
             job.high,
             *([job.loss] if loss else []),
-            job.message,
+            " ".join([job.message, *job.record.get("warnings", ())]),
         ]
         for job in jobs
     ]

@@ -36,6 +36,12 @@ def test_the_csv_has_a_column_for_each_key_and_says_healthy():
     assert float(rows[0]["lr"]) == 0.5
 
 
+def test_the_csv_has_what_a_job_warns_of_behind_its_verdict():
+    warned = MultirunJob(0, "0", "range", (), code=0, record=RECORD | {"warnings": ["Nothing.", "Odd."]})
+    (row,) = csv.DictReader(io.StringIO(multirun_csv([warned])))
+    assert row["message"] == "Healthy: it fell. Nothing. Odd."
+
+
 def test_the_table_shows_what_the_jobs_differ_in_and_what_came_of_each():
     failed = MultirunJob(2, "2", "range", ("range.num_steps=9", "seed=1"), code=2, failure=("Too few.",))
     found = jobs(["range.num_steps=40", "seed=1"], ["range.num_steps=60", "seed=1"], last=failed)
