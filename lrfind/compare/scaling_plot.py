@@ -29,7 +29,7 @@ from lrfind.plotting.panel import (
     Shape,
     above,
 )
-from lrfind.plotting.text import text_width
+from lrfind.plotting.text import room_for_labels
 from lrfind.statistics import spread_over_seeds
 from lrfind.suggestion import rate_text
 
@@ -137,7 +137,7 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     # The rules may leave the frame; what was measured may not.
     shown = np.concatenate([rates, *(bar.y for bar in bars)])
     y = log_axis(shown.min() / 1.3, shown.max() * 1.3, "best learning rate (log axis)")
-    room = max(_LABELS, *map(text_width, y.tick_labels)) - _LABELS
+    room = room_for_labels(y, _LABELS)
     width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP) - room
     x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known}, width)
     return Panel(x, y, tuple(layers), width, HEIGHT, room=room)

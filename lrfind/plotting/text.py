@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lrfind.plotting.panel import FONT_SIZE, Panel
+
+if TYPE_CHECKING:
+    from lrfind.plotting.axes import Axis
 
 _CHARACTERS = 84
 """Of a line of a page."""
@@ -19,14 +23,14 @@ def text_width(text: str, size: float = FONT_SIZE) -> float:
     return ems * size / 72
 
 
-def room_for_labels(panel: Panel, usual: float) -> float:
-    """Inches that the labels of the vertical axis need beyond so many."""
-    return max([usual, *map(text_width, panel.y.tick_labels)]) - usual
+def room_for_labels(y: Axis, usual: float) -> float:
+    """Inches that the labels of a vertical axis need beyond so many."""
+    return max([usual, *map(text_width, y.tick_labels)]) - usual
 
 
 def beside_labels(panel: Panel, usual: float) -> Panel:
-    """The panel, as much narrower as these need."""
-    room = room_for_labels(panel, usual)
+    """The panel, as much narrower as its labels need beyond so many inches."""
+    room = room_for_labels(panel.y, usual)
     return replace(panel, width=panel.width - room, room=panel.room + room)
 
 

@@ -91,12 +91,8 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
         title += f", {len(reading.trials.losses)} runs at constant rates decided"
     if purpose := purpose_of(reading):
         title += f",{purpose}"
-    row = Row(
-        (beside_labels(curve_panel, _LABELS), ladder_panel(curve, reading.suggestion)),
-        _ABOVE,
-        _BELOW,
-        gap=0.7,
-    )
+    panels = beside_labels(curve_panel, _LABELS), ladder_panel(curve, reading.suggestion)
+    row = Row(panels, _ABOVE, _BELOW, gap=0.7)
     rows = [row] if reading.held_out is None else [row, held_out_row(reading.held_out, _LEFT)]
     note = reading.no_learning if reading.suggestion else reading.verdict
     key = key_of([curve_panel, *(each.panels[0] for each in rows[1:])])

@@ -71,7 +71,7 @@ def verify_page(trials: Trials | None, judgement: Judgement | None, title: str) 
     if trials.moves:
         colours = dict(zip(trials.lrs.tolist(), rate_colours(trials), strict=True))
         wide.append(search_panel(trials, colours, width=whole, height=_SEARCH))
-    beside, upper = max(room_for_labels(panel, _LABELS) for panel in wide), wide[0]
+    beside, upper = max(room_for_labels(panel.y, _LABELS) for panel in wide), wide[0]
     whole -= beside
     wide = [replace(panel, width=whole, x=kept_on_page(panel.x, whole, MARGIN)) for panel in wide]
     rows = [Row((panel,), 0.38, _BELOW) for panel in wide]
