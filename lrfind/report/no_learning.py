@@ -31,11 +31,11 @@ def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
     if not (start > blind.loss and lowest >= (1 - CLEARLY) * blind.loss):
         return ""
     if blind.is_learnt and lowest > (1 + CLEARLY) * blind.loss:
-        level, high, low = told_apart(blind.loss, start, lowest, most=5)
+        came, level = _spelled(blind, start, lowest)
         return (
-            f"The loss came from {high} to {low} at best, and {blind.what} has {level}: rates are told apart "
-            "by how fast they find that mean, and for what comes after another may be best. Standardise the "
-            "targets, or let the model begin at their mean."
+            f"The loss {came}, and {blind.what} has {level}: rates are told apart by how fast they find that "
+            "mean, and for what comes after another may be best. Standardise the targets, or let the model "
+            "begin at their mean."
         )
     return (
         f"The loss {not_below(blind, start, lowest)}: these steps do not show that anything is learnt "
@@ -45,5 +45,11 @@ def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
 
 def not_below(blind: BlindAnswer, start: float, lowest: float) -> str:
     """From where to where the loss came, beside that of a blind answer: what follows `The loss`."""
+    came, level = _spelled(blind, start, lowest)
+    return f"{came}, which is not clearly below the {level} that {blind.what} has"
+
+
+def _spelled(blind: BlindAnswer, start: float, lowest: float) -> tuple[str, str]:
+    """From where to where the loss came, and that of a blind answer, in digits that tell them apart."""
     level, high, low = told_apart(blind.loss, start, lowest, most=5)
-    return f"came from {high} to {low} at best, which is not clearly below the {level} that {blind.what} has"
+    return f"came from {high} to {low} at best", level
