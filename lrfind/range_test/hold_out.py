@@ -35,7 +35,9 @@ def hold_out(sweeps: Sweeps, lr: float, why: str) -> HeldOutRun | None:
     sweeps.observer.note(f"{why}; {run}.")
     try:
         with sweeps.observer.steps(STEPS) as shown, opened as task:
-            return _read_on_the_way(sweeps, task, lr, shown)
+            found = _read_on_the_way(sweeps, task, lr, shown)
+            sweeps.skipped |= dict.fromkeys(task.skipped)
+            return found
     except KeyboardInterrupt:
         sweeps.interrupted = True
         return None
@@ -68,5 +70,4 @@ def _read_on_the_way(sweeps: Sweeps, task: Task, lr: float, shown: OnStep) -> He
         )
         if not is_whole:
             break
-    sweeps.skipped |= dict.fromkeys(task.skipped)
     return run

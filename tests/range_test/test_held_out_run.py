@@ -3,8 +3,10 @@
 import json
 import math
 import re
-from dataclasses import replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import jsonschema
 import numpy as np
@@ -14,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import range_test
+from lrfind.api.caller import Caller
 from lrfind.plotting.panel import Line, Marker
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.held_out_run import EVERY, LEAST_STEPS, STEPS, HeldOutRun, passes
@@ -190,6 +193,28 @@ def test_where_nothing_holds_for_other_samples_it_is_a_warning_and_no_worth_is_n
     assert found.verdict.count("only rises, from 1 to 9") == 1
     assert found.content["measured"] is None
     assert "peaks" not in found.content
+
+
+@dataclass
+class Unreadable:
+    """A task with a picture that cannot be read among those held out."""
+
+    skipped: list[str] = field(default_factory=lambda: ["odd.jpg"])
+    validation: None = None
+    objective: None = None
+    peers: None = None
+
+
+def test_pictures_that_cannot_be_read_are_told_where_the_held_out_loss_is_not_finite_either(monkeypatch):
+    import importlib
+
+    made = importlib.import_module("lrfind.range_test.hold_out")
+    monkeypatch.setattr(made, "evaluate", lambda objective, batches: (math.inf, None))
+    sweeps = SimpleNamespace(
+        last_task_with_held_out=lambda: nullcontext(Unreadable()), observer=Caller(), skipped={}
+    )
+    assert made.hold_out(sweeps, 0.1, "few samples") is None
+    assert list(sweeps.skipped) == ["odd.jpg"]
 
 
 def test_an_interrupt_on_the_way_leaves_what_the_sweep_shows(monkeypatch):
