@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.commands import COMMANDS
 from lrfind.cli.flags import MULTIRUN
-from lrfind.cli.other_words import option_for
 from lrfind.cli.overrides import GROUPS
-from lrfind.cli.unknown import nearest_keys, owners_of
+from lrfind.cli.unknown import nearest_keys, option_for, owners_of
 from lrfind.cli.unreadable import several_values, unreadable
 from lrfind.config.validate import nearest
 from lrfind.errors import ConfigError, OutputError, extra_missing

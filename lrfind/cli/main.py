@@ -144,7 +144,7 @@ def _shown(text: str) -> int:
 def _unknown(word: str, behind: str) -> str:
     import difflib
 
-    from lrfind.cli.other_words import commands_for
+    from lrfind.cli.unknown import commands_for
 
     if word in ("help", "version"):
         return f"{word!r} is neither a command nor an override: type lrfind --{word}."

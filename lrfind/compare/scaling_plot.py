@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.compare.colours import key_of_colours, shades
-from lrfind.compare.curves import ends_axis
-from lrfind.compare.rates_plot import HEIGHT, rates_panel, with_crosses
+from lrfind.compare.curves import diverged_crosses, ends_axis
 from lrfind.compare.results import Edge, Judge
-from lrfind.plotting.axes import Axis, kept_apart, log_axis
-from lrfind.plotting.page import Key, Page, Row, column_width, key_of
+from lrfind.plotting.axes import Axis, kept_apart, log_axis, rate_axis
+from lrfind.plotting.page import Entry, Key, Page, Row, column_width, key_of
 from lrfind.plotting.panel import (
+    BLACK,
     BLUE,
     DASHED,
     DOT_DASHED,
@@ -28,6 +28,7 @@ from lrfind.plotting.panel import (
     Points,
     Shape,
     above,
+    colours_of,
 )
 from lrfind.plotting.text import room_for_labels
 from lrfind.statistics import spread_over_seeds
@@ -41,9 +42,9 @@ if TYPE_CHECKING:
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.statistics import Floats
 
-_LEFT, _GAP, _RATES, _LOW = 0.72, 0.65, 2.65, 1.5
-"""Inches: before the first panel, between the two; width of the first where there are two; height where each
-of several optimizers has its own."""
+_LEFT, _GAP, _RATES, _HEIGHT, _LOW = 0.72, 0.65, 2.65, 2.35, 1.5
+"""Inches: before the first panel, between the two; width of the first where there are two; height of a panel,
+and where each of several optimizers has its own."""
 
 _LABELS = 0.25
 """Inches of the widest label of the second vertical axis that have room in the gap."""
@@ -53,13 +54,7 @@ _ABOVE, _BARE, _BELOW, _AFTER = 0.28, 0.08, 0.6, 0.14
 
 
 def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> Page:
-    """Works out the picture, of finished runs alone: a row an optimizer.
-
-    Args:
-        comparison: What was measured.
-        advice: What was read from it.
-        title: What is trained on what.
-    """
+    """Works out the picture, of finished runs alone: a row an optimizer."""
     several = len(comparison.optimizers) > 1
     named = len({cell.optimizer for cell in comparison.measured}) > 1
     sizes_tried = {cell.batch_size for cell in comparison.cells}
@@ -90,7 +85,7 @@ def scaling_page(comparison: Comparison, advice: CompareVerdict, title: str) -> 
 
 def _row(*panels: Panel, several: bool = False) -> Row:
     """A row of panels, which are lower where each of several optimizers has one."""
-    height = _LOW if several else HEIGHT
+    height = _LOW if several else _HEIGHT
     top = _ABOVE if any(isinstance(layer, Label) for panel in panels for layer in panel.layers) else _BARE
     return Row(tuple(replace(panel, height=height) for panel in panels), top, _BELOW, gap=_GAP)
 
@@ -114,7 +109,7 @@ def sizes_panel(cells: Sequence[Cell], comparison: Comparison, heading: str) -> 
     width = column_width(1, 0.0, left=_LEFT)
     x_axis = _size_axis([cell.batch_size for cell in cells], {} if one else rates, width)
     y_axis = ends_axis([(y, spread)], accuracy=accuracy, outside=0.0)
-    return Panel(x_axis, y_axis, tuple(layers), width, HEIGHT, grid="y")
+    return Panel(x_axis, y_axis, tuple(layers), width, _HEIGHT, grid="y")
 
 
 def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
@@ -140,7 +135,7 @@ def scaling_panel(cells: Sequence[Cell], scaling: Scaling) -> Panel:
     room = room_for_labels(y, _LABELS)
     width = column_width(1, 0.0, left=_LEFT + _RATES + _GAP) - room
     x = _size_axis([size for size, _ in known], {size: rate_text(b.lr) for size, b in known}, width)
-    return Panel(x, y, tuple(layers), width, HEIGHT, room=room)
+    return Panel(x, y, tuple(layers), width, _HEIGHT, room=room)
 
 
 def _moves(scaling: Scaling) -> list[Line | Points]:
@@ -229,3 +224,43 @@ def _size_axis(sizes: Sequence[int], rates: dict[int, str], width: float) -> Axi
         if kept_apart(both, width) == both:
             return both
     return kept_apart(axis, width)
+
+
+def rates_panel(
+    cells: Sequence[Cell], comparison: Comparison, width: float, *, optimizers: bool = False
+) -> Panel:
+    """What every rate came to at each batch size, the best in a ring; a cross where one diverged.
+
+    Lines are named and coloured by their batch sizes, or by their `optimizers`; `width` is in inches.
+    """
+    names = [cell.optimizer if optimizers else str(cell.batch_size) for cell in cells]
+    colours = colours_of(len(cells)) if optimizers else list(shades(names).values())
+    accuracy = comparison.judge is Judge.ACCURACY
+    layers: list[Layer] = []
+    shown: list[tuple[Floats, Floats]] = []
+    for cell, name, colour in zip(cells, names, colours, strict=True):
+        known = np.isfinite(cell.losses).all(axis=0)
+        x = np.array(cell.lrs)[known]
+        means, spread = cell.scores.mean(axis=0)[known], spread_over_seeds(cell.scores)[known]
+        shown.append((means, spread))
+        low, high = (means - spread, means + spread) if spread.any() else (None, None)
+        layers.append(Line(x, means, colour, name, width=1.1))
+        layers.append(Points(x, means, colour, size=2.6, low=low, high=high))
+        if cell.best is not None:
+            at = np.array([cell.best.lr])
+            end = cell.scores.mean(axis=0)[[cell.best.index]]
+            layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
+    rates = [lr for cell in cells for lr in cell.lrs]
+    y = ends_axis(shown, accuracy=accuracy)
+    for i, (cell, colour) in enumerate(zip(cells, colours, strict=True)):
+        layers += diverged_crosses(cell, y, colour, accuracy=accuracy, place=i)
+    return Panel(rate_axis(rates, width), y, tuple(layers), width, _HEIGHT, grid="y")
+
+
+def with_crosses(key: Key, rates: Panel) -> Key:
+    """The key of the rates, with what a cross stands for."""
+    if not any(isinstance(layer, Points) and layer.shape is Shape.CROSS for layer in rates.layers):
+        return key
+    nowhere = np.empty(0)
+    cross = Points(nowhere, nowhere, BLACK, shape=Shape.CROSS, size=3.6)
+    return replace(key, entries=(*key.entries, Entry("diverged with a seed or more", cross)))

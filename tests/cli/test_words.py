@@ -7,9 +7,8 @@ import pytest
 
 from lrfind.cli.commands import COMMANDS, keys_of_command
 from lrfind.cli.main import main
-from lrfind.cli.other_words import _WORDS
 from lrfind.cli.overrides import HYDRA_FLAGS, ordered
-from lrfind.cli.unknown import nearest_keys
+from lrfind.cli.unknown import _WORDS, nearest_keys
 from lrfind.config.reference import GROUPS, keys_of_groups
 
 GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expecting|EQUAL|<EOF>")
