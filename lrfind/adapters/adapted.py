@@ -53,7 +53,6 @@ class AdaptedBatches(ABC):
     """The batches of a loader as their framework has a model meet them.
 
     Attributes:
-        loader: Where they come from.
         batch_size: Samples a batch, where the loader says it.
         whose: What the user calls them.
     """

@@ -19,13 +19,7 @@ BATCH_HOOKS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after
 
 
 class HookedBatches(AdaptedBatches):
-    """The batches of a data module with its hooks of the batch called, for a model that does not know it.
-
-    Attributes:
-        loader: Where they come from.
-        hooks: Those that the data module has.
-        batch_size: Samples a batch, where the loader says it.
-    """
+    """The batches of a data module with its hooks of the batch called, for a model that does not know it."""
 
     whose = OF_A_MODULE
 

@@ -23,8 +23,6 @@ class Command(NamedTuple):
     Attributes:
         room: The package in lrfind that it is in.
         purpose: What it is for, in a line of the help.
-        usage: How it is typed.
-        examples: Three command lines.
     """
 
     room: str

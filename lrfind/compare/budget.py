@@ -33,12 +33,6 @@ class Budget:
     ) -> Budget:
         """The budget that the settings ask for.
 
-        Args:
-            epochs: Passes over the training set; used where `samples` is None.
-            samples: Samples to train on.
-            readings: How often to read; None: once an epoch, or ten times where samples are given.
-            pool: Samples of an epoch.
-
         Raises:
             ConfigError: Epochs are asked for, and the data have no known end.
         """
@@ -54,9 +48,6 @@ class Budget:
 
     def steps(self, batch_size: int) -> tuple[int, ...]:
         """The steps after which a batch size is read; the last is the length of its training.
-
-        Args:
-            batch_size: Samples a step.
 
         Raises:
             ConfigError: There are fewer steps than readings.

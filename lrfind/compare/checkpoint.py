@@ -41,13 +41,7 @@ _FREE = (
 class StudyFile:
     """Where a comparison is saved, and what one that was cut off had come to.
 
-    Args:
-        config: Of the comparison.
-        directory: The run directory.
-        observer: Told of a state that cannot be saved.
-
     Attributes:
-        directory: The run directory.
         found: What the plan has found out so far.
         done: The runs that are finished.
 
@@ -118,13 +112,7 @@ def read_jobs(folder: Path) -> dict[Key, RunSet]:
 
 
 def as_bytes(*, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]) -> bytes:
-    """All of the file.
-
-    Args:
-        config: What a comparison that goes on must agree with.
-        plan: What was found out before the first run: plain values.
-        runs: Those that are finished.
-    """
+    """All of the file: what one that goes on must agree with, what the plan has found, the finished runs."""
     saved = [_as_plain(*each) for each in runs.items()]
     return plain_as_bytes({"config": config, "plan": plan, "runs": saved})
 

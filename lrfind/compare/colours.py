@@ -31,12 +31,7 @@ _DASHES: tuple[Dash, ...] = ((), DASHED, DOT_DASHED, DOTTED)
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """How the lines of an optimizer look.
-
-    Attributes:
-        shades: The colour of each of its rates.
-        dash: Strokes and gaps.
-    """
+    """How the lines of an optimizer look: the colour of each of its rates, and strokes and gaps."""
 
     shades: Mapping[float, Colour]
     dash: Dash = ()

@@ -73,12 +73,7 @@ def single_readings(cell: Cell, kind: Kind, colours: Mapping[float, Colour]) -> 
 def diverged_crosses(cell: Cell, y: Axis, colour: Colour, *, accuracy: bool, place: int = 0) -> list[Points]:
     """A cross for each rate that diverged with one seed at least, at the worse end of the axis.
 
-    Args:
-        cell: The rates.
-        y: What they came to.
-        colour: Of the crosses.
-        accuracy: Whether more is better.
-        place: Of the cell among others in the panel, which each have a height of their own.
+    `place` is that of the cell among others in the panel, which each have a height of their own.
     """
     low, high = y.limits
     gone = np.array(cell.lrs)[_diverged(cell)]
@@ -151,11 +146,7 @@ def single_reading_axis(block: Sequence[Cell], means: Sequence[Sequence[Floats]]
 def time_axis(comparison: Comparison, rates: Sequence[float], width: float, margin: float) -> Axis:
     """From the first reading to the last; of a single one, the rates.
 
-    Args:
-        comparison: All that was measured.
-        rates: Those of an optimizer.
-        width: Of the panel in inches.
-        margin: Inches that labels may stick out of it.
+    `width` is that of the panel, and `margin` what labels may stick out of it, in inches.
     """
     if comparison.budget.readings == 1:
         return kept_on_page(rate_axis(rates, width), width, margin)

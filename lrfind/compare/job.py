@@ -33,14 +33,10 @@ class Job:
     """What a run is given.
 
     Attributes:
-        optimizer: Name of the optimizer.
-        batch_size: Samples a batch.
         seed: Of weights, batches and held-out samples.
         lrs: The rates, rising.
         steps: Updates before each reading.
-        accuracy: Whether to measure the share of right answers.
         stacked: Whether to train the rates side by side.
-        threads: Threads to compute with on the CPU.
     """
 
     optimizer: str
@@ -73,7 +69,6 @@ class TrainedJob:
     """What a run came to.
 
     Attributes:
-        key: That of its job.
         runs: What its rates came to, without the losses of all steps.
         skipped: Pictures that could not be read.
     """
@@ -103,7 +98,6 @@ class ConfigRuns:
 
     Args:
         configs: By the name of the optimizer, with that optimizer.
-        held_out: Samples set apart.
         data: The data, where they are there already.
     """
 
@@ -129,11 +123,7 @@ class ConfigRuns:
 
 
 class Trainer:
-    """Trains jobs; says a `Reading` as it is made, and now and then how many more updates were made.
-
-    Args:
-        open_run: Opens what is trained.
-    """
+    """Trains jobs; says a `Reading` as it is made, and now and then how many more updates were made."""
 
     def __init__(self, open_run: OpenRun) -> None:
         self._open_run = open_run

@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cost:
-    """A run and about how long it takes.
-
-    Attributes:
-        job: The run.
-        seconds: Of training.
-    """
+    """A run and about how long its training takes, in seconds."""
 
     job: Job
     seconds: float
@@ -44,12 +39,8 @@ def plan(
 ) -> list[Cost]:
     """All runs: a seed of everything before the next one, its longest run first, so that no core waits.
 
-    Args:
-        setting: What is compared.
-        found: What an earlier plan of the same comparison found out, rates and ways of running them; it is
-            used again, and what is missing is added.
-        observer: Told of the range tests.
-        keep: Called each time that something was added.
+    `found` is what an earlier plan of the same comparison found out, rates and ways of running them; what is
+    missing is added, and `keep` is called each time.
 
     Raises:
         ConfigError: No rate was found, or the rates cannot be stacked as asked for.

@@ -46,12 +46,7 @@ _COLUMNS = 4
 
 
 def curves_page(comparison: Comparison, title: str) -> Page:
-    """Works out the picture; runs that were cut off are shown as far as they came.
-
-    Args:
-        comparison: What was measured.
-        title: What is trained on what.
-    """
+    """Works out the picture; runs that were cut off are shown as far as they came."""
     kinds = ["accuracy", "loss"] if comparison.accuracies else ["loss"]
     sizes = {cell.batch_size for cell in comparison.measured}
     several = len({cell.optimizer for cell in comparison.measured}) > 1

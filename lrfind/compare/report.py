@@ -34,10 +34,7 @@ def compare_csv(comparison: Comparison, *, optimizers: bool, accumulation_steps:
 
     A rate that diverged has no rows from there on. `accuracy` is a column only where it was measured.
 
-    Args:
-        comparison: What was measured.
-        optimizers: Whether the first column names the optimizer.
-        accumulation_steps: Batches a step.
+    `optimizers`: the first column names the optimizer.
     """
     accuracy = comparison.accuracies
     header = ["optimizer"] if optimizers else []
@@ -78,18 +75,9 @@ def announced(
 ) -> str:
     """What is going to be done, before it is: `4 rates x 3 batch sizes x 3 seeds x 10 epochs, about 3 min`.
 
-    Args:
-        rates: How many a run.
-        each: Whether not all runs have the same.
-        optimizers: How many.
-        batch_sizes: How many.
-        seeds: How many.
-        budget: How long each trains, in words.
-        processes: Runs at a time.
-        taken_over: Runs that are finished already.
-        seconds: How long all of it is going to take.
-        stacked: Share of the runs whose rates are trained side by side.
-        launcher: What runs them elsewhere, if anything.
+    `each` says that not all runs have the same rates, `taken_over` how many runs are finished already, and
+    `stacked` in which share of the runs the rates are trained side by side; `launcher` runs them elsewhere,
+    if any.
     """
     factors = [counted(rates, "rate") + (" each" if each else "")]
     factors += [counted(optimizers, "optimizer")] if optimizers > 1 else []

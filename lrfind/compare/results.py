@@ -52,10 +52,7 @@ class Cell:
     """One optimizer at one batch size, over its seeds.
 
     Attributes:
-        optimizer: Its name.
-        batch_size: Samples a step.
         runs: What the rates came to with each seed, all of the same rates; of one seed at least.
-        judge: By what a rate is judged.
     """
 
     optimizer: str
@@ -150,8 +147,6 @@ class Best:
     """The best of the rates tried, and between what a better one may lie.
 
     Attributes:
-        index: Which of the rates.
-        lr: The rate.
         low: Half way, on a log axis, from the lowest rate that wins in nine tenths of the resampled seeds, or
             is equal, to the next lower one that was tried; that rate itself where none was.
         high: The same upwards.
@@ -177,9 +172,6 @@ class Comparison:
 
     Attributes:
         measured: Optimizers in the order given, their batch sizes rising, with runs that were cut off.
-        budget: How long each trained.
-        judge: By what a rate is judged.
-        planned: Runs that were planned.
         grid: Rates of a grid, where range tests laid them; None where the rates were given.
     """
 
@@ -226,12 +218,7 @@ class Comparison:
 
 
 def cells_of(runs: Iterable[tuple[str, int, RunSet]], judge: Judge) -> tuple[Cell, ...]:
-    """Runs by optimizer, in the order in which these come, and batch size, rising; in them by seed.
-
-    Args:
-        runs: Optimizer, batch size and what was measured with a seed.
-        judge: By what a rate is judged.
-    """
+    """Runs by optimizer, in the order in which these come, and batch size, rising; in them by seed."""
     found: dict[str, dict[int, list[RunSet]]] = {}
     for optimizer, batch_size, measured in runs:
         found.setdefault(optimizer, {}).setdefault(batch_size, []).append(measured)

@@ -53,7 +53,6 @@ class CompareStep:
     Attributes:
         index: Of a thousand parts of the time that all runs are going to take, the one that it is in.
         finished: Runs that are finished.
-        job: The run under way.
     """
 
     index: int
@@ -64,15 +63,8 @@ class CompareStep:
 class Study:
     """All runs of one comparison.
 
-    Args:
-        setting: What is compared.
-        observer: Told how far it is, and of what is done next.
-        file: Where it is saved; None: nowhere.
-
     Attributes:
-        setting: What is compared.
         runs: What was measured, by optimizer, batch size and seed; unfinished runs that were read among them.
-        planned: How many runs were planned.
         skipped: Pictures that could not be read.
     """
 

@@ -22,12 +22,7 @@ hold the true one 49 times of 100 with 2 seeds, 62 with 3, 78 with 5, 84 with 10
 
 
 def scalings_words(comparison: Comparison, scalings: Mapping[str, Scaling]) -> list[str]:
-    """In sentences: in full of one optimizer, of several in one each; the record has the rest.
-
-    Args:
-        comparison: What was measured.
-        scalings: By optimizer.
-    """
+    """In sentences: in full of one optimizer, of several in one each; the record has the rest."""
     known = {name: scaling for name, scaling in scalings.items() if len(comparison.of(name)) > 1}
     if len(scalings) == 1:
         said = [

@@ -36,26 +36,14 @@ class Setting:
     """What a comparison trains on and how long.
 
     Args:
-        open_run: Opens the task of an optimizer, a batch size and a seed.
-        settings: What to compare.
         range_test: Settings of the range test that finds the rates.
-        device: Where it trains.
-        optimizers: Names of the optimizers.
         sizes: Batch sizes, rising.
-        held_out: Samples set apart.
-        budget: How long each run trains.
-        accumulation_steps: Batches a step.
-        first_seed: The first seed.
         threads: Threads a run on the processor, where the settings leave that open.
         accuracy: Whether there may be right answers to count.
-        notes: Sentences that the user should know of.
 
     Attributes:
-        range: As `range_test`.
         threads: Threads a run on the CPU.
         accuracy: Whether there are right answers to count.
-        judge: By what a rate is judged.
-        title: What is trained on what.
 
     Raises:
         UserError: Something cannot be used as given.

@@ -57,13 +57,10 @@ class Ranks:
     """The ranks of the process group, as `lrfind.training.peers.Peers`.
 
     Args:
-        group: All of them, over gloo.
         store: Where a rank that fails leaves its message; None: nowhere, each says its own.
         ended: Says what is known of processes that have ended, a sentence, or None.
 
     Attributes:
-        rank: Which one this is, counted from 0.
-        size: How many there are.
         interrupted: Who was interrupted, where it was another rank.
         left: Whether this one meets the others no more.
     """

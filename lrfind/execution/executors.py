@@ -52,15 +52,9 @@ def work_through(
     one has done so far; jobs are begun in their order, and one whose process is ended from outside is begun
     once again. Ctrl-C reaches this process alone, which ends the others. A launcher tells of no message.
 
-    Args:
-        work: What to do with a job.
-        jobs: The jobs.
-        processes: How many at a time; 1: in this process. A launcher has a say of its own.
-        codec: How a launcher's processes write what a job comes to.
-        on_message: Told here of what job i says on its way.
-        on_result: Told here of what job i came to.
-        on_loss: Told here of job i when it is begun again.
-        kept: What to say of the results so far where the processes are lost: how one goes on with them.
+    What job i says on its way goes to `on_message`, what it came to to `on_result`, and that it is begun
+    again to `on_loss`, here. `codec` is how the processes of a launcher write that; `kept` says how one goes
+    on with the results so far where the processes are lost.
 
     Raises:
         UserError: As a job raised it, or its process was ended from outside twice, or a launcher gave up.

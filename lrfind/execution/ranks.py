@@ -77,13 +77,10 @@ def started(
 ) -> Iterator[Ranks]:
     """Starts the other ranks on this machine, and makes this process rank 0; at the end none is left.
 
-    Args:
-        size: How many ranks there are.
-        work: What the others do; it is pickled.
-        backend: Of the model's own collectives.
-        arguments: Compared with those of the other ranks.
-        give_up: Called on a thread, with a message and whether there was an interrupt, where this process
-            waits for good for a rank that is gone, as a GPU may. It ends the process.
+    `work` is what the others do, and is pickled; `backend` is that of the model's own collectives;
+    `arguments` are compared with those of the other ranks. `give_up` is called on a thread, with a message
+    and whether there was an interrupt, where this process waits for good for a rank that is gone, as a GPU
+    may: it ends the process.
 
     Raises:
         RankError: Another rank failed or was lost.

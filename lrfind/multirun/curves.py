@@ -35,7 +35,6 @@ class JobCurve:
     """A curve of a job.
 
     Attributes:
-        job: The job.
         lrs: Learning rates, rising, shape (points,).
         losses: Losses, shape (points,); NaN where a rate diverged.
         part: Which of the job's curves it is, where there are several; may be empty.

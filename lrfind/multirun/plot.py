@@ -27,12 +27,7 @@ _MOST_NAMED = 24
 
 
 def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Page | None:
-    """Works out the picture; None where no job left a curve.
-
-    Args:
-        jobs: All jobs.
-        curves: The curves of those that left one.
-    """
+    """Works out the picture; None where no job left a curve."""
     curves = [curve for curve in curves if np.isfinite(curve.losses).any() and (curve.lrs > 0).all()]
     if not curves:
         return None

@@ -73,10 +73,8 @@ def multirun_lines(jobs: Sequence[MultirunJob]) -> list[Paragraph]:
 def count_text(jobs: Sequence[MultirunJob], planned: int | None, sweep: Path) -> str:
     """Says how many jobs suggest a rate; of a multirun that was cut off, what there is of the others.
 
-    Args:
-        jobs: Those that were begun.
-        planned: How many there were to be; None where a sweeper makes them as it goes.
-        sweep: The sweep directory.
+    `jobs` are those that were begun, `planned` is how many there were to be; None where a sweeper makes them
+    as it goes.
     """
     answered, ended = sum(job.lr is not None for job in jobs), sum(job.ended for job in jobs)
     left = max(0, (planned or 0) - len(jobs))

@@ -36,7 +36,6 @@ class MultirunJob:
     Attributes:
         number: Its place among the jobs.
         folder: Its run directory, from the sweep directory.
-        command: The command.
         overrides: As given, `KEY=VALUE`.
         code: Its exit code; None where it did not come to its end.
         failure: Why it could not be run, a paragraph each; empty where it was.

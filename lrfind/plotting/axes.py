@@ -34,11 +34,9 @@ class Axis:
     (no offsets, no labels that touch), and plain text draws several times faster than its mathtext.
 
     Attributes:
-        label: What is measured along the axis, with its unit.
         scale: Base 10 where logarithmic.
         limits: Ends of the frame, the lower one first.
         ticks: Labelled ticks, all within `limits`.
-        tick_labels: What is written at `ticks`.
         minor_ticks: Ticks without a label.
     """
 
@@ -110,13 +108,8 @@ def linear_axis(
 ) -> Axis:
     """Makes a linear axis around `low..high`.
 
-    Args:
-        low: Least value that is shown.
-        high: Largest value that is shown.
-        label: What is measured along the axis.
-        intervals: There is at most one tick more than that.
-        whole: Ticks only at whole numbers.
-        percent: Values are shares, to be spelled as percent.
+    There is at most one tick more than `intervals`; `whole`: only at whole numbers; `percent`: values are
+    shares, to be spelled as percent.
     """
     pad = 0.03 * (high - low) if high > low else 0.05 * (abs(low) or 1.0)
     limits = (low - pad, high + pad)
@@ -131,10 +124,7 @@ def linear_axis(
 def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
     """A horizontal axis without the tick labels that the right edge of the page would cut.
 
-    Args:
-        axis: The axis.
-        width: Of the panel in inches.
-        margin: Inches between the panel and the edge.
+    `width` is that of the panel, and `margin` is between it and the edge, in inches.
     """
 
     def kept(tick: float, label: str) -> str:
@@ -146,9 +136,7 @@ def kept_on_page(axis: Axis, width: float, margin: float) -> Axis:
 def kept_apart(axis: Axis, width: float) -> Axis:
     """A horizontal axis without the tick labels that would touch the one before; its first and last stay.
 
-    Args:
-        axis: The axis, its ticks rising.
-        width: Of the panel in inches.
+    Its ticks rise; `width` is that of the panel in inches.
     """
     halves = [max(map(text_width, label.split("\n"))) / 2 + _LABEL_GAP / 2 for label in axis.tick_labels]
     places = [axis.fraction(tick) * width for tick in axis.ticks]

@@ -74,11 +74,7 @@ def draw(page: Page) -> Figure:
 
 
 def draw_into(panel: Panel, axes: Axes) -> Figure:
-    """Draws a panel, with its key, into axes of somebody else's figure.
-
-    Returns:
-        That figure.
-    """
+    """Draws a panel, with its key, into axes of somebody else's figure, and returns that figure."""
     import matplotlib as mpl
 
     with mpl.rc_context(_SETTINGS):

@@ -64,10 +64,7 @@ def loss_limits(losses: Floats, line: Floats, checks: Floats, start: float = mat
 def ceiling_of(start: float, losses: Floats, room: float = 0.3) -> float:
     """The loss above which a run has diverged, for a picture.
 
-    Args:
-        start: The loss before training.
-        losses: All that were measured; NaN and infinities are passed over.
-        room: How far above the start that is, as a share of the fall below it.
+    It is `room` above the start, as a share of the fall below it; NaN and infinities are passed over.
     """
     lowest = float(losses[np.isfinite(losses)].min(initial=start))
     return start + room * max(start - lowest, 0.25 * abs(start))

@@ -40,7 +40,6 @@ class Placed:
     """An entry of a key, or the words before it where it has no sample, and where on the page it stands.
 
     Attributes:
-        entry: What is written.
         sample: Left and right end of its sample, in inches.
         text: Left end of its text, in inches.
         middle: Height of its middle above the lower edge, in inches.
@@ -75,11 +74,7 @@ class Key:
         return text_width(self.heading) + 0.12 if self.heading else 0.0
 
     def rows(self, width: float) -> list[list[tuple[float, Entry]]]:
-        """The entries row by row, each with the inches from the left end of the key.
-
-        Args:
-            width: Inches that a row may take.
-        """
+        """The entries in rows of so many inches, each with the inches from the left end of the key."""
         widths = [_DASH + _BEHIND_DASH + text_width(entry.text) + _BETWEEN for entry in self.entries]
         if self.columns:
             starts = self._columns(widths, width)

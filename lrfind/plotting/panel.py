@@ -57,13 +57,10 @@ class Line:
     Attributes:
         x: Shape (points,).
         y: Shape (points,); NaN is a gap.
-        colour: Of the line and its dots.
         name: What the key calls it; empty: nothing.
         width: In points.
-        dash: Strokes and gaps.
         dots: Diameter of a dot at every point; 0: none.
         stairs: Whether a value is held until the next one.
-        opacity: From 0 to 1.
     """
 
     x: Floats
@@ -84,11 +81,8 @@ class Points:
     Attributes:
         x: Shape (points,).
         y: Shape (points,).
-        colour: Of all.
         name: What the key calls them; empty: nothing.
-        shape: How each is marked.
         size: Diameter in points.
-        opacity: From 0 to 1.
         low: Lower ends of their uncertainty, shape (points,); None: it is not drawn.
         high: Upper ends.
         clipped: Whether the frame cuts them off; marks at its very edge are not.
@@ -151,14 +145,11 @@ class Label:
     """Words.
 
     Attributes:
-        text: What is written.
         x: Where, as a share of the panel's width, or in the units of the axis.
         y: Where, as a share of the panel's height, or in the units of the axis.
         in_data: Whether `x` and `y` are in the units of the axes.
         shift: How far to the right and up of there, in points.
         align: Which of its ends is there.
-        colour: Of the letters.
-        bold: Whether they are.
         size: In points.
         boxed: Whether a white ground keeps lines away from it.
     """
@@ -185,8 +176,6 @@ class Panel:
     """A frame and what is in it.
 
     Attributes:
-        x: The horizontal axis.
-        y: The vertical one.
         layers: Painted in this order.
         width: Of the frame in inches.
         height: Of the frame in inches.

@@ -35,13 +35,7 @@ def beside_labels(panel: Panel, usual: float) -> Panel:
 
 
 def held_above(at: float, text: str, width: float) -> float:
-    """Where to centre a text that is to stand above a place, so that it stays above the panel.
-
-    Args:
-        at: The place, as a share of the panel's width.
-        text: What is written.
-        width: Of the panel in inches.
-    """
+    """Where to centre a text above a place, as a share of the panel's width, so that it stays above it."""
     half = min(text_width(text) / width / 2, 0.5)
     return min(max(at, half), 1 - half)
 

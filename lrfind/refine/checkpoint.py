@@ -36,11 +36,6 @@ _FREE = ("refine.resume", "refine.save_every", "num_workers", "data.timeout", "t
 class Ledger:
     """What a sweep has measured, saved now and then as it grows.
 
-    Args:
-        observer: Told of a state that cannot be saved.
-        file: Where it is saved; None: nowhere.
-        config: What the sweep is, as one that goes on with it has to be.
-
     Attributes:
         rounds: The rounds that are finished, as they are read.
         others: With `refine.restart=both` the continued sweep of each round, that of the round under way
@@ -64,14 +59,7 @@ class Ledger:
 
     @classmethod
     def of(cls, config: RefineConfig, directory: Path, saved: Saved | None, observer: Observer) -> Ledger:
-        """What is saved in a run directory.
-
-        Args:
-            config: Of the sweep.
-            directory: The run directory.
-            saved: The sweep that goes on, or None.
-            observer: Told of a state that cannot be saved.
-        """
+        """What is saved in a run directory."""
         every = config.refine.save_every
         file = StateFile(directory / NAME, every, observer.warn)
         ledger = cls(observer, file=file, config=comparable(config, free=_FREE))
@@ -102,10 +90,8 @@ class Ledger:
     def save(self, part: Part, steps: int, packed: Callable[[dict[str, Any]], Arrays]) -> None:
         """Saves everything.
 
-        Args:
-            part: What is under way.
-            steps: Training steps taken so far.
-            packed: Makes arrays of what is told of the sweep and of the training state that belongs to it.
+        `part` is what is under way; `packed` makes arrays of what is told of the sweep and of the training
+        state that belongs to it.
         """
         assert self._file is not None
         about = {

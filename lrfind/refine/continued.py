@@ -48,7 +48,6 @@ class Point:
     Attributes:
         index: Counted from 0 over the round.
         rate: Which rate, counted from 0.
-        lr: The rate.
         loss: The last loss that is known; on a GPU that of a few iterations before.
     """
 
@@ -93,12 +92,8 @@ def continued(
 ) -> Status:
     """Trains along the rates without a reset; what it measures is on the tape. The model is left as trained.
 
-    Args:
-        task: What is trained. Where the tape holds iterations, as it was after them.
-        rungs: Rates, and for how many iterations each is held.
-        reading: What an iteration is and on what its loss is read.
-        tape: Takes the losses; a sweep goes on after what is on it.
-        on_iteration: Told of every iteration.
+    A sweep goes on after what is on the tape, with the task as it was then. `rungs` are rates, and for how
+    many iterations each is held.
 
     Returns:
         Why it ended. The first loss that is not finite ends it, and so does a KeyboardInterrupt, which is not
@@ -123,13 +118,9 @@ def along(
 ) -> list[Status]:
     """Trains every seed along the rates without a reset.
 
-    Args:
-        runner: The seeds. Where the tapes hold iterations, as they were after them.
-        rungs: As `continued` takes them.
-        reading: What an iteration is and on what its loss is read.
-        tapes: One a seed, also for those that are not inside any more; they take the losses.
-        on_iteration: Told of every iteration of all seeds; its loss is that of the first one inside.
-        peers: Those who train the same at the same time, or None.
+    Where the tapes hold iterations, the runner is as it was after them. There is a tape for each seed, also
+    for those that are not inside any more. `on_iteration` is told of every iteration of all seeds; its loss
+    is that of the first one inside.
 
     Returns:
         Why each seed ended. The first loss that is not finite ends its seed, and the others go on; a

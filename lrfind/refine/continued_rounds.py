@@ -38,10 +38,6 @@ class ContinuedRounds:
     """Measures rounds in which training goes on from rate to rate.
 
     Args:
-        seeds: Opens what is trained.
-        ledger: Keeps what was measured.
-        observer: Told of every iteration.
-        strategy: How several seeds are to be trained.
         both: Whether restarted rates are measured beside, so that the progress line says which these are.
     """
 
@@ -56,12 +52,7 @@ class ContinuedRounds:
         self._said: bool | None = None
 
     def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
-        """One round, every seed of it.
-
-        Args:
-            plan: Its rates.
-            saved: The sweep that goes on, where it was cut off in this round.
-        """
+        """One round, every seed of it; `saved` is a sweep that was cut off in it and goes on."""
         ladder = [(lr, iterations) for _, lr, iterations in rungs(plan.segments)]
         if saved is not None:
             saved.check_under_way([iterations for _, iterations in ladder])

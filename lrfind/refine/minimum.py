@@ -37,7 +37,6 @@ class Minimum:
 
     Attributes:
         lowest: The rate at the lowest loss.
-        loss: That loss.
         low: The first rate as good as the lowest.
         high: The last one.
         falling: The last rate at which the loss was still falling; `low` where there is none.

@@ -56,13 +56,7 @@ _OVERLAP = 0.1
 
 
 def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, title: str) -> Page:
-    """Works out the picture.
-
-    Args:
-        rounds: For each round what was measured in it: the continued sweep, the restarted one, or both.
-        answer: What was read from them.
-        title: What is trained on what and how.
-    """
+    """Works out the picture: for each round the continued sweep, the restarted one, or both."""
     rounds = _measured(rounds)
     side_by_side = any(len(kinds) > 1 for kinds in rounds)
     columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
@@ -82,14 +76,7 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
 def repeats_page(
     sweeps: Sequence[Sequence[Sequence[RoundResult]]], repeats: Repeats, answer: RefineVerdict, title: str
 ) -> Page:
-    """Works out the picture of several sweeps: the rounds of each in rows of their own.
-
-    Args:
-        sweeps: What each measured; for each round the continued sweep.
-        repeats: The seeds, and what each sweep alone answers.
-        answer: What they answer together.
-        title: What is trained on what and how.
-    """
+    """Works out the picture of several sweeps: the rounds of each in rows of their own."""
     known = [_measured(rounds) for rounds in sweeps]
     columns = max(1, min(max(map(len, known), default=1), _COLUMNS))
     width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
@@ -171,14 +158,8 @@ def round_panel(
 ) -> Panel:
     """One round: every iteration, one loss a rate, and where the next round looks.
 
-    Args:
-        measured: What was measured.
-        name: Which round it is, in words.
-        suggestion: The suggested rate, or None.
-        y: The axis of the loss.
-        width: Of the panel in inches.
-        following: The first and the last rate of the next round, or None.
-        said: The answer, which stands above the round that it is read from; None above the others.
+    `following` are the first and the last rate of the next round; `said` is the answer, which stands above
+    the round that it is read from alone.
     """
     span = measured.plan.span
     x = rate_axis(span, width, max_labels=5)

@@ -28,10 +28,8 @@ def refine_csv(
 ) -> str:
     """Makes the text of `refine.csv`: one row an iteration; round, segment and iteration count from 1.
 
-    Args:
-        rounds: For each round what was measured in it: the continued sweep, the restarted one, or both.
-        seeds: The seeds, where there are several: adds the column `seed`.
-        starts: Adds the column `start`: `continued` or `restarted`.
+    `rounds` holds for each round the continued sweep, the restarted one, or both. Several seeds add the
+    column `seed`, and `starts` adds `start`: `continued` or `restarted`.
     """
     header = ["round", "segment", "lr", "iteration", "loss"]
     header += ["seed"] if seeds is not None else []
@@ -91,12 +89,7 @@ def refine_lines(
 ) -> Lines:
     """Works out what is written to stdout: the answer, then a line a round and why it was run.
 
-    Args:
-        sweeps: The rounds of each sweep.
-        answer: What was read from them.
-        files: Paths of the files.
-        seeds: The seed of each sweep, where there are several.
-        groups: The optimizer's groups with their rates.
+    `seeds` are those of the sweeps, where there are several.
     """
     spread = any(measured.spread is not None for rounds in sweeps for measured in rounds)
     columns = [Column("seed")] if seeds else []

@@ -29,10 +29,6 @@ class SeedOfRound:
 
     Args:
         seeds: Opens what is trained; of a config where it is to be pickled.
-        lrs: The rates.
-        iterations: Length of the training at each rate.
-        halving: Whether rates that fall behind are dropped.
-        asked: How the rates were asked to be run.
     """
 
     def __init__(
@@ -88,15 +84,9 @@ def restarted(
 ) -> RunSet:
     """Trains at each rate from the same weights, on the same batches in the same order.
 
-    Args:
-        task: What is trained, at its start; it is left there.
-        lrs: The rates.
-        iterations: Length of the training at each rate.
-        reading: What an iteration is. With fixed batches, the loss of a rate is read on them once, at its
-            end; without, there is one an iteration.
-        halving: Drop the worse half of the rates at a quarter, and again at half of the iterations.
-        strategy: One rate after another, side by side, or whichever is faster.
-        on_step: As `train_runs` calls it.
+    The task is at its start, and is left there. With fixed batches the loss of a rate is read on them once,
+    at its end; without, there is one an iteration. `halving` drops the worse half of the rates at a quarter
+    of the iterations, and again at half of them.
     """
     num_steps = iterations * reading.steps
     return train_runs(

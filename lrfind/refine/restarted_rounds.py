@@ -32,11 +32,7 @@ class RestartedRounds:
     """Measures rounds in which every rate begins at the same start.
 
     Args:
-        seeds: Opens what is trained.
         ledger: Keeps what was measured; it is saved between two seeds.
-        observer: Told of every step.
-        halving: Whether rates that fall behind are dropped.
-        strategy: How the rates are to be run.
         timed: Whether a few steps are taken to say how long a round is going to take.
     """
 
@@ -58,12 +54,7 @@ class RestartedRounds:
         self._timed = timed
 
     def measure(self, plan: RoundPlan, saved: Saved | None) -> RoundResult:
-        """One round, every seed of it.
-
-        Args:
-            plan: Its rates.
-            saved: The sweep that goes on, where it was cut off in this round.
-        """
+        """One round, every seed of it; `saved` is a sweep that was cut off in it and goes on."""
         lrs = [lr for _, lr, _ in rungs(plan.segments)]
         iterations = max(segment.iterations for segment in plan.segments)
         most = self._planned(lrs, iterations)

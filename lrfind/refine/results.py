@@ -52,7 +52,6 @@ class RefineStep:
         round: Counted from 1.
         seed: Counted from 0.
         done: Iterations of the round that are done, all seeds together; with `restart`, training steps.
-        planned: How many there are at most.
         lr: The rate; None with `restart`, where several may be trained at once.
         loss: The last loss that is known; None with `restart`.
         rate: Which rate of the round it is, counted from 0; None with `restart`.
@@ -97,9 +96,7 @@ class RoundResult:
     """One round as it was measured.
 
     Attributes:
-        plan: What was planned.
         tracks: One a seed.
-        status: Why the round ended.
         restarted: Whether every rate began from the same start, rather than where the one before it ended.
     """
 

@@ -37,10 +37,6 @@ def next_round(rounds: Sequence[RoundResult], *, iterations: int) -> RoundPlan |
     """The round that follows from those measured, or None where the search ends.
 
     No round is measured twice: it begins at the same weights with the same batches, and would show the same.
-
-    Args:
-        rounds: At least one, in order.
-        iterations: How long each of its rates is held.
     """
     plan = _following(rounds, iterations)
     if plan is None or any(plan.segments == measured.plan.segments for measured in rounds):
@@ -160,13 +156,9 @@ def run_rounds(
 ) -> Iterator[list[RoundResult]]:
     """Measures round after round, and gives all rounds so far after each.
 
-    Args:
-        measure: Measures one round.
-        given: The rounds that are known from the start, at least one.
-        limit: Number of rounds; None: those that are given where there are several, else as many as the rule
-            asks for, at most `MOST_ROUNDS`.
-        iterations: How long rates of derived rounds are held.
-        before: Rounds that are measured already.
+    `given` are known from the start, at least one, and `before` are measured already. `limit` is the number
+    of rounds; None: those that are given where there are several, else as many as the rule asks for, at most
+    `MOST_ROUNDS`.
     """
     rounds = list(before)
     while True:

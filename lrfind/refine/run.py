@@ -32,18 +32,11 @@ class Sweep:
     """All rounds of one run.
 
     Args:
-        seeds: Opens what is trained.
-        settings: What to measure, and how.
-        plans: The rounds that are known before anything is measured.
-        observer: Told of every step, and of what is done next.
         ledger: Keeps what is measured; None: in memory alone.
-        saved: The sweep that goes on, or None.
         timed: Whether a few steps are taken to say how long a round of restarted rates is going to take.
 
     Attributes:
         rounds: What was measured, and is read; with `refine.restart` every rate from the same start.
-        interrupted: Whether the user stopped it.
-        seeds: What was trained.
     """
 
     def __init__(

@@ -29,15 +29,11 @@ class Seeds:
     """Opens the task of one seed after another.
 
     Args:
-        open_task: Opens the task of a seed.
-        count: How many there are.
         reading: What an iteration is, and on what its loss is read; or what makes it of the first task.
         in_memory: Whether batches are gathered from tensors, by an order that depends on the seed alone, so
             that several seeds can be trained side by side.
 
     Attributes:
-        count: How many there are.
-        in_memory: As the argument.
         begun: Whether a task has been opened.
         title: What is trained on what and how; empty before the first task.
         skipped: Pictures that could not be read.

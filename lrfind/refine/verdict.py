@@ -37,7 +37,6 @@ class RefineVerdict:
     Attributes:
         suggestion: The rate, its bracket and why; None where there is none.
         rules: The lowest point of the last round, and the safer value.
-        verdict: What the rounds show, in plain language.
         round: The round that it is read from, counted from 1; None where there is none.
         no_learning: Says so where nothing shows that the model learns; else empty.
     """
@@ -76,13 +75,7 @@ def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> Ref
 def with_no_learning(
     answer: RefineVerdict, sweeps: Sequence[Sequence[RoundResult]], blind: BlindAnswer
 ) -> RefineVerdict:
-    """The answer, with what is said where no rate of any round shows that the model learns.
-
-    Args:
-        answer: What the rounds say.
-        sweeps: The rounds of every sweep.
-        blind: What an answer has that does not look at the inputs.
-    """
+    """The answer, with what is said where no rate of any round shows that the model learns."""
     if answer.suggestion is None:
         return answer
     losses = np.concatenate([measured.losses for rounds in sweeps for measured in rounds])
@@ -189,13 +182,7 @@ STRAIGHT = 3
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """Whole sweeps with different seeds.
-
-    Attributes:
-        seeds: The seed of each.
-        answers: What each of them alone answers.
-        reason: Why one was not enough.
-    """
+    """Whole sweeps with different seeds, what each alone answers, and why one was not enough."""
 
     seeds: tuple[int, ...]
     answers: tuple[RefineVerdict, ...]

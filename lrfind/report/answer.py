@@ -33,15 +33,8 @@ def answer_lines(
 ) -> Lines:
     """The suggestion, the rates of the groups, the verdict, the details and the files.
 
-    Args:
-        suggestion: The suggestion, or None.
-        verdict: What was measured, in words.
-        files: Paths of the files.
-        groups: The optimizer's groups, where there are several.
-        purpose: What the suggestion is for, where that is not as usual: ` for 2,000 steps`.
-        bracket: What the bracket holds, in words.
-        more: What is said after the verdict.
-        details: What the answer was read from.
+    `purpose` says what the suggestion is for, where that is not as usual: ` for 2,000 steps`; `more` is said
+    after the verdict; `details` is what the answer was read from.
     """
     lines: Lines = []
     if suggestion is None:

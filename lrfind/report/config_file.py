@@ -94,12 +94,7 @@ class ConfigKey:
             raise OutputError(f"{FLAG}: {self.file} cannot be written: {error.strerror or error}.") from error
 
     def told(self, entry: Mapping[str, Any] | None, groups: Sequence[Group]) -> str:
-        """What became of the file, in a sentence or two.
-
-        Args:
-            entry: What the record says of it; None where nothing was written.
-            groups: The optimizer's groups with their rates.
-        """
+        """What became of the file, in a sentence or two; `entry` is what the record says of it."""
         where = f"{self.file}: {self.key}"
         if entry is None:
             return f"{where} is as it was."

@@ -22,13 +22,7 @@ class KeyTextError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class NumberPlace:
-    """A number in a text.
-
-    Attributes:
-        start: Index of its first character.
-        end: Index after its last one.
-        value: What it is.
-    """
+    """A number in a text, from the index `start` to `end`."""
 
     start: int
     end: int
@@ -46,11 +40,7 @@ def spelled(number: float) -> str:
 
 
 def yaml_number(text: str, keys: Sequence[str]) -> NumberPlace:
-    """Finds the number of a key in YAML.
-
-    Args:
-        text: The file.
-        keys: The way to it: names in mappings, indices from 0 in lists.
+    """Finds the number of a key in YAML: `keys` are names in mappings and indices from 0 in lists.
 
     Raises:
         KeyTextError: There is none.

@@ -154,12 +154,7 @@ _STEERING = {
 
 
 def _spelled_out(text: str, *, lines: bool = False) -> str:
-    """A text without what steers a terminal.
-
-    Args:
-        text: The text.
-        lines: Whether it has lines of its own.
-    """
+    """A text, which may have `lines` of its own, without what steers a terminal."""
     if lines:
         return "\n".join(line.translate(_STEERING) for line in text.split("\n"))
     return text.translate(_STEERING)

@@ -53,10 +53,7 @@ _REASONS = {
 def output_error(path: str | os.PathLike[str], error: OSError, *, by: str = RUN_DIRECTORY) -> OutputError:
     """Says in one paragraph why `path` cannot be written and what to do about it.
 
-    Args:
-        path: Where to.
-        error: What the system says.
-        by: How another folder is chosen on the command line.
+    `by` is how another folder is chosen on the command line.
     """
     reason = _REASONS.get(error.errno or 0, error.strerror or str(error))
     remedy = "Free some space, or choose" if error.errno in _NO_ROOM else "Choose"
@@ -72,12 +69,9 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes, *, by: str =
     `path` in one step. Whatever goes wrong on the way, an older file at `path` stays as it was and
     nothing is left beside it. Text is written as UTF-8, its line ends as they are.
 
-    Args:
-        path: Where to; its folder must exist. A link is replaced by the file, and what it points to stays as
-            it is: somebody else may have put it there. Where `path` is no ordinary file (`/dev/stdout`, a
-            pipe), the content is simply written to it.
-        content: All of the file.
-        by: How another folder is chosen on the command line.
+    The folder must exist. A link is replaced by the file, and what it points to stays as it is: somebody else
+    may have put it there. Where `path` is no ordinary file (`/dev/stdout`, a pipe), the content is simply
+    written to it. `by` is how another folder is chosen on the command line.
 
     Raises:
         OutputError: The file cannot be written; the message says why.
@@ -97,12 +91,7 @@ def write_whole(path: str | os.PathLike[str], content: str | bytes, *, by: str =
 
 
 def replace_file(target: Path, data: bytes, *, mode: int | None = None) -> None:
-    """Puts a file in the place of another in one step.
-
-    Args:
-        target: The place; no link.
-        data: All of the file.
-        mode: Its permissions; None: as umask says.
+    """Puts a file in the place of another, which is no link, in one step; without a `mode` as umask says.
 
     Raises:
         OSError: It cannot be done; what was there is as it was.
@@ -127,11 +116,9 @@ def replace_file(target: Path, data: bytes, *, mode: int | None = None) -> None:
 def csv_text(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> str:
     r"""Makes the text of a CSV file: floats that read back exactly, `\n` line ends.
 
-    Args:
-        header: Names of the columns.
-        rows: Cells in the header's order. A float is written with the fewest digits that read back to the
-            same float, `nan`, `inf` and `-inf` spelled so; None is an empty cell. A text that a spreadsheet
-            would take for a formula has an apostrophe before it; names come from others.
+    A float is written with the fewest digits that read back to the same float, `nan`, `inf` and `-inf`
+    spelled so; None is an empty cell. A text that a spreadsheet would take for a formula has an apostrophe
+    before it; names come from others.
     """
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, lineterminator="\n")

@@ -31,10 +31,8 @@ def duration_text(seconds: float) -> str:
 def training_text(seconds: float, launcher: str | None) -> str:
     """Spells how long a training is going to take: `about 12 s`, and what that leaves out.
 
-    Args:
-        seconds: What it would take here, one after another, as some steps have shown.
-        launcher: What runs it elsewhere, if anything: nothing here shows how long its processes take to start
-            and to read the data, which for short runs is most of it.
+    `seconds` is what it would take here, one after another. Nothing here shows how long the processes of a
+    launcher take to start and to read the data, which for short runs is most of it.
     """
     told = f"about {duration_text(seconds)}"
     return (

@@ -28,12 +28,7 @@ class Earlier:
     """An earlier run.
 
     Attributes:
-        command: Which command it was.
-        path: Its record.
-        suggestion: What it suggests, or None.
         rules: Every rule's own answer.
-        verdict: What it showed.
-        config: The whole composed config.
         peaks: The peaks of schedules that it names, by policy.
         horizon: The steps of the training that its suggestion was extrapolated to, if it was.
         compared: Of several optimizers, or batch sizes, of a comparison the one that is suggested, by key.
@@ -64,11 +59,7 @@ class Earlier:
         return optimizer.get("_target_") in _NO_MOMENTUM and not optimizer.get("momentum")
 
     def other_task(self, config: Mapping[str, Any]) -> str:
-        """What differs between its task and another, `model (mlp there, cnn here)`; empty for the same.
-
-        Args:
-            config: The whole config of the other, as plain values.
-        """
+        """What differs between its task and another, `model (mlp there, cnn here)`; empty for the same."""
         clauses = []
         for key in _TASK:
             there, here = self.compared.get(key, self.config.get(key)), config.get(key)
@@ -107,11 +98,7 @@ def _name(node: Any) -> str:
 
 
 def earlier_run(given: str, key: str) -> Earlier:
-    """Reads the record of an earlier run.
-
-    Args:
-        given: Its run directory, or the record itself.
-        key: The dotted key that named it, for messages.
+    """Reads the record of an earlier run, whose run directory or record is `given` as the value of a `key`.
 
     Raises:
         ConfigError: It is not there, or is no record.
@@ -240,9 +227,7 @@ def _number(value: Any) -> float:
 def task_of(config: Mapping[str, Any], compared: Mapping[str, Any] | None = None) -> str:
     """What a config trains on what, with what; empty where it does not say.
 
-    Args:
-        config: The whole config.
-        compared: The optimizer and the batch size of a comparison of several that are meant; None: all.
+    `compared` are the optimizer and the batch size of a comparison of several that are meant; None: all.
     """
     try:
         names = [_name(config[group]) for group in ("model", "data", "optimizer")]

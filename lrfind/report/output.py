@@ -58,7 +58,6 @@ class Report:
     """What a command has to hand out.
 
     Attributes:
-        findings: What its record is made of.
         files: Names in the order in which the record lists them, and what makes the content of each; None
             stands for the record itself.
         lines: Works out what a person reads; told the paths of the files.
@@ -87,13 +86,8 @@ def finish(
 ) -> Outcome:
     """Writes the files, shows the result in the form asked for and says how the job ended.
 
-    Args:
-        report: What there is to hand out.
-        directory: The run directory.
-        show: What goes to stdout.
-        began: `time.perf_counter()` at the start of the job.
-        written: Called once the files are written, before anything is shown.
-        config_key: Where the suggested rate is to be written as well.
+    `began` is `time.perf_counter()` at the start of the job; `written` is called once the files are written,
+    before anything is shown; `config_key` is where the suggested rate is to be written as well.
 
     Raises:
         UserError: A file cannot be written, or the key is gone from the config file; the message names the

@@ -45,7 +45,6 @@ class Progress:
     """Called with every step, shows one now and then; a context manager around the sweep.
 
     Args:
-        num_steps: Steps that are planned.
         every: Least time between two refreshes in seconds.
         words: What is said of a step, which is anything with an `index`, counted from 0; None: its rate and
             its smoothed loss, `lr` and `smoothed`.
@@ -113,13 +112,7 @@ class Progress:
 
 
 class LineProgress(Progress):
-    """A line every ten seconds and one at the end.
-
-    Args:
-        num_steps: Steps that are planned.
-        say: Takes a line.
-        words: As in `Progress`.
-    """
+    """A line every ten seconds and one at the end."""
 
     def __init__(self, num_steps: int, say: Callable[[str], None], words: Words | None = None) -> None:
         super().__init__(num_steps, _LINE_SECONDS, words)
@@ -130,12 +123,7 @@ class LineProgress(Progress):
 
 
 class BarProgress(Progress):
-    """rich's bar on stderr, ten times a second at most, gone when the sweep ends.
-
-    Args:
-        num_steps: Steps that are planned.
-        words: As in `Progress`.
-    """
+    """rich's bar on stderr, ten times a second at most, gone when the sweep ends."""
 
     def __init__(self, num_steps: int, words: Words | None = None) -> None:
         from rich.console import Console
@@ -175,12 +163,7 @@ class BarProgress(Progress):
 
 
 class CellProgress(Progress):
-    """A bar below a notebook's cell, and at its end how long it took.
-
-    Args:
-        num_steps: Steps that are planned.
-        words: As in `Progress`.
-    """
+    """A bar below a notebook's cell, and at its end how long it took."""
 
     def __init__(self, num_steps: int, words: Words | None = None) -> None:
         super().__init__(num_steps, _CELL_SECONDS, words)

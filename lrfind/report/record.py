@@ -32,17 +32,11 @@ class Findings:
     """What a command, or the Python function of the same name, found: all that its record is made of.
 
     Attributes:
-        command: `range`, `refine`, ...
-        status: Why it ended.
-        suggestion: The suggestion, or None where there is none.
         rules: Every rule's own answer, or None where it has none.
-        verdict: What was measured and what to do, in a sentence.
-        steps: Training steps taken.
         seed: The seed, or None where none was set.
         device: The device as torch spells it, `cuda:0`.
         config: The whole config, or the arguments of the call: mappings, sequences, numbers, strings, enums,
             paths, dataclasses.
-        notes: Sentences that a reader of the numbers should know.
         skipped: Pictures that could not be read.
         own: What the record of this command alone has.
         groups: The optimizer's groups with their rates; none where there is only one.
@@ -77,11 +71,6 @@ def record(
     found: Findings, *, seconds: float, files: Sequence[str | os.PathLike[str]] = ()
 ) -> dict[str, Any]:
     """Makes the JSON record of a run, `schema_version` 1 (`record.schema.json`).
-
-    Args:
-        found: What was found.
-        seconds: Wall-clock time of the run.
-        files: Paths of the files of the run, as the reader should see them.
 
     Returns:
         The record in the contract's order of keys, of plain dicts, lists, strings and finite numbers: NaN

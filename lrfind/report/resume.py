@@ -39,8 +39,7 @@ class CutOff:
     def taken_up(self, unless: str) -> Iterator[Path]:
         """Yields the run directory; a ValueError inside says why the run cannot go on.
 
-        Args:
-            unless: Which runs leave no state, in a clause, for the message.
+        `unless` says in a clause which runs leave no state, for the message.
 
         Raises:
             ConfigError: There is no such directory, or the run cannot go on.
@@ -62,10 +61,8 @@ class CutOff:
     ) -> list[str]:
         """Checks that both are the same experiment.
 
-        Args:
-            before: What the run that was cut off began with, as `comparable` makes it.
-            now: What the run that is to go on with it is to begin with.
-            versions: Whether a run of another version, whose settings have other keys, can go on.
+        `before` is what the run that was cut off began with, as `comparable` makes it. With `versions` a run
+        of another version, whose settings have other keys, can go on.
 
         Returns:
             The keys of settings that only one of the two versions has.
@@ -97,12 +94,7 @@ class CutOff:
 
 
 def comparable(config: Any, *, free: Collection[str]) -> dict[str, Any]:
-    """A config as dotted keys and plain values.
-
-    Args:
-        config: A dataclass.
-        free: Dotted keys that a run may go on with otherwise than it began; they are left out.
-    """
+    """A config as dotted keys and plain values, but for the `free` ones, which may change meanwhile."""
     flat = _flat(plain(dataclasses.asdict(config)), "")
     return {key: value for key, value in flat if key not in free}
 

@@ -25,11 +25,8 @@ def ends_of(
 ) -> dict[str, Ends]:
     """The losses by what tells their lines apart, as the pictures of the commands show them.
 
-    Args:
-        command: Which it was.
-        rows: Of its CSV, by column.
-        record: The JSON record beside it.
-        last_round: Of `refine` the last round alone.
+    `rows` are those of its CSV, `record` is the JSON record beside it; of `refine` the last round alone may
+    be meant.
 
     Raises:
         KeyError: A column or a key is missing.

@@ -53,7 +53,6 @@ class StateFile:
     """Says when the state is to be saved, and saves it.
 
     Args:
-        path: The file.
         every: Least time between two savings in seconds; None: never. A saving that takes long comes less
             often.
         warn: Told, once, of a state that cannot be saved. The run goes on, and so does the saving: a disk
@@ -80,8 +79,7 @@ class StateFile:
     def write(self, content: Callable[[], bytes]) -> None:
         """Saves the state in place of the one before, which stays where that cannot be done.
 
-        Args:
-            content: Makes all of the file, as `arrays_as_bytes` or `plain_as_bytes` do.
+        `content` makes all of the file, as `arrays_as_bytes` or `plain_as_bytes` do.
         """
         began = perf_counter()
         every = self._every or 0.0
@@ -111,11 +109,7 @@ class StateFile:
 
 
 def read_state(path: Path, parse: Callable[[bytes], State]) -> State:
-    """What a state file holds.
-
-    Args:
-        path: The file.
-        parse: Makes the state of its content.
+    """What a state file holds, as `parse` makes it of the content.
 
     Raises:
         ValueError: It is not there, or is none.

@@ -14,7 +14,6 @@ class Paragraph:
     """A line of text, which a terminal may break at words.
 
     Attributes:
-        text: The text.
         style: rich's style of it on a terminal.
         styled: How many characters at its start have the style; None: all.
         hang: How far the second line and those after it are indented where a terminal breaks the text.
@@ -35,7 +34,6 @@ class Column:
     """A column of a table.
 
     Attributes:
-        head: What stands above it.
         words: Whether it holds words, which begin at its left; numbers end at its right.
         rank: The column of the highest rank is left out first where the screen is narrow; 0: it stays.
     """
@@ -50,7 +48,6 @@ class Row:
     """A row of a table.
 
     Attributes:
-        cells: One a column.
         chosen: Whether it is the one that the answer is taken from.
         style: rich's style of it on a terminal; None: green where it is chosen.
     """
@@ -73,11 +70,7 @@ class Table:
     rows: Sequence[Row]
 
     def lines(self, width: int | None = None) -> list[Paragraph]:
-        """The table as lines.
-
-        Args:
-            width: Characters that a line may have; None: as many as it needs.
-        """
+        """The table as lines of so many characters; None: of as many as it needs."""
         shown = list(range(len(self.columns)))
         while width is not None and self._need(shown) > width:
             least = max(shown, key=lambda index: self.columns[index].rank)

@@ -15,12 +15,7 @@ if TYPE_CHECKING:
 
 
 def momentum_moved(task: Task, tables: Sequence[ScheduleTable]) -> BeforeStep | None:
-    """What moves the momentum along with the rate; None where no policy does, or the optimizer has none.
-
-    Args:
-        task: What is trained.
-        tables: The schedule of each run.
-    """
+    """What moves the momentum along with the rate; None where no policy does, or the optimizer has none."""
     if all(table.momenta is None for table in tables) or not momentum_of(task.optimizer):
         return None
 

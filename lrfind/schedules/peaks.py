@@ -46,10 +46,8 @@ def peaks_of(
 ) -> list[dict[str, Any]]:
     """The record's `peaks`: a peak a policy.
 
-    Args:
-        lr: The suggestion.
-        figures: By policy of `lrfind schedule`, with its own defaults; regrets are under that schedule.
-        highest: How high a peak above the suggestion may be.
+    The regrets of `figures` are under the schedule with its own defaults; `highest` is how high a peak above
+    the suggestion may be.
     """
     peak = peak_within(lr, TIMES, highest)
     return [

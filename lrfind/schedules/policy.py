@@ -48,12 +48,9 @@ class LearningRatePolicy(ABC):
     the type and the bound of each.
 
     Attributes:
-        policy: Its name.
         formula: The rate of an update, from what it takes of the fields.
         momentum_formula: The same of the momentum; None: the policy leaves it alone.
         sets_peak: Whether torch's scheduler of it sets the optimizer's rate itself.
-        lr: The peak rate.
-        num_steps: Updates of the training.
     """
 
     policy: ClassVar[Policy]
@@ -125,12 +122,8 @@ class LearningRatePolicy(ABC):
     def problems_of(cls, lr: float, num_steps: int, given: Mapping[str, Any], prefix: str = "") -> list[str]:
         """All that is wrong with what a schedule is to be made of, a sentence each.
 
-        Args:
-            lr: The peak rate.
-            num_steps: Updates of the training.
-            given: The parameters that are given; None is as good as left out, and what the policy does not
-                take is passed over.
-            prefix: Stands before the name of each: `schedule.`.
+        Of the parameters that are given None is as good as left out, and what the policy does not take is
+        passed over; `prefix` stands before the name of each: `schedule.`.
         """
         problems = value_problems("lr", lr, (_LR,)) + value_problems("num_steps", num_steps, (_NUM_STEPS,))
         known = {name: given[name] for name in cls.parameters() if given.get(name) is not None}

@@ -65,7 +65,6 @@ class ScheduleTable:
     """A schedule, worked out step by step.
 
     Attributes:
-        schedule: The schedule.
         rates: Shape (num_steps + 1,), float64: that of every update, and where the policy has arrived after
             the last.
         momenta: The same of the momentum, or None where the policy leaves it alone.
@@ -142,10 +141,7 @@ def torch_code(schedule: Schedule, *, momentum: bool = True) -> str:
 def as_peak(suggestion: Suggestion, policy: str, named: Mapping[str, float]) -> Suggestion:
     """The suggestion that a policy begins with: the peak that is named for it, its bracket moved along.
 
-    Args:
-        suggestion: For a constant rate.
-        policy: The name of the policy.
-        named: The peaks that the run names, by policy; for another policy the suggestion stays what it is.
+    `named` are the peaks that the run names, by policy; for another policy the suggestion stays what it is.
     """
     lr = named.get(policy)
     if lr is None or lr == suggestion.lr:

@@ -54,13 +54,9 @@ def build(
 ) -> Task:
     """Builds the task of a config.
 
-    Args:
-        config: Validated.
-        accuracy: Also measure the share of right answers.
-        validation_samples: Size of a fixed subset to set apart; 0: none.
-        single_batch: Give the first batch at every step.
-        data: The data, where another task has read it already.
-        skip: Batches to leave out at the start, as a run that goes on has drawn them already.
+    `validation_samples` is the size of a fixed subset to set apart; `single_batch` gives the first batch at
+    every step; `data` is what another task has read already; `skip` batches are left out at the start, as a
+    run that goes on has drawn them already.
     """
     if config.deterministic:
         # cuBLAS reads it when it starts, and refuses determinism without it.

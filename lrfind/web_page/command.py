@@ -26,13 +26,7 @@ Examples
 
 
 def run(words: list[str]) -> int:
-    """Writes the page and says where it is.
-
-    Args:
-        words: Those behind the command.
-
-    Returns:
-        The exit code.
+    """Writes the page and says where it is; returns the exit code.
 
     Raises:
         UserError: Something cannot be used as given, or the page cannot be written.

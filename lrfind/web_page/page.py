@@ -54,12 +54,7 @@ _MEANINGS = {
 
 
 def page(runs: Sequence[Run], failures: Sequence[Failure] = ()) -> str:
-    """The whole page: an overview where there are several runs, what failed, and a part a run.
-
-    Args:
-        runs: At least one.
-        failures: Jobs that could not be run.
-    """
+    """The whole page: an overview where there are several runs, what failed, and a part a run."""
     title = f"{len(runs)} runs of lrfind" if len(runs) > 1 else f"lrfind {runs[0].record['command']}"
     return _PAGE.substitute(
         policy=_POLICY,

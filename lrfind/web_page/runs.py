@@ -68,7 +68,6 @@ class Run:
     Attributes:
         name: Its folder, from where the page is made.
         folder: The same, whole.
-        record: Its JSON record.
         chart: What was measured, or None where the CSV is not there.
     """
 
@@ -95,7 +94,6 @@ class Failure:
 
     Attributes:
         name: Its folder, from where the page is made.
-        message: Why.
     """
 
     name: str
