@@ -30,7 +30,6 @@ settings.register_profile(
 )
 settings.load_profile("lrfind")
 
-CONFIGS = Path(__file__).parents[1] / "configs"
 NO_PICTURE = b"A picture that was drawn and not rendered."
 
 
@@ -43,7 +42,10 @@ def pytest_collection_finish(session):
 
 @pytest.fixture(scope="session", autouse=True)
 def _configs_are_parsed_once():
-    """Hydra parses some twenty YAML files a command, the same ones for every test."""
+    """Hydra parses some twenty YAML files of packages a command, the same ones for every test."""
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # which loads the module of the class once more: another class would be patched
     from hydra._internal.core_plugins.importlib_resources_config_source import (
         ImportlibResourcesConfigSource as Source,
     )
@@ -51,8 +53,6 @@ def _configs_are_parsed_once():
     parsed, read = {}, Source._read_config
 
     def read_once(self, path):
-        if CONFIGS not in Path(str(path)).parents:
-            return read(self, path)
         if path not in parsed:
             parsed[path] = pickle.dumps(read(self, path))
         return pickle.loads(parsed[path])
