@@ -6,11 +6,9 @@ nor make a GPU wait.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import time
-import traceback
 import zlib
 from contextlib import suppress
 from datetime import timedelta
@@ -20,7 +18,8 @@ import torch
 import torch.distributed as dist
 
 from lrfind.errors import RankError, UserError
-from lrfind.own_code import Frame, first_line
+from lrfind.execution.failure import as_json, error_of
+from lrfind.own_code import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -216,7 +215,7 @@ def _timed_out(error: BaseException) -> bool:
 def leave_error(error: BaseException, rank: int, store: Store) -> None:
     """Leaves the message of a rank that has failed, for the others to say."""
     with suppress(RuntimeError):
-        store.set(f"failure/{rank}", _as_text(error))
+        store.set(f"failure/{rank}", as_json(error))
 
 
 def error_left_by(ranks: Iterable[int], store: Store) -> Exception | None:
@@ -224,21 +223,9 @@ def error_left_by(ranks: Iterable[int], store: Store) -> Exception | None:
     with suppress(RuntimeError):  # the store may be gone with the process that keeps it
         for rank in ranks:
             if store.check([key := f"failure/{rank}"]):
-                return _from_text(store.get(key), rank)
+                error = error_of(store.get(key), f"on rank {rank}")
+                if not isinstance(error, UserError):
+                    return error
+                first, *others = error.paragraphs
+                return RankError(f"rank {rank}: {first}", *others, frames=error.frames)
     return None
-
-
-def _as_text(error: BaseException) -> str:
-    """An error, for another rank to say."""
-    if isinstance(error, UserError):
-        frames = [(frame.file, frame.line, frame.function) for frame in error.frames]
-        return json.dumps({"paragraphs": error.paragraphs, "frames": frames})
-    return json.dumps({"traceback": "".join(traceback.format_exception(error))})
-
-
-def _from_text(text: bytes, rank: int) -> Exception:
-    told = json.loads(text)
-    if "traceback" in told:
-        return RuntimeError(f"on rank {rank}:\n{told['traceback']}")
-    first, *others = told["paragraphs"]
-    return RankError(f"rank {rank}: {first}", *others, frames=[Frame(*each) for each in told["frames"]])

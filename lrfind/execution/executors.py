@@ -6,7 +6,6 @@ import contextlib
 import multiprocessing
 import signal
 import threading
-import traceback
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -15,6 +14,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import UserError
+from lrfind.execution.failure import as_json, error_of
 from lrfind.execution.launcher import chosen_launcher
 from lrfind.execution.launcher_jobs import work_through_launcher
 from lrfind.interrupts import OF_A_TERMINAL, interrupts_held
@@ -103,7 +103,7 @@ def work_through(
                     on_message(index, content)
                     continue
                 if kind == "failed":
-                    raise content
+                    raise error_of(content, "in a worker process")
                 on_result(index, content)
                 following = next(waiting, None)
                 if following is None:
@@ -158,13 +158,10 @@ def _serve(connection: Connection, work: Work) -> None:
         while (job := connection.recv()) is not None:
             try:
                 answer = ("result", work(job, lambda message: connection.send(("message", message))))
-            except UserError as error:
-                answer = ("failed", error)
             except (EOFError, BrokenPipeError, ConnectionResetError):
                 return
             except Exception as error:
-                told = "".join(traceback.format_exception(error))
-                answer = ("failed", RuntimeError(f"in a worker process:\n{told}"))
+                answer = ("failed", as_json(error))
             connection.send(answer)
 
 

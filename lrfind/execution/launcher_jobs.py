@@ -8,16 +8,15 @@ that gives up, and this process counts the files to know how far it is.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
-import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from lrfind.errors import UserError
+from lrfind.execution.failure import as_json, error_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -98,14 +97,10 @@ class _Cell:
             result = _work_of(self)(self.jobs[number], _Stop(self.folder))
         except _StoppedError:
             return
-        except UserError as error:
-            failure = {"type": type(error).__name__, "paragraphs": error.paragraphs}
         except Exception as error:
-            failure = {"type": "", "paragraphs": ["".join(traceback.format_exception(error))]}
+            _write(self.folder / FAILED.format(number), as_json(error).encode())
         else:
             _write(self.folder / RESULT.format(number), self.pack(result))
-            return
-        _write(self.folder / FAILED.format(number), json.dumps(failure).encode())
 
 
 _kept: dict[str, Work] = {}
@@ -178,7 +173,7 @@ class _Results:
         for number in self.missing:
             path = self._folder / FAILED.format(number)
             if path.exists():
-                raise _failure(json.loads(path.read_bytes()))
+                raise error_of(path.read_bytes(), "in a worker process")
 
     def _collect(self) -> None:
         try:
@@ -189,13 +184,6 @@ class _Results:
                     self.missing.remove(number)
         except BaseException as error:  # it is raised where the jobs were asked for
             self._error = error
-
-
-def _failure(said: dict[str, Any]) -> Exception:
-    if not said["type"]:
-        return RuntimeError(f"in a worker process:\n{said['paragraphs'][0]}")
-    kinds: dict[str, type[UserError]] = {kind.__name__: kind for kind in UserError.__subclasses__()}
-    return kinds.get(said["type"], UserError)(*said["paragraphs"])
 
 
 def _gave_up(name: str, lost: int, of_all: int, tries: int, error: Exception | None) -> str:

@@ -113,7 +113,7 @@ def note_job(sweep: Path, job: MultirunJob) -> None:
         "overrides": job.overrides,
         "code": job.code,
         "failure": job.failure,
-        "frames": [[frame.file, frame.line, frame.function] for frame in job.frames],
+        "frames": job.frames,
         "loss": job.loss,
     }
     folder = sweep / ENTRIES

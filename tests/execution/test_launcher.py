@@ -7,6 +7,7 @@ import pytest
 from lrfind.errors import ConfigError, UserError
 from lrfind.execution.executors import work_through
 from lrfind.execution.launcher import CELLS, Codec, chosen_launcher, launched_by
+from lrfind.own_code import Frame
 from tests.toy_launcher import Engine
 
 
@@ -15,6 +16,7 @@ def packed(result):
 
 
 CODEC = Codec(packed, int)
+FRAME = Frame("mine.py", 3, "forward")
 
 
 class Double:
@@ -27,7 +29,7 @@ class Double:
         self.asked.append(job)
         say("on its way")
         if job == "refuse":
-            raise ConfigError("model: cannot be.", "Nor this.")
+            raise ConfigError("model: cannot be.", "Nor this.", frames=[FRAME])
         if job == "divide":
             return 1 / 0
         return job * 2
@@ -92,6 +94,7 @@ def test_a_message_to_the_user_is_passed_on_as_it_is(directory):
     with pytest.raises(ConfigError, match=r"^model: cannot be\.") as raised:
         done(Engine(directory), [1, "refuse"])
     assert raised.value.paragraphs == ("model: cannot be.", "Nor this.")
+    assert raised.value.frames == (FRAME,)
 
 
 def test_a_defect_keeps_its_traceback(directory):
