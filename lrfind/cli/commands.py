@@ -129,6 +129,9 @@ def _require_no_launcher(ranks: int) -> None:
         )
 
 
+DEFAULT = "range"
+"""The command where the first word is none."""
+
 PAGE = "report"
 """The command that trains nothing, and has no config."""
 

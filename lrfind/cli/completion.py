@@ -11,14 +11,13 @@ import sys
 from contextlib import redirect_stderr
 from typing import TYPE_CHECKING
 
-from lrfind.cli.commands import COMMANDS, PAGE, keys_of_command
-from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS
+from lrfind.cli.commands import COMMANDS, DEFAULT, PAGE, keys_of_command
+from lrfind.cli.flags import LONE_FLAGS, RATE_FLAGS
 from lrfind.cli.overrides import HYDRA_FLAGS, after_flags
+from lrfind.report.config_text import FLAG as CONFIG_FLAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-DEFAULT = "range"
 
 VALUE_FLAGS = {*RATE_FLAGS, CONFIG_FLAG}
 """Flags of ours with a word behind them."""

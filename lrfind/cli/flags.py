@@ -6,6 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from lrfind.cli.overrides import after_flags
+from lrfind.report.config_text import EXAMPLE as CONFIG_EXAMPLE
+from lrfind.report.config_text import FLAG as CONFIG_FLAG
 
 if TYPE_CHECKING:
     from collections.abc import Container
@@ -18,9 +20,6 @@ TRY_FLAG = "--try"
 
 DEBUG_FLAG = "--debug"
 """Short for hydra.verbose=true: with every error its whole traceback."""
-
-CONFIG_FLAG, CONFIG_EXAMPLE = "--write-config", "--write-config train.yaml:optimizer.lr"
-"""The flag with a file and a key of it behind it, which the suggested rate is written to."""
 
 MULTIRUN = ("-m", "--multirun")
 """Hydra's flag for many jobs."""

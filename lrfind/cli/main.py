@@ -8,7 +8,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.cli.commands import COMMANDS, PAGE
+from lrfind.cli.commands import COMMANDS, DEFAULT, PAGE
 from lrfind.cli.flags import (
     DEBUG_FLAG,
     LONE_FLAGS,
@@ -30,7 +30,6 @@ from lrfind.execution.environment import launched_ranks, silence
 if TYPE_CHECKING:
     from lrfind.report.output import Show
 
-DEFAULT = "range"
 USAGE_ERROR = 2
 
 

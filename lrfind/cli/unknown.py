@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS, keys_of_command
-from lrfind.cli.flags import CONFIG_FLAG, LONE_FLAGS, RATE_FLAGS, UsageError, is_plain
+from lrfind.cli.flags import LONE_FLAGS, RATE_FLAGS, UsageError, is_plain
 from lrfind.cli.overrides import HYDRA_FLAGS, after_flags, value_problem
+from lrfind.report.config_text import FLAG as CONFIG_FLAG
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -184,11 +184,10 @@ def _paint_layer(axes: Axes, layer: Layer, zorder: float) -> None:
 
 
 def _write(axes: Axes, label: Label, zorder: float) -> None:
-    box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.8} if label.boxed else None
     axes.annotate(
         label.text, (label.x, label.y), label.shift, "data" if label.in_data else "axes fraction",
         "offset points", ha=label.align, color=label.colour, weight="bold" if label.bold else "normal",
-        fontsize=label.size, bbox=box, zorder=zorder,
+        fontsize=label.size, zorder=zorder,
     )  # fmt: skip
 
 

@@ -151,7 +151,6 @@ class Label:
         shift: How far to the right and up of there, in points.
         align: Which of its ends is there.
         size: In points.
-        boxed: Whether a white ground keeps lines away from it.
     """
 
     text: str
@@ -163,7 +162,6 @@ class Label:
     colour: Colour = BLACK
     bold: bool = False
     size: float = FONT_SIZE
-    boxed: bool = False
 
 
 Layer: TypeAlias = Line | Points | Band | Span | Marker | Label

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lrfind.errors import ConfigError, OutputError
-from lrfind.report.config_text import EXTRA, READERS, KeyTextError, NumberPlace
+from lrfind.report.config_text import EXAMPLE, EXTRA, FLAG, READERS, KeyTextError, NumberPlace
 from lrfind.report.files import replace_file
 from lrfind.suggestion import rate_text
 
@@ -17,11 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lrfind.suggestion import Group
-
-FLAG = "--write-config"
-"""As it is typed."""
-
-EXAMPLE = f"{FLAG} train.yaml:optimizer.lr"
 
 
 @dataclass(frozen=True, slots=True)

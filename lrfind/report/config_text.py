@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+FLAG, EXAMPLE = "--write-config", "--write-config train.yaml:optimizer.lr"
+"""With a file and a key of it behind it, which the suggested rate is written to."""
+
 EXTRA = "write-config"
 """The extra of the package that TOML needs."""
 

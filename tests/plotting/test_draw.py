@@ -41,7 +41,7 @@ PANEL = Panel(
         Marker("x", 0.1),
         Marker("y", 1.0),
         above("$heading$ [/b]"),
-        Label("here", 0.1, 1.0, in_data=True, shift=(2, 2), align="left", boxed=True),
+        Label("here", 0.1, 1.0, in_data=True, shift=(2, 2), align="left"),
     ),
     3.0,
     2.0,
