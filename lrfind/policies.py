@@ -29,9 +29,8 @@ from lrfind.schedules.formulas import (
     step,
     wsd,
 )
-from lrfind.schedules.policies import PARAMETERS
 from lrfind.schedules.policy import Policy
-from lrfind.schedules.schedule import Schedule, schedule, torch_code
+from lrfind.schedules.schedule import PARAMETERS, Schedule, schedule, torch_code
 
 if TYPE_CHECKING:
     from lrfind.schedule.scheduler import PolicyLR, scheduler

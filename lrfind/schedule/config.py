@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from lrfind.config.bounds import at_least, offers, samples_or_null
 from lrfind.range_test.config import RangeConfig
-from lrfind.schedules.policies import PARAMETERS, POLICIES, policy_of
 from lrfind.schedules.policy import Policy
+from lrfind.schedules.schedule import PARAMETERS, POLICIES, policy_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

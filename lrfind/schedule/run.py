@@ -10,8 +10,7 @@ from lrfind.errors import ConfigError
 from lrfind.schedule.config import BASELINE, parameters_of, policies_of, rate_problems, tried_policies
 from lrfind.schedule.peak import peak_of, with_bracket
 from lrfind.schedule.report import schedule_verdict
-from lrfind.schedules.policies import PARAMETERS
-from lrfind.schedules.schedule import ScheduleTable, schedule
+from lrfind.schedules.schedule import PARAMETERS, ScheduleTable, schedule
 from lrfind.suggestion import Status
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 Steps count from 0: the rate at step `i` is that of update `i`, so a training of `num_steps` updates uses the
 steps 0 to `num_steps - 1`. Where a policy has an end, it stays there at `num_steps` and after. Parameters
 bear the names of torch's schedulers; what they may be stands in the class of the policy
-(`lrfind.schedules.policies`), and is checked where a schedule is planned.
+(`falling`, `rising`), and is checked where a schedule is planned.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from lrfind.config.bounds import Bound, at_least, positive_rate, samples_or_null
 from lrfind.range_test.config import RangeConfig
-from lrfind.schedules.policies import policy_of
+from lrfind.schedules.schedule import policy_of
 from lrfind.verify.candidates import near
 from lrfind.verify.plan import CONSTANT, DEFAULT_STEPS, epochs_of
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.errors import ConfigError
 from lrfind.report.formatting import counted
-from lrfind.schedules.policies import POLICIES, policy_of
+from lrfind.schedules.schedule import POLICIES, policy_of
 
 if TYPE_CHECKING:
     from lrfind.range_test.config import RangeSettings

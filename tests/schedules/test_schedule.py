@@ -6,9 +6,8 @@ import re
 import pytest
 
 from lrfind.errors import UserError
-from lrfind.schedules.policies import PARAMETERS, policy_of
 from lrfind.schedules.policy import Policy
-from lrfind.schedules.schedule import ScheduleTable, schedule, torch_code
+from lrfind.schedules.schedule import PARAMETERS, ScheduleTable, policy_of, schedule, torch_code
 
 
 def test_every_policy_has_a_formula_parameters_and_code():
