@@ -10,7 +10,7 @@ import typing
 from enum import Enum
 from typing import Any, TypeVar
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import BooleanNode, DictConfig, FloatNode, IntegerNode, OmegaConf, StringNode
 from omegaconf.errors import OmegaConfBaseException
 
 from lrfind.config.bounds import key_of, problems_of
@@ -21,6 +21,9 @@ Config = TypeVar("Config")
 
 _OWN = 5
 """Keys missing from which on a config does not build on that of a command."""
+
+_SCALARS: dict[Any, Any] = {bool: BooleanNode, int: IntegerNode, float: FloatNode, str: StringNode}
+"""What OmegaConf converts a value to a type with."""
 
 _WORDS: dict[Any, str] = {
     int: "a whole number",
@@ -159,7 +162,7 @@ def _converted(hint: Any, value: Any) -> Any:
     if hint is int and isinstance(value, float) and value.is_integer():
         return int(value)  # 1e3 is a whole number to everyone but YAML
     try:
-        return OmegaConf.structured(dataclasses.make_dataclass("Leaf", [("value", hint, value)])).value
+        return _SCALARS[hint](value)._value()
     except OmegaConfBaseException as error:
         raise ValueError from error
 
