@@ -131,12 +131,9 @@ def _rates(
 def grid_around(centre: float, *, count: int, factor: float, through: float | None = None) -> list[float]:
     """Rates a factor apart, the middle one nearest to a centre, three significant digits each.
 
-    Args:
-        centre: What the grid lies around; with an even count it is the lower one of the two in the middle.
-        count: How many rates.
-        factor: From one to the next, greater than 1.
-        through: A rate that the grid would meet if it were continued, so that grids around different centres
-            have rates in common and can be drawn as the same lines; None: the centre itself.
+    With an even count the centre is the lower one of the two in the middle. The grid would meet `through` if
+    it were continued, so that grids around different centres have rates in common and can be drawn as the
+    same lines; None: the centre itself.
     """
     through = centre if through is None else through
     nearest = round(math.log(centre / through) / math.log(factor))

@@ -252,9 +252,7 @@ def winners(errors: Floats) -> NDArray[np.int64]:
 def within_spread(one: Floats, other: Floats) -> bool:
     """Whether seeds do not tell what one rate came to from another that did better, compared one by one.
 
-    Args:
-        one: To be small, shape (seeds,); infinite where it diverged.
-        other: The same of the better one, finite.
+    Both are to be small, shape (seeds,): one is infinite where it diverged, the better one is finite.
     """
     behind = one - other
     return (

@@ -37,9 +37,8 @@ class Observer(Protocol):
     def steps(self, num_steps: int, words: Words | None = None) -> AbstractContextManager[OnStep]:
         """Watches over a part of the job, and yields what is to be called with its every step.
 
-        Args:
-            num_steps: Steps that are planned; a step says by its `index`, counted from 0, which it is.
-            words: What is said of a step on a screen; None: its rate and its smoothed loss.
+        A step says by its `index`, counted from 0, which it is; `words` says it on a screen, else its rate
+        and its smoothed loss are shown.
         """
 
 

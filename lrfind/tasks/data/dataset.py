@@ -42,7 +42,6 @@ class Data:
     Attributes:
         dataset: A `TensorDataset`, a map-style `Dataset`, an `IterableDataset`, a `DataLoader` or any
             iterable of batches.
-        name: What the figure's title calls it.
         input_shape: Shape of one input as the model sees it, without the batch axis; None where unknown.
         num_outputs: Number of classes, or width of the target of a regression; None where unknown.
         labels: All class labels, shape (samples,), int64; None where the target is no class or is unknown.

@@ -43,10 +43,6 @@ def read_square(path: str, size: int) -> Tensor:
     and of an animation the first picture is taken. The orientation noted by a camera is not applied, as
     PIL and torchvision do not either.
 
-    Args:
-        path: A file in any format that PIL reads.
-        size: Height and width of the result in pixels.
-
     Returns:
         Shape (3, size, size), uint8; in memory the channels come last.
 

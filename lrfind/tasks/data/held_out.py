@@ -142,12 +142,8 @@ def fixed_batches(
 ) -> Iterable[Any]:
     """Make batches of the same samples again and again, on the device.
 
-    Args:
-        data: What to draw from.
-        samples: Size of the subset; None: the whole training set. It is part of what is trained on.
-        batch_size: Samples a batch at least, where there are so many.
-        seed: Of the choice of the subset; in a stream, the first batches are the subset.
-        device: Where batches are to lie.
+    They are a subset of so many samples, None: all, of what is trained on; in a stream, its first batches. A
+    batch holds `batch_size` samples at least, where there are so many.
 
     Raises:
         DataError: The data has fewer samples, or no number of samples where the whole of it is asked for.

@@ -74,19 +74,12 @@ def make_batches(
     that a data set itself makes to its samples come from wherever it takes them: from the global streams in
     this process, from streams seeded by `seed` in workers.) The last incomplete batch of an epoch is dropped.
 
-    Args:
-        data: What to draw from.
-        batch_size: Samples a batch; of no effect on a `DataLoader` or an iterable of batches.
-        seed: Of the order, of the validation subset and of worker processes.
-        device: Where batches are to lie.
-        num_workers: Worker processes; None chooses: none for data in memory and for streams, none on the
-            CPU for strangers' data sets, and a number that suits the machine for pictures.
-        validation_samples: Samples set apart. Behind a loader that cannot be made anew without them, and in
-            an iterable, they are the first batches that hold so many, and one pass gives at most what it has.
-        skip: Batches to leave out at the start, as a run that goes on has drawn them already. Where samples
-            have an index, they are not read.
-        share: The part of every global batch that is drawn; of a `DataLoader` or an iterable it is one batch
-            in so many.
+    With `num_workers` None there are none for data in memory and for streams, none on the CPU for strangers'
+    data sets, and a number that suits the machine for pictures. Samples of the validation are set apart:
+    behind a loader that cannot be made anew without them, and in an iterable, they are the first batches that
+    hold so many, and one pass gives at most what it has. `skip` batches are left out at the start, as a run
+    that goes on has drawn them already; where samples have an index, they are not read. Of a `DataLoader` or
+    an iterable, whose batches keep their size, a `share` is one batch in so many.
 
     Raises:
         DataError: Where the data set cannot fill a batch; while drawing, whatever is wrong with the data.

@@ -29,10 +29,7 @@ def read_mnist(folder: str, root: str, download: bool) -> tuple[Tensor, Tensor]:
 
     The files are read here and not by torchvision, whose import takes longer than a whole range test.
 
-    Args:
-        folder: `MNIST` or `FashionMNIST`, the name of the folder and of torchvision's class.
-        root: The folder that holds it.
-        download: Whether to fetch missing files.
+    `folder` is `MNIST` or `FashionMNIST`, the name of the folder in `root` and of torchvision's class.
 
     Returns:
         Images of shape (samples, 1, height, width), uint8, and labels of shape (samples,), int64.
@@ -84,11 +81,7 @@ def check_channels(channels: int | None, *, have: int) -> None:
 
 
 def resize_all(images: Tensor, image_size: int | None) -> Tensor:
-    """Resize all pictures once, with antialias.
-
-    Args:
-        images: Shape (samples, channels, height, width), uint8.
-        image_size: The new height and width; None leaves the pictures as they are.
+    """Resize pictures, shape (samples, channels, height, width), uint8, with antialias; None: they stay.
 
     Raises:
         DataError: Where the size is no size, or the result does not fit into memory.

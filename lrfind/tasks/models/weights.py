@@ -105,11 +105,8 @@ def load_weights(model: nn.Module, state: StateDict, *, heads: tuple[str, ...], 
     A head that is missing or of another shape is left as the model made it, and the log says so. Everything
     else must fit.
 
-    Args:
-        model: Where the weights go, in place.
-        state: What `cleaned` returned.
-        heads: The dotted name of the model's head; a few models have several.
-        what: How a message names the checkpoint and the model.
+    `state` is what `cleaned` returned, `heads` are the dotted names of the head, of which a few models have
+    several, and `what` names the checkpoint and the model in messages.
 
     Raises:
         ModelError: Keys are missing, unexpected, or of another shape.

@@ -61,7 +61,6 @@ class Form:
 
     Attributes:
         stacked: In one stacked model, or one after another.
-        reason: Why, in words.
         record: Whether a step of the stack is recorded and played back; see `Stack`.
     """
 
@@ -89,13 +88,9 @@ def form_of_rates(start: Start, lrs: Floats, *, steps: int, work: int, strategy:
 def form_of_seeds(tasks: Iterable[Task], lr: float, *, count: int, steps: int, strategy: Strategy) -> Form:
     """Chooses how to train several seeds. Their batches are used up; the models are left as they were.
 
-    Args:
-        tasks: One a seed, at its start, with batches of its own, each a tuple of tensors. Where the first
-            shows that there is nothing to choose, no other one is asked for.
-        lr: A rate to try, at which nothing diverges in a few steps.
-        count: How many seeds there are.
-        steps: Steps a seed that are planned.
-        strategy: What is asked for.
+    Each task is at its start, with batches of its own, tuples of tensors; where the first shows that there is
+    nothing to choose, no other one is asked for. At `lr` nothing diverges in a few steps; `steps` are those
+    planned a seed.
 
     Raises:
         ConfigError: They are to be stacked and cannot be.

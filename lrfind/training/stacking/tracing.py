@@ -57,9 +57,8 @@ def _known(kind: type) -> bool:
 def recorded(function: Computation, arguments: Sequence[Tensor]) -> Computation | None:
     """The same function of tensors of the same shapes, played back; None where it cannot be recorded.
 
-    Args:
-        function: Takes tensors and returns some. It is run a few times, and must always do the same.
-        arguments: Of the shapes, types and devices that it is to be played back with.
+    The function is run a few times, and must always do the same; the arguments are of the shapes, types and
+    devices that it is to be played back with.
 
     Returns:
         A function to be called without recording gradients. Its results share no memory with its arguments.
