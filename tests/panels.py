@@ -26,13 +26,12 @@ def texts(panel):
 def assert_readable(page):
     """Draws a page: no text in it touches another or leaves it."""
     figure = draw(page)
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
+    figure.draw_without_rendering()
+    left, low, right, high = figure.bbox.extents.tolist()
     texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts]
-    for text, box in boxes:
-        assert figure.bbox.x0 <= box.x0 <= box.x1 <= figure.bbox.x1, text
-        assert figure.bbox.y0 <= box.y0 <= box.y1 <= figure.bbox.y1, text
-    for (one, a), (other, b) in combinations(boxes, 2):
-        apart = a.x1 <= b.x0 or b.x1 <= a.x0 or a.y1 <= b.y0 or b.y1 <= a.y0
-        assert apart, f"{one!r} touches {other!r}"
+    boxes = [(text.get_text(), *text.get_window_extent().extents.tolist()) for text in texts]
+    for text, x0, y0, x1, y1 in boxes:
+        assert left <= x0 <= x1 <= right, text
+        assert low <= y0 <= y1 <= high, text
+    for (one, x0, y0, x1, y1), (other, u0, v0, u1, v1) in combinations(boxes, 2):
+        assert x1 <= u0 or u1 <= x0 or y1 <= v0 or v1 <= y0, f"{one!r} touches {other!r}"

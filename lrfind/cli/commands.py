@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from importlib import import_module
 from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
@@ -190,9 +191,10 @@ COMMANDS = {
 """In the order of the help."""
 
 
-def keys_of_command(name: str) -> list[Key]:
+@cache
+def keys_of_command(name: str) -> tuple[Key, ...]:
     """The keys of a command's config, those that all commands share first."""
     from lrfind.config.reference import defaults_of, keys_of
 
     config = import_module(f"lrfind.{COMMANDS[name].room}.config")
-    return list(keys_of(getattr(config, f"{name.capitalize()}Config"), defaults_of(name)))
+    return tuple(keys_of(getattr(config, f"{name.capitalize()}Config"), defaults_of(name)))

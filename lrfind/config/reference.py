@@ -14,6 +14,7 @@ import textwrap
 import typing
 from dataclasses import dataclass
 from enum import Enum
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -96,6 +97,7 @@ def keys_of_groups() -> list[str]:
     return list(found)
 
 
+@cache
 def _option(group: str, option: str) -> list[str]:
     """The keys of an option of a group."""
     path = files(_CONFIGS).joinpath(group, f"{option}.yaml")
