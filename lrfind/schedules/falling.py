@@ -41,11 +41,6 @@ class Fixed(LearningRatePolicy):
     policy: ClassVar = Policy.FIXED
     formula: ClassVar = formulas.fixed
 
-    @classmethod
-    def defaults(cls, lr: float, num_steps: int, given: Mapping[str, Any]) -> dict[str, Any]:
-        """It has no parameters."""
-        return {}
-
     def torch_call(self) -> str:
         """Torch's ConstantLR."""
         return call("ConstantLR", factor=1.0)

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from lrfind.errors import DataError, ModelError, OptimizerError, UserError
 from lrfind.tasks.data.own_loader import rebatched
+from lrfind.tasks.data.sources import kind_of
 from lrfind.training.batch import on_device
 from lrfind.training.optimizer import is_optimizer, moved_by
 from lrfind.training.rng import same_streams
@@ -80,12 +81,12 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
         ("criterion", criterion, "", UserError),
     ):
         if isinstance(given, type):
-            raise error(f"{name} is {_kind(given)}: pass an instance, {given.__name__}({takes}).")
+            raise error(f"{name} is {kind_of(given)}: pass an instance, {given.__name__}({takes}).")
     if not isinstance(model, nn.Module):
-        raise ModelError(f"model must be a torch.nn.Module, got {_kind(model)}.")
+        raise ModelError(f"model must be a torch.nn.Module, got {kind_of(model)}.")
     if not is_optimizer(optimizer):
         raise OptimizerError(
-            f"optimizer must be a torch.optim.Optimizer, got {_kind(optimizer)}: was it swapped with "
+            f"optimizer must be a torch.optim.Optimizer, got {kind_of(optimizer)}: was it swapped with "
             "another argument?"
         )
     if isinstance(getattr(optimizer, "scaler", None), torch.amp.GradScaler):
@@ -96,12 +97,12 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
         )
     if criterion is not None and not callable(criterion):
         raise UserError(
-            f"criterion must be a loss that can be called, or None, got {_kind(criterion)}: was it swapped "
+            f"criterion must be a loss that can be called, or None, got {kind_of(criterion)}: was it swapped "
             "with another argument?"
         )
     if not (isinstance(loader, Iterable) or hasattr(loader, "__getitem__")):
         raise UserError(
-            f"loader must be an iterable of batches, such as a DataLoader, got {_kind(loader)}: was it "
+            f"loader must be an iterable of batches, such as a DataLoader, got {kind_of(loader)}: was it "
             "swapped with another argument?"
         )
     refuse_dataset(loader)
@@ -127,7 +128,3 @@ def check_trainable(model: nn.Module, optimizer: Optimizer) -> None:
         raise OptimizerError(
             "the optimizer moves none of the model's parameters: was it made for another model?"
         )
-
-
-def _kind(given: object) -> str:
-    return f"the class {given.__name__} itself" if isinstance(given, type) else f"a {type(given).__name__}"

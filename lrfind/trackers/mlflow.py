@@ -34,7 +34,6 @@ class MLflow(Tracker):
         experiment: The experiment that runs are put into; made where it is not there.
     """
 
-    extra = "mlflow"
     package = "mlflow"
 
     def __init__(self, experiment: str = "lrfind") -> None:

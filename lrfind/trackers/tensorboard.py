@@ -20,7 +20,6 @@ class TensorBoard(Tracker):
     runs of a multirun are those of its folder: `tensorboard --logdir multirun/...`.
     """
 
-    extra = "tensorboard"
     package = "tensorboard"
 
     def log(self, run: FinishedRun, sweep: Path | None) -> None:

@@ -27,10 +27,8 @@ class Tracker(Callback):
     the process that starts the jobs of a multirun.
     """
 
-    extra: ClassVar[str]
-    """The extra of ours that brings it, and its name on the command line."""
     package: ClassVar[str]
-    """What must be installed."""
+    """What must be installed; the extra of ours that brings it, and its name on the command line."""
 
     def __init__(self) -> None:
         self._began = 0.0
@@ -49,7 +47,7 @@ class Tracker(Callback):
         """Called by Hydra before the job: what is missing is said before anything is trained."""
         self._began = time.time()
         if not self._is_installed:
-            missing = extra_missing(f"hydra/callbacks={self.extra}", self.extra, f"no {self.package}")
+            missing = extra_missing(f"hydra/callbacks={self.package}", self.package, f"no {self.package}")
             console.warn(f"{missing} This run is not tracked.")
 
     def on_job_end(self, config: Any, job_return: Any, **kwargs: Any) -> None:
@@ -87,6 +85,6 @@ class Tracker(Callback):
         except Exception as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             console.warn(
-                f"hydra/callbacks={self.extra}: the run could not be handed over "
+                f"hydra/callbacks={self.package}: the run could not be handed over "
                 f"({type(error).__name__}: {reason[:500]}). What it leaves in {directory} is whole."
             )

@@ -20,7 +20,6 @@ class WandB(Tracker):
         project: The project that runs are put into. The runs of a multirun are a group in it.
     """
 
-    extra = "wandb"
     package = "wandb"
 
     def __init__(self, project: str = "lrfind") -> None:

@@ -44,11 +44,15 @@ def source_of(obj: object) -> Source:
             return Source.MAP
         if isinstance(obj, Iterable) and not isinstance(obj, Dataset):
             return Source.BATCHES
-    what = f"the class {obj.__name__} itself" if isinstance(obj, type) else f"a {type(obj).__name__}"
     raise DataError(
-        f"data._target_ gave {what}, which is no data set: it must give a data set with __getitem__ and "
-        "__len__, an IterableDataset, a DataLoader or an iterable of batches."
+        f"data._target_ gave {kind_of(obj)}, which is no data set: it must give a data set with __getitem__ "
+        "and __len__, an IterableDataset, a DataLoader or an iterable of batches."
     )
+
+
+def kind_of(obj: object) -> str:
+    """What an object is, for a message that it is none of what it should be."""
+    return f"the class {obj.__name__} itself" if isinstance(obj, type) else f"a {type(obj).__name__}"
 
 
 def length_of(obj: Any) -> int | None:
