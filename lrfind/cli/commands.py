@@ -34,11 +34,7 @@ class Command(NamedTuple):
     def run(
         self, composed: DictConfig, directory: Path, show: Show, *, config_key: ConfigKey | None = None
     ) -> Outcome:
-        """The job: checks the config, has the room do its work, and hands out what that found.
-
-        Raises:
-            UserError: Something cannot be used as given, or the results cannot be written.
-        """
+        """The job: checks the config, has the room do its work, and hands out what that found."""
         from lrfind.cli.job import spell_in_keys
         from lrfind.cli.ranks import on_ranks, ranks_asked_for
         from lrfind.cli.run_directory import RunDirectory

@@ -47,11 +47,7 @@ def is_number(word: str) -> bool:
 
 
 def without_rates(words: list[str]) -> tuple[list[str], dict[str, str]]:
-    """The words without `--around LR`, `--lr=LR` and the like, wherever they stand, and the last of each.
-
-    Raises:
-        UsageError: There is no rate after a flag.
-    """
+    """The words without `--around LR` and the like, and the last rate of each; a UsageError without one."""
     kept, found = _without(RATE_FLAGS, words)
     for flag, rate in found:
         if rate.strip() == "" or "=" in rate or (rate.startswith("-") and not _is_negative(rate)):
@@ -118,11 +114,7 @@ def with_flags(words: list[str], command: str, rates: dict[str, str], *, tried: 
 
 
 def _short(given: str, override: str, words: list[str]) -> str:
-    """The override that something else is short for.
-
-    Raises:
-        UsageError: One of the words sets its key, too.
-    """
+    """The override that something is short for; a UsageError where one of the words sets its key, too."""
     key = override.partition("=")[0]
     for word in words:
         if word.lstrip("+~").partition("=")[0] == key:

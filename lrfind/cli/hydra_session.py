@@ -36,11 +36,7 @@ def inside_hydra(command: str, arguments: Sequence[str], trust: Sequence[str]) -
 
 @contextmanager
 def shown_by_hydra(arguments: Sequence[str]) -> Iterator[None]:
-    """What Hydra shows arrives at stdout, or it is said why not; a reader who has gone has seen enough.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+    """What Hydra shows arrives at stdout, or it is said why not; a reader who has gone has seen enough."""
     asked = any(word.split("=")[0] in _SHOWING for word in arguments)
     if not asked or sys.stdout is None:
         yield

@@ -51,11 +51,7 @@ def multirun_problems(config: TaskConfig) -> list[str]:
 
 
 def on_ranks(room: str, config: Any, directory: Path, observer: Observer) -> Report | None:
-    """The report of a command on several ranks; None where this is not rank 0.
-
-    Raises:
-        UserError: It cannot be used as given, here or on another rank.
-    """
+    """The report of a command on several ranks; None where this is not rank 0."""
     rank, launched = launched_ranks()
     config = dataclasses.replace(config, ranks=ranks_asked_for(config))
     problems = _problems(room.removesuffix("_test"), config)

@@ -77,11 +77,7 @@ class RunDirectory:
 
     @classmethod
     def begin_multirun(cls, path: Path, subdir: str | None) -> None:
-        """Called before Hydra writes the config of the first job; `begin` for the sweep directory.
-
-        Raises:
-            RefusedError: Another lrfind runs in it.
-        """
+        """`begin` for the sweep directory, called before Hydra writes the config of the first job."""
         cls.begin(path, None, "hydra.sweep.dir")
         if subdir is None or not cls._held:
             return

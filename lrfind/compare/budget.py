@@ -31,11 +31,7 @@ class Budget:
     def of(
         cls, *, epochs: float | None, samples: int | None, readings: int | None, pool: int | None
     ) -> Budget:
-        """The budget that the settings ask for.
-
-        Raises:
-            ConfigError: Epochs are asked for, and the data have no known end.
-        """
+        """The budget that the settings ask for; a ConfigError for epochs of data that have no known end."""
         if samples is None:
             if pool is None or epochs is None:
                 raise ConfigError(

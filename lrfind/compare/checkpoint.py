@@ -73,11 +73,7 @@ class StudyFile:
         self._file.write(partial(as_bytes, config=self._config, plan=found, runs=done))
 
     def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
+        """Takes the file away: there is nothing left to go on with."""
         self._file.remove()
 
 
@@ -118,11 +114,7 @@ def as_bytes(*, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mappin
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
-    """Config, plan and runs as `as_bytes` wrote them.
-
-    Raises:
-        ValueError: The file is not there, or is none.
-    """
+    """Config, plan and runs as `as_bytes` wrote them; a ValueError says why there are none."""
     return state_file.read_state(path, _parsed)
 
 
@@ -172,11 +164,7 @@ _PLAN = {"lrs": mapping(items(rate, least=1)), "stacked": mapping(flag), "centre
 
 
 def check_plan(found: Mapping[str, Any]) -> None:
-    """Whether a plan is what `compare.plan` makes.
-
-    Raises:
-        ValueError: It is not.
-    """
+    """Raises a ValueError unless a plan is what `compare.plan` makes."""
     for name, part in found.items():
         if name not in _PLAN:
             raise ValueError("its plan has a key that is not known")

@@ -23,11 +23,7 @@ CONFIG = CompareConfig
 
 
 def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:
-    """The job: trains every run, reads the comparison.
-
-    Raises:
-        UserError: Something cannot be used as given.
-    """
+    """The job: trains every run, reads the comparison."""
     # torch is imported only for a config that can be run.
     from lrfind.compare.plot import curves_page
     from lrfind.compare.report import compare_csv, compare_lines, compare_record

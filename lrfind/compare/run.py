@@ -84,11 +84,7 @@ class Study:
 
     @classmethod
     def of(cls, config: CompareConfig, directory: Path, observer: Observer) -> Study:
-        """The runs of a config, which go on where a comparison was cut off, if the config says so.
-
-        Raises:
-            UserError: Something cannot be used as given.
-        """
+        """The runs of a config, which go on where a comparison was cut off, if the config says so."""
         file = StudyFile(config, directory, observer)
         return cls(Setting.of(config), observer, file)
 
@@ -128,11 +124,7 @@ class Study:
                 self.runs[key] = found[key]
 
     def close(self) -> None:
-        """Takes away what one that is cut off goes on with, once the results are written.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
+        """Takes away what one that is cut off goes on with, once the results are written."""
         if self._file is not None and len(self._done) == self.planned:
             self._file.remove()
 
@@ -148,11 +140,7 @@ class Study:
         return True  # stopped: all that was to be measured is there
 
     def _check_done(self, jobs: Sequence[Job]) -> None:
-        """Whether the runs that were read are runs of this comparison.
-
-        Raises:
-            ConfigError: They are not.
-        """
+        """Raises a ConfigError unless the runs that were read are runs of this comparison."""
         planned = {job.key: job for job in jobs}
         for key, runs in self._done.items():
             job = planned.get(key)

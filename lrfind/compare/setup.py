@@ -44,9 +44,6 @@ class Setting:
     Attributes:
         threads: Threads a run on the CPU.
         accuracy: Whether there are right answers to count.
-
-    Raises:
-        UserError: Something cannot be used as given.
     """
 
     def __init__(
@@ -88,11 +85,7 @@ class Setting:
 
     @classmethod
     def of(cls, config: CompareConfig) -> Setting:
-        """The setting of a config.
-
-        Raises:
-            UserError: Something in the config cannot be used as given.
-        """
+        """The setting of a config."""
         settings = config.compare
         device = devices.resolve(config.device)  # what is wrong with it is said before data is read
         if device.type != "cpu" and (settings.processes or 1) > 1:
@@ -156,11 +149,7 @@ class Setting:
 
 
 def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
-    """Rising.
-
-    Raises:
-        ConfigError: Batch sizes are given, and the data come in batches.
-    """
+    """The batch sizes, rising; a ConfigError where some are given and the data come in batches."""
     sizes = config.compare.batch_sizes
     if source_of(data.dataset) in (Source.LOADER, Source.BATCHES):
         if sizes is not None:
@@ -174,11 +163,7 @@ def _batch_sizes(config: CompareConfig, data: Data) -> list[int]:
 
 
 def _held_out(config: CompareConfig, data: Data, sizes: list[int]) -> tuple[int, int | None]:
-    """How many samples are set apart, and how many are left; None where that is not known.
-
-    Raises:
-        ConfigError: It cannot be done.
-    """
+    """How many samples are set apart, and how many are left; None where that is not known."""
     settings = config.compare
     apart = held_out_samples(
         data,

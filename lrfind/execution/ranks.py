@@ -81,9 +81,6 @@ def started(
     `arguments` are compared with those of the other ranks. `give_up` is called on a thread, with a message
     and whether there was an interrupt, where this process waits for good for a rank that is gone, as a GPU
     may: it ends the process.
-
-    Raises:
-        RankError: Another rank failed or was lost.
     """
     with tempfile.TemporaryDirectory(prefix="lrfind-ranks-") as folder, environment_of(0, size):
         path = str(Path(folder) / "store")

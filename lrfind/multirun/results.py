@@ -102,11 +102,7 @@ class MultirunJob:
 
 
 def note_job(sweep: Path, job: MultirunJob) -> None:
-    """Writes the entry of a job that begins, or has ended; the record stays where it is.
-
-    Raises:
-        OutputError: It cannot be written.
-    """
+    """Writes the entry of a job that begins, or has ended; the record stays where it is."""
     entry = {
         "folder": job.folder,
         "command": job.command,

@@ -110,11 +110,7 @@ class Ledger:
             self._file.write(lambda: arrays_as_bytes(arrays))
 
     def close(self) -> None:
-        """Takes the file away: the sweep is finished, and what it found is written.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
+        """Takes the file away: the sweep is finished, and what it found is written."""
         if self._file is not None:
             self._file.remove()
 
@@ -157,27 +153,15 @@ class Saved:
         return [state.round_from_plain(saved) for saved in self.about["others"]]
 
     def check_under_way(self, lengths: Sequence[int]) -> None:
-        """Checks that it was cut off in a round of rates held for so many iterations.
-
-        Raises:
-            ConfigError: It was not.
-        """
+        """Raises a ConfigError unless it was cut off in a round of rates held for so many iterations."""
         self._fitting(lambda: state.check_under_way(self.part, lengths))
 
     def put_back(self, task: Task) -> None:
-        """Puts weights, optimizer and random streams of a seed back as they were.
-
-        Raises:
-            ConfigError: They do not fit.
-        """
+        """Puts weights, optimizer and random streams of a seed back; a ConfigError where they do not fit."""
         self._fitting(lambda: checkpoint.unpack(self.arrays, task.model, task.optimizer, scaler=task.scaler))
 
     def put_back_stack(self, stacked: StackedSeeds) -> None:
-        """Puts weights and optimizers of seeds side by side back as they were.
-
-        Raises:
-            ConfigError: They do not fit.
-        """
+        """Puts weights and optimizers of seeds side by side back; a ConfigError where they do not fit."""
         self._fitting(lambda: stacked.load(checkpoint.values_of(self.arrays, stacked.device)))
 
     def _fitting(self, put_back: Callable[[], None]) -> None:

@@ -31,11 +31,7 @@ CONFOUNDED = (
 
 
 def run(config: RefineConfig, directory: Path, observer: Observer) -> Report:
-    """The job: measures round after round, reads the answer.
-
-    Raises:
-        UserError: Something cannot be used as given.
-    """
+    """The job: measures round after round, reads the answer."""
     # torch is imported only for a config that can be run.
     from lrfind.plotting.draw import picture
     from lrfind.refine.plot import repeats_page, rounds_page

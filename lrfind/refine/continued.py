@@ -98,9 +98,6 @@ def continued(
     Returns:
         Why it ended. The first loss that is not finite ends it, and so does a KeyboardInterrupt, which is not
         raised again.
-
-    Raises:
-        UserError: Model, loss, optimizer or data cannot be used as given.
     """
     return along(
         _Alone(task), rungs, reading=reading, tapes=[tape], on_iteration=on_iteration, peers=task.peers
@@ -125,9 +122,6 @@ def along(
     Returns:
         Why each seed ended. The first loss that is not finite ends its seed, and the others go on; a
         KeyboardInterrupt ends those that are inside, and is not raised again.
-
-    Raises:
-        UserError: Model, loss, optimizer or data cannot be used as given.
     """
     statuses = [Status.NONFINITE] * len(tapes)
     if not runner.inside:

@@ -67,11 +67,7 @@ class Sweep:
 
     @classmethod
     def of(cls, config: RefineConfig, directory: Path, observer: Observer) -> Sweep:
-        """The sweep of a config, which goes on where one was cut off, if the config says so.
-
-        Raises:
-            UserError: Something cannot be used as given.
-        """
+        """The sweep of a config, which goes on where one was cut off, if the config says so."""
         settings = config.refine
         saved = Saved.of(config)
         seeds = Seeds.of(config)
@@ -129,11 +125,7 @@ class Sweep:
         return self._ledger.kept or "Nothing was saved yet to go on with (refine.save_every)."
 
     def close(self) -> None:
-        """Takes away what a sweep that is cut off goes on with, once the results of this one are written.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
+        """Takes away what a sweep that is cut off goes on with, once the results of this one are written."""
         if not self.interrupted:
             self._ledger.close()
 

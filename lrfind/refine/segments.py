@@ -69,11 +69,7 @@ class Segment:
 
     @classmethod
     def of(cls, start: object, stop: object, step: object, iterations: int = DEFAULT_ITERATIONS) -> Segment:
-        """A segment of numbers as people write them: 0.1 is a tenth.
-
-        Raises:
-            ValueError: They make no rates.
-        """
+        """A segment of numbers as people write them: 0.1 is a tenth. It may raise a ValueError."""
         return cls(exact(start), exact(stop), exact(step), iterations)
 
     def __len__(self) -> int:

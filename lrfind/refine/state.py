@@ -103,11 +103,7 @@ def check_about(about: Any, *, seeds: int) -> None:
 
 
 def check_under_way(part: Part, lengths: Sequence[int]) -> None:
-    """Whether the part under way is one of a round of rates held for so many iterations.
-
-    Raises:
-        ValueError: It is not.
-    """
+    """Raises a ValueError unless the part is one of a round of rates held for so many iterations."""
     for track in [*part.tracks, *part.tapes]:
         _check_lengths(track, lengths, restarted=part.kind == "restarted")
     iterations = {sum(map(len, tape.losses)) for tape in part.tapes if not _ended(tape)}

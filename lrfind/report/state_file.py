@@ -100,11 +100,7 @@ class StateFile:
         self._due = np.inf
 
     def remove(self) -> None:
-        """Takes the file away: there is nothing left to go on with.
-
-        Raises:
-            OSError: It cannot be taken away.
-        """
+        """Takes the file away: there is nothing left to go on with."""
         self._path.unlink(missing_ok=True)
 
 

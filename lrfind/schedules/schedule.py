@@ -34,11 +34,7 @@ PARAMETERS: Mapping[Policy, tuple[str, ...]] = {
 
 
 def policy_of(name: str | Policy) -> Policy:
-    """The policy of a name.
-
-    Raises:
-        UserError: There is none of that name; the message names the nearest.
-    """
+    """The policy of a name; a UserError names the nearest where there is none."""
     names = [each.value for each in Policy]
     if name in names:
         return Policy(name)

@@ -24,11 +24,7 @@ Choice = TypeVar("Choice", bound=Enum)
 
 
 def in_batches(loader: Iterable[Any], size: int | None) -> Iterable[Any]:
-    """A loader in batches of a size; None leaves it as it is.
-
-    Raises:
-        UserError: They cannot be made otherwise than they are.
-    """
+    """A loader in batches of a size, or a UserError where it makes no others; None leaves it as it is."""
     if size is None:
         return loader
     if not isinstance(size, int) or size < 1:

@@ -129,11 +129,7 @@ def failures_in(folders: Sequence[Path]) -> list[Failure]:
 
 
 def newest_folder() -> Path:
-    """The folder of the newest run below `outputs` and `multirun`.
-
-    Raises:
-        UserError: There is none.
-    """
+    """The folder of the newest run below `outputs` and `multirun`; a UserError where there is none."""
     records = [
         path
         for root in ("outputs", "multirun")
