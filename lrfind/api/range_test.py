@@ -262,7 +262,7 @@ def range_test(
     weak = why_weak(found.curve, found.reading) if repeats == AUTO else None
     if weak:
         said += cannot_follow(weak, iterator=isinstance(loader, Iterator), own_step=measure is not None)
-    reading = replace(found.reading, verdict=in_arguments(said))
+    reading = replace(found.reading, seen=in_arguments(said), advice="")
     chosen = {name: getattr(settings, name).value for name in CHOICES}
     result = RangeTestResult(found.curve, reading, found.repeats, task.title, {}, each)
     content = content_of(

@@ -10,7 +10,7 @@ from typing import Annotated
 from lrfind.config.bounds import Bound, at_least, offers
 from lrfind.config.schema import TaskConfig
 from lrfind.range_test.horizon import is_horizon
-from lrfind.range_test.ladder import DEFAULT_END, MOST_STEPS, Spacing
+from lrfind.range_test.ladder import DEFAULT_END, DEFAULT_START, MOST_STEPS, Spacing
 from lrfind.range_test.reading import DEFAULT_RULE, Rule
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.suggestion import rate_text
@@ -61,7 +61,7 @@ class ValidationSettings:
 class RangeSettings:
     """The range test; its defaults are those of the command, which the YAML writes out, and of Python."""
 
-    start_lr: Annotated[float, _FINITE] = 1e-5
+    start_lr: Annotated[float, _FINITE] = DEFAULT_START
     """First rate of the ladder."""
     end_lr: Annotated[float, _FINITE] = DEFAULT_END
     """Last rate."""

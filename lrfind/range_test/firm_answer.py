@@ -57,13 +57,14 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
             followed = f"in the run with samples held out, which followed as {why}"
             reading = _with_held_out(sweeps, curve, reading, why)
     if sweeps.interrupted:
-        verdict = _interrupted_in_words(reading, trials, followed)
-        return curve, replace(reading, trials=trials, verdict=verdict), reasons
+        seen = _interrupted_in_words(reading, trials, followed)
+        return curve, replace(reading, trials=trials, seen=seen, advice=""), reasons
     if trials is not None and weak is not None:
         reading = _with_trials(reading, trials, sweeps.settings, weak)
     if not answers and reading.suggestion is None and (reasons or trials is not None):
-        verdict = f"{reading.verdict} {still_nothing(sweeps.curves, reading.shape, trials)}"
-        reading = replace(reading, verdict=verdict)
+        seen = f"{reading.seen} {still_nothing(sweeps.curves, trials)}"
+        on_plateau = reading.shape in (Shape.FLAT, Shape.NEVER_FALLS) and (trials is None or trials.turned)
+        reading = replace(reading, seen=seen, advice=PLATEAU if on_plateau else reading.advice)
     return curve, reading, reasons
 
 
@@ -115,8 +116,8 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading, why: str) -> 
         return reading
     lowered = run.lowered(suggestion, sweeps.settings.start_lr)
     # That nothing which it learns holds for them is told as a warning.
-    verdict = f"{reading.verdict} {run.in_words}" if run.learns else reading.verdict
-    return replace(reading, suggestion=lowered, held_out=run, verdict=verdict)
+    seen = f"{reading.seen} {run.in_words}" if run.learns else reading.seen
+    return replace(reading, suggestion=lowered, held_out=run, seen=seen)
 
 
 def _interrupted_in_words(reading: Reading, trials: Trials | None, followed: str) -> str:
@@ -135,9 +136,9 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reas
     if trials.shows_learning(answered=answered) and (answered or trials.turned):
         suggestion = trials.suggestion((settings.start_lr, settings.end_lr), reading.metric)
         why = f"{reason[0].upper()}{reason[1:]}"
-        verdict = f"{why}, so {len(trials.losses)} runs at constant rates decided."
+        seen = f"{why}, so {len(trials.losses)} runs at constant rates decided."
         if trials.share_lost < FAINT:
-            verdict += (
+            seen += (
                 f" In {trials.steps} steps the {reading.metric} fell by {trials.share_lost:.1%} at best: the "
                 "model leaves a plateau later, or learns little but its samples by heart, which a training "
                 "loss does not tell."
@@ -148,9 +149,10 @@ def _with_trials(reading: Reading, trials: Trials, settings: RangeSettings, reas
             rules={TRIALS: suggestion.lr, **reading.rules},
             shape=Shape.WEAK if answered else reading.shape,
             trials=trials,
-            verdict=verdict,
+            seen=seen,
+            advice="",
         )
     if not answered:
         return replace(reading, trials=trials)
-    verdict = f"{trials.little_in_words(reading.metric)} {PLATEAU}"
-    return replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, verdict=verdict)
+    seen = trials.little_in_words(reading.metric)
+    return replace(reading, suggestion=None, shape=Shape.FLAT, trials=trials, seen=seen, advice=PLATEAU)

@@ -150,14 +150,14 @@ class HeldOutRun:
 
 
 def with_unseen_overfitting(reading: Reading, curve: Curve) -> str:
-    """The verdict; where no run was made on data for which one is, it ends with what that leaves open."""
+    """What is seen; where no run was made on data for which one is, it ends with what that leaves open."""
     suggestion = reading.suggestion
     if suggestion is None or suggestion.rule != DEFAULT_RULE.value or reading.held_out is not None:
-        return reading.verdict
+        return reading.seen
     if passes(curve) < PASSES:
-        return reading.verdict
+        return reading.seen
     return (
-        f"{reading.verdict} A training of {TRAINING} steps meets every sample {passes(curve):.0f} times, and "
+        f"{reading.seen} A training of {TRAINING} steps meets every sample {passes(curve):.0f} times, and "
         "none were held out to see whether they are learnt by heart: the rate may be several times too high, "
         "which lrfind verify tells."
     )

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from lrfind.statistics import Floats
 
 
+DEFAULT_START = 1e-5
+"""The first rate where nothing else is asked for."""
+
 DEFAULT_END = 10.0
 """The last rate where nothing else is asked for; hardly any model is best trained beyond it."""
 

@@ -19,7 +19,7 @@ from lrfind.range_test.repeats import Repeats, smoothed_median
 from lrfind.range_test.rules import falling, gugger, minimum, slide, steepest, valley
 from lrfind.range_test.shape import Shape, shape_of
 from lrfind.range_test.smoothed_curve import EPOCH_STEPS
-from lrfind.range_test.verdict import verdict
+from lrfind.range_test.verdict import finding
 from lrfind.report.formatting import listed
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
 
@@ -55,7 +55,8 @@ class Reading:
         suggestion: None where the curve does not show one.
         rules: Every rule's own answer, three significant digits, or None.
         shape: What kind of curve it is.
-        verdict: What the curve shows and what to do about it, in plain language.
+        seen: What the curve shows, in plain language.
+        advice: What to do about it; empty where it is nothing.
         smoothed: What the rules read.
         horizon: The length of the training that the suggestion is for, where one was asked for.
         trials: Training runs at constant rates, where the sweeps had shown too little to read a rate from.
@@ -67,13 +68,19 @@ class Reading:
     suggestion: Suggestion | None
     rules: dict[str, float | None]
     shape: Shape
-    verdict: str
+    seen: str
+    advice: str
     smoothed: SmoothedCurve
     horizon: Horizon | None = None
     trials: Trials | None = None
     held_out: HeldOutRun | None = None
     metric: str = "loss"
     no_learning: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """What the curve shows and what to do about it."""
+        return f"{self.seen} {self.advice}".strip()
 
     @property
     def holds_for_others(self) -> bool:
@@ -103,7 +110,8 @@ def read(curve: Curve, *, rule: Rule, sweeps: Sequence[Curve] = ()) -> Reading:
             shape = Shape.BELOW_LADDER
         else:
             suggestion = _suggestion(smoothed, rule, answer, curve.metric, (first, last))
-    return Reading(suggestion, rules, shape, verdict(curve, smoothed, shape), smoothed, metric=curve.metric)
+    seen, advice = finding(curve, smoothed, shape)
+    return Reading(suggestion, rules, shape, seen, advice, smoothed, metric=curve.metric)
 
 
 RULES: dict[Rule, Callable[[SmoothedCurve], float | None]] = {

@@ -13,13 +13,15 @@ from lrfind.range_test.curve_smoothing import losses_of, smoothed_curve
 from lrfind.range_test.firm_answer import firm_answer
 from lrfind.range_test.held_out_run import with_unseen_overfitting
 from lrfind.range_test.horizon import at_horizon
+from lrfind.range_test.ladder import DEFAULT_END, DEFAULT_START
 from lrfind.range_test.peaks import peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
+from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.verdict import doubted
-from lrfind.report.no_learning import no_learning_shown
+from lrfind.report.no_learning import no_learning_shown, unscaled
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status
@@ -147,7 +149,7 @@ def run_range_test(
         curve, known = dataclasses.replace(curve, status=Status.INTERRUPTED), reading
         reading = read(curve, rule=settings.rule, sweeps=together)
         if later:
-            reading = dataclasses.replace(reading, trials=known.trials, verdict=known.verdict)
+            reading = dataclasses.replace(reading, trials=known.trials, seen=known.seen, advice=known.advice)
     several = None
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))
@@ -158,10 +160,12 @@ def run_range_test(
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
     if reading.suggestion is not None:
-        verdict = reading.verdict if most_steps is not None else with_unseen_overfitting(reading, curve)
+        seen = reading.seen if most_steps is not None else with_unseen_overfitting(reading, curve)
         no_learning = _no_learning(sweeps, reading)
-        verdict = doubted(verdict) if no_learning else verdict
-        reading = dataclasses.replace(reading, no_learning=no_learning, verdict=verdict)
+        seen = doubted(seen) if no_learning else seen
+        reading = dataclasses.replace(reading, no_learning=no_learning, seen=seen)
+    elif scale := _scale(sweeps, reading, curve):
+        reading = dataclasses.replace(reading, advice=scale)
     title, device, notes = sweeps.about
     return RangeTest(
         curve=curve,
@@ -175,6 +179,16 @@ def run_range_test(
         groups=tuple(group.following(reading.suggestion) for group in sweeps.groups),
         peaks=named_peaks(peaks_record(reading, plain(settings))),
     )
+
+
+def _scale(sweeps: Sweeps, reading: Reading, curve: Curve) -> str:
+    """What is advised where the rates were not at fault, but the scale of the data."""
+    shapes = [Shape.DIVERGES_AT_ONCE, Shape.NEVER_FALLS, Shape.TOO_NOISY]
+    if sweeps.settings.end_lr >= DEFAULT_END:
+        shapes += [Shape.FLAT, Shape.FALLS_TO_END]
+    if reading.shape not in shapes or sweeps.settings.start_lr > DEFAULT_START:
+        return ""
+    return unscaled(sweeps.blind[-1], float(curve.losses[0]))
 
 
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:

@@ -45,6 +45,14 @@ UNDECIDED = (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY)
 """Shapes without an answer that a slower sweep may have another one of."""
 
 
+SEEN = {
+    Shape.FLAT: "hardly moved",
+    Shape.NEVER_FALLS: "rose without a clear fall",
+    Shape.TOO_NOISY: "was too noisy to read",
+    Shape.DIVERGES_AT_ONCE: "only rose",
+}
+"""What a sweep shows that has no answer and asks for more, behind the name of what was read."""
+
 PLATEAU = (
     "A network that sits on a plateau has to train for longer before a rate shows: give it ten times the "
     "range.num_steps, or a normalisation or an initialisation that starts at once. Data that hold nothing to "
@@ -74,7 +82,7 @@ def why_weak(curve: Curve, reading: Reading) -> str | None:
         )
         if not moved or not (risen or reading.shape in UNDECIDED):
             return None
-        return f"{len(curve)} steps show no answer ({reading.shape.value})"
+        return f"in {len(curve)} steps the {curve.metric} {SEEN[reading.shape]}"
     if smoothed.share_lost >= FAINT:
         return None
     return f"in {len(curve)} steps the {curve.metric} fell by {_faint_fall(smoothed)} before it turned"
@@ -87,7 +95,7 @@ def _faint_fall(smoothed: SmoothedCurve) -> str:
     if 0 < drawn < FAINT:
         return f"only {drawn:.1%}"
     average += " on average over neighbouring rates"
-    return average if drawn <= 0 else f"{drawn:.1%} at single rates but {average}"
+    return average if drawn <= 0 else f"{average} ({drawn:.1%} at single rates)"
 
 
 def cannot_follow(weak: str, *, iterator: bool, own_step: bool) -> str:
@@ -132,12 +140,11 @@ def slower(settings: RangeSettings, reading: Reading) -> RangeSettings:
     return dataclasses.replace(settings, start_lr=start, num_steps=math.ceil(round(steps, 6)) + 1)
 
 
-def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None = None) -> str:
+def still_nothing(curves: Sequence[Curve], trials: Trials | None = None) -> str:
     """What is said where neither sweeps nor runs at constant rates have an answer.
 
     Args:
         curves: The sweeps.
-        shape: That of the last.
         trials: The runs, where there were any.
     """
     if trials is not None and not trials.turned:
@@ -147,5 +154,4 @@ def still_nothing(curves: Sequence[Curve], shape: Shape, trials: Trials | None =
         runs = " and ".join(f"{len(each.losses)} runs of {each.steps} steps" for each in trials.lengths)
         runs += " at constant rates"
         shown.append(f"nor do {runs}" if shown else f"{runs} show no more")
-    said = f"{', '.join(shown)}."
-    return said if shape not in (Shape.FLAT, Shape.NEVER_FALLS) else f"{said} {PLATEAU}"
+    return f"{', '.join(shown)}."

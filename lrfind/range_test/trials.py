@@ -135,8 +135,8 @@ class Trials:
         if math.isinf(lowest):
             return f"In {runs} the loss diverged."
         if len(self.losses) == 1:
-            return f"One run of {self.steps} steps, at the constant rate {end}, ended at {lowest:.3g}."
-        return f"Of {runs} the one at {end} ended lowest, at {lowest:.3g}."
+            return f"One run of {self.steps} steps, at the constant rate {end}, ended at {rate_text(lowest)}."
+        return f"Of {runs} the one at {end} ended lowest, at {rate_text(lowest)}."
 
     def little_in_words(self, what: str) -> str:
         """That the loss fell too little for the best rate to be one.

@@ -20,29 +20,35 @@ if TYPE_CHECKING:
 RISEN = 0.1
 """Share of the level from which on a rise of the drawn line is spoken of."""
 
+LOWER_START = "Lower range.start_lr, by a factor of 100 or more."
+"""What is advised where the first rates are too high."""
+
+SOON = 100.0
+"""Times the first rate up to which a loss has risen near it."""
+
 HEALTHY = "Healthy: "
 """How the verdict on a clear fall begins."""
 
 
-def verdict(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
-    """What the curve shows and what to do about it, in plain language."""
-    said = _said(curve, smoothed, shape)
+def finding(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> tuple[str, str]:
+    """What the curve shows, and what to do about it, in plain language; empty where that is nothing."""
+    seen, advice = _finding(curve, smoothed, shape)
     if curve.accuracies is not None and shape in (Shape.FLAT, Shape.NEVER_FALLS, Shape.TOO_NOISY):
-        said += " An accuracy moves later than the loss: range.metric=loss shows more in as many steps."
+        advice += " An accuracy moves later than the loss: range.metric=loss shows more in as many steps."
     if curve.start_losses is not None and len(curve) and not curve.paired:
-        said += (
+        seen += (
             " The untrained model's loss on the first batch came out differently the second time (random "
             "numbers or a state of the model's own), so the losses were read as if range.paired were false."
         )
-    return said
+    return seen, advice.strip()
 
 
-def doubted(verdict: str) -> str:
-    """The verdict where nothing shows that the model learns, which no fall makes healthy."""
-    return verdict.replace(HEALTHY, "Doubtful: ", 1)
+def doubted(seen: str) -> str:
+    """What a curve shows, where nothing shows that the model learns, which no fall makes healthy."""
+    return seen.replace(HEALTHY, "Doubtful: ", 1)
 
 
-def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
+def _finding(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> tuple[str, str]:
     steps = len(curve)
     last_lr = rate_text(curve.lrs[-1]) if steps else "none"
     what = curve.metric
@@ -51,67 +57,74 @@ def _said(curve: Curve, smoothed: SmoothedCurve, shape: Shape) -> str:
     if shape is Shape.FALLS_TO_END:
         return (
             f"The {what} fell to the end of the ladder ({last_lr}),{_fall_in_words(smoothed)}, and did not "
-            f"turn: the best rate may lie beyond. Raise range.end_lr {_higher_end(curve)}, until it turns."
+            "turn: the best rate may lie beyond.",
+            f"Raise range.end_lr {_higher_end(curve)}, until it turns.",
         )
     if shape is Shape.FLAT and (highest := _lost_before_read(curve)) is not None:
         return (
-            f"The loss shot up to {highest:.3g} at the first rates, which are not read, and hardly moved "
-            "after that: even the first rates are too high. Lower range.start_lr, by a factor of 100 or more."
+            f"The loss shot up to {rate_text(highest)} at the first rates, which are not read, and hardly "
+            "moved after that: even the first rates are too high.",
+            LOWER_START,
         )
     if shape is Shape.FLAT or (shape is Shape.NEVER_FALLS and _hardly_moved(curve, smoothed)):
         return (
-            f"Flat: no rate up to {last_lr} moved the loss. Raise range.end_lr {_higher_end(curve)}; if it "
-            "stays flat, the model does not learn from this data (is anything frozen, is the loss connected "
-            "to the parameters?)."
+            f"Flat: no rate up to {last_lr} moved the loss.",
+            f"Raise range.end_lr {_higher_end(curve)}; if it stays flat, the model does not learn from this "
+            "data (is anything frozen, is the loss connected to the parameters?).",
         )
     if shape is Shape.BELOW_LADDER:
         return (
             "The loss fell and turned, but so near the first rate that the answer would lie below it, where "
-            "nothing was tried. Lower range.start_lr, by a factor of 10 or more."
+            "nothing was tried.",
+            "Lower range.start_lr, by a factor of 10 or more.",
         )
     if shape is Shape.DIVERGES_AT_ONCE:
-        return f"{_rose_at_once(smoothed, what)}. Lower range.start_lr, by a factor of 100 or more."
+        return f"{_rose_at_once(smoothed, what)}.", LOWER_START
     if shape is Shape.NEVER_FALLS:
+        lower = ", or lower range.start_lr, as it rose near the first rates" if _rose_soon(smoothed) else ""
         return (
-            f"{_no_fall(smoothed, what)}, and then rose. Give it more "
-            f"range.num_steps ({max(100, 2 * steps):,} or more) or a larger batch_size to show a fall, or "
-            "lower range.start_lr where the first rates are too high already; a model that is trained "
-            "already has nowhere to fall."
+            f"{_no_fall(smoothed, what)}, and then rose.",
+            f"Give it more range.num_steps ({max(100, 2 * steps):,} or more) or a larger batch_size to show "
+            f"a fall{lower}. A model that is trained already has nowhere to fall.",
         )
     if shape is Shape.TOO_NOISY:
         return (
             f"Too noisy: from batch to batch the {what} varies by "
-            f"{_share(smoothed.noise, smoothed.plateau)} of "
-            "its value, more than any rate moved it. Use a larger batch_size, accumulation_steps, or more "
-            "range.num_steps."
+            f"{_share(smoothed.noise, smoothed.plateau)} of its value, more than any rate moved it.",
+            "Use a larger batch_size, accumulation_steps, or more range.num_steps.",
         )
     if shape is Shape.BAD_BATCH and curve.bad_batch:
         return (
             f"The loss was not finite at step {steps - 1}, and that batch holds NaN or infinities itself, so "
-            "it is not the learning rate: look for them in the data."
+            "it is not the learning rate: look for them in the data.",
+            "",
         )
     if shape is Shape.BAD_BATCH:
         return (
             f"The loss was not finite at step {steps - 1}, and the untrained model has no finite loss on "
             "that batch either, so it is not the learning rate: look for NaN or infinities in the data or a "
-            "loss outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
+            "loss outside its domain (log of 0); with bf16 or fp16 try precision=fp32.",
+            "",
         )
     if shape is Shape.NEVER_FINITE:
         return (
             "The loss was not finite from the start, before any update: look for NaN in the data or a loss "
-            "outside its domain (log of 0); with bf16 or fp16 try precision=fp32."
+            "outside its domain (log of 0); with bf16 or fp16 try precision=fp32.",
+            "",
         )
     if shape is Shape.INTERRUPTED:
-        return f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."
+        seen = f"Interrupted after {steps} of {curve.planned_steps} steps: too early to read a rate from it."
+        return seen, ""
     if steps < curve.planned_steps:
         return (
             f"The test ended after {steps} of {curve.planned_steps} steps, before there was a curve to read: "
-            "the rates rise too fast. Lower range.end_lr, or raise range.num_steps."
+            "the rates rise too fast.",
+            "Lower range.end_lr, or raise range.num_steps.",
         )
     lower = ", or lower range.skip_start and range.skip_end" if curve.skip_start or curve.skip_end else ""
     return (
-        f"Too few steps: {steps} were taken, and what is left of them to read is {len(smoothed)}. Raise "
-        f"range.num_steps (60 is the default){lower}."
+        f"Too few steps: {steps} were taken, and what is left of them to read is {len(smoothed)}.",
+        f"Raise range.num_steps (60 is the default){lower}.",
     )
 
 
@@ -122,7 +135,7 @@ def _higher_end(curve: Curve) -> str:
     return "by a factor of 10 or more"
 
 
-def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
+def _healthy(curve: Curve, smoothed: SmoothedCurve) -> tuple[str, str]:
     fall, deviation = smoothed.fall
     last_lr = rate_text(curve.lrs[-1])
     above = f"rose above its start at {rate_text(smoothed.climb[0])}" if smoothed.climb else None
@@ -145,18 +158,17 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> str:
         if smoothed.start is None
         else smoothed.evidence < 1.25 * evidence_needed(smoothed)
     )
+    advice = ""
     if weak:
-        said += (
-            " It is noisy, though: another seed may move the answer by a factor of a few. A larger "
-            "batch_size or more range.num_steps would steady it."
-        )
+        said += " It is noisy, though: another seed may move the answer by a factor of a few."
+        advice = "A larger batch_size or more range.num_steps would steady it."
     if (highest := _lost_before_read(curve)) is not None:
         said += (
-            f" But at the first rates, which are not read, the loss had shot up to {highest:.3g}: they are "
-            "too high, and what was read is the model that they left. Lower range.start_lr, by a factor of "
-            "100 or more."
+            f" But at the first rates, which are not read, the loss had shot up to {rate_text(highest)}: "
+            "they are too high, and what was read is the model that they left."
         )
-    return said
+        advice = LOWER_START
+    return said, advice
 
 
 def _fall_in_words(smoothed: SmoothedCurve, *, where: bool = False) -> str:
@@ -199,25 +211,19 @@ def _hardly_moved(curve: Curve, smoothed: SmoothedCurve) -> bool:
 
 def _no_fall(smoothed: SmoothedCurve, what: str) -> str:
     """Where the drawn line went that shows no fall, and why it shows none."""
-    lowest, (fall, deviation) = smoothed.lowest_drawn, smoothed.fall
+    lowest = smoothed.lowest_drawn
     high, low = told_apart(smoothed.plateau, float(smoothed.drawn[lowest]))
     if smoothed.plateau - float(smoothed.drawn[lowest]) <= VISIBLE * abs(smoothed.plateau):
-        return (
-            f"The {what} never fell by more than its noise ({_share(smoothed.noise, smoothed.plateau)} of "
-            f"its value from batch to batch): it stayed near {smoothed.plateau:.3g}"
-        )
-    chance = ""
-    if smoothed.start is not None:
-        needed, evidence = told_apart(evidence_needed(smoothed), smoothed.evidence)
-        chance = f" (evidence {evidence}, where such a fall takes {needed})"
-    elif deviation > 0:
-        chance = (
-            f" ({max(fall, 0.0) / deviation:.1f} deviations of its noise, where a fall takes {SIGNIFICANT:g})"
-        )
+        return f"The {what} never fell by more than its noise: it stayed near {rate_text(smoothed.plateau)}"
     return (
-        f"The {what} went from {high} to {low}, lowest near {rate_text(smoothed.lrs[lowest])}, but no more "
-        f"steadily than by chance{chance}"
+        f"The {what} fell from {high} to {low} near {rate_text(smoothed.lrs[lowest])}, but no more steadily "
+        "than by chance"
     )
+
+
+def _rose_soon(smoothed: SmoothedCurve) -> bool:
+    """Whether the loss rose so near the first rate that those may be too high already."""
+    return smoothed.climb is not None and smoothed.climb[0] < SOON * float(smoothed.lrs[0])
 
 
 def _rose_at_once(smoothed: SmoothedCurve, what: str) -> str:

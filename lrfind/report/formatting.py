@@ -7,6 +7,8 @@ import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from lrfind.suggestion import rate_text
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
@@ -74,7 +76,7 @@ def momentum_text(optimizer: Mapping[str, Any]) -> str:
 def told_apart(one: float, *others: float, most: int = 8) -> tuple[str, ...]:
     """Spells numbers with three significant digits, or up to `most` where the first is like another."""
     for digits in range(3, most + 1):
-        texts = tuple(f"{number:.{digits}g}" for number in (one, *others))
+        texts = tuple(rate_text(number, digits) for number in (one, *others))
         if texts[0] not in texts[1:]:
             break
     return texts

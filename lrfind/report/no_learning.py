@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import told_apart
+from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from lrfind.training.blind_answer import BlindAnswer
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
 CLEARLY = 0.02
 """Share of that level by which the least loss has to lie below it. It is a training loss, and labels drawn at
 random are learnt by heart by 1% and more in the longest runs of a range test."""
+
+UNSCALED = 10.0
+"""A squared error above that is not one of standardised inputs and targets, with which it begins near 1."""
 
 
 def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
@@ -40,6 +44,29 @@ def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
     return (
         f"The loss {not_below(blind, start, lowest)}: these steps do not show that anything is learnt "
         "from the data. lrfind verify trains for longer, and tells."
+    )
+
+
+def unscaled(blind: BlindAnswer, start: float) -> str:
+    """What is advised where no rate shows, and a squared error begins far above that of standardised targets.
+
+    With inputs and targets that are standardised, answers and targets are of the order of 1, and so is their
+    squared error. Where it is many times that, the slope is too, and a step overshoots at any rate that would
+    bring the loss down in time: lower rates or more of them do not mend it.
+
+    Args:
+        blind: What an answer has that does not look at the inputs; it is known of squared errors alone where
+            it is to be learnt first.
+        start: Loss before training.
+
+    Returns:
+        A sentence; empty where the loss is of that order, or of another kind.
+    """
+    if not (blind.is_learnt and blind.is_known and start > UNSCALED):
+        return ""
+    return (
+        f"The squared error begins at {rate_text(start)}, that of standardised data near 1: standardise "
+        "inputs and targets (subtract the mean, divide by the standard deviation) and test again."
     )
 
 

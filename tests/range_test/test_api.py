@@ -249,7 +249,7 @@ def test_an_iterator_is_swept_once_and_the_verdict_says_what_would_follow():
     result = range_test(model, optimizer, nn.MSELoss(), iter(list(loader)[:60]), end_lr=0.1)
     assert result.repeats is None
     assert len(result.curve) == 60
-    said = " More would follow, since 60 steps show no answer "
+    said = " More would follow, since in 60 steps the loss "
     assert said in result.verdict
     assert result.content["verdict"] == result.verdict
     assert said not in range_test(model, optimizer, nn.MSELoss(), loader, end_lr=0.1, repeats=1).verdict
@@ -320,3 +320,22 @@ def test_a_data_set_without_a_loader_is_refused_and_one_of_batches_goes_through_
         with pytest.raises(UserError, match=r"^loader is a Dataset.*wrap it in a DataLoader"):
             range_test(*given, dataset, **options)
     assert len(range_test(*given, DataLoader(Batches(), batch_size=None), num_steps=10, repeats=1).lrs) > 2
+
+
+def shifted(targets, **options):
+    """A range test of a network with SGD, whose targets lie about a level."""
+    torch.manual_seed(0)
+    x = torch.randn(512, 8)
+    loader = DataLoader(TensorDataset(x, targets + 100 * torch.sin(x[:, :1])), batch_size=64, shuffle=True)
+    model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    return range_test(model, optimizer, nn.MSELoss(), loader, **options)
+
+
+def test_targets_far_from_0_are_to_be_standardised_and_not_met_with_lower_rates():
+    found = shifted(10_000.0)
+    assert found.suggestion is None
+    assert "standardise inputs and targets" in found.verdict
+    assert "start_lr" not in found.verdict
+    # A ladder that begins far above the default one may be at fault itself.
+    assert "Lower start_lr" in shifted(10_000.0, start_lr=1.0).verdict

@@ -63,8 +63,8 @@ def test_a_narrow_fall_is_told_with_the_average_that_makes_little_of_it():
     drawn = 1 - smoothed.drawn[smoothed.lowest_drawn] / 2
     assert drawn > FAINT > smoothed.share_lost
     assert reason_of(measured) == (
-        f"in 60 steps the loss fell by {drawn:.1%} at single rates but only {smoothed.share_lost:.1%} on "
-        "average over neighbouring rates before it turned"
+        f"in 60 steps the loss fell by only {smoothed.share_lost:.1%} on average over neighbouring rates "
+        f"({drawn:.1%} at single rates) before it turned"
     )
 
 
@@ -79,12 +79,12 @@ def test_wandering_is_followed_and_says_that_there_is_no_answer():
     for seed in range(20):
         wandering = 5 + np.random.default_rng(seed).normal(0, 1, 60) * np.concatenate([[0], LRS[:-1]])
         reasons.append(reason_of(curve(wandering)))
-    assert sum(reason is not None and "show no answer" in reason for reason in reasons) >= 15
+    assert sum(reason is not None and "rose without a clear fall" in reason for reason in reasons) >= 15
 
 
 def test_a_loss_that_rises_from_the_start_is_followed_only_where_it_never_exploded():
     risen = np.interp(np.log10(LRS), [-5, -4.5, 1], [2.0, 2.5, 3.0])
-    assert "diverges at once" in reason_of(curve(risen))
+    assert reason_of(curve(risen)) == "in 60 steps the loss only rose"
     assert reason_of(curve(2.0 * 1.5 ** np.arange(12), status=Status.DIVERGED)) is None
 
 
@@ -149,15 +149,12 @@ def test_a_linear_ladder_keeps_its_spacing():
 
 def test_where_no_sweep_has_an_answer_it_is_said_how_long_was_looked_for_one():
     curves = [curve(np.full(60, 2.0)), curve(np.full(40, 2.0))]
-    said = still_nothing(curves, Shape.FLAT)
-    assert said.startswith("A slower sweep of 40 steps shows no more. A network")
-    # To train for longer is no advice where the rates are too high.
-    assert still_nothing(curves, Shape.DIVERGES_AT_ONCE) == said[: said.index(" A network")]
+    assert still_nothing(curves) == "A slower sweep of 40 steps shows no more."
     runs = Trials(200, 2.0, {0.1: 2.0, 0.3: 2.0}, 700, Trials(100, 2.0, {0.1: 2.0, 0.3: 2.0, 1.0: 2.0}, 300))
-    assert still_nothing(curves, Shape.DIVERGES_AT_ONCE, runs) == (
+    assert still_nothing(curves, runs) == (
         "A slower sweep of 40 steps shows no more, nor do 3 runs of 100 steps and 2 runs of 200 steps at "
         "constant rates."
     )
-    assert still_nothing(curves[:1], Shape.FALLS_TO_END, runs) == (
+    assert still_nothing(curves[:1], runs) == (
         "3 runs of 100 steps and 2 runs of 200 steps at constant rates show no more."
     )

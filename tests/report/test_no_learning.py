@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lrfind.report.no_learning import CLEARLY, no_learning_shown
+from lrfind.report.no_learning import CLEARLY, no_learning_shown, unscaled
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 LEVEL = math.log(10)
@@ -50,3 +50,17 @@ def test_it_is_said_with_numbers_that_differ():
         "The loss came from 2.347 to 2.304 at best, which is not clearly below the 2.303 that a "
     )
     assert "all 10 classes for equally likely" in said
+
+
+@pytest.mark.parametrize(
+    ("blind", "start", "advised"),
+    [
+        (BlindAnswer(100.0, "the mean", is_learnt=True), 1e6, True),
+        (BlindAnswer(1.0, "the mean", is_learnt=True), 1e6, True),  # of inputs that are not standardised
+        (BlindAnswer(1.0, "the mean", is_learnt=True), 2.0, False),
+        (BLIND, 30.0, False),  # a cross-entropy
+        (UNKNOWN, 1e6, False),
+    ],
+)
+def test_a_squared_error_far_above_that_of_standardised_data_is_told_with_the_remedy(blind, start, advised):
+    assert ("standardise inputs and targets" in unscaled(blind, start)) == advised
