@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from lrfind.compare.results import Cell, Comparison
+    from lrfind.compare.results import Best, Cell, Comparison
     from lrfind.compare.scaling import Scaling
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell as CsvCell
 
+
+_BRACKET = "where the best one may lie"
+"""What the bracket holds."""
 
 _NOTHING = "Nothing was measured: no run had come to its first reading."
 
@@ -112,7 +115,16 @@ def compare_lines(comparison: Comparison, advice: CompareVerdict, files: Sequenc
         cells = [cell.optimizer] if several else []
         cells += _cells_so_far(cell, accuracy=accuracy) if whole is None else _cells(whole, accuracy=accuracy)
         rows.append(Row(cells, chosen=advice.about == (cell.optimizer, cell.batch_size)))
-    return answer_lines(advice.suggestion, advice.verdict, files, details=[Table(columns, rows)])
+    chosen = None if advice.about is None else finished[advice.about].best
+    between = "" if chosen is None else _between(chosen)
+    return answer_lines(
+        advice.suggestion,
+        advice.verdict,
+        files,
+        bracket=_BRACKET,
+        between=between,
+        details=[Table(columns, rows)],
+    )
 
 
 def _tried(cell: Cell) -> str:
@@ -135,12 +147,17 @@ def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
     if best is None:
         why = "diverged" if cell.diverged else "nothing learnt"
         return [f"{cell.batch_size}", "none", "", *([""] if accuracy else []), why, tried]
-    low = "<" if best.open_below and best.edge is Edge.LOW else ""
-    high = ">" if best.open_above and best.edge is Edge.HIGH else ""
-    between = f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}" if best.low < best.high else ""
+    between = _between(best) if best.low < best.high else ""
     right = [_mean_text(cell.accuracies[:, best.index], percent=True)] if accuracy else []
     loss = _mean_text(cell.losses[:, best.index])
     return [f"{cell.batch_size}", rate_text(best.lr), between, *right, loss, tried]
+
+
+def _between(best: Best) -> str:
+    """Where the best rate lies, with a sign at an end beyond which nothing was tried that it may be."""
+    low = "<" if best.open_below and best.edge is Edge.LOW else ""
+    high = ">" if best.open_above and best.edge is Edge.HIGH else ""
+    return f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}"
 
 
 def _mean_text(values: Any, *, percent: bool = False) -> str:

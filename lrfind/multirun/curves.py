@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lrfind.range_test.plot import drawn_points
 from lrfind.range_test.saved import saved_tests
 from lrfind.report.load import compared_cell
 from lrfind.report.saved_ends import ends_of, means_of
@@ -63,8 +64,8 @@ def curves_of(jobs: Iterable[MultirunJob], sweep: Path) -> list[JobCurve]:
 
 def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     """The line that is drawn, as in the job's own picture, of all groups of parameters together."""
-    line = saved_tests(rows, job.record)[0].smoothed
-    return [JobCurve(job, line.lrs, line.drawn)] if len(line) else []
+    lrs, losses = drawn_points(saved_tests(rows, job.record)[0].smoothed, accuracy=False)
+    return [JobCurve(job, lrs, losses)] if len(lrs) else []
 
 
 def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:

@@ -229,7 +229,7 @@ def _spread_in_words(repeats: Repeats) -> str:
         return f"{said}."
     if factor < 1.005:
         return f"{said}, the same within half a percent."
-    return f"{said}; one standard deviation is times or divided by {factor:.{2 if factor >= 1.1 else 3}g}."
+    return f"{said}; one standard deviation is a factor of {factor:.{2 if factor >= 1.1 else 3}g}."
 
 
 def each_csv(found: EachGroup) -> str:

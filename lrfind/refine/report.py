@@ -105,7 +105,9 @@ def refine_lines(
             if not seeds:  # of several sweeps too much, and told on the way
                 said += [Paragraph(f"Round {number}. {sentence}") for sentence in _about(measured)]
     details: Lines = [Table(columns, rows), *said] if rows else []
-    return answer_lines(answer.suggestion, answer.verdict, files, groups, details=details)
+    return answer_lines(
+        answer.suggestion, answer.verdict, files, groups, bracket=answer.bracket, details=details
+    )
 
 
 def _about(measured: RoundResult) -> Iterator[str]:

@@ -14,6 +14,8 @@ import numpy as np
 
 from lrfind.refine.minimum import WIDE, valley
 from lrfind.refine.segments import below, exact, nearest
+from lrfind.report.answer import NEARLY_AS_WELL
+from lrfind.report.formatting import listed
 from lrfind.report.no_learning import no_learning_shown
 from lrfind.statistics import geometric_deviation
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status, Suggestion, rate_text, rounded
@@ -39,6 +41,7 @@ class RefineVerdict:
         rules: The lowest point of the last round, and the safer value.
         round: The round that it is read from, counted from 1; None where there is none.
         no_learning: Says so where nothing shows that the model learns; else empty.
+        bracket: What the suggestion's bracket holds, in words.
     """
 
     suggestion: Suggestion | None
@@ -46,6 +49,7 @@ class RefineVerdict:
     verdict: str
     round: int | None = None
     no_learning: str = ""
+    bracket: str = NEARLY_AS_WELL
 
 
 def conclude(rounds: Sequence[RoundResult], *, interrupted: bool = False) -> RefineVerdict:
@@ -135,15 +139,17 @@ def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
         reason = (
             f"The loss was lowest at {rate_text(seen.lowest)}; {rate_text(lr)}, {why}, is the safer value."
         )
+    bracket = NEARLY_AS_WELL
     if low < high:
         reason += f" The loss is as good from {rate_text(low)} to {rate_text(high)}."
     else:  # between the rates of a table nothing is known
         low, high = (rounded(math.sqrt(seen.lowest * beside)) for beside in (seen.falling, seen.beyond))
-        reason += " No other rate was as good: the bracket reaches half way to the rates beside it."
+        reason += " No other rate was as good."
+        bracket = "half way to the rates beside it, which were worse"
     reason += f" {AT_A_CONSTANT_RATE}"
     suggestion = Suggestion(lr=lr, low=min(low, lr), high=max(high, lr), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(seen.lowest), RULE: lr}
-    return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last)}", len(rounds))
+    return RefineVerdict(suggestion, rules, f"{number} {_told(seen, last)}", len(rounds), bracket=bracket)
 
 
 def _told(seen: Minimum, last: RoundResult) -> str:
@@ -213,7 +219,8 @@ def doubt(rounds: Sequence[RoundResult]) -> str | None:
     if seen.high > WIDE * seen.low:
         return f"its last round is as good from {rate_text(seen.low)} to {rate_text(seen.high)}"
     if seen.low == first_lr or seen.high == last_lr:
-        return f"its last round is as good up to its end, {first_lr if seen.low == first_lr else last_lr:g}"
+        end = first_lr if seen.low == first_lr else last_lr
+        return f"its last round is as good up to its end, {rate_text(end)}"
     before = valley(rounds[-2]) if len(rounds) > 1 else None
     if before is not None and not before.falling <= seen.lowest <= before.beyond:
         return f"its last rounds turn at {rate_text(before.lowest)} and at {rate_text(seen.lowest)}"
@@ -233,24 +240,24 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
     """What several sweeps answer together: the middle rate of theirs, in a bracket that holds them all."""
     found = [each.suggestion for each in repeats.answers if each.suggestion is not None]
     lrs = sorted(suggestion.lr for suggestion in found)
-    why = f"One sweep was not certain ({repeats.reason}). "
-    said = (
-        f"{len(repeats.lrs)} sweeps with the seeds {', '.join(map(str, repeats.seeds))}, each alone, answer "
-    )
-    said += ", ".join("none" if lr is None else rate_text(lr) for lr in repeats.lrs)
+    why = f"One sweep left a doubt: {repeats.reason}. "
+    each = listed(["none" if lr is None else rate_text(lr) for lr in repeats.lrs])
+    said = f"{len(repeats.lrs)} sweeps, each with a seed of its own, answer {each}"
     if 2 * len(lrs) <= len(repeats.answers):
         nothing: dict[str, float | None] = {"lowest": None, RULE: None}
         advice = "refine.read=train reads the loss on all samples, and more iterations hold each rate longer"
         return RefineVerdict(None, nothing, f"{why}{said}: too few for a rate; {advice}.")
     lr = rounded(math.exp(statistics.median(map(math.log, lrs))))
-    low = min(lrs[0], statistics.median(suggestion.low for suggestion in found))
-    high = max(lrs[-1], statistics.median(suggestion.high for suggestion in found))
+    low = statistics.median(suggestion.low for suggestion in found)
+    high = statistics.median(suggestion.high for suggestion in found)
+    agree = low <= lrs[0] and lrs[-1] <= high
+    low, high = min(low, lrs[0]), max(high, lrs[-1])
     lowest = [each.rules["lowest"] for each in repeats.answers]
     middle = statistics.median(rate for rate in lowest if rate is not None)
-    reason = (
-        f"{said}; {rate_text(lr)} is in their middle, and the bracket holds them all. {AT_A_CONSTANT_RATE}"
-    )
     factor = repeats.factor
-    spread = "" if factor is None else f"One standard deviation is times or divided by {factor:.2g}. "
+    spread = "" if factor is None else f" (one standard deviation is a factor of {factor:.2g})"
+    reason = f"{said}{spread}; {rate_text(lr)} is in their middle. {AT_A_CONSTANT_RATE}"
     suggestion = Suggestion(lr=lr, low=rounded(low), high=rounded(high), rule=RULE, reason=reason)
-    return RefineVerdict(suggestion, {"lowest": rounded(middle), RULE: lr}, f"{why}{spread}{SURER}")
+    rules: dict[str, float | None] = {"lowest": rounded(middle), RULE: lr}
+    bracket = NEARLY_AS_WELL if agree else f"where the answers of the {len(lrs)} sweeps lie"
+    return RefineVerdict(suggestion, rules, f"{why}{SURER}", bracket=bracket)

@@ -28,24 +28,25 @@ def answer_lines(
     *,
     purpose: str = "",
     bracket: str = NEARLY_AS_WELL,
+    between: str = "",
     more: Sequence[str] = (),
     details: Sequence[Paragraph | Table] = (),
 ) -> Lines:
     """The suggestion, the rates of the groups, the verdict, the details and the files.
 
-    `purpose` says what the suggestion is for, where that is not as usual: ` for 2,000 steps`; `more` is said
-    after the verdict; `details` is what the answer was read from.
+    `purpose` says what the suggestion is for, where that is not as usual: ` for 2,000 steps`; `bracket` what
+    its bracket holds; `between` the ends of that, where they are more than two rates: `0.1 to >0.4`; `more` is
+    said after the verdict; `details` is what the answer was read from.
     """
     lines: Lines = []
     if suggestion is None:
         # Why is said on stderr, where it is seen whatever becomes of stdout.
         lines.append(Paragraph("No learning rate can be suggested.", "bold red"))
     else:
-        between = f"bracket {rate_text(suggestion.low)} to {rate_text(suggestion.high)}: {bracket}"
-        if suggestion.low == suggestion.high:
-            between = "no bracket"
+        between = between or f"{rate_text(suggestion.low)} to {rate_text(suggestion.high)}"
+        held = "no bracket" if suggestion.low == suggestion.high else f"bracket {between}: {bracket}"
         found = f"Suggested learning rate{purpose}: {rate_text(suggestion.lr)}"
-        lines.append(Paragraph(f"{found} ({between})", "bold green", len(found)))
+        lines.append(Paragraph(f"{found} ({held})", "bold green", len(found)))
         if groups:
             lines.append(group_table(groups))
         lines += [Paragraph(text) for text in (suggestion.reason, verdict, *more)]

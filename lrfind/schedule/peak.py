@@ -12,11 +12,12 @@ from lrfind.schedules.schedule import as_peak
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lrfind.report.load import Earlier
     from lrfind.report.observers import Observer
     from lrfind.schedule.config import ScheduleConfig, ScheduleSettings
+    from lrfind.schedules.schedule import Schedule
     from lrfind.suggestion import Suggestion
     from lrfind.tasks.data.dataset import Data
 
@@ -54,6 +55,10 @@ class Peak:
     def text(self, policies: Sequence[Policy]) -> str:
         """The rates: `0.4`, or `0.4, 0.8 for cosine`."""
         return peaks_text({policy: self.of(policy).lr for policy in policies})
+
+    def is_reached_by(self, schedules: Iterable[Schedule]) -> bool:
+        """Whether all go up to their rate, which `cyclic` may go beyond."""
+        return all(each.lr == self.of(each.policy).lr for each in schedules)
 
     def origin(self, policies: Sequence[Policy]) -> str:
         """Where they come from, their brackets, and whether they are meant for these policies."""

@@ -171,8 +171,9 @@ def _title(tables: Sequence[ScheduleTable], peak: Peak) -> str:
         title = f"Learning-rate policies {listed(names)}"
     title += f", {counted(tables[0].schedule.num_steps, 'step')}"
     policies = [table.schedule.policy for table in tables]
-    title += f", peak {peak.text(policies)}"
-    return f"{title}\nPeak {peak.source}" if peak.source else title
+    name = "peak" if peak.is_reached_by(each.schedule for each in tables) else "rate"
+    title += f", {name} {peak.text(policies)}"
+    return f"{title}\n{name.capitalize()} {peak.source}" if peak.source else title
 
 
 def _made_of(schedule: Schedule) -> str:

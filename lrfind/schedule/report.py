@@ -116,8 +116,11 @@ def schedule_lines(
     """
     policies = [course.schedule.policy for course in courses]
     said = ", ".join(filter(None, (peak.text(policies), peak.origin(policies))))
+    cycles = [course for course in courses if course.schedule.policy is Policy.CYCLIC]
+    said = "; ".join([said, *map(_words, cycles)])
+    name = "Peak learning" if peak.is_reached_by(each.schedule for each in courses) else "Learning"
     lines: Lines = [
-        Paragraph(f"Peak learning rate: {said}", "bold green"),
+        Paragraph(f"{name} rate: {said}", "bold green"),
         *trial,
         Paragraph(""),
         _rate_table(courses),

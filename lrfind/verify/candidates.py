@@ -121,6 +121,7 @@ class Trials:
         spent: Whether the search ended for want of steps.
         cut_off: Whether the last of the moves was interrupted.
         whose: What suggested the rate that is checked, in words; empty: the user gave the suggestion.
+        meant: The rate that was to be checked, where the pinned one was trained for it; else None.
         left: The rates that came to no end for want of steps alone, or because the search was interrupted;
             the others that did not were behind.
         blind: Held-out loss of answers that do not look at the inputs; infinite where it is not known.
@@ -136,6 +137,7 @@ class Trials:
     spent: bool = False
     cut_off: bool = False
     whose: str = RANGE_TEST
+    meant: float | None = None
     left: frozenset[float] = frozenset()
     blind: float = math.inf
     of_mean: float = math.inf

@@ -48,10 +48,14 @@ def whether_it_holds(words: RateWords, best: int) -> str:
 
 def _name(words: RateWords) -> str:
     """What the checked rate is called."""
-    roles, whose = words.trials.candidates[words.judged.checked].roles, words.trials.whose
+    trials, checked = words.trials, words.judged.checked
+    roles, whose = trials.candidates[checked].roles, trials.whose
+    name = f"The rate of {whose}" if Role.SUGGESTION in roles and whose else "The given rate"
     if Role.CONFIG in roles:
-        return "The optimizer's rate"
-    return f"The rate of {whose}" if Role.SUGGESTION in roles and whose else "The given rate"
+        name = "The optimizer's rate"
+    if trials.meant is None:
+        return name
+    return f"{name}, {rate_text(trials.meant)}, for which {words.names[checked]} was trained,"
 
 
 def _no_better(words: RateWords) -> str:

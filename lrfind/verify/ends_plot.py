@@ -157,6 +157,7 @@ def answer(trials: Trials, judgement: Judgement | None) -> list[str]:
         lr = rate_text(float(trials.lrs[judgement.checked]))
         whose = roles_text(trials.candidates[judgement.checked], trials.whose).split(", ")[0]
         whose = f"the {whose}" if whose == ROLE_WORDS[Role.GIVEN] else whose
+        lr = lr if trials.meant is None else f"{rate_text(trials.meant)} (as {lr})"
         held = f"{whose} {lr} {_HELD[judgement.holds]}"
     if judgement.pinned not in (None, judgement.checked) and judgement.sensible is False:
         refused = f"{rate_text(float(trials.lrs[judgement.pinned]))} is not sensible"

@@ -54,7 +54,7 @@ class Judgement(Ends):
             said.
         recommended: The rate to take: the best, unless it diverged on a seed; None where there is none.
         low: Between it and `high` lie the rates that cannot be told from the recommended one, by the noise or
-            by the margin: half-way on a log axis to the next that can, or that was given up or diverged, but
+            by the margin: half-way on a log axis to the next that can, or that was given up, but
             no more than half a step of the search, or the lowest that was tried; one that was left does not
             count as tried. The recommended one itself where no other came to its end; NaN where none is
             recommended.

@@ -136,4 +136,4 @@ def _rate_in_words(trials: Trials, ends: Ends, rate: int) -> str:
         ended = "diverged" if times == seeds else f"diverged on {times} of {seeds} seeds"
     else:
         ended = f"ends at {rate_text(ends.means[rate])}"
-    return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose)}: {ended}"
+    return f"{rate_text(candidate.lr)}, {roles_text(candidate, trials.whose, trials.meant)}: {ended}"

@@ -44,15 +44,19 @@ _WORSE_BY = (
 )
 
 
-def roles_text(candidate: Candidate, whose: str = RANGE_TEST) -> str:
+def roles_text(candidate: Candidate, whose: str = RANGE_TEST, meant: float | None = None) -> str:
     """Why a rate is tried.
 
     Args:
         candidate: The rate.
         whose: What suggested the rate that is checked; empty: the user gave it.
+        meant: The rate that is checked, where the pinned one is trained for it.
     """
     suggested = f"{whose}'s" if whose else ROLE_WORDS[Role.GIVEN]
-    return ", ".join(ROLE_WORDS.get(role, suggested) for role in candidate.roles)
+    words = [ROLE_WORDS.get(role, suggested) for role in candidate.roles]
+    if meant is None or len(words) == 1:
+        return ", ".join(words)
+    return f"{ROLE_WORDS[Role.PINNED]}, for {rate_text(meant)} ({words[0]})"
 
 
 def verify_csv(trials: Trials | None) -> str:
@@ -189,7 +193,9 @@ def _table(trials: Trials, judgement: Judgement | None) -> Table:
         Column("held-out loss"): [_loss_text(trials, ends, rate) for rate in rates],
         Column("spread", rank=1): ["" if math.isnan(each) else rate_text(each, 2) for each in spreads],
         Column("worse by", rank=2): ["" if math.isnan(each) else f"{each:.1%}" for each in worse_by],
-        Column("rate", words=True): [roles_text(each, trials.whose) for each in trials.candidates],
+        Column("rate", words=True): [
+            roles_text(each, trials.whose, trials.meant) for each in trials.candidates
+        ],
     }
     start = float(trials.starts.mean())
     before = {"held-out loss": rate_text(start, 4), "rate": "before training"}

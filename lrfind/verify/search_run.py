@@ -17,7 +17,7 @@ from lrfind.training.readings import blind_loss, loss_of_mean
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.start import from_one_start
-from lrfind.verify.candidates import Trials, candidates
+from lrfind.verify.candidates import Trials, candidates, same
 from lrfind.verify.seed_runs import SeedRuns
 from lrfind.verify.whole_runs import WholeRuns, as_left_at, whole_run
 
@@ -100,6 +100,8 @@ class SearchRun:
         if not self._trained:
             return None
         tried = sorted({move.lr for move in self._moves})
+        start = checked.lr
+        assert start is not None
         return Trials(
             candidates(tried, self._search.start, checked.role, pinned),
             self._runs.plan.num_steps,
@@ -108,6 +110,7 @@ class SearchRun:
             moves=tuple(self._moves),
             budget=self._runs.plan.budget,
             whose=checked.whose,
+            meant=None if same(start, self._search.start) else start,
             spent=self._search.is_spent,
             cut_off=cut_off and bool(self._moves),
             left=self._search.unfinished() if cut_off or self._search.is_spent else frozenset(),

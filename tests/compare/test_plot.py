@@ -1,6 +1,7 @@
 """What the pictures, the table and the CSV of a comparison show, in numbers and words."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -344,6 +345,14 @@ def test_a_best_at_the_edge_points_beyond_it():
     arrows = [each for each in of(panel, Points) if each.shape in (Shape.UP, Shape.DOWN)]
     assert [(arrow.x.tolist(), arrow.shape) for arrow in arrows] == [([50.0], Shape.UP)]
     assert "fitted" not in [line.name for line in of(panel, Line)]
+
+
+def test_the_answer_and_the_table_say_alike_that_an_end_is_open():
+    comparison = measured(run_of(size=5, best=0.2), run_of(size=50, best=5.0))
+    text = [line.text for line in shown(compare_lines(comparison, conclude(comparison, 50), []))]
+    (row,) = [line for line in text if line.startswith("*")]
+    between = re.search(r"[^ ]+ to >[^ ]+", row)[0]
+    assert f"(bracket {between}: where the best one may lie)" in " ".join(text)
 
 
 def test_an_edge_that_no_bar_shows_points_beyond_it_too():

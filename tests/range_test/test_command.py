@@ -100,7 +100,7 @@ def test_repeats_leave_every_sweep_their_median_and_their_spread(lrfind):
     assert found["seeds"] == [4, 5, 6]
     assert ran.record["steps"] == len(ran.rows)
     assert min(found["lrs"]) / 1.3 < ran.record["suggestion"]["lr"] < 1.3 * max(found["lrs"])
-    assert f"times or divided by {found['factor']:.2g}" in ran.out
+    assert f"a factor of {found['factor']:.2g}" in ran.out
     alone = lrfind("seed=5", "range.num_steps=40", folder="alone")
     assert alone.record["suggestion"]["lr"] == found["lrs"][1]
     # The same sweep, step by step, but for the column that names it.

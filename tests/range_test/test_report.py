@@ -117,8 +117,8 @@ def test_every_rule_and_the_runs_at_constant_rates_say_what_they_look_at():
     ("lrs", "said"),
     [
         ((0.1, 0.1, 0.1), "the same within half a percent."),
-        ((0.1, 0.102, 0.104), "one standard deviation is times or divided by 1.02."),
-        ((0.1, 0.2, 0.4), "one standard deviation is times or divided by 2."),
+        ((0.1, 0.102, 0.104), "one standard deviation is a factor of 1.02."),
+        ((0.1, 0.2, 0.4), "one standard deviation is a factor of 2."),
     ],
 )
 def test_a_spread_is_never_a_factor_of_1(lrs, said):

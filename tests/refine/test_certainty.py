@@ -92,7 +92,8 @@ def test_sweeps_agree_on_the_middle_one_in_a_bracket_that_holds_them_all():
     answer = common_answer(repeats)
     assert (answer.suggestion.low, answer.suggestion.lr, answer.suggestion.high) == (0.2, 0.4, 0.8)
     assert repeats.factor == pytest.approx(2.0)  # 0.2, 0.4, 0.8: a factor of 2 from one to the next
-    assert "each alone, answer 0.2, 0.8, 0.4" in answer.suggestion.reason
+    assert "answer 0.2, 0.8 and 0.4 (one standard deviation is a factor of 2)" in answer.suggestion.reason
+    assert answer.bracket == "where the answers of the 3 sweeps lie"  # rates between them may be worse
     assert "it is a test" in answer.verdict
     assert "lrfind verify trains at such rates" in answer.verdict
     assert "refine." not in answer.verdict  # no other sweep was found to tell more
@@ -103,7 +104,7 @@ def test_sweeps_agree_on_the_middle_one_in_a_bracket_that_holds_them_all():
 def test_sweeps_of_which_most_answer_nothing_answer_nothing():
     answer = common_answer(Repeats((0, 1, 2), (alone(0.2), alone(None), alone(None)), "it is a test"))
     assert answer.suggestion is None
-    assert "answer 0.2, none, none: too few for a rate" in answer.verdict
+    assert "answer 0.2, none and none: too few for a rate" in answer.verdict
 
 
 def test_a_plain_sweep_that_is_not_certain_is_repeated_and_says_so(lrfind):

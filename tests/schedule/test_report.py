@@ -58,7 +58,7 @@ def test_the_screen_says_where_the_rate_comes_from_and_the_momentum():
         line.text
         for line in shown(schedule_lines(courses("step", "one_cycle"), Peak(found, "suggested by x"), []))
     )
-    assert "Peak learning rate: 0.4, suggested by x (bracket 0.06 to 0.5)" in text
+    assert "earning rate: 0.4, suggested by x (bracket 0.06 to 0.5)" in text
     assert "momentum" in text
     assert "0.95" in text
 
@@ -290,3 +290,14 @@ def test_what_is_no_run_is_refused_in_words(tmp_path):
 def test_an_earlier_run_tells_whether_its_optimizer_has_no_momentum(tmp_path, config, lacks):
     folder = left(tmp_path / "run", config=config)
     assert earlier_run(str(folder), "schedule.from").lacks_momentum is lacks
+
+
+def test_of_rates_that_cycle_it_is_said_between_which_and_the_suggestion_is_called_no_peak():
+    found = Peak(Suggestion(0.4, 0.3, 0.5, "centre", "Because."), "suggested by x")
+    tables = [ScheduleTable.of(schedule("cyclic", lr=0.4, num_steps=12, base_lr=0.3, max_lr=0.5))]
+    (first, *_) = shown(schedule_lines(tables, found, []))
+    assert first.text.startswith("Learning rate: 0.4, suggested by x")
+    assert first.text.endswith("; cyclic goes between 0.3 and 0.5")
+    assert ", rate 0.4\nRate suggested by x" in schedule_page(tables, found).title
+    given = [line.text for line in shown(schedule_lines(courses("cyclic"), Peak(GIVEN), []))]
+    assert given[0] == "Peak learning rate: 0.1; cyclic goes between 0.025 and 0.1"

@@ -143,7 +143,7 @@ def test_a_rate_that_was_left_for_want_of_steps_is_not_judged_and_does_not_widen
     assert (edge.low, edge.high) == pytest.approx((0.002, 0.008))
 
 
-@pytest.mark.parametrize("end", [0.45, NAN, INF])
+@pytest.mark.parametrize("end", [0.45, NAN])
 def test_the_interval_ends_before_a_rate_that_is_worse_by_more_than_the_margin_however_noisy(end):
     # On the two seeds of both the second is worse by 0.1 and 0.7: a mean of 0.4, noise of 1.9.
     finals = [[0.2, 0.3, 0.2, end], [0.2, 0.9, 0.2, end], [0.2, NAN, 0.2, NAN]]
@@ -154,7 +154,12 @@ def test_the_interval_ends_before_a_rate_that_is_worse_by_more_than_the_margin_h
     assert (third.low, third.high) == pytest.approx((0.001 * math.sqrt(2), 0.002 * math.sqrt(2)))
 
 
-@pytest.mark.parametrize("beyond", [0.9, NAN, INF])
+def test_the_interval_does_not_go_on_towards_a_rate_that_diverged():
+    judged = judge([[0.9, 0.2, 0.2, INF]] * 2, [1.0] * 2, checked=2, margin=0.1)
+    assert (judged.low, judged.high) == pytest.approx((0.001 * math.sqrt(2), 0.004))
+
+
+@pytest.mark.parametrize("beyond", [0.9, NAN])
 def test_the_interval_ends_half_a_step_of_the_search_beyond_the_last_rate_inside_at_most(beyond):
     # A pinned rate may lie far away: what is between was tried by nobody.
     finals = [[0.9, 0.2, 0.2, beyond]] * 2

@@ -85,7 +85,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
         "0.3, searched: diverged on 1 of 2 seeds",
         "held-out loss before training: 2 (above)",
         "above the frame",
-        "0.0577 to 0.173: cannot be told from the best",
+        "0.0577 to 0.1: cannot be told from the best",
     ]
     assert [placed.entry.sample.colour == VERMILLION for placed in page.entries][:4] == [0, 0, 1, 0]
     one, _, mean = [line for line in of(training, Line) if line.colour == VERMILLION]
@@ -98,7 +98,7 @@ def test_each_rate_has_its_curves_its_ends_and_its_key():
     assert len(diverged.y) == 0
     assert answer_of(page) == "suggested 0.1; the range test's 0.1 holds"
     (good,) = of(ends, Span)
-    ends_of_it = (0.1 / math.sqrt(3), math.sqrt(0.1 * 0.3))
+    ends_of_it = (0.1 / math.sqrt(3), 0.1)  # the next higher one diverged
     assert (good.along, good.low, good.high) == ("x", *map(pytest.approx, ends_of_it))
     edge = {points.x[0]: points.shape for points in of(ends, Points)[2::3] if len(points.y)}
     assert edge == {0.01: Shape.UP, 0.3: Shape.CROSS}  # above the frame, diverged
