@@ -15,7 +15,7 @@ from lrfind.errors import UserError
 from lrfind.report.files import write_whole
 from lrfind.report.record import Findings, record, to_json
 from lrfind.schedules.peaks import named_peaks
-from lrfind.suggestion import Group
+from lrfind.suggestion import Group, rate_text
 
 if TYPE_CHECKING:
     import os
@@ -169,7 +169,10 @@ class Result(ABC):
         from lrfind.plotting.draw import draw, png
 
         found = self.suggestion
-        head = "" if found is None else f"<b>{found.lr:g}</b> (bracket {found.low:g} to {found.high:g})<br>"
+        head = ""
+        if found is not None:
+            between = f"bracket {rate_text(found.low)} to {rate_text(found.high)}"
+            head = f"<b>{rate_text(found.lr)}</b> ({between})<br>"
         picture = base64.b64encode(png(draw(self._page()))).decode()
         said = html.escape(self.verdict)
         return f'<p>{head}{said}</p><img style="max-width: 100%" src="data:image/png;base64,{picture}">'

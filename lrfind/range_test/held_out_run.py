@@ -124,15 +124,17 @@ class HeldOutRun:
     @property
     def in_words(self) -> str:
         """What the loss did, in a sentence."""
-        start, lowest, last = told_apart(*self._levels, most=6)
+        at_first, least, at_last = self._levels
+        lowest, start, last = told_apart(least, at_first, at_last, most=6)
         few = ", so few that chance counts," if self.samples < FEW else ""
         said = (
             f"In {self.steps} steps at {rate_text(self.lr)} the loss of {self.samples} samples held out{few}"
         )
         if not self.learns:
             return (
-                f"{said} only rises, from {start} to {last}: nothing that the model learns holds for them, "
-                "and what the rate is worth is not known."
+                f"{said} only rises, from {start} to {last}: the model learns its samples by heart, and "
+                "nothing that holds for others. The rate is left as the curve shows it, and is good for that "
+                "alone."
             )
         if self.turned:
             fell = f"{said} falls from {start} to {lowest}, reached after {self.lowest_at}"

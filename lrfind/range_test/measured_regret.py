@@ -81,7 +81,7 @@ def measured_in_words(measured: dict[str, Any], a_tenth: float | None) -> str:
         such = "runs at constant rates decided too, and their answers"
     return (
         f"On {measured['tasks']} small tasks {such} lost "
-        f"{measured['mean_regret_where_answered']:.0%} of what the best rate learns (mean regret, where they "
-        f"answered), and a tenth of the rate at the lowest loss, as tutorials advise{here}, lost "
+        f"{measured['mean_regret_where_answered']:.0%} of what the best rate learns, on average; a tenth of "
+        f"the rate at the lowest loss, as tutorials advise{here}, lost "
         f"{measured['mean_regret_of_a_tenth_where_answered']:.0%}."
     )

@@ -177,14 +177,18 @@ def range_lines(
     more = [] if measured is None else [measured_in_words(measured, reading.rules.get(Rule.MINIMUM.value))]
     more += [peaks_line(peaks)] if peaks else []
     purpose = purpose_of(reading)
-    ours = suggestion.rule in (Rule.CENTRE, TRIALS)
+    bracket = (
+        NEARLY_AS_WELL if suggestion.rule in (Rule.CENTRE, TRIALS) else f"where the {reading.metric} falls"
+    )
+    if not reading.holds_for_others:
+        bracket = "by the loss of the batches alone"
     return answer_lines(
         suggestion,
         verdict,
         files,
         groups,
         purpose=purpose,
-        bracket=NEARLY_AS_WELL if ours else f"where the {reading.metric} falls",
+        bracket=bracket,
         more=more,
         details=[rules],
     )

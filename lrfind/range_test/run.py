@@ -194,7 +194,8 @@ def _scale(sweeps: Sweeps, reading: Reading, curve: Curve) -> str:
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     """What is said where no sweep and no run at a constant rate shows that the model learns."""
     if reading.held_out is not None and not reading.held_out.learns:
-        return f"{reading.held_out.in_words} Lower rates may be worth more: lrfind verify tells."
+        said = reading.held_out.in_words
+        return f"{said} See whether the labels belong to the inputs; lrfind verify tries lower rates."
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
         return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from contextlib import suppress
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from lrfind.suggestion import rate_text
@@ -74,9 +75,13 @@ def momentum_text(optimizer: Mapping[str, Any]) -> str:
 
 
 def told_apart(one: float, *others: float, most: int = 8) -> tuple[str, ...]:
-    """Spells numbers with three significant digits, or up to `most` where the first is like another."""
+    """Spells numbers with three significant digits, or up to `most` where the first is spelled like another.
+
+    One that equals the first cannot be told from it.
+    """
+    differs = [other != one for other in others]
     for digits in range(3, most + 1):
         texts = tuple(rate_text(number, digits) for number in (one, *others))
-        if texts[0] not in texts[1:]:
+        if texts[0] not in compress(texts[1:], differs):
             break
     return texts

@@ -75,15 +75,15 @@ def peaks_line(peaks: Sequence[dict[str, Any]]) -> str:
     rates, regrets = _policies_by("lr", peaks), _policies_by("mean_regret", peaks)
     lrs = [f"{rate_text(lr)} for {listed(policies)}" for lr, policies in rates.items()]
     means = [
-        f"{mean:.3f}" + (f" for {listed(policies)}" if len(regrets) > 1 else "")
+        f"{mean:.1%}" + (f" ({listed(policies)})" if len(regrets) > 1 else "")
         for mean, policies in regrets.items()
     ]
     where = f"{TIMES_WORD} the suggestion"
     if any(peak["factor"] != TIMES for peak in peaks):
         where += " would be too near to where the loss rises"
     return (
-        f"As the peak of a schedule: {listed(lrs)}; {where}. Measured at {STEPS} steps on {TASKS} tasks: a "
-        f"mean regret of {listed(means)}."
+        f"As the peak of a schedule: {listed(lrs)}; {where}. In {STEPS} steps on {TASKS} tasks such peaks "
+        f"lost {listed(means)} of what the best one learns."
     )
 
 

@@ -71,7 +71,8 @@ def test_the_words_say_what_the_loss_did():
     assert run(2.0, 1.5, 1.2, 1.1, 1.0).in_words.endswith("falls from 2 to 1 and does not turn.")
     assert run(2.0, 1.5, 1.2, 1.0).in_words.endswith("falls from 2 to 1, as that of the batches does.")
     said = run(2.0, 2.5, 3.0).in_words
-    assert "only rises, from 2 to 3: nothing that the model learns holds for them" in said
+    assert "only rises, from 2 to 3: the model learns its samples by heart" in said
+    assert "The rate is left as the curve shows it" in said
     reason = run(2.0, 1.0, 1.5).lowered(SUGGESTION, 0).reason
     assert reason.startswith(
         "0.005 is 0.17 times the 0.03 that the curve shows: at that rate the loss of samples"

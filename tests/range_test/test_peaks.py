@@ -97,18 +97,18 @@ def test_the_line_names_rate_policy_and_regret():
     line = peaks_line(peaks_record(reading, settings()))
     peak = f"{2 * reading.suggestion.lr:.3g}"
     assert line == (
-        f"As the peak of a schedule: {peak} for cosine and one_cycle; twice the suggestion. Measured at 300 "
-        "steps on 28 tasks: a mean regret of 0.034."
+        f"As the peak of a schedule: {peak} for cosine and one_cycle; twice the suggestion. In 300 steps on "
+        "28 tasks such peaks lost 3.4% of what the best one learns."
     )
 
 
 def test_the_line_says_where_twice_is_too_much():
     line = peaks_line(peaks_record(a_reading(last=0.06), settings()))
-    assert "and one_cycle; twice the suggestion would be too near to where the loss rises. Measured" in line
+    assert "and one_cycle; twice the suggestion would be too near to where the loss rises. In 300" in line
 
 
 def test_policies_with_rates_of_their_own_are_told_one_by_one():
     first, second = peaks_record(a_reading(), settings())
     line = peaks_line([first, second | {"lr": 0.5, "mean_regret": 0.1}])
     assert f"{first['lr']:g} for cosine and 0.5 for one_cycle; " in line
-    assert line.endswith("a mean regret of 0.034 for cosine and 0.100 for one_cycle.")
+    assert line.endswith("lost 3.4% (cosine) and 10.0% (one_cycle) of what the best one learns.")

@@ -79,8 +79,8 @@ def test_the_screen_says_why_it_is_not_the_rate_of_tutorials():
     text = [line.text for line in shown(range_lines(reading, None, [], measured=measured))]
     tenth = reading.rules["minimum"]
     assert (
-        "On 96 small tasks such suggestions lost 3% of what the best rate learns (mean regret, where they "
-        "answered), and a tenth of the rate at the lowest loss, as tutorials advise "
+        "On 96 small tasks such suggestions lost 3% of what the best rate learns, on average; a tenth of the "
+        "rate at the lowest loss, as tutorials advise "
         f"({tenth:.3g} here), lost 11%."
     ) in text
 

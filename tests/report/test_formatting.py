@@ -49,6 +49,8 @@ def test_a_duration_is_spelled_for_people(seconds, text):
         (2.31, 1.79, ("2.31", "1.79")),
         (2.299, 2.298, ("2.299", "2.298")),
         (1.0, 1.0, ("1", "1")),
+        (1.07731, 1.07731, ("1.08", "1.08")),  # what is one number cannot be told apart
+        (1.01e6, 4.1e5, ("1.01e6", "4.1e5")),
     ],
 )
 def test_two_numbers_have_as_many_digits_as_tell_them_apart(one, other, texts):
