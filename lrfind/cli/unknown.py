@@ -97,9 +97,11 @@ _KNOWN = (*LONE_FLAGS, *RATE_FLAGS, CONFIG_FLAG, *HYDRA_FLAGS)
 def refuse_unknown(words: Sequence[str], command: str) -> None:
     """Refuses a flag that nobody knows, a command that does not stand first, and values that mean nothing."""
     pairs = list(after_flags(words))
-    for (word, is_value), behind in zip(pairs, [*words[1:], ""], strict=False):
+    for (word, is_value), before, behind in zip(pairs, ["", *words], [*words[1:], ""], strict=False):
         if is_value:
             continue
+        if word in ("epoch", "epochs") and "=" in before:
+            raise UsageError(f"a value with a space is written in quotes: '{before} {word}'.")
         if word in COMMANDS and command not in ("verify", word):
             raise UsageError(f"the command comes first: type lrfind {word} and the overrides behind it.")
         if word.startswith("-") and not _is_flag(word):

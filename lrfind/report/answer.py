@@ -35,8 +35,8 @@ def answer_lines(
     """The suggestion, the rates of the groups, the verdict, the details and the files.
 
     `purpose` says what the suggestion is for, where that is not as usual: ` for 2,000 steps`; `bracket` what
-    its bracket holds; `between` the ends of that, where they are more than two rates: `0.1 to >0.4`; `more` is
-    said after the verdict; `details` is what the answer was read from.
+    its bracket holds; `between` its ends, where they are more than two rates: `0.1 to >0.4`; `more` is said
+    after the verdict; `details` is what the answer was read from.
     """
     lines: Lines = []
     if suggestion is None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from lrfind.errors import BatchError, DataError
+from lrfind.training.batch import described
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 if TYPE_CHECKING:
@@ -164,9 +165,16 @@ def _check_several_outputs(criterion: Any, outputs: Any) -> None:
     """One class is always the right one: the loss would be 0 whatever the model learns."""
     takes_scores = isinstance(criterion, nn.CrossEntropyLoss)
     takes_scores = takes_scores or getattr(criterion, "func", criterion) is nn.functional.cross_entropy
-    if takes_scores and isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1] == 1:
+    if not (takes_scores and isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1] == 1):
+        return
+    if outputs.ndim > 2:
         raise BatchError(
-            "criterion: cross entropy is of several classes, and the model has one output, with which it is "
-            "always 0. Use torch.nn.MSELoss for numbers, torch.nn.BCEWithLogitsLoss for two classes, or give "
-            "the model an output a class."
+            "criterion: cross entropy finds the classes along the second axis of the outputs, which is 1 in "
+            f"{described(outputs)}: the model must give a score a class and sample. Does it flatten pictures "
+            "before its linear layers (torch.nn.Flatten())?"
         )
+    raise BatchError(
+        "criterion: cross entropy is of several classes, and the model has one output, with which it is "
+        "always 0. Use torch.nn.MSELoss for numbers, torch.nn.BCEWithLogitsLoss for two classes, or give "
+        "the model an output a class."
+    )

@@ -56,11 +56,23 @@ def of_model(error: Exception, batch: Any) -> str:
                 "((a, b), target), or in Python give criterion=None and a forward=lambda model, batch: ... "
                 "that returns the loss."
             )
-    if re.search(r"to have \d+ channels", said) and tensors:
+    if found := re.search(r"cannot be multiplied \(\d+x(\d+) and (\d+)x\d+\)", said):
+        return (
+            f"A layer takes {found[2]} numbers, and is given {found[1]}: the first one must take as many as "
+            "a sample has."
+        )
+    if "must be Tensor" in said and isinstance(batch, (tuple, list)) and _is_text(batch[0]):
+        return "The inputs are texts: let the data set turn them into tensors of numbers."
+    if (found := re.search(r"to have (\d+) channels, but got (\d+)", said)) and tensors:
         shape = tensors[0].shape
         if len(shape) == 4 and shape[1] not in _IMAGE_CHANNELS and shape[-1] in _IMAGE_CHANNELS:
             return "The pictures seem to have their channels last: give them as inputs.permute(0, 3, 1, 2)."
+        return f"The model takes pictures of {found[1]} channels, and these have {found[2]}."
     return "Does the model suit the data?"
+
+
+def _is_text(inputs: Any) -> bool:
+    return isinstance(inputs, (tuple, list)) and bool(inputs) and isinstance(inputs[0], str)
 
 
 def of_criterion(error: Exception, outputs: Any, target: Any, batch: Any) -> str:
@@ -94,6 +106,8 @@ def of_criterion(error: Exception, outputs: Any, target: Any, batch: Any) -> str
         return "Class labels stand in one row: give it target.squeeze(1)."
     if re.search(r"target dtype to be Long|scalar type Long", said) and target.is_floating_point():
         return "Class labels are whole numbers: give it target.long()."
+    if "class probabilities" in said and not target.is_floating_point():
+        return "Shares of classes are floats: give it target.float(), or the labels, target.argmax(1)."
     if "between 0 and 1" in said:
         return "The outputs of a model without a sigmoid want torch.nn.BCEWithLogitsLoss."
     return "Does the criterion suit the data, and has the model as many outputs as there are classes?"
@@ -130,5 +144,5 @@ def of_shapes(error: Exception, outputs: Any, target: Any) -> str | None:
         numbers = "" if target.is_floating_point() else ".float()"
         return f"{said} They hold as many numbers: give it target.reshape({shape}){numbers}."
     if not target.is_floating_point() and outputs.ndim == target.ndim + 1:
-        return f"{said} The target holds class labels: Use torch.nn.CrossEntropyLoss for them."
+        return f"{said} Its numbers are class labels. Use torch.nn.CrossEntropyLoss for them."
     return f"{said} Give the model as many outputs a sample as the target has numbers."

@@ -118,7 +118,10 @@ def runs_in(folders: Sequence[Path]) -> list[Run]:
     runs = [run for path in by_age if (run := _run(path))]
     if not runs:
         named = ", ".join(map(str, folders))
-        raise UserError(f"{named}: no finished run is in there, neither range.json nor refine.json nor ...")
+        raise UserError(
+            f"{named}: no finished run is in there ({', '.join(f'{each}.json' for each in COMMANDS)}): give "
+            "the run directory that lrfind named at the end of a run, or a folder above several."
+        )
     return runs
 
 

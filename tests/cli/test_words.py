@@ -79,6 +79,7 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("verify lr=0.1", "Did you mean verify.lr or optimizer.lr?"),
         ("range.start_lr=1e-5,", "'range.start_lr=1e-5,' ends with a comma: write range.start_lr=1e-5."),
         ("batch_size = 32", "A key and its value are one word: batch_size=VALUE, without spaces."),
+        ("verify verify.steps=3 epochs", "written in quotes: 'verify.steps=3 epochs'."),
         ("batch_size= 32", "'32' is no override: write KEY=VALUE"),
         ("refine 0.7", "the equals sign. To search about a rate: lrfind refine --around 0.7."),
         ("range.horizon=1,000", "has a comma: thousands stand without one, range.horizon=1000; a list"),

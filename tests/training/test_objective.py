@@ -163,7 +163,7 @@ def test_a_loss_without_classes_says_nothing_of_outputs():
             linear(),
             nn.CrossEntropyLoss(),
             (torch.zeros(4, 7), Y),
-            r"^model: .*\(4, 7\) \(float32\).*Does the model",
+            r"^model: .*\(4, 7\) \(float32\).*A layer takes 3",
         ),
         (
             linear(),
@@ -209,7 +209,7 @@ def test_a_regression_of_the_wrong_width_is_explained(criterion):
 @pytest.mark.parametrize("criterion", [nn.MSELoss(), nn.SmoothL1Loss(), nn.BCEWithLogitsLoss()])
 def test_class_labels_where_numbers_are_compared_are_called_so(criterion):
     said = (
-        r"of shape \(4, 2\) .* \(4,\) \(int64\).* class labels: Use torch\.nn\.CrossEntropyLoss for them\.$"
+        r"of shape \(4, 2\) .* \(4,\) \(int64\).* class labels\. Use torch\.nn\.CrossEntropyLoss for them\.$"
     )
     with pytest.raises(BatchError, match=said):
         Objective(linear(), criterion)((X, Y))
@@ -228,6 +228,13 @@ def test_cross_entropy_of_one_output_is_refused():
         BatchError, match=r"the model has one output, with which it is always 0\. Use torch\.nn\.MSE"
     ):
         Objective(linear(1), nn.CrossEntropyLoss())((X, torch.zeros(4, 1)))
+
+
+def test_outputs_that_have_an_axis_too_many_are_not_taken_for_one_output():
+    with pytest.raises(
+        BatchError, match=r"second axis of the outputs, which is 1 in shape \(4, 1, 8, 2\).*Flatten"
+    ):
+        Objective(nn.Linear(8, 2), nn.CrossEntropyLoss())((torch.zeros(4, 1, 8, 8), Y))
 
 
 def test_a_label_outside_the_outputs_is_refused_before_the_loss_is_computed():
