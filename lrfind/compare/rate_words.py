@@ -86,7 +86,7 @@ def _score_words(cell: Cell, index: int) -> str:
         over = f" (± {100 * spread:.1f}% over {seeds} seeds)" if seeds > 1 else ""
         return f"{100 * mean:.1f}% of held-out samples right{over}"
     over = f" (± {spread:.2g} over {seeds} seeds)" if seeds > 1 else ""
-    return f"a held-out loss of {mean:.3g}{over}"
+    return f"a held-out loss of {rate_text(mean)}{over}"
 
 
 def _equal_words(cell: Cell, best: Best) -> str:

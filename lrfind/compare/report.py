@@ -139,7 +139,7 @@ def _cells_so_far(cell: Cell, *, accuracy: bool) -> list[str]:
     right = np.array([run.accuracies for run in cell.runs])
     right = right[np.isfinite(right)]
     most = [f"{100 * right.max():.1f}% so far" if len(right) else ""] if accuracy else []
-    return [f"{cell.batch_size}", "cut off", "", *most, f"{loss:.3g} so far", _tried(cell)]
+    return [f"{cell.batch_size}", "cut off", "", *most, f"{rate_text(loss)} so far", _tried(cell)]
 
 
 def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
@@ -165,7 +165,7 @@ def _mean_text(values: Any, *, percent: bool = False) -> str:
     spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
     if percent:
         return f"{100 * mean:.1f}%" + (f" ± {100 * spread:.1f}" if math.isfinite(spread) else "")
-    return f"{mean:.3g}" + (f" ± {spread:.1g}" if math.isfinite(spread) else "")
+    return rate_text(mean) + (f" ± {spread:.1g}" if math.isfinite(spread) else "")
 
 
 def compare_record(comparison: Comparison, advice: CompareVerdict) -> dict[str, Any]:

@@ -125,7 +125,7 @@ def _about(measured: RoundResult) -> Iterator[str]:
 def _cells(number: int, measured: RoundResult) -> list[str]:
     low, high = measured.plan.span
     seen = valley(measured)
-    lowest, loss = ("none", "") if seen is None else (rate_text(seen.lowest, 4), f"{seen.loss:.3g}")
+    lowest, loss = ("none", "") if seen is None else (rate_text(seen.lowest, 4), rate_text(seen.loss))
     return [f"{number}", f"{len(measured.lrs)}", rate_text(low), rate_text(high), lowest, loss]
 
 

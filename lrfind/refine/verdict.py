@@ -154,8 +154,8 @@ def _of_last(rounds: Sequence[RoundResult]) -> RefineVerdict:
 
 def _told(seen: Minimum, last: RoundResult) -> str:
     said = (
-        f"was lowest at {rate_text(seen.lowest)}, with a loss of {seen.loss:.3g}, "
-        f"{last.level:.3g} at the start"
+        f"was lowest at {rate_text(seen.lowest)}, with a loss of {rate_text(seen.loss)}, "
+        f"{rate_text(last.level)} at the start"
     )
     if seen.at_end:
         end = rate_text(last.lrs[-1])
@@ -256,7 +256,11 @@ def common_answer(repeats: Repeats) -> RefineVerdict:
     middle = statistics.median(rate for rate in lowest if rate is not None)
     factor = repeats.factor
     spread = "" if factor is None else f" (one standard deviation is a factor of {factor:.2g})"
-    reason = f"{said}{spread}; {rate_text(lr)} is in their middle. {AT_A_CONSTANT_RATE}"
+    if len(lrs) == len(repeats.answers) and lrs[0] == lrs[-1]:
+        reason = f"{len(lrs)} sweeps, each with a seed of its own, all answer {rate_text(lr)}."
+    else:
+        reason = f"{said}{spread}; {rate_text(lr)} is in their middle."
+    reason = f"{reason} {AT_A_CONSTANT_RATE}"
     suggestion = Suggestion(lr=lr, low=rounded(low), high=rounded(high), rule=RULE, reason=reason)
     rules: dict[str, float | None] = {"lowest": rounded(middle), RULE: lr}
     bracket = NEARLY_AS_WELL if agree else f"where the answers of the {len(lrs)} sweeps lie"

@@ -10,7 +10,7 @@ import numpy as np
 
 from lrfind.report.formatting import counted, listed, told_apart
 from lrfind.statistics import paired_noise
-from lrfind.suggestion import Status
+from lrfind.suggestion import Status, rate_text
 from lrfind.training.baseline import learnt
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ class Tried:
         close = [self.policies[i] for i in others if not self.clearly_worse(i)]
         said = (
             f"After {counted(self.read_at[-1], 'step')} {self.policies[self.best]} ended lowest, at a "
-            f"held-out loss of {self.finals[:, self.best].mean():.3g}"
+            f"held-out loss of {rate_text(self.finals[:, self.best].mean())}"
         )
         if not others:
             said += ", for every other policy diverged."

@@ -26,7 +26,9 @@ def whether_it_holds(words: RateWords, best: int) -> str:
     name, more = _name(words), "more verify.budget would tell which is better."
     ended = f"{words.names[checked]} {words.ended(checked)}"
     if judged.holds:
-        return f"{name} holds: {ended}{words.when(checked)}, {_no_better(words)}"
+        # Of the best rate the reason of the suggestion says when.
+        when = "" if judged.best == checked else words.when(checked)
+        return f"{name} holds: {ended}{when}, {_no_better(words)}"
     if judged.holds is None and judged.seeds[checked] and ahead is not None:
         return (
             f"{name} is not judged: {ended}{words.when(checked)}, and {rate_text(ahead[0])} was lower "

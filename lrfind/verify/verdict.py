@@ -10,6 +10,7 @@ import numpy as np
 
 from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
+from lrfind.training.baseline import HARDLY
 from lrfind.verify.candidates import FACTOR, Role
 from lrfind.verify.checked_words import approval, refusal, whether_it_holds
 from lrfind.verify.judge import judge
@@ -122,9 +123,10 @@ def _of_mean(judged: Judgement) -> str:
     mean, lowest = told_apart(judged.of_mean, judged.lowest)
     said = f"A model that always answers the mean of the targets has {mean}"
     if judged.learns_only_mean:
+        much = "not even" if judged.lowest > (1 + HARDLY) * judged.of_mean else "no more than"
         return (
-            f"{said}, and the best rate ends at {lowest}: no more than that mean was learnt, and the rates "
-            "are compared by how fast it was. Standardise the targets, or raise verify.steps."
+            f"{said}, and the best rate ends at {lowest}: {much} that mean was learnt, and the rates are "
+            "compared by how fast it is. Standardise the targets, or raise verify.steps."
         )
     if judged.start - judged.base > judged.drop:
         return f"{said}; the drop is counted from there, as what lies above is learnt at nearly any rate."

@@ -101,6 +101,12 @@ def test_sweeps_agree_on_the_middle_one_in_a_bracket_that_holds_them_all():
     assert two.suggestion.lr == pytest.approx(math.sqrt(0.2 * 0.8), rel=5e-3)
 
 
+def test_sweeps_that_answer_the_same_are_told_in_one_word():
+    answer = common_answer(Repeats((0, 1, 2), (alone(0.2), alone(0.2), alone(0.2)), "it is a test"))
+    assert answer.suggestion.reason.startswith("3 sweeps, each with a seed of its own, all answer 0.2. ")
+    assert answer.bracket == "rates that should do nearly as well"
+
+
 def test_sweeps_of_which_most_answer_nothing_answer_nothing():
     answer = common_answer(Repeats((0, 1, 2), (alone(0.2), alone(None), alone(None)), "it is a test"))
     assert answer.suggestion is None
