@@ -249,7 +249,7 @@ def rates_panel(
         if cell.best is not None:
             at = np.array([cell.best.lr])
             end = cell.scores.mean(axis=0)[[cell.best.index]]
-            layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0))
+            layers.append(Points(at, end, colour, shape=Shape.RING, size=7.0, clipped=False))
     rates = [lr for cell in cells for lr in cell.lrs]
     y = ends_axis(shown, accuracy=accuracy)
     for i, (cell, colour) in enumerate(zip(cells, colours, strict=True)):
