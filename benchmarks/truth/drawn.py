@@ -169,7 +169,7 @@ def _config(task: Drawn) -> Iterator[str]:
     yield f"batch_size: {task.batch_size}"
     yield "model:"
     dropout = [f"dropout: {0.3 if task.extra == 'dropout' else 0.0}"]
-    yield from (f"  {line}" for line in [*_model_lines(task.model, source), *dropout])
+    yield from (f"  {line}" for line in [*model_lines(task.model, source), *dropout])
     if source.lines[1:]:
         yield "data:"
         yield from (f"  {line}" for line in source.lines[1:])
@@ -187,7 +187,8 @@ def _config(task: Drawn) -> Iterator[str]:
     yield "trust: [benchmarks]"
 
 
-def _model_lines(model: str, source: Source) -> Iterator[str]:
+def model_lines(model: str, source: Source) -> Iterator[str]:
+    """The config of a model that reads these data, without its dropout."""
     numbers = 1
     for size in source.shape:
         numbers *= size

@@ -23,7 +23,7 @@ def digits_mlp(num_outputs: int = 5) -> nn.Module:
     """64-64-64-5 trained on the digits 0 to 4, with a new head: what it has learnt is meant for 5 to 9."""
     trunk = [nn.Flatten(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
     model = nn.Sequential(*trunk, nn.Linear(64, num_outputs))
-    state = _start("digits_0_to_4", model, _first_digits, epochs=20)
+    state = started("digits_0_to_4", model, _first_digits, epochs=20)
     state = {key: value for key, value in state.items() if not key.startswith("5.")}
     model.load_state_dict(state, strict=False)
     return model
@@ -32,7 +32,7 @@ def digits_mlp(num_outputs: int = 5) -> nn.Module:
 def mnist_cnn() -> nn.Module:
     """The network with batch norm trained on 10,000 MNIST images, head included, to meet other digits."""
     model = cnn(norm=True, stride=2)
-    model.load_state_dict(_start("mnist", model, _mnist, epochs=3))
+    model.load_state_dict(started("mnist", model, _mnist, epochs=3))
     return model
 
 
@@ -40,7 +40,7 @@ def dogs_resnet(num_outputs: int = 5) -> nn.Module:
     """ResNet-18 of half the width trained on five of the ten breeds, with a new head for the other five."""
     model = resnet18(num_outputs=num_outputs)
     head = f"{len(list(model.children())) - 1}."
-    state = _start("dogs_0_to_4", model, _first_dogs, epochs=20)
+    state = started("dogs_0_to_4", model, _first_dogs, epochs=20)
     model.load_state_dict({k: v for k, v in state.items() if not k.startswith(head)}, strict=False)
     return model
 
@@ -62,15 +62,20 @@ def _mnist() -> tuple[Tensor, Tensor]:
     return (images[:10_000].float().view(-1, 1, 28, 28) / 255 - 0.1307) / 0.3081, labels[:10_000]
 
 
-def _start(
-    name: str, like: nn.Module, samples: Callable[[], tuple[Tensor, Tensor]], *, epochs: int
+def started(
+    name: str,
+    like: nn.Module,
+    samples: Callable[[], tuple[Tensor, Tensor]],
+    *,
+    epochs: int,
+    loss: Callable[..., Tensor] = nn.functional.cross_entropy,
 ) -> dict[str, Tensor]:
     """The trained weights, from the file where there is one; no random stream is moved by it."""
     path = STARTS / f"{name}.pt"
     if not path.is_file():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            state = _trained(like, *samples(), epochs=epochs)
+            state = _trained(like, *samples(), epochs=epochs, loss=loss)
         path.parent.mkdir(exist_ok=True)
         aside = path.with_suffix(f".{os.getpid()}")
         torch.save(state, aside)
@@ -78,7 +83,9 @@ def _start(
     return torch.load(path, weights_only=True)
 
 
-def _trained(like: nn.Module, x: Tensor, y: Tensor, *, epochs: int) -> dict[str, Tensor]:
+def _trained(
+    like: nn.Module, x: Tensor, y: Tensor, *, epochs: int, loss: Callable[..., Tensor]
+) -> dict[str, Tensor]:
     import copy
 
     model = copy.deepcopy(like)
@@ -89,6 +96,6 @@ def _trained(like: nn.Module, x: Tensor, y: Tensor, *, epochs: int) -> dict[str,
     for _ in range(epochs):
         for index in torch.randperm(len(x)).split(64):
             optimizer.zero_grad()
-            nn.functional.cross_entropy(model(x[index]), y[index]).backward()
+            loss(model(x[index]), y[index]).backward()
             optimizer.step()
     return model.state_dict()

@@ -12,7 +12,7 @@ import math
 import random
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -27,6 +27,14 @@ from lrfind.range_test.run import range_test_of
 from lrfind.tasks.build import build, data_of
 from lrfind.training.runs import train_runs
 from lrfind.training.stacking.strategy import Strategy
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike
+
+    from lrfind.range_test.config import RangeConfig
+    from lrfind.tasks.data.dataset import Data
 
 RUNS = Path(__file__).parent / "results" / "short_epochs.jsonl"
 
@@ -72,30 +80,59 @@ def epoch_of(name: str, batch_size: int) -> float:
 def measured(task: Drawn) -> dict[str, Any]:
     """What lrfind answers, with and without the run, and the held-out loss after training at every rate."""
     config = config_of(name_of(task))
-    data, answers, final, initial = data_of(config), [], [], []
+    data, held_out = data_of(config), SOURCES[task.source].held_out
+    runs = [trained(config, data, seed, LRS, validation_samples=held_out) for seed in range(3)]
+    initial, final = zip(*runs, strict=True)
+    return {"task": name_of(task), "answers": asked(config, data), "initial": initial, "final": final}
+
+
+def asked(config: RangeConfig, data: Data) -> list[dict[str, Any]]:
+    """What lrfind answers from every seed, and what the curve alone shows."""
+    answers = []
     for seed in ASKED:
         found = range_test_of(with_seed(config, seed), observer=Caller(), data=data)
         reading = found.reading
         lr = None if reading.suggestion is None else reading.suggestion.lr
         curve = lr if reading.held_out is None else reading.held_out.lr
         answers.append({"seed": seed, "lr": lr, "curve": curve, "steps": found.steps})
-    for seed in range(3):
-        built = build(with_seed(config, seed), data=data, validation_samples=SOURCES[task.source].held_out)
-        try:
-            runs = train_runs(
-                built,
-                LRS,
-                num_steps=BUDGET,
-                held_out=built.validation,
-                read_at=[0, BUDGET],
-                strategy=Strategy.SEQUENTIAL,
-                stop_factor=100,
-            )
-        finally:
-            built.close()
-        initial.append(float(runs.readings[0, 0]))
-        final.append([rounded(float(loss)) for loss in runs.readings[:, -1]])
-    return {"task": name_of(task), "answers": answers, "initial": initial, "final": final}
+    return answers
+
+
+def trained(
+    config: RangeConfig,
+    data: Data,
+    seed: int,
+    lrs: ArrayLike,
+    *,
+    validation_samples: int = 0,
+    held_out: Sequence[Any] | None = None,
+    stop_factor: float | None = 100,
+) -> tuple[float, list[float | None]]:
+    """The held-out loss before training, and after it at every rate, None where it diverged.
+
+    Args:
+        config: Of a task.
+        data: To train on.
+        seed: Of weights, order and dropout, and of what is held out of these data.
+        lrs: The rates.
+        validation_samples: How many that are.
+        held_out: Batches that are held out already, in their place.
+        stop_factor: Times of its start at which a loss has diverged; None: where it is not finite.
+    """
+    built = build(with_seed(config, seed), data=data, validation_samples=validation_samples)
+    try:
+        runs = train_runs(
+            built,
+            lrs,
+            num_steps=BUDGET,
+            held_out=built.validation if held_out is None else held_out,
+            read_at=[0, BUDGET],
+            strategy=Strategy.SEQUENTIAL,
+            stop_factor=stop_factor,
+        )
+    finally:
+        built.close()
+    return float(runs.readings[0, 0]), [rounded(float(loss)) for loss in runs.readings[:, -1]]
 
 
 def regrets(line: dict[str, Any]) -> tuple[float, float]:
