@@ -262,21 +262,29 @@ def regret(line: dict[str, Any], lr: float | None) -> float:
     return min(WORST, (loss - least) / gain)
 
 
+def regrets(line: dict[str, Any]) -> tuple[list[float], list[float]]:
+    """Of the answers before models that were trained already had a rule of their own, and of today's."""
+    before, after = line.get("before", line["answers"]), line["answers"]
+    return [regret(line, each["lr"]) for each in before], [regret(line, each["lr"]) for each in after]
+
+
 def table(lines: list[dict[str, Any]]) -> str:
     """A line a task, and the mean of all."""
     rows, every = [], []
     for line in lines:
-        lrs = [each["lr"] for each in line["answers"]]
-        found = [regret(line, lr) for lr in lrs]
-        every.append(found)
-        regrets = [regret(line, lr) for lr in line["lrs"]]
-        near = [lr for lr, each in zip(line["lrs"], regrets, strict=True) if each <= 0.05]
-        said = " ".join("none" if lr is None else f"{lr:.3g}" for lr in lrs)
-        good = f"{near[0]:.2g} to {near[-1]:.2g}"
-        rows.append(f"{line['task']:48} {np.mean(found):6.3f}  {said:26} within 0.05: {good}")
-    flat = np.concatenate(every)
-    said = f"within 0.05: {np.mean(flat <= 0.05):.0%}, above 1: {np.mean(flat > 1):.0%}"
-    return "\n".join([*rows, f"{f'mean of {len(rows)}':48} {flat.mean():6.3f}  {said}"])
+        every.append(regrets(line))
+        before, after = np.mean(every[-1], axis=1)
+        said = " ".join("none" if each["lr"] is None else f"{each['lr']:.3g}" for each in line["answers"])
+        good = [lr for lr in line["lrs"] if regret(line, lr) <= 0.05]
+        near = f"within 0.05: {good[0]:.2g} to {good[-1]:.2g}"
+        rows.append(f"{line['task']:46} {before:6.3f} {after:6.3f}  {said:28} {near}")
+    found = np.array(every)
+    means, within, worse = found.mean(axis=(0, 2)), (found <= 0.05).mean(axis=(0, 2)), found > 1
+    shares = f"within 0.05: {within[0]:.0%}, {within[1]:.0%}; made worse: {worse[:, 0].mean():.0%}, "
+    rows.append(
+        f"{f'mean of {len(rows)}':46} {means[0]:6.3f} {means[1]:6.3f}  {shares}{worse[:, 1].mean():.0%}"
+    )
+    return "\n".join([f"{'task':46} before  after", *rows])
 
 
 def main() -> None:
@@ -298,7 +306,9 @@ def main() -> None:
             if task.name not in lines:
                 lines[task.name] = measured(task)
             elif args.fresh:
-                lines[task.name]["answers"] = asked(config_of(task.name), samples(task.name))
+                line = lines[task.name]
+                line.setdefault("before", line["answers"])
+                line["answers"] = asked(config_of(task.name), samples(task.name))
             else:
                 continue
             rewrite(RUNS, lines.values())

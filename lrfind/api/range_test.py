@@ -188,10 +188,11 @@ def range_test(
             `auto`: one, and where its answer is weak a slower one along the rates that moved something, whose
             answer counts; `result.repeats.reason` says why. Where that is weak too, short trainings at
             constant rates (not with `step`), in `result.reading.trials`. Where a training of 300 steps meets
-            every sample 15 times or more, one of 125 to 200 steps at the answer with samples held out, in
-            `result.reading.held_out`: those of `validation`, or a fifth of those behind a plain `DataLoader`
-            (else, and on several ranks, none). Where the loader is an iterator that cannot begin again, it is
-            left at one sweep, and the verdict says so where more would follow.
+            every sample 15 times or more, or the model was trained before, one of 125 to 200 steps at the
+            answer with samples held out, in `result.reading.held_out`: those of `validation`, or a fifth of
+            those behind a plain `DataLoader` (else, and on several ranks, none). Where the loader is an
+            iterator that cannot begin again, it is left at one sweep, and the verdict says so where more
+            would follow.
         metric: `loss` or `accuracy`: what the suggestion is read from.
         rule: The rule that makes the suggestion.
         horizon: Length of the training that the suggestion is for, in steps or as `5 epochs`; the rate is

@@ -88,7 +88,8 @@ class RangeSettings:
     repeats: Annotated[int | str, _REPEATS, offers(AUTO)] = AUTO
     """Sweeps, with the seeds from the top-level one on; their median curve is read. auto: one, and where its
     answer is weak a slower one; where that is weak too, runs of 100 or 200 steps at constant rates; where it
-    is firm and a training meets few samples again and again, 125 to 200 steps with samples held out."""
+    is firm and a training meets few samples again and again, or the model was trained before, 125 to 200
+    steps with samples held out."""
     rule: Rule = DEFAULT_RULE
     """The rule that makes the suggestion."""
     horizon: Annotated[int | str | None, _HORIZON] = None

@@ -1,7 +1,8 @@
 """What `range.repeats=auto` makes: a sweep, and after it whatever its answer still lacks.
 
 Where a sweep is weak a slower one follows, and where that is weak too, runs at constant rates decide. Where
-it is firm, and a training meets its samples again and again, one run at its answer is held to other samples.
+it is firm, and a training meets its samples again and again, one run at its answer is held to other samples;
+where the model was trained before, that of any answer.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.held_out_run import PASSES, passes
+from lrfind.range_test.held_out_run import MOST_RUNS, PASSES, passes
 from lrfind.range_test.hold_out import hold_out
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read
@@ -25,11 +26,13 @@ from lrfind.range_test.slower_sweep import (
 )
 from lrfind.range_test.trial_runs import first_rate, try_rates
 from lrfind.range_test.trials import RULE as TRIALS
+from lrfind.report.formatting import told_apart
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
+    from lrfind.range_test.held_out_run import HeldOutRun
     from lrfind.range_test.sweeps import Sweeps
     from lrfind.range_test.trials import Trials
 
@@ -47,20 +50,19 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
     found, weak, reasons = _swept(sweeps, most_steps)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
-    trials, followed = None, f"in what followed because {weak or (reasons[-1] if reasons else None)}"
+    trials = None
     goes_on = most_steps is None and sweeps.can_run and not sweeps.interrupted
-    if goes_on and sweeps.settings.rule is DEFAULT_RULE:
-        if weak is not None:
-            trials = _tried(sweeps, reading, found[-1][1], weak)
-        else:
-            why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
-            followed = f"in the run with samples held out, which followed as {why}"
-            reading = _with_held_out(sweeps, curve, reading, why)
+    goes_on = goes_on and sweeps.settings.rule is DEFAULT_RULE
+    if goes_on and weak is not None:
+        trials = _tried(sweeps, reading, found[-1][1], weak)
     if sweeps.interrupted:
+        followed = f"in what followed because {weak or (reasons[-1] if reasons else None)}"
         seen = _interrupted_in_words(reading, trials, followed)
         return curve, replace(reading, trials=trials, seen=seen, advice=""), reasons
     if trials is not None and weak is not None:
         reading = _with_trials(reading, trials, sweeps.settings, weak)
+    if goes_on:
+        reading = _with_held_out(sweeps, curve, reading)
     if not answers and reading.suggestion is None and (reasons or trials is not None):
         seen = f"{reading.seen} {still_nothing(sweeps.curves, trials)}"
         on_plateau = reading.shape in (Shape.FLAT, Shape.NEVER_FALLS) and (trials is None or trials.turned)
@@ -78,7 +80,7 @@ def _swept(
     while True:
         sweeps.make(ladder_of, 1)
         found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=sweeps.settings.rule)))
-        weak = why_weak(*found[-1])
+        weak = why_weak(*found[-1], trained=sweeps.trained_before)
         if weak is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
             return found, weak, reasons
         if not slower_shows_more(found[-1][1]):
@@ -106,18 +108,52 @@ def _tried(sweeps: Sweeps, reading: Reading, last: Reading, weak: str) -> Trials
     return None if first is None else try_rates(sweeps, first, last.smoothed.plateau, weak)
 
 
-def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading, why: str) -> Reading:
-    """What was read from a firm sweep, and what a run with samples held out makes of that."""
-    suggestion = reading.suggestion
-    if suggestion is None or curve.accuracies is not None or passes(curve) < PASSES:
+def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
+    """What was read, and what a run at its answer makes of that which is read on samples held out.
+
+    It is made where a training meets its samples again and again, and where the model was trained before: a
+    rate can lower the loss of the batches and make that model worse than it was. Where the loss of other
+    samples only rises the run is made again at lower rates.
+    """
+    suggestion, trained = reading.suggestion, sweeps.trained_before
+    again = reading.trials is None and passes(curve) >= PASSES
+    if suggestion is None or curve.accuracies is not None or not (trained or again):
         return reading
-    run = hold_out(sweeps, suggestion.lr, why)
+    why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
+    if trained:
+        start, blind = told_apart(reading.smoothed.plateau, sweeps.blind[-1].loss)
+        why = f"the model was trained before (its loss is {start}, and {sweeps.blind[-1].what} has {blind})"
+    run = _held_out_run(sweeps, suggestion.lr, why, MOST_RUNS if trained else 1)
+    if sweeps.interrupted:
+        followed = f"in what followed as {why}"
+        seen = _interrupted_in_words(reading, reading.trials, followed)
+        return replace(reading, seen=seen, advice="")
     if run is None:
         return reading
     lowered = run.lowered(suggestion, sweeps.settings.start_lr)
     # That nothing which it learns holds for them is told as a warning.
     seen = f"{reading.seen} {run.in_words}" if run.learns else reading.seen
     return replace(reading, suggestion=lowered, held_out=run, seen=seen)
+
+
+def _held_out_run(sweeps: Sweeps, lr: float, why: str, most: int) -> HeldOutRun | None:
+    """The run at a rate, or at a lower one where the loss of other samples only rose at it.
+
+    Args:
+        sweeps: Makes it.
+        lr: The rate.
+        why: What makes it worth its steps.
+        most: Runs at most.
+    """
+    run = hold_out(sweeps, lr, why)
+    least = sweeps.settings.start_lr
+    while run is not None and not run.learns and len(run.higher) + 1 < most and run.lr > least:
+        why = f"at {rate_text(run.lr)} the loss of samples held out only rises"
+        lower = hold_out(sweeps, max(run.lower, least), why)
+        if lower is None:
+            break
+        run = replace(lower, higher=(*run.higher, run.lr))
+    return run
 
 
 def _interrupted_in_words(reading: Reading, trials: Trials | None, followed: str) -> str:

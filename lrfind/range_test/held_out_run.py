@@ -1,9 +1,9 @@
-"""One run at the suggested rate with samples held out, where a training meets the same few again and again.
+"""One run at the suggested rate with samples held out: where they are few, or the model was trained before.
 
 A sweep is over before a model knows its samples by heart, and no training loss shows that it does. The loss
 of samples that are held out turns on the way. How far a model has come goes with the sum of its rates, so
 that at half the rate the turn comes after twice the steps: the rate is lowered until it comes at the end of a
-training of `TRAINING` steps.
+training of `TRAINING` steps. A model that was trained before can be worse than it was from the first step on.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from typing import TYPE_CHECKING
 
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE
-from lrfind.report.formatting import told_apart
+from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import rate_text, rounded
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
     from lrfind.suggestion import Suggestion
+
+MOST_RUNS = 3
+"""Runs in all at most, each after the first as the loss of the one before only rose."""
 
 PASSES = 15
 """Times that a training of `TRAINING` steps meets every sample, from which on such a run is made."""
@@ -54,12 +57,24 @@ class HeldOutRun:
         samples: How many were held out.
         losses: Their loss by the steps made before it was read, from 0 on; infinite where it is not finite.
         training: Mean training loss of the steps since the reading before, by the same steps but 0.
+        higher: Rates of runs before, the suggested one first, at which the loss of other samples only rose.
     """
 
     lr: float
     samples: int
     losses: dict[int, float]
     training: dict[int, float]
+    higher: tuple[float, ...] = ()
+
+    @property
+    def first(self) -> float:
+        """The rate that was suggested before."""
+        return (*self.higher, self.lr)[0]
+
+    @property
+    def lower(self) -> float:
+        """The rate to go on with where the loss only rises, as if it had turned at the first reading."""
+        return self.lr * EVERY / TRAINING
 
     @property
     def steps(self) -> int:
@@ -90,34 +105,46 @@ class HeldOutRun:
     @property
     def ended(self) -> bool:
         """Whether there is nothing more to see."""
-        return self.steps >= STEPS or (self.steps >= LEAST_STEPS and self.gap < GAP)
+        return self.steps >= STEPS or self._is_level
 
     @property
     def turned(self) -> bool:
-        """Whether the loss fell, and had clearly risen again at the end."""
+        """Whether the loss fell, and had clearly risen again at the end.
+
+        Not where the batches are known no better than other samples: what it rose by is noise.
+        """
         start, lowest, last = self._levels
+        if self.steps < STEPS and self._is_level:
+            return False
         return self.learns and last - lowest > CLEAR * (start - lowest)
 
     @property
     def factor(self) -> float:
-        """What the rate is multiplied by, so that the loss turns when the training ends."""
-        return min(1.0, self.lowest_at / TRAINING) if self.turned else 1.0
+        """What the suggested rate is multiplied by, so that the loss turns when the training ends."""
+        return self.lr / self.first * (min(1.0, self.lowest_at / TRAINING) if self.turned else 1.0)
 
     def lowered(self, suggestion: Suggestion, least: float) -> Suggestion:
         """The suggestion with its bracket, times `factor`.
 
         Args:
-            suggestion: That of the curve, at whose rate the run was made.
+            suggestion: At whose rate the first run was made.
             least: No rate may be lower.
         """
         if self.factor == 1:
             return suggestion
         rates = suggestion.lr, suggestion.low, suggestion.high
         lr, low, high = (max(least, rounded(rate * self.factor)) for rate in rates)
+        shown = "the curve shows" if suggestion.rule == DEFAULT_RULE.value else "other runs show"
+        loss, at, why = "the loss of samples held out", "that rate", []
+        if self.higher:
+            why.append(f"at {listed([rate_text(rate) for rate in self.higher])} {loss} only rises")
+            loss, at = "it", rate_text(self.lr)
+        if self.turned:
+            turn = f"turned after {self.lowest_at} steps, and it is to turn at the end of a training"
+            why.append(f"at {at} {loss} {turn} of {TRAINING}")
         reason = (
-            f"{rate_text(lr)} is {self.factor:.2g} times the {rate_text(self.lr)} that the curve shows: at "
-            f"that rate the loss of samples held out turned after {self.lowest_at} steps, and it is to turn "
-            f"at the end of a training of {TRAINING}. {suggestion.reason}"
+            f"{rate_text(lr)} is {self.factor:.2g} times the {rate_text(self.first)} that {shown}: "
+            f"{'; '.join(why)}. {suggestion.reason}"
         )
         return replace(suggestion, lr=lr, low=low, high=high, reason=reason)
 
@@ -131,6 +158,12 @@ class HeldOutRun:
             f"In {self.steps} steps at {rate_text(self.lr)} the loss of {self.samples} samples held out{few}"
         )
         if not self.learns:
+            if self.higher:
+                higher = listed([rate_text(rate) for rate in self.higher])
+                return (
+                    f"{said} only rises, as at {higher} before, from {start} to {last}: the model gets worse "
+                    "than it was at each of these rates, and its samples may have nothing left to teach it."
+                )
             return (
                 f"{said} only rises, from {start} to {last}: the model learns its samples by heart, and "
                 "nothing that holds for others. The rate is left as the curve shows it, and is good for that "
@@ -146,15 +179,33 @@ class HeldOutRun:
         return f"{said} falls from {start} to {lowest} and does not turn."
 
     @property
+    def _is_level(self) -> bool:
+        """Whether the batches are known no better than other samples: then there is nothing more to see."""
+        return self.steps >= LEAST_STEPS and self.gap < GAP
+
+    @property
     def _levels(self) -> tuple[float, float, float]:
         """The loss before training, the lowest and the last."""
         return self.losses[0], self.losses[self.lowest_at], self.losses[self.steps]
 
 
-def with_unseen_overfitting(reading: Reading, curve: Curve) -> str:
-    """What is seen; where no run was made on data for which one is, it ends with what that leaves open."""
+def with_unseen_overfitting(reading: Reading, curve: Curve, *, trained: bool) -> str:
+    """What is seen; where no run was made for which there was reason, it ends with what that leaves open.
+
+    Args:
+        reading: What was read.
+        curve: What it was read from.
+        trained: Whether the model was trained before.
+    """
     suggestion = reading.suggestion
-    if suggestion is None or suggestion.rule != DEFAULT_RULE.value or reading.held_out is not None:
+    if suggestion is None or reading.held_out is not None:
+        return reading.seen
+    if trained:
+        return (
+            f"{reading.seen} The model was trained before, and no samples were held out to see whether it "
+            "gets worse at this rate: that may be many times too high, which lrfind verify tells."
+        )
+    if suggestion.rule != DEFAULT_RULE.value:
         return reading.seen
     if passes(curve) < PASSES:
         return reading.seen

@@ -112,8 +112,9 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
         trials=reading.trials,
     )
     others = []
-    if reading.held_out is not None and reading.held_out.turned:
-        others.append((reading.held_out.lr, "as the curve shows it", DOTTED))
+    if reading.held_out is not None and reading.held_out.factor < 1:
+        what = "as other runs show it" if reading.rules.get(TRIALS) else "as the curve shows it"
+        others.append((reading.held_out.first, what, DOTTED))
     horizon = reading.horizon
     if horizon is not None and horizon.read is not None and horizon.extrapolated:
         others.append((horizon.read.lr, f"for {STEPS} steps", DASHED))

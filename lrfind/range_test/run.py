@@ -21,7 +21,7 @@ from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import AUTO
 from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.verdict import doubted
-from lrfind.report.no_learning import no_learning_shown, unscaled
+from lrfind.report.no_learning import little_left, no_learning_shown, unscaled
 from lrfind.report.record import plain
 from lrfind.schedules.peaks import named_peaks
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Status
@@ -160,7 +160,9 @@ def run_range_test(
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
     if reading.suggestion is not None:
-        seen = reading.seen if most_steps is not None else with_unseen_overfitting(reading, curve)
+        seen = reading.seen
+        if most_steps is None:
+            seen = with_unseen_overfitting(reading, curve, trained=sweeps.trained_before)
         no_learning = _no_learning(sweeps, reading)
         seen = doubted(seen) if no_learning else seen
         reading = dataclasses.replace(reading, no_learning=no_learning, seen=seen)
@@ -192,9 +194,11 @@ def _scale(sweeps: Sweeps, reading: Reading, curve: Curve) -> str:
 
 
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
-    """What is said where no sweep and no run at a constant rate shows that the model learns."""
+    """What is said where no sweep and no run shows that the model learns, or little is left to learn."""
     if reading.held_out is not None and not reading.held_out.learns:
         said = reading.held_out.in_words
+        if reading.held_out.higher:
+            return f"{said} lrfind verify tells what other rates come to."
         return f"{said} See whether the labels belong to the inputs; lrfind verify tries lower rates."
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
@@ -209,4 +213,6 @@ def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     lowest += [min(runs.losses.values()) / blind.loss for runs in lengths]
     if reading.held_out is not None:
         lowest.append(min(reading.held_out.losses.values()) / blind.loss)
+    if said := little_left(blind, each[-1].plateau):
+        return said
     return no_learning_shown(blind, each[-1].plateau, blind.loss * min(lowest, default=math.nan))

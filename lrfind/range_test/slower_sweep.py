@@ -61,17 +61,18 @@ PLATEAU = (
 """What is advised where next to nothing is learnt at any rate."""
 
 
-def why_weak(curve: Curve, reading: Reading) -> str | None:
+def why_weak(curve: Curve, reading: Reading, *, trained: bool = False) -> str | None:
     """Why more is to follow than this sweep; None where the answer is firm, or where more would say the same.
 
     Args:
         curve: What the sweep measured.
         reading: What was read from it.
+        trained: Whether the model is trained already, so that every ladder ends far above its start.
     """
     smoothed = reading.smoothed
     if reading.suggestion is None:
         # A loss that rose from the start but never far is not lost; one that exploded at the first rates is.
-        risen = reading.shape is Shape.DIVERGES_AT_ONCE and curve.status is Status.COMPLETED
+        risen = reading.shape is Shape.DIVERGES_AT_ONCE and (trained or curve.status is Status.COMPLETED)
         risen = risen and multiplied(curve) >= FIRST_STEPS * curve.planned_steps
         # To a lower end the ladder is to go on; by this one a model that saturates has not turned yet.
         if reading.shape is Shape.FALLS_TO_END and curve.lrs[-1] > DEFAULT_END / 2:

@@ -14,6 +14,7 @@ from lrfind.range_test.curve import Curve
 from lrfind.range_test.horizon import horizon_steps
 from lrfind.range_test.ladder import ladder
 from lrfind.range_test.sweep import Step, SweepOptions, said_of_control, sweep
+from lrfind.statistics import starting_level
 from lrfind.suggestion import Status
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
@@ -112,6 +113,16 @@ class Sweeps:
                     break
 
     @property
+    def trained_before(self) -> bool:
+        """Whether the model begins well below the loss of a blind answer, as hardly an untrained one does."""
+        losses, at_start = self.curves[-1].losses, self.curves[-1].start_losses
+        if len(losses) == 0:
+            return False
+        return self.blind[-1].is_passed(
+            starting_level(losses) if at_start is None else float(at_start.mean())
+        )
+
+    @property
     def can_run(self) -> bool:
         """Whether it can train at one rate: not where a sweep is measured in a way of its own."""
         return self._measure is None
@@ -128,6 +139,9 @@ class Sweeps:
     def run(self, task: Task, lr: float, steps: int, told: OnStep, *, paired: bool = True) -> Curve:
         """Trains a task at one rate, for so many steps or until it diverges.
 
+        The loss of a model that was trained before differs by more than a factor of 4 from batch to batch:
+        there it diverges where it is not finite.
+
         Args:
             task: To be trained.
             lr: The rate.
@@ -140,6 +154,8 @@ class Sweeps:
         """
         options = sweep_options(self.settings)
         options = dataclasses.replace(options, paired=paired and options.paired)
+        if self.trained_before:
+            options = dataclasses.replace(options, stop_factor=None)
         curve = sweep(task, np.full(steps, lr), options=options, on_step=told)
         self.skipped |= dict.fromkeys(task.skipped)
         self.steps += len(curve)

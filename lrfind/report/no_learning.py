@@ -17,6 +17,30 @@ random are learnt by heart by 1% and more in the longest runs of a range test.""
 UNSCALED = 10.0
 """A squared error above that is not one of standardised inputs and targets, with which it begins near 1."""
 
+LEFT = 0.01
+"""Share of that level below which a model that is trained already knows its samples by heart. Four in
+ten suggestions from there on made the model worse than it was (docs/results.md)."""
+
+
+def little_left(blind: BlindAnswer, start: float) -> str:
+    """Says of a model that is trained already that its samples have next to nothing left to teach it.
+
+    Args:
+        blind: What an answer has that does not look at the inputs.
+        start: Loss before training.
+
+    Returns:
+        A sentence; empty where there is more left.
+    """
+    if not start < LEFT * blind.loss:
+        return ""
+    begins, level = told_apart(start, blind.loss)
+    return (
+        f"The loss begins at {begins}, where {blind.what} has {level}: the model knows these samples, "
+        "and their loss hardly tells what a rate does to others. lrfind verify tells, given some that it was "
+        "not trained on."
+    )
+
 
 def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
     """Says of losses that began above that of a blind answer that they do not show any learning.

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from lrfind.training.peers import Peers
 
 
+TRAINED = 0.8
+"""Share of the loss of a blind answer below which hardly a model begins that was not trained before."""
+
+
 class BlindAnswer(NamedTuple):
     """The same answer to every input.
 
@@ -30,10 +34,19 @@ class BlindAnswer(NamedTuple):
         which = "both" if count == 2 else f"all {count:,}"
         return cls(math.log(count), f"a model that takes {which} classes for equally likely")
 
+    @classmethod
+    def of_odds(cls) -> BlindAnswer:
+        """Even odds for yes and no, under their cross-entropy."""
+        return cls(math.log(2), "a model that takes yes and no for equally likely")
+
     @property
     def is_known(self) -> bool:
         """Whether its loss is known."""
         return not math.isnan(self.loss)
+
+    def is_passed(self, start: float) -> bool:
+        """Whether a model that begins with this loss has been trained before."""
+        return start < TRAINED * self.loss
 
     def among(self, peers: Peers | None) -> BlindAnswer:
         """The same for all who run the same, each of whom met other samples."""

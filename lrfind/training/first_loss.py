@@ -55,6 +55,8 @@ class FirstLoss:
 
     def equal_shares(self, outputs: Any, target: Any) -> BlindAnswer:
         """Equal shares for all classes as the answer, where the criterion tells what these have."""
+        if _is_odds(self._criterion):
+            return BlindAnswer.of_odds()
         labels = isinstance(target, Tensor) and not target.is_floating_point()
         scores = labels and isinstance(outputs, Tensor) and outputs.ndim == max(target.ndim, 1) + 1
         if not (scores and is_cross_entropy(self._criterion)):
@@ -107,6 +109,14 @@ def is_cross_entropy(criterion: Any) -> bool:
     smoothing = _argument(criterion, "label_smoothing") or 0.0
     plain = smoothing == 0 or (smoothing <= _MOST_SMOOTHED and _argument(criterion, "weight") is None)
     return plain and _argument(criterion, "reduction") in ("mean", None)
+
+
+def _is_odds(criterion: Any) -> bool:
+    """Whether a criterion is the mean cross-entropy of yes or no, log 2 where both are equally likely."""
+    function = nn.functional.binary_cross_entropy_with_logits
+    odds = isinstance(criterion, nn.BCEWithLogitsLoss) or getattr(criterion, "func", criterion) is function
+    weighted = any(_argument(criterion, name) is not None for name in ("weight", "pos_weight"))
+    return odds and not weighted and _argument(criterion, "reduction") in ("mean", None)
 
 
 def is_squared_error(criterion: Any) -> bool:

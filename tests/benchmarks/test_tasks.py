@@ -68,7 +68,7 @@ def test_a_task_builds_and_holds_out_what_it_says(name, starts, monkeypatch):
         pytest.skip(task.lacks)
     monkeypatch.setattr(pretrained, "STARTS", starts)
     if name in LARGE_TASKS:  # to train a ResNet takes a minute
-        monkeypatch.setattr(pretrained, "_trained", lambda like, *_, epochs: like.state_dict())
+        monkeypatch.setattr(pretrained, "_trained", lambda like, *_, **others: like.state_dict())
     built = Trainer(name).built(0, validation_samples=task.held_out)
     try:
         loss, _ = built.objective(next(built.batches))

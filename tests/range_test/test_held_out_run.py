@@ -19,7 +19,14 @@ from lrfind import range_test
 from lrfind.api.caller import Caller
 from lrfind.plotting.panel import Line, Marker
 from lrfind.range_test.curve import Curve
-from lrfind.range_test.held_out_run import EVERY, LEAST_STEPS, STEPS, HeldOutRun, passes
+from lrfind.range_test.held_out_run import (
+    EVERY,
+    LEAST_STEPS,
+    STEPS,
+    HeldOutRun,
+    passes,
+    with_unseen_overfitting,
+)
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines
 from lrfind.report import record as records
@@ -56,6 +63,28 @@ def test_the_rate_is_lowered_until_the_loss_turns_at_the_end_of_a_training(losse
     )
     assert lowered.rule == "centre"
     assert (lowered == SUGGESTION) == (factor == 1)
+
+
+def test_where_the_loss_only_rose_at_higher_rates_the_answer_is_below_the_first_of_them():
+    found = replace(run(2.0, 1.5, 1.2, 1.1, 1.0), lr=0.03 / 144, higher=(0.03, 0.03 / 12))
+    assert found.factor == pytest.approx(1 / 144)
+    assert found.lowered(SUGGESTION, 1e-9).lr == pytest.approx(0.03 / 144, rel=0.005)
+    assert found.lowered(SUGGESTION, 1e-9).reason == (
+        "0.000208 is 0.0069 times the 0.03 that the curve shows: at 0.03 and 0.0025 the loss of samples held "
+        "out only rises. The middle."
+    )
+    turned = replace(found, losses=run(2.0, 1.0, 1.5).losses)
+    assert turned.factor == pytest.approx(1 / 144 * 50 / 300)
+    assert (
+        "only rises; at 0.000208 it turned after 50 steps, and it is to turn at the end of a training of "
+        in (turned.lowered(replace(SUGGESTION, rule="trials"), 1e-9).reason)
+    )
+    rose = replace(found, losses=run(2.0, 2.5, 3.0).losses)
+    assert "only rises, as at 0.03 and 0.0025 before, from 2 to 3: the model gets worse" in rose.in_words
+
+
+def test_the_rate_after_one_at_which_the_loss_only_rises_is_as_if_it_had_turned_at_the_first_reading():
+    assert run(2.0, 2.5).lower == pytest.approx(0.03 * 25 / 300)
 
 
 def test_no_rate_is_lower_than_the_least():
@@ -96,6 +125,11 @@ def test_it_ends_where_the_batches_are_known_no_better_than_other_samples(losses
     found = run(*losses, training=training)
     assert found.gap == pytest.approx(gap, abs=1e-9)
     assert found.ended == ended
+
+
+def test_a_rise_where_the_batches_are_known_no_better_than_other_samples_is_no_turn():
+    assert not run(2.0, 1.5, 1.2, 1.25, training=1.2).turned
+    assert run(2.0, 1.5, 1.2, 1.25, training=0.5).turned
 
 
 def test_a_training_meets_every_sample_as_often_as_it_has_epochs():
@@ -145,6 +179,48 @@ def test_where_samples_are_learnt_by_heart_the_rate_is_lowered_and_everything_sa
     assert f"{held_out.lr:g}, as the curve shows it" in names
     text = "\n".join(line.text for line in shown(range_lines(found.reading, None, [])))
     assert f"{found.suggestion.lr:g} after the run with samples held out" in text
+
+
+def trained_before(samples=64, steps=400, **arguments):
+    """The range test of a network that knows its samples by heart, whose labels are half at random."""
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 3))
+    x = torch.randn(samples, 10)
+    y = torch.where(torch.rand(samples) < 0.5, x[:, :3].argmax(1), torch.randint(3, (samples,)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    loader = DataLoader(TensorDataset(x + 0.5 * torch.randn_like(x), y), batch_size=2, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return range_test(model, optimizer, nn.CrossEntropyLoss(), loader, **arguments)
+
+
+def test_where_the_model_was_trained_before_it_is_made_however_few_the_passes_and_again_at_lower_rates():
+    found = trained_before()
+    held_out = found.reading.held_out
+    assert passes(found.curve) < 15
+    assert len(held_out.higher) == 2
+    assert [held_out.higher[1], held_out.lr] == pytest.approx(
+        [held_out.higher[0] / 12, held_out.higher[0] / 144]
+    )
+    assert found.suggestion.lr == pytest.approx(held_out.first * held_out.factor, rel=0.005)
+    assert found.suggestion.low <= found.suggestion.lr <= found.suggestion.high
+    assert found.content["held_out"]["higher_lrs"] == list(held_out.higher)
+    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
+    assert trained_before(steps=0).reading.held_out is None
+
+
+def test_where_none_is_made_for_such_a_model_the_verdict_says_what_is_left_open():
+    said = (
+        "The model was trained before, and no samples were held out to see whether it gets worse at this rate"
+    )
+    alone, held = by_heart(repeats=1), by_heart()
+    assert said in with_unseen_overfitting(alone.reading, alone.curve, trained=True)
+    assert said not in with_unseen_overfitting(alone.reading, alone.curve, trained=False)
+    assert with_unseen_overfitting(held.reading, held.curve, trained=True) == held.reading.seen
 
 
 def test_batches_that_the_caller_holds_out_are_read_in_place_of_a_fifth():

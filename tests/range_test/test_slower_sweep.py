@@ -43,6 +43,21 @@ def reason_of(measured):
     return why_weak(measured, read(measured, rule=Rule.CENTRE))
 
 
+@pytest.mark.parametrize(
+    ("lost", "goes_on"),
+    [(30, True), (3, False)],  # far above the start after half of the steps, or after the first ones
+)
+def test_where_a_model_was_trained_before_a_loss_that_only_rises_asks_for_more(lost, goes_on):
+    losses = 2 + 1e-6 * np.arange(40.0) ** 2
+    losses[lost:] = 20.0
+    measured = curve(losses, status=Status.DIVERGED)
+    found = dataclasses.replace(read(measured, rule=Rule.CENTRE), shape=Shape.DIVERGES_AT_ONCE)
+    assert found.suggestion is None
+    assert why_weak(measured, found) is None
+    reason = why_weak(measured, found, trained=True)
+    assert (reason == "in 40 steps the loss only rose") == goes_on
+
+
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_valley_is_enough_where_the_loss_fell_by_more_than_a_faint_share(paired):
     assert reason_of(curve(fall_to(2 * (1 - 1.5 * FAINT)), paired=paired)) is None

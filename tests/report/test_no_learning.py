@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lrfind.report.no_learning import CLEARLY, no_learning_shown, unscaled
+from lrfind.report.no_learning import CLEARLY, LEFT, little_left, no_learning_shown, unscaled
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 LEVEL = math.log(10)
@@ -64,3 +64,11 @@ def test_it_is_said_with_numbers_that_differ():
 )
 def test_a_squared_error_far_above_that_of_standardised_data_is_told_with_the_remedy(blind, start, advised):
     assert ("standardise inputs and targets" in unscaled(blind, start)) == advised
+
+
+def test_a_model_that_begins_next_to_zero_has_little_left_to_learn():
+    assert little_left(BLIND, 1.1 * LEFT * LEVEL) == ""
+    assert little_left(UNKNOWN, 0.0) == ""
+    said = little_left(BLIND, 0.9 * LEFT * LEVEL)
+    assert said.startswith("The loss begins at 0.0207, where a model that takes all 10 classes for equally ")
+    assert "likely has 2.3: the model knows these samples" in said

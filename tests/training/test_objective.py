@@ -413,3 +413,22 @@ def test_the_level_of_equal_shares_is_known_from_the_first_loss_on_where_the_los
     if classes == outputs.shape[-1] and not isinstance(criterion, nn.NLLLoss):  # these are equal shares
         assert float(loss) == pytest.approx(objective.blind_answer.loss)
         assert objective.blind_answer.what == f"a model that takes all {classes} classes for equally likely"
+
+
+@pytest.mark.parametrize(
+    ("criterion", "level"),
+    [
+        (nn.BCEWithLogitsLoss(), math.log(2)),
+        (nn.functional.binary_cross_entropy_with_logits, math.log(2)),
+        (nn.BCEWithLogitsLoss(pos_weight=torch.ones(3)), math.nan),
+        (nn.BCEWithLogitsLoss(weight=torch.ones(3)), math.nan),
+        (nn.BCELoss(), math.nan),
+    ],
+)
+def test_of_a_cross_entropy_of_yes_and_no_the_level_is_that_of_even_odds(criterion, level):
+    outputs = torch.full((4, 3), 0.5 if isinstance(criterion, nn.BCELoss) else 0.0)
+    objective = Objective(returning(outputs), criterion)
+    loss, _ = objective((X, torch.tensor([[1.0, 0.0, 0.0]] * 4)))
+    assert objective.blind_answer.loss == pytest.approx(level, nan_ok=True)
+    if not math.isnan(level):
+        assert float(loss) == pytest.approx(level)

@@ -1,0 +1,76 @@
+"""What lrfind's answers are worth on the fine-tuning tasks that were drawn for it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.truth.fine_tuning import COUNT, RUNS, drawn_tasks, model, parts, regret, regrets, samples
+from benchmarks.truth.lines import read_lines
+
+ROOT = Path(__file__).parents[2]
+
+
+def line(*finals, initial=1.0):
+    """Runs from two seeds at rates a decade apart."""
+    return {"lrs": [0.01, 0.1, 1.0], "initial": [initial, initial], "final": [list(each) for each in finals]}
+
+
+@pytest.mark.parametrize(
+    ("ends", "lr", "expected"),
+    [
+        ((0.5, 0.2, 3.0), 0.1, 0.0),
+        ((0.5, 0.2, 3.0), 0.01, 0.3 / 0.8),
+        ((0.5, 0.2, 3.0), 1.0, 2.0),  # worse than it was by more than can be gained: no more than 2
+        ((0.5, 0.2, None), 1.0, 2.0),
+        ((0.5, 0.2, 1.4), 1.0, 1.2 / 0.8),
+        ((0.5, 0.2, 3.0), None, 1.0),  # it stays as it was
+        ((0.98, 1.0, 1.05), 0.01, 0.0),  # hardly anything can be gained: a tenth of the start counts
+        ((0.98, 1.0, 1.05), 1.0, 0.07 / 0.1),
+        ((0.98, 1.0, 1.05), None, 0.02 / 0.1),
+        ((1.02, 1.1, 1.3), 0.01, 0.02 / 0.1),  # nothing can be gained: the start is best
+        ((1.02, 1.1, 1.3), 0.1, 1.0),
+        ((1.02, 1.1, 1.3), None, 0.0),
+    ],
+)
+def test_what_counts_is_what_can_be_gained_but_at_least_a_tenth_of_the_start(ends, lr, expected):
+    assert regret(line(ends, ends), lr) == pytest.approx(expected)
+
+
+def test_the_recorded_tasks_are_those_of_the_draw_and_their_figures_those_of_the_docs():
+    lines = {each["task"]: each for each in read_lines(RUNS)}
+    names = [task.name for task in drawn_tasks()]
+    assert sorted(lines) == sorted(names)
+    assert len(set(names)) == COUNT
+    found = np.array([regrets(lines[name]) for name in names])
+    halves = found[: COUNT // 2], found[COUNT // 2 :]
+    before, after = found.mean(axis=(0, 2))
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    for half in halves:
+        means, shares = half.mean(axis=(0, 2)), (half <= 0.05).mean(axis=(0, 2))
+        assert f"| {means[0]:.3f} | {means[1]:.3f} | {shares[0]:.0%}, {shares[1]:.0%} |" in text
+    worse = (found > 1).sum(axis=(0, 2))
+    assert worse.tolist() == [3, 0]
+    assert "Of 48 answers three made a model worse than it was, now none does." in text
+    for page in ("docs/method.md", "CHANGELOG.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        assert f"{before:.3f}" in text
+        assert f"{after:.3f}" in text
+
+
+def test_a_start_has_met_none_of_the_samples_held_out_and_other_classes_have_a_new_head(
+    monkeypatch, tmp_path
+):
+    from benchmarks.truth import pretrained
+
+    monkeypatch.setattr(pretrained, "STARTS", tmp_path)
+    monkeypatch.setattr(pretrained, "_trained", lambda like, *_, **others: like.state_dict())
+    monkeypatch.setenv("LRFIND_DATA", "/nowhere")
+    for name in ("waves_lstm_adam_32_classes_2000", "wine_mlp_nesterov_8_continued_600"):
+        each = parts(name)
+        before, held_out = (
+            {tuple(x.flatten().tolist()) for x in each[key][0]} for key in ("before", "held_out")
+        )
+        assert not before & held_out
+        outputs = model(name)(each["held_out"][0][:3])
+        assert outputs.shape == (3, samples(name).num_outputs)
