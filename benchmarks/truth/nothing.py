@@ -47,8 +47,8 @@ class Noise:
 
 def answers(
     optimizer: str, *, classes: bool, batch_size: int, seed: int, repeats: int | str, settled: bool
-) -> bool:
-    """Whether a range test of noise suggests a rate."""
+) -> str:
+    """What a range test of noise suggests: `none`, or a rate that is `warned` of or `silent`."""
     torch.manual_seed(seed)
     head = nn.Linear(64, 10 if classes else 1)
     if settled:
@@ -59,7 +59,8 @@ def answers(
     made = kind(model.parameters(), **OPTIMIZERS[optimizer])
     criterion: nn.Module = nn.CrossEntropyLoss() if classes else nn.MSELoss()
     loader = Noise(batch_size, classes, 10**6 + seed)
-    return range_test(model, made, criterion, loader, repeats=repeats).suggestion is not None
+    found = range_test(model, made, criterion, loader, repeats=repeats)
+    return "none" if found.suggestion is None else "warned" if found.warnings else "silent"
 
 
 def main() -> None:
@@ -76,7 +77,8 @@ def main() -> None:
         head = "at zero" if settled else "of PyTorch"
         print(
             f"head {head}, {'classes' if classes else 'numbers'}, range.repeats={repeats}: "
-            f"a rate in {sum(found)} of {len(found)}",
+            f"a rate in {len(found) - found.count('none')} of {len(found)}, "
+            f"{found.count('silent')} of them without a warning",
             flush=True,
         )
 

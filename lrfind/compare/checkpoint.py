@@ -156,7 +156,7 @@ _RUN = fields(
     diverged=items(flag),
     steps_taken=whole(),
     stacked=flag,
-    baseline=items(number(), least=3, most=3),
+    baseline=items(number(), least=3, most=4),  # earlier versions had three
 )
 _JOB = fields(run=_RUN, skipped=items(text))
 _STATE = fields(config=mapping(anything), plan=mapping(mapping(anything)), runs=items(_RUN))

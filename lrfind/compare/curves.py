@@ -167,7 +167,7 @@ def _baseline(cell: Cell, kind: Kind) -> float | None:
     if cell.learnt or cell.diverged:
         return None
     return float(
-        np.mean([run.baseline.accuracy if kind == "accuracy" else run.baseline.loss for run in cell.runs])
+        np.mean([run.baseline.accuracy if kind == "accuracy" else run.baseline.least for run in cell.runs])
     )
 
 

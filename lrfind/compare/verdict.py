@@ -121,9 +121,10 @@ def _nothing_learnt(comparison: Comparison) -> str:
     cells = [cell for cell in comparison.cells if not cell.diverged]
     means = np.concatenate([cell.losses.mean(axis=0) for cell in cells])
     baselines = [run.baseline for cell in cells for run in cell.runs]
-    untrained = float(np.mean([baseline.loss for baseline in baselines]))
+    untrained = float(np.mean([baseline.least for baseline in baselines]))
     ended, before = told_apart(float(means[np.isfinite(means)].min()), untrained)
-    ends, without = f"the held-out loss ends at {ended} at best", f"Before training it is {before}."
+    blind = ", or for answers that ignore the inputs," if any(b.blind < b.loss for b in baselines) else ""
+    ends, without = f"the held-out loss ends at {ended} at best", f"Before training{blind} it is {before}."
     if comparison.accuracies:
         most = max(float(cell.accuracies.mean(axis=0).max()) for cell in cells)
         right = float(np.mean([baseline.accuracy for baseline in baselines]))

@@ -16,11 +16,13 @@ from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE
 from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import rate_text, rounded
+from lrfind.training.blind_answer import UNKNOWN
 
 if TYPE_CHECKING:
     from lrfind.range_test.curve import Curve
     from lrfind.range_test.reading import Reading
     from lrfind.suggestion import Suggestion
+    from lrfind.training.blind_answer import BlindAnswer
 
 MOST_RUNS = 3
 """Runs in all at most, each after the first as the loss of the one before only rose."""
@@ -57,6 +59,7 @@ class HeldOutRun:
         samples: How many were held out.
         losses: Their loss by the steps made before it was read, from 0 on; infinite where it is not finite.
         training: Mean training loss of the steps since the reading before, by the same steps but 0.
+        blind: The best answer for the samples held out that does not look at the inputs.
         higher: Rates of runs before, the suggested one first, at which the loss of other samples only rose.
     """
 
@@ -64,6 +67,7 @@ class HeldOutRun:
     samples: int
     losses: dict[int, float]
     training: dict[int, float]
+    blind: BlindAnswer = UNKNOWN
     higher: tuple[float, ...] = ()
 
     @property

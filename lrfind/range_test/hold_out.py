@@ -12,6 +12,7 @@ from lrfind.range_test.sweeps import shown_later
 from lrfind.suggestion import Status, rate_text
 from lrfind.training.batch import num_samples
 from lrfind.training.peers import mean_of
+from lrfind.training.readings import blind_answer_on
 from lrfind.training.step import evaluate
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def _read_on_the_way(sweeps: Sweeps, task: Task, lr: float, shown: OnStep) -> He
     run = HeldOutRun(lr, sum(map(num_samples, held_out)), {0: loss()}, {})
     if math.isinf(run.losses[0]):
         return None
+    run = replace(run, blind=blind_answer_on(held_out, task))
     while not (run.training and run.ended):
         curve = sweeps.run(task, lr, EVERY, partial(shown_later, shown, run.steps), paired=False)
         at = run.steps + EVERY

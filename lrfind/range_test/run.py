@@ -195,24 +195,33 @@ def _scale(sweeps: Sweeps, reading: Reading, curve: Curve) -> str:
 
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:
     """What is said where no sweep and no run shows that the model learns, or little is left to learn."""
-    if reading.held_out is not None and not reading.held_out.learns:
-        said = reading.held_out.in_words
-        if reading.held_out.higher:
+    held_out = reading.held_out
+    if held_out is not None and not held_out.learns:
+        said = held_out.in_words
+        if held_out.higher:
             return f"{said} lrfind verify tells what other rates come to."
         return f"{said} See whether the labels belong to the inputs; lrfind verify tries lower rates."
     lengths = reading.trials.lengths if reading.trials else ()
     if sweeps.curves[0].accuracies is not None and lengths:  # the losses of these runs are not kept
         return ""
-    blind = next((each for each in reversed(sweeps.blind) if each.loss > 0), None)
+    blind = next((each for each in reversed(sweeps.blind) if each.is_known), None)
     if blind is None:
         return ""
     each = [smoothed_curve(losses_of(curve)) for curve in sweeps.curves]
-    # Of a squared error every sweep has a level of its own, that of the targets it met.
-    levels = [known.loss if known.is_known else blind.loss for known in sweeps.blind]
-    lowest = [float(line.drawn.min()) / level for line, level in zip(each, levels, strict=True) if len(line)]
-    lowest += [min(runs.losses.values()) / blind.loss for runs in lengths]
-    if reading.held_out is not None:
-        lowest.append(min(reading.held_out.losses.values()) / blind.loss)
     if said := little_left(blind, each[-1].plateau):
         return said
-    return no_learning_shown(blind, each[-1].plateau, blind.loss * min(lowest, default=math.nan))
+    if held_out is not None and held_out.blind.is_known:  # a better witness than losses of the batches
+        return no_learning_shown(held_out.blind, held_out.losses[0], min(held_out.losses.values()))
+    lowest, beaten = [], []
+    for curve, line, known in zip(sweeps.curves, each, sweeps.blind, strict=True):
+        if len(line):
+            # Every sweep has a level of its own, that of the targets it met.
+            lowest.append(float(line.drawn.min()) / (known.loss if known.is_known else blind.loss))
+            read = curve.losses[: line.first_step + len(line)]
+            beaten.append(known.is_beaten_by(read, parts=sweeps.batches_a_step))
+    for runs in lengths:
+        lowest.append(runs.losses[runs.best] / blind.loss)
+        beaten.append(runs.beaten.get(runs.best, True))
+    below = [ratio for ratio, surely in zip(lowest, beaten, strict=True) if surely]
+    least, surely = blind.loss * min(lowest, default=math.nan), blind.loss * min(below, default=math.inf)
+    return no_learning_shown(blind, each[-1].plateau, least, surely)

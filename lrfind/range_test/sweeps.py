@@ -20,6 +20,7 @@ from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 from lrfind.training.groups import groups_of
+from lrfind.training.targets import Targets
 from lrfind.training.task import HoldsOut
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Sweeps:
         interrupted: Whether the user stopped one.
         about: Title, device and notes of the task.
         groups: Its groups of parameters.
-        blind: What an answer has on the batches of each that does not look at the inputs.
+        batches_a_step: Batches that a step of them accumulates.
+        blind: The best answer for the batches of each that does not look at the inputs.
         horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
         skipped: Pictures that could not be read.
     """
@@ -67,6 +69,7 @@ class Sweeps:
         self.steps = 0
         self.interrupted = False
         self.groups: tuple[Group, ...] = ()
+        self.batches_a_step = 1
         self.blind: list[BlindAnswer] = []
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
@@ -164,7 +167,7 @@ class Sweeps:
         return curve
 
     def _swept(self, i: int, settings: RangeSettings, told: OnStep) -> tuple[Curve, BlindAnswer]:
-        """The sweep of a seed, here, and what a blind answer has on its batches."""
+        """The sweep of a seed, here, and the best blind answer for its batches."""
         with self._open_task(i) as task:
             if i == 0:
                 self.about = (task.title, str(task.device), task.notes)
@@ -174,11 +177,16 @@ class Sweeps:
                 paired = self._measure is None and settings.paired
                 if paired and (said := said_of_control(task)) is not None:
                     self.observer.note(said)
-            curve = (self._measure or sweep_task)(task, settings, told)
             blind = UNKNOWN
-            # Else others learn beside what is swept, or one rank alone knows that it is over.
-            if self._measure is None and curve.status is not Status.INTERRUPTED:
-                blind = task.objective.blind_answer.among(task.peers)
+            if self._measure is not None:  # others learn beside what is swept
+                curve = self._measure(task, settings, told)
+            else:
+                self.batches_a_step = task.options.accumulation_steps
+                targets = Targets(task.objective)
+                met = dataclasses.replace(task, batches=targets.passing(task.batches))
+                curve = sweep_task(met, settings, told)
+                if curve.status is not Status.INTERRUPTED:  # else one rank alone knows that it is over
+                    blind = targets.blind_answer(task.peers)
             self.skipped |= dict.fromkeys(task.skipped)
             return curve, blind
 

@@ -10,6 +10,7 @@ runs twice as long. They also follow a loss that falls to the end of a high ladd
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from lrfind.range_test.slower_sweep import FAINT
 from lrfind.range_test.trials import FACTOR, LONGER, STEPS, Trials
 from lrfind.suggestion import Status, rate_text
 from lrfind.training.blind_answer import UNKNOWN
+from lrfind.training.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,14 +78,15 @@ def try_rates(sweeps: Sweeps, first: float, start: float, reason: str) -> Trials
     sweeps.observer.note(f"{reason}; runs of {steps} steps at constant rates, from {rate_text(first)} on.")
     while True:
         ended: dict[float, float] = {}
-        tried = partial(_tried, sweeps, start, steps, ended)
+        beaten: dict[float, bool] = {}
+        tried = partial(_tried, sweeps, start, steps, ended, beaten)
         try:
             searched(first, tried, ends, start=start, slack=SLACK * abs(start))
         except KeyboardInterrupt:
             sweeps.interrupted = True
         if ended:
             losses = dict(sorted(ended.items()))
-            trials = Trials(steps, start, losses, sweeps.steps - before, trials, blind)
+            trials = Trials(steps, start, losses, sweeps.steps - before, trials, blind, beaten)
         if sweeps.interrupted or trials is None:
             return trials
         if trials.share_lost >= FAINT or not trials.turned or steps > STEPS:
@@ -95,8 +98,23 @@ def try_rates(sweeps: Sweeps, first: float, start: float, reason: str) -> Trials
         )
 
 
-def _tried(sweeps: Sweeps, start: float, steps: int, losses: dict[float, float], lr: float) -> float:
-    """The loss that a run at one rate ends with, noted by its rate; every run begins as the last sweep.
+def _tried(
+    sweeps: Sweeps,
+    start: float,
+    steps: int,
+    losses: dict[float, float],
+    beaten: dict[float, bool],
+    lr: float,
+) -> float:
+    """The loss that a run at one rate ends with; every run begins as the last sweep.
+
+    Args:
+        sweeps: Made before.
+        start: Loss of the model as it was at the start.
+        steps: Of the run.
+        losses: By rate; this one is noted there.
+        beaten: By rate, as of `Trials`; this one is noted there.
+        lr: The rate.
 
     Raises:
         KeyboardInterrupt: The user stopped it.
@@ -109,8 +127,13 @@ def _tried(sweeps: Sweeps, start: float, steps: int, losses: dict[float, float],
         return f"{at}, {ended or f'smoothed loss {rate_text(step.smoothed)}'}"
 
     with sweeps.observer.steps(steps, words) as shown, sweeps.last_task() as task:
-        curve = sweeps.run(task, lr, steps, shown)
+        targets = Targets(task.objective)
+        met = replace(task, batches=targets.passing(task.batches))
+        curve = sweeps.run(met, lr, steps, shown)
         losses[lr] = loss = last_loss(curve, start)
+        if task.peers is None and math.isfinite(loss):  # peers have other batches
+            blind, parts = targets.blind_answer(), task.options.accumulation_steps
+            beaten[lr] = blind.is_beaten_by(curve.losses, parts=parts, near=True)
         ended = f"ended at a {curve.metric} of {rate_text(loss)}" if math.isfinite(loss) else "diverged"
     return loss
 

@@ -6,7 +6,7 @@ They are made where sweeps show too little (`trial_runs`).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,7 @@ from lrfind.report.formatting import counted, told_apart
 from lrfind.report.no_learning import not_below
 from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import AT_A_CONSTANT_RATE, Suggestion, rate_text, rounded
+from lrfind.training.baseline import has_found
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 STEPS = 100
@@ -54,7 +55,8 @@ class Trials:
             infinite where it diverged.
         taken: Training steps of these and of shorter runs before them.
         shorter: The shorter runs before them, whose best showed little; None where there were none.
-        blind: What an answer has that does not look at the inputs.
+        blind: The best answer that does not look at the inputs.
+        beaten: By rate, whether its losses were below what models begin near by more than chance.
     """
 
     steps: int
@@ -63,6 +65,7 @@ class Trials:
     taken: int
     shorter: Trials | None = None
     blind: BlindAnswer = UNKNOWN
+    beaten: dict[float, bool] = field(default_factory=dict)
 
     @property
     def lengths(self) -> tuple[Trials, ...]:
@@ -83,18 +86,20 @@ class Trials:
     def shows_learning(self, *, answered: bool) -> bool:
         """Whether the loss fell by enough for the best rate to be one.
 
-        Down to the loss of a blind answer it falls where only the last layer settles, so that it has to come
+        Down to what models begin near it falls where only the last layer settles, so that it has to come
         below that where that is known. Where it is not, and no sweep has an answer, a faint fall is none.
 
         Args:
             answered: Whether a sweep has an answer too.
         """
-        if self.share_lost >= FAINT:
-            return True
+        near, loss = self.blind.begins_near, self.losses[self.best]
         if not self.blind.is_known:
-            return answered and self.share_lost >= LEARNT
-        gained = min(self.start, self.blind.loss) - self.losses[self.best]
-        return gained >= (BEYOND if answered else LEARNT) * self.blind.loss
+            return self.share_lost >= (LEARNT if answered else FAINT)
+        if self.share_lost >= FAINT and not has_found(near, self.start, loss):
+            return True
+        if self.start > near and not self.beaten.get(self.best, True):
+            return False
+        return min(self.start, near) - loss >= (BEYOND if answered else LEARNT) * near
 
     @property
     def turned(self) -> bool:

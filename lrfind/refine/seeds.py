@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.data.sources import Source, source_of
 from lrfind.training.blind_answer import UNKNOWN
 from lrfind.training.groups import groups_of
+from lrfind.training.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ class Seeds:
         skipped: Pictures that could not be read.
         groups: The optimizer's groups; none where there is only one, and before the first task.
         notes: What a reader of the numbers should know.
-        blind: What an answer has that does not look at the inputs.
+        blind: The best answer for the batches of the last task that does not look at the inputs.
         again: Makes the same once more, in another process; None where they are not of a config.
     """
 
@@ -93,11 +95,15 @@ class Seeds:
             if not isinstance(self._reading, Reading):
                 self._reading = self._reading(task)
             self.begun = True
+            targets = Targets(task.objective)
             try:
-                yield task
-                blind = task.objective.blind_answer
+                yield replace(
+                    task,
+                    batches=targets.passing(task.batches),
+                    afresh=lambda: targets.passing(task.afresh()),
+                )
                 # Of ranks each met other targets, and one that was interrupted waits for no other.
-                self.blind = UNKNOWN if blind.is_learnt and task.peers is not None else blind
+                self.blind = UNKNOWN if task.peers is not None else targets.blind_answer()
             finally:
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
                 self.notes += [note for note in task.notes if note not in self.notes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import told_apart
@@ -32,7 +33,7 @@ def little_left(blind: BlindAnswer, start: float) -> str:
     Returns:
         A sentence; empty where there is more left.
     """
-    if not start < LEFT * blind.loss:
+    if not (blind.is_known and start < LEFT * blind.loss):
         return ""
     begins, level = told_apart(start, blind.loss)
     return (
@@ -42,28 +43,33 @@ def little_left(blind: BlindAnswer, start: float) -> str:
     )
 
 
-def no_learning_shown(blind: BlindAnswer, start: float, lowest: float) -> str:
+def no_learning_shown(blind: BlindAnswer, start: float, lowest: float, surely: float = -math.inf) -> str:
     """Says of losses that began above that of a blind answer that they do not show any learning.
 
-    A model whose first answers are worse than that comes down to it without looking at its inputs. Where a
-    blind answer has to be learnt first, losses that did not come down to it show how fast it is.
+    A model whose first answers are worse than that comes down to it without looking at its inputs. Losses
+    that have not found it yet show how fast that is; of classes that is what tells rates apart at first.
 
     Args:
-        blind: What an answer has that does not look at the inputs.
+        blind: The best answer that does not look at the inputs.
         start: Loss before training.
         lowest: The least loss that was trained to, smoothed.
+        surely: The least of those that came below it by more than chance, where that is known.
 
     Returns:
         A sentence; empty where one loss came clearly below the level, or all began below it.
     """
-    if not (start > blind.loss and lowest >= (1 - CLEARLY) * blind.loss):
+    if not (start > blind.loss and max(lowest, surely) >= (1 - CLEARLY) * blind.loss):
         return ""
-    if blind.is_learnt and lowest > (1 + CLEARLY) * blind.loss:
+    if not blind.is_found(start, lowest):
+        if lowest < (1 - CLEARLY) * blind.begins_near:
+            return ""
         came, level = _spelled(blind, start, lowest)
+        remedy = "Standardise the targets, or let the model begin at their mean."
+        remedy = remedy if blind.is_mean else "lrfind verify trains for longer, and tells."
         return (
             f"The loss {came}, and {blind.what} has {level}: rates are told apart by how fast they find that "
-            "mean, and for what comes after another may be best. Standardise the targets, or let the model "
-            "begin at their mean."
+            "answer, and for what comes after another may be best. "
+            f"{remedy}"
         )
     return (
         f"The loss {not_below(blind, start, lowest)}: these steps do not show that anything is learnt "
@@ -79,14 +85,13 @@ def unscaled(blind: BlindAnswer, start: float) -> str:
     bring the loss down in time: lower rates or more of them do not mend it.
 
     Args:
-        blind: What an answer has that does not look at the inputs; it is known of squared errors alone where
-            it is to be learnt first.
+        blind: The best answer that does not look at the inputs.
         start: Loss before training.
 
     Returns:
         A sentence; empty where the loss is of that order, or of another kind.
     """
-    if not (blind.is_learnt and blind.is_known and start > UNSCALED):
+    if not (blind.is_mean and start > UNSCALED):
         return ""
     return (
         f"The squared error begins at {rate_text(start)}, that of standardised data near 1: standardise "
@@ -97,6 +102,8 @@ def unscaled(blind: BlindAnswer, start: float) -> str:
 def not_below(blind: BlindAnswer, start: float, lowest: float) -> str:
     """From where to where the loss came, beside that of a blind answer: what follows `The loss`."""
     came, level = _spelled(blind, start, lowest)
+    if lowest < (1 - CLEARLY) * blind.loss:
+        return f"{came}, and chance alone may be why that is below the {level} that {blind.what} has"
     return f"{came}, which is not clearly below the {level} that {blind.what} has"
 
 

@@ -191,9 +191,10 @@ class Tried:
     def _nothing_learnt(self) -> str:
         """That the model came to no more than it had, in numbers, and what to do."""
         means = self.finals.mean(axis=0)
-        before = float(np.mean([seed.baseline.loss for seed in self.finished]))
+        before = float(np.mean([seed.baseline.least for seed in self.finished]))
         least, without = told_apart(float(means[np.isfinite(means)].min()), before)
-        blind = ", or for answers that ignore the inputs," if self.measures_accuracy else ""
+        ignores = self.measures_accuracy or any(s.baseline.blind < s.baseline.loss for s in self.finished)
+        blind = ", or for answers that ignore the inputs," if ignores else ""
         return (
             f"Nothing was learnt in {counted(self.read_at[-1], 'step')} under any policy: the held-out loss "
             f"ends at {least} at best, and before training{blind} it is {without}. The peak is too low or "

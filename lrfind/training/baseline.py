@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 HARDLY = 0.01
 """Share of the loss of the baseline, and of all answers, that a training has to gain to have learnt."""
 
+_NEAR = 0.1
+"""Share of the loss of a blind answer, or of the way down to it, within which that has been found."""
+
 _SURE = 2.0
 """Standard errors of a share of right answers that are no accident of the samples."""
 
@@ -25,16 +28,22 @@ class Baseline(NamedTuple):
     """What is had without any training, or by an answer that does not look at the inputs.
 
     Attributes:
-        loss: Before training; that of equal shares for all classes where it is known and lower. NaN where
-            neither is known.
+        loss: Before training; NaN where it is not known.
         accuracy: Before training, or of always answering the most frequent class, whichever is higher; NaN
             where it is not measured.
-        samples: Held-out samples on which both were read.
+        samples: Held-out samples on which all were read.
+        blind: Loss of the best answer that does not look at the inputs; infinite where it is not known.
     """
 
     loss: float = math.nan
     accuracy: float = math.nan
     samples: int = 0
+    blind: float = math.inf
+
+    @property
+    def least(self) -> float:
+        """The lower of the two losses."""
+        return min(self.loss, self.blind)
 
 
 UNKNOWN = Baseline()
@@ -46,20 +55,34 @@ def is_gain(before: float, after: float) -> bool:
     return before - after > HARDLY * abs(before)
 
 
+def has_found(blind: float, start: float, loss: float) -> bool:
+    """Whether a loss that fell from a start has come down to about that of a blind answer, or below."""
+    return loss - blind <= _NEAR * max(blind, start - blind)
+
+
+def is_learning(blind: float, start: float, loss: float) -> bool:
+    """Whether a loss shows that something was learnt.
+
+    It has to come below that of a blind answer, too, where it has found that. Before, it shows how fast a
+    rate finds it: on text, the shares of the characters are most of what is learnt at first.
+    """
+    return is_gain(min(start, blind), loss) or (is_gain(start, loss) and not has_found(blind, start, loss))
+
+
 def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) -> NDArray[np.bool_]:
     """Which runs came to more than the baselines of their seeds, shape (runs,).
 
-    One has learnt where its mean loss is lower by more than `HARDLY`, or its share of right answers higher by
-    more than `HARDLY` and what is an accident of the samples. Where no baseline is known all have.
+    One has learnt where its mean loss shows it (`is_learning`), or where its share of right answers is higher
+    by more than `HARDLY` and what is an accident of the samples. Where no baseline is known all have.
 
     Args:
         baselines: One a seed.
         losses: Held-out loss at the end, shape (seeds, runs); infinite where a run diverged.
         accuracies: Held-out accuracy at the end, same shape; NaN where it is not measured.
     """
-    start = np.array([baseline.loss for baseline in baselines])
+    start, blind = np.array([(baseline.loss, baseline.blind) for baseline in baselines]).mean(axis=0).tolist()
     right = float(np.mean([baseline.accuracy for baseline in baselines]))
-    if not np.isfinite(start).all():
+    if not math.isfinite(start):
         return np.ones(losses.shape[1], dtype=np.bool_)
     more = math.inf
     if math.isfinite(right):
@@ -68,7 +91,7 @@ def learnt(baselines: Sequence[Baseline], losses: Floats, accuracies: Floats) ->
     return np.array(
         [
             bool(np.isfinite(ends).all())
-            and (is_gain(float(start.mean()), float(ends.mean())) or float(shares.mean()) - right > more)
+            and (is_learning(blind, start, float(ends.mean())) or float(shares.mean()) - right > more)
             for ends, shares in zip(losses.T, accuracies.T, strict=True)
         ]
     )
@@ -80,19 +103,4 @@ def most_frequent(labels: NDArray[np.int64]) -> float:
     Args:
         labels: The classes of all samples, counted from 0; no answer to others is right.
     """
-    return float(_counts(labels).max(initial=0) / len(labels))
-
-
-def equal_shares(labels: NDArray[np.int64]) -> float:
-    """Cross-entropy of equal shares for all classes.
-
-    How frequent they are counts as learnt: on text it is most of what is at first, and tells rates apart.
-
-    Args:
-        labels: The classes of all samples, counted from 0; others are left out of the loss.
-    """
-    return math.log(max(len(_counts(labels)), 1))
-
-
-def _counts(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    return np.bincount(labels[labels >= 0])
+    return float(np.bincount(labels[labels >= 0]).max(initial=0) / len(labels))

@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from lrfind.errors import BatchError, DataError
 from lrfind.training.batch import described
-from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,24 +47,10 @@ class FirstLoss:
         """
         if not _takes_labels(self._criterion):
             return
-        _check_labels(self._highest_label, outputs, target, _ignored(self._criterion))
+        _check_labels(self._highest_label, outputs, target, ignored_label(self._criterion))
         self._hold_against_classes(outputs, target)
         _check_log_probabilities(self._criterion, outputs)
         _check_several_outputs(self._criterion, outputs)
-
-    def equal_shares(self, outputs: Any, target: Any) -> BlindAnswer:
-        """Equal shares for all classes as the answer, where the criterion tells what these have."""
-        if _is_odds(self._criterion):
-            return BlindAnswer.of_odds()
-        labels = isinstance(target, Tensor) and not target.is_floating_point()
-        scores = labels and isinstance(outputs, Tensor) and outputs.ndim == max(target.ndim, 1) + 1
-        if not (scores and is_cross_entropy(self._criterion)):
-            return UNKNOWN
-        count = outputs.shape[1]
-        classes = min(count, self._num_classes or count)
-        if classes < count and _argument(self._criterion, "label_smoothing"):
-            return UNKNOWN  # smoothed labels have shares of the outputs that never come, too
-        return BlindAnswer.of_classes(classes)
 
     def _hold_against_classes(self, outputs: Any, target: Any) -> None:
         if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):
@@ -95,23 +80,23 @@ def _takes_labels(criterion: Any) -> bool:
 
 
 _MOST_SMOOTHED = 0.5
-"""Label smoothing up to which a loss can come clearly below that of equal shares."""
+"""Label smoothing up to which a loss can come clearly below that of any blind answer."""
 
 
 def is_cross_entropy(criterion: Any) -> bool:
-    """Whether a criterion is the mean cross-entropy of class labels, log K where all K have equal shares.
-
-    That holds with class weights, which the mean divides by, and with smoothed labels, whose shares sum to 1.
-    With both it hangs on the labels of each batch.
-    """
+    """Whether a criterion is the mean cross-entropy of class labels, weighted and smoothed or not."""
     if isinstance(criterion, nn.MultiMarginLoss) or not _takes_labels(criterion):
         return False
-    smoothing = _argument(criterion, "label_smoothing") or 0.0
-    plain = smoothing == 0 or (smoothing <= _MOST_SMOOTHED and _argument(criterion, "weight") is None)
-    return plain and _argument(criterion, "reduction") in ("mean", None)
+    mean = _argument(criterion, "reduction") in ("mean", None)
+    return mean and smoothing_and_weights(criterion)[0] <= _MOST_SMOOTHED
 
 
-def _is_odds(criterion: Any) -> bool:
+def smoothing_and_weights(criterion: Any) -> tuple[float, Tensor | None]:
+    """By how much a cross-entropy smooths the labels, and its weights of the classes."""
+    return _argument(criterion, "label_smoothing") or 0.0, _argument(criterion, "weight")
+
+
+def is_odds(criterion: Any) -> bool:
     """Whether a criterion is the mean cross-entropy of yes or no, log 2 where both are equally likely."""
     function = nn.functional.binary_cross_entropy_with_logits
     odds = isinstance(criterion, nn.BCEWithLogitsLoss) or getattr(criterion, "func", criterion) is function
@@ -131,7 +116,8 @@ def _argument(criterion: Any, name: str) -> Any:
     return getattr(criterion, name, getattr(criterion, "keywords", {}).get(name))
 
 
-def _ignored(criterion: Any) -> int:
+def ignored_label(criterion: Any) -> int:
+    """The label that a criterion leaves out."""
     given = _argument(criterion, "ignore_index")
     return -100 if given is None else int(given)
 

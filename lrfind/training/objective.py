@@ -13,9 +13,7 @@ from torch import Tensor, nn
 
 from lrfind.errors import BatchError, UserError
 from lrfind.training.batch import described, inputs_of, target_of
-from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
-from lrfind.training.first_loss import FirstLoss, is_squared_error
-from lrfind.training.mean_target import MeanTarget
+from lrfind.training.first_loss import FirstLoss
 from lrfind.training.step_errors import explained
 
 Criterion = Callable[[Any, Any], Tensor]
@@ -43,6 +41,9 @@ class Objective:
         highest_label: The highest class label of the data, where known; as the two others for `FirstLoss`.
         num_classes: The number of classes of the data, where known.
         on_note: Told where the model has another number of outputs.
+
+    Attributes:
+        num_outputs: Outputs a sample, known from the first loss on.
     """
 
     def __init__(
@@ -62,8 +63,7 @@ class Objective:
         self.forward = forward
         self.accuracy = accuracy
         self.autocast = autocast
-        self._equal_shares = UNKNOWN
-        self._mean_target = MeanTarget() if is_squared_error(criterion) else None
+        self.num_outputs: int | None = None
         self._first: FirstLoss | None = FirstLoss(
             criterion, highest_label=highest_label, num_classes=num_classes, on_note=on_note
         )
@@ -85,15 +85,6 @@ class Objective:
             return self._measured(batch)
         with self.autocast():
             return self._measured(batch)
-
-    @property
-    def blind_answer(self) -> BlindAnswer:
-        """The best answer that does not look at the inputs, where the criterion tells its loss.
-
-        Of a cross-entropy of class labels equal shares for all classes, from the first loss on; of a squared
-        error the mean of the targets it was called with, whose reading waits for the device.
-        """
-        return self._equal_shares if self._mean_target is None else self._mean_target.blind_answer
 
     def loss_only(self) -> Objective:
         """The same without the share of right answers, for steps that have no use for it."""
@@ -118,13 +109,12 @@ class Objective:
                 return _own_loss(outputs), right
             part = "criterion"
             target = target_of(batch)
-            if self._mean_target is not None:
-                self._mean_target.meet(target)
             if self._first is None:
                 loss = self.criterion(outputs, target)
             else:
                 self._first.check(outputs, target)
-                self._equal_shares = self._first.equal_shares(outputs, target)
+                if isinstance(outputs, Tensor) and outputs.ndim:
+                    self.num_outputs = outputs.shape[min(1, outputs.ndim - 1)]
                 self._first = None
                 with warnings.catch_warnings():
                     # Where torch warns of this it repeats numbers until the shapes are the same.

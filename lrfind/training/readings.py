@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from lrfind.training.baseline import Baseline, equal_shares, most_frequent
+from lrfind.training.baseline import Baseline, most_frequent
 from lrfind.training.batch import num_samples, target_of
-from lrfind.training.first_loss import is_cross_entropy, is_squared_error
-from lrfind.training.mean_target import squared_error_of_mean
 from lrfind.training.peers import mean_of
 from lrfind.training.step import evaluate
+from lrfind.training.targets import Targets
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
+    from lrfind.training.blind_answer import BlindAnswer
     from lrfind.training.run_set import RunSet
     from lrfind.training.stacking.stack import Stack
     from lrfind.training.task import Task
@@ -80,32 +80,17 @@ def read_baseline(task: Task) -> Baseline:
     """What the task has on its held-out batches as it is, before training; nothing is moved."""
     assert task.validation is not None
     loss, accuracy = evaluate(task.objective, task.validation)
-    found = Baseline(min(float(loss), blind_loss(task)), samples=sum(map(num_samples, task.validation)))
+    blind = blind_answer_on(task.validation, task)
+    found = Baseline(float(loss), samples=sum(map(num_samples, task.validation)), blind=blind.loss)
     if accuracy is None:
         return found
-    labels = _labels(task.validation).cpu().numpy()
+    labels = torch.cat([target_of(batch).flatten() for batch in task.validation]).cpu().numpy()
     return found._replace(accuracy=max(float(accuracy), most_frequent(labels)))
 
 
-def blind_loss(task: Task) -> float:
-    """The held-out loss of equal shares for all classes; infinite where it is not known."""
-    assert task.validation is not None
-    if not is_cross_entropy(task.objective.criterion):
-        return math.inf
-    labels = _labels(task.validation)
-    if labels.is_floating_point():  # shares of every class
-        return math.inf
-    return equal_shares(labels.cpu().numpy())
-
-
-def loss_of_mean(task: Task) -> float:
-    """The held-out loss of the mean target as every answer; infinite where it is not known."""
-    assert task.validation is not None
-    if not is_squared_error(task.objective.criterion):
-        return math.inf
-    found = squared_error_of_mean([target_of(batch) for batch in task.validation])
-    return math.inf if math.isnan(found) else found
-
-
-def _labels(batches: Sequence[Any]) -> torch.Tensor:
-    return torch.cat([target_of(batch).flatten() for batch in batches])
+def blind_answer_on(held_out: Iterable[Any], task: Task) -> BlindAnswer:
+    """The best answer for held-out batches that does not look at the inputs."""
+    targets = Targets(task.objective)
+    for batch in held_out:
+        targets.meet(batch)
+    return targets.blind_answer(task.peers)

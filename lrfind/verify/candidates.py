@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from lrfind.training.blind_answer import UNKNOWN
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
+    from lrfind.training.blind_answer import BlindAnswer
     from lrfind.training.run_set import RunSet
     from lrfind.verify.tried import Move
 
@@ -124,8 +127,7 @@ class Trials:
         meant: The rate that was to be checked, where the pinned one was trained for it; else None.
         left: The rates that came to no end for want of steps alone, or because the search was interrupted;
             the others that did not were behind.
-        blind: Held-out loss of answers that do not look at the inputs; infinite where it is not known.
-        of_mean: Held-out loss of the mean target as every answer; infinite where it is not known.
+        blind: The best answer for the samples held out that does not look at the inputs.
     """
 
     candidates: tuple[Candidate, ...]
@@ -139,8 +141,7 @@ class Trials:
     whose: str = RANGE_TEST
     meant: float | None = None
     left: frozenset[float] = frozenset()
-    blind: float = math.inf
-    of_mean: float = math.inf
+    blind: BlindAnswer = UNKNOWN
 
     @property
     def lrs(self) -> NDArray[np.float64]:

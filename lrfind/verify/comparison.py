@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lrfind.statistics import paired_noise
-from lrfind.training.baseline import is_gain
+from lrfind.training.baseline import is_gain, is_learning
 from lrfind.verify.candidates import FACTOR
 from lrfind.verify.ends import ends_of
 
@@ -36,9 +36,10 @@ HANDICAP = 0.1
 """Share of the drop by which a rate of fewer seeds must be better than the best of those of most."""
 
 
-def ranked(finals: ArrayLike, starts: ArrayLike) -> list[int]:
+def ranked(finals: ArrayLike, starts: ArrayLike, blind: float) -> list[int]:
     """The rates that came to an end on some seed, best first; arguments as those of `Comparison`."""
-    return Comparison(np.asarray(finals, dtype=float), np.asarray(starts, dtype=float), HANDICAP).ranked()
+    ends, begins = np.asarray(finals, dtype=float), np.asarray(starts, dtype=float)
+    return Comparison.of(ends, begins, HANDICAP, blind=blind).ranked()
 
 
 class Comparison:
@@ -49,22 +50,15 @@ class Comparison:
         begins: The loss that a run of a seed has lost everything with, shape (seeds,).
         margin: Share of the drop.
         left: Indices of the rates that came to no end for want of steps alone.
-        blind: Loss of answers that do not look at the inputs.
 
     Attributes:
         ended: How each rate ended.
-        drop: From the mean of `begins` to the best mean final loss; 0 where no rate lowered it.
-        learnt: Whether the best rate came below that, and below `blind`, by more than a hundredth.
+        base: The mean of `begins`.
+        drop: From there to the best mean final loss; 0 where no rate lowered it.
+        learnt: Whether that tells something from nothing (`is_learning`).
     """
 
-    def __init__(
-        self,
-        ends: Floats,
-        begins: Floats,
-        margin: float,
-        left: Sequence[int] = (),
-        blind: float = math.inf,
-    ) -> None:
+    def __init__(self, ends: Floats, begins: Floats, margin: float, left: Sequence[int] = ()) -> None:
         self.ended = ends_of(ends)
         self._left = left
         self._margin = margin
@@ -76,8 +70,30 @@ class Comparison:
         self._begins = begins
         self._reference = self._of_most_seeds()
         self.drop = 0.0 if self._reference is None else self._fall(self._reference)
-        mean = float(begins.mean())
-        self.learnt = is_gain(min(mean, blind), mean - self.drop)
+        self.base = float(begins.mean())
+        self.learnt = is_gain(self.base, self.base - self.drop)
+
+    @classmethod
+    def of(
+        cls, ends: Floats, starts: Floats, margin: float, left: Sequence[int] = (), *, blind: float
+    ) -> Comparison:
+        """The same, with losses counted from that of a blind answer where one came below it.
+
+        Where the targets lie far from 0 the way down to their mean is nearly all of the fall, at every rate
+        alike.
+
+        Args:
+            ends: As of the class.
+            starts: Loss before training, shape (seeds,).
+            margin: As of the class.
+            left: As of the class.
+            blind: Loss of the best answer that does not look at the inputs.
+        """
+        found = cls(ends, starts, margin, left)
+        if blind < found.base and is_gain(blind, found.base - found.drop):
+            return cls(ends, np.minimum(starts, blind), margin, left)
+        found.learnt = is_learning(blind, found.base, found.base - found.drop)
+        return found
 
     def _of_most_seeds(self) -> int | None:
         """The lowest of the rates that came to an end on most seeds.

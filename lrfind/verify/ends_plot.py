@@ -25,7 +25,7 @@ from lrfind.plotting.panel import (
 )
 from lrfind.plotting.text import text_width
 from lrfind.suggestion import rate_text
-from lrfind.training.baseline import is_gain
+from lrfind.training.baseline import is_gain, is_learning
 from lrfind.verify.candidates import FACTOR, Role
 from lrfind.verify.ends import ends_of
 from lrfind.verify.rate_colours import FINE, rate_colours
@@ -121,6 +121,8 @@ def held_out_axis(trials: Trials) -> Axis:
         # All of the drop would leave no room to tell good rates from one another.
         learnt = blind is None and is_gain(start, low)
         low = low if blind is None else min(low, blind)
+        if learnt and is_gain(trials.blind.loss, low):
+            start = min(start, trials.blind.loss)  # as the drop is counted
         near = low + _NEAR * (start - low) if learnt else ceiling_of(start, known)
         highest = float(known.max(initial=low if learnt else start))
         high = min(max(highest, low + _LEAST * (start - low)), near)
@@ -134,13 +136,13 @@ def start_of(trials: Trials) -> float | None:
 
 
 def blind_of(trials: Trials) -> float | None:
-    """The loss of equal shares for all classes, where the rates came below their start and not below that."""
-    start = start_of(trials)
-    if start is None or not trials.blind < start:
+    """The loss of the same answer to every input, where the rates came down to that and not below."""
+    start, blind = start_of(trials), trials.blind.loss
+    if start is None or not blind < start:
         return None
     means = ends_of(trials.finals).means
     lowest = float(np.min(means[np.isfinite(means)], initial=math.inf))
-    return None if is_gain(trials.blind, lowest) else trials.blind
+    return None if is_learning(blind, start, lowest) else blind
 
 
 def answer(trials: Trials, judgement: Judgement | None) -> list[str]:

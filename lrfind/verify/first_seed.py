@@ -15,6 +15,7 @@ import numpy as np
 
 from lrfind.statistics import lowest_of_parabola
 from lrfind.suggestion import rounded
+from lrfind.training.baseline import is_gain
 
 if TYPE_CHECKING:
     from lrfind.verify.stops import Stops
@@ -86,7 +87,7 @@ class FirstSeed:
 
     def has_moved(self, step: int) -> bool:
         """Whether some rate has lowered the loss by so much that a comparison means something."""
-        return self._fall(step) > MOVED * abs(self.start)
+        return self._fall(step) > MOVED * abs(self._base(step))
 
     def is_on_plateau(self, lr: float, step: int) -> bool:
         """Whether the loss falls faster and faster; False where it was not read before."""
@@ -117,9 +118,16 @@ class FirstSeed:
         return max(self._fall(step), self._fall(self._stops.end))
 
     def _fall(self, step: int) -> float:
-        """From the initial loss to the lowest."""
-        losses = [self._loss(lr, step) for lr in self.lrs(step)]
-        return self.start - min(losses, default=self.start)
+        """From the base to the lowest loss."""
+        return self._base(step) - self._lowest(step)
+
+    def _base(self, step: int) -> float:
+        """The initial loss, or that of a blind answer where one came below it: no rate is ahead by that."""
+        blind = self._tried.blind
+        return blind if blind < self.start and is_gain(blind, self._lowest(step)) else self.start
+
+    def _lowest(self, step: int) -> float:
+        return min((self._loss(lr, step) for lr in self.lrs(step)), default=self.start)
 
     def _loss(self, lr: float, step: int) -> float:
         loss = self._tried.loss(0, lr, step)

@@ -2,9 +2,9 @@
 
 The rates are compared as `Comparison` says. One that was given up on every seed had no chance any more, and
 is worse than the best; of one that was left for want of steps nothing is known but that it was not behind.
-Where none came by more than a hundredth below the loss before training, and that of answers that do not look
-at the inputs, nothing was learnt, and shares of so small a drop are chance: no rate is judged but those that
-diverged.
+Where none came by more than a hundredth below the loss before training, nor, once that was found, below that
+of the best answer that does not look at the inputs, nothing was learnt, and shares of so small a drop are
+chance: no rate is judged but those that diverged.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.training.baseline import is_gain
+from lrfind.training.blind_answer import UNKNOWN
 from lrfind.verify.comparison import Comparison
 from lrfind.verify.ends import Ends
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
     from lrfind.statistics import Floats
+    from lrfind.training.blind_answer import BlindAnswer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,12 +37,11 @@ class Judgement(Ends):
         pinned: Index of the rate a project has pinned; None: there is none.
         margin: Share of the drop that a rate may be worse by.
         start: Mean initial loss.
-        of_mean: Loss of the mean target as every answer; infinite where it is not known.
-        base: What the drop is counted from: `start`, or `of_mean` where that is lower and the best came below
-            it by more than a hundredth.
+        base: What the drop is counted from: `start`, or the loss of `blind` where that is lower and the best
+            came below it by more than a hundredth.
         drop: From there to the best mean final loss; 0 where no rate lowered it.
-        blind: Loss of answers that do not look at the inputs; infinite where it is not known.
-        learnt: Whether the best rate came below both by more than a hundredth.
+        blind: The best answer that does not look at the inputs.
+        learnt: Whether the best rate came below both by more than a hundredth, or is on its way there.
         worse_by: How much higher than the best each rate ends on the seeds of both, as a share of the drop,
             at most 1, shape (rates,); NaN where nothing was learnt, and where it was given up.
         best: The rate that ends lowest; None where nothing was learnt.
@@ -68,10 +68,9 @@ class Judgement(Ends):
     pinned: int | None
     margin: float
     start: float
-    of_mean: float
     base: float
     drop: float
-    blind: float
+    blind: BlindAnswer
     learnt: bool
     worse_by: Floats
     best: int | None
@@ -91,14 +90,14 @@ class Judgement(Ends):
         return self.base - self.drop
 
     @property
-    def learns_only_mean(self) -> bool:
-        """Whether the loss fell, but hardly below that of the mean target."""
-        return self.learnt and self.base == self.start and is_gain(self.start, self.of_mean)
+    def is_on_the_way(self) -> bool:
+        """Whether the loss fell, but not yet below that of a blind answer."""
+        return self.learnt and self.base == self.start and self.lowest > self.blind.loss
 
     @property
     def fell(self) -> bool:
         """Whether the best rate came below both, by however little."""
-        return self.lowest < min(self.start, self.blind)
+        return self.lowest < min(self.start, self.blind.loss)
 
     @property
     def on_one_seed(self) -> bool:
@@ -115,8 +114,7 @@ def judge(
     margin: float,
     pinned: int | None = None,
     left: Sequence[int] = (),
-    blind: float = math.inf,
-    of_mean: float = math.inf,
+    blind: BlindAnswer = UNKNOWN,
 ) -> Judgement:
     """Judges a rate by the final losses of all.
 
@@ -128,8 +126,7 @@ def judge(
         margin: Share of the drop, greater than 0.
         pinned: Index of a rate that a project has pinned.
         left: Indices of the rates that came to no end for want of steps alone.
-        blind: Loss of answers that do not look at the inputs.
-        of_mean: Loss of the mean target as every answer.
+        blind: The best answer that does not look at the inputs.
 
     Raises:
         ValueError: There is no seed or no rate, or the shapes do not belong together.
@@ -139,13 +136,8 @@ def judge(
     rates = np.asarray(lrs, dtype=np.float64)
     if ends.ndim != 2 or 0 in ends.shape or begins.shape != ends.shape[:1] or rates.shape != ends.shape[1:]:
         raise ValueError(f"finals of shape {ends.shape} do not belong to starts of shape {begins.shape}")
-    told = Comparison(ends, begins, margin, left, blind)
-    start = base = float(begins.mean())
-    if of_mean < start and is_gain(of_mean, start - told.drop):
-        # Where the targets lie far from 0 their mean is nearly all of the fall, at every rate alike.
-        begins = np.minimum(begins, of_mean)
-        base = float(begins.mean())
-        told = Comparison(ends, begins, margin, left, blind)
+    start = float(begins.mean())
+    told = Comparison.of(ends, begins, margin, left, blind=blind.loss)
     order, ended = told.ranked(), told.ended
     best = order[0] if order and told.learnt else None
     recommended = best if best is not None and not ended.diverged[best] else None
@@ -163,8 +155,7 @@ def judge(
         spreads=ended.spreads,
         diverged=ended.diverged,
         start=start,
-        of_mean=of_mean,
-        base=base,
+        base=told.base,
         drop=told.drop,
         blind=blind,
         learnt=told.learnt,

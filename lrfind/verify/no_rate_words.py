@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lrfind.report.formatting import counted, told_apart
 from lrfind.suggestion import rate_text
-from lrfind.training.baseline import HARDLY, is_gain
+from lrfind.training.baseline import HARDLY, is_learning
 
 if TYPE_CHECKING:
     from lrfind.verify.rate_words import RateWords
@@ -38,7 +38,7 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
     """That no rate lowered the loss by more than may be chance, and what was seen instead."""
     judged, trials, checked = words.judged, words.trials, words.judged.checked
     steps, ahead, blind = counted(trials.num_steps, "step"), trials.ahead, judged.blind
-    if ahead is not None and is_gain(min(judged.start, blind), ahead[1]):
+    if ahead is not None and is_learning(blind.loss, judged.start, ahead[1]):
         return (
             f"No rate that was trained for {steps} learnt anything, but {rate_text(ahead[0])} had come from "
             f"{rate_text(judged.start)} to {rate_text(ahead[1])} when the budget was spent: raise "
@@ -56,11 +56,10 @@ def _nothing_learnt(words: RateWords, many: str) -> str:
     start, end = told_apart(judged.start, lowest)
     if lowest >= judged.start:
         seen = f"has not lowered the held-out loss, which is {rate_text(judged.start)} before training"
-    elif blind < judged.start:
+    elif blind.loss < judged.start:
         seen = (
-            f"has lowered the held-out loss from {start} to {end}, where a model that holds all classes for "
-            f"equally likely has {told_apart(blind, lowest)[0]}: less than {HARDLY:.0%} below that is not "
-            "told from nothing"
+            f"has lowered the held-out loss from {start} to {end}, where {blind.what} has "
+            f"{told_apart(blind.loss, lowest)[0]}: less than {HARDLY:.0%} below that is not told from nothing"
         )
     else:
         share = min(100 * judged.drop / abs(judged.start), 99 * HARDLY)  # rounded, it is below 1%, too

@@ -117,7 +117,7 @@ def _looks(trials: Trials, judgement: Judgement | None) -> list[Entry]:
         entries.append(Entry(f"held-out loss before training: {rate_text(start)}{place}", looks))
     if (blind := blind_of(trials)) is not None:
         looks = Line(_NOTHING, _NOTHING, GREY, dash=FINE)
-        entries.append(Entry(f"all classes equally likely: {rate_text(blind)}", looks))
+        entries.append(Entry(f"the same answer to every input: {rate_text(blind)}", looks))
     if (trials.finals[np.isfinite(trials.finals)] > highest).any():
         entries.append(Entry("above the frame", Points(_NOTHING, _NOTHING, GREY, shape=Shape.UP, size=6.0)))
     if judgement is not None and judgement.low < judgement.high:

@@ -94,7 +94,7 @@ def verify_record(found: Verified) -> dict[str, Any]:
         "checked": {"lr": found.checked.lr, "source": found.checked.source},
         "holds": None if judgement is None else judgement.holds,
         "start_loss": None if judgement is None else judgement.start,
-        "mean_loss": None if judgement is None else judgement.of_mean,
+        "mean_loss": None if judgement is None else judgement.blind.loss,
         "drop": None if judgement is None else judgement.drop,
         "held_out_samples": found.about.held_out,
         "judged_after": {"steps": plan.num_steps, "schedule": plan.schedule},

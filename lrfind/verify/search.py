@@ -146,7 +146,8 @@ class Search:
         tried = self.tried
         lrs = sorted({lr for _, lr in tried.losses})
         finals = [[tried.final(seed, lr, self._num_steps) for lr in lrs] for seed in tried.starts]
-        return [lrs[i] for i in ranked(finals, list(tried.starts.values()))] if finals else []
+        starts = list(tried.starts.values())
+        return [lrs[i] for i in ranked(finals, starts, tried.blind)] if finals else []
 
     def unfinished(self) -> frozenset[float]:
         """The rates that are not behind, and were left before their end: of a search that was not done."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from lrfind.report.formatting import counted, duration_text
 from lrfind.suggestion import rate_text
 from lrfind.training.batch import num_samples
+from lrfind.training.blind_answer import UNKNOWN
 from lrfind.training.groups import groups_of
-from lrfind.training.peers import mean_of
-from lrfind.training.readings import blind_loss, loss_of_mean
+from lrfind.training.readings import blind_answer_on
 from lrfind.training.run_set import RunSet
 from lrfind.training.runs import seconds_a_step
 from lrfind.training.start import from_one_start
@@ -85,7 +85,7 @@ class SearchRun:
     def __init__(self, runs: Runs, search: Search) -> None:
         self._runs = runs
         self._search = search
-        self._blind = self._of_mean = math.inf
+        self._blind = UNKNOWN
         self._moves: list[Move] = []
         self._trained: dict[int, dict[float, RunSet]] = {}
 
@@ -115,7 +115,6 @@ class SearchRun:
             cut_off=cut_off and bool(self._moves),
             left=self._search.unfinished() if cut_off or self._search.is_spent else frozenset(),
             blind=self._blind,
-            of_mean=self._of_mean,
         )
 
     def work_through(self) -> None:
@@ -216,9 +215,11 @@ class SearchRun:
         about.groups = groups_of(task.model, task.optimizer)
         if task.validation is not None:
             about.held_out = sum(map(num_samples, task.validation))  # batches come whole, and may run out
-            self._blind, self._of_mean = mean_of(task.peers, (blind_loss(task), loss_of_mean(task)))
         seeds = self._runs.seeds
         seconds = search.left * seconds_a_step(task, search.start / 10)
+        if task.validation is not None:  # after a first loss, which tells the number of outputs
+            self._blind = blind_answer_on(task.validation, task)
+            search.tried.blind = self._blind.loss
         self._runs.observer.note(
             f"searching from {rate_text(search.start)}: up to {search.left:,} steps, about "
             f"{duration_text(seconds)}, with up to {counted(seeds, 'seed')}; "

@@ -29,10 +29,12 @@ class Tried:
         starts: Held-out loss before training, by seed.
         losses: Held-out loss by seed and rate, and by the steps made before it was read; infinite where the
             run had diverged by then.
+        blind: That of the best answer that does not look at the inputs; infinite where it is not known.
     """
 
     starts: dict[int, float] = field(default_factory=dict)
     losses: dict[tuple[int, float], dict[int, float]] = field(default_factory=dict)
+    blind: float = math.inf
 
     def note(self, move: Move, start: float, loss: float) -> None:
         """Takes what a run came to."""

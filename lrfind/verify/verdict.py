@@ -10,7 +10,6 @@ import numpy as np
 
 from lrfind.report.formatting import listed, told_apart
 from lrfind.suggestion import Suggestion, rate_text, rounded
-from lrfind.training.baseline import HARDLY
 from lrfind.verify.candidates import FACTOR, Role
 from lrfind.verify.checked_words import approval, refusal, whether_it_holds
 from lrfind.verify.judge import judge
@@ -68,7 +67,6 @@ def concluded(
         pinned=trials.index([Role.PINNED]),
         left=[rate for rate in range(len(trials.lrs)) if trials.is_left(rate)],
         blind=trials.blind,
-        of_mean=trials.of_mean,
     )
     if judgement.holds and trials.ahead is not None:
         judgement = replace(judgement, holds=None)
@@ -98,7 +96,7 @@ def conclude(trials: Trials, judgement: Judgement, *, before: int = 0) -> Verify
     if best is None:
         said = [why_no_rate(words)]
     else:
-        said = [whether_it_holds(words, best), _edge(words, best), _of_mean(judgement)]
+        said = [whether_it_holds(words, best), _edge(words, best), _of_blind(judgement)]
         if trials.spent:
             said.append(_spent(trials, before))
     refused = refusal(words)
@@ -118,18 +116,21 @@ def _edge(words: RateWords, best: int) -> str:
     return f"{words.names[best]} is the {word} rate tried; {more}."
 
 
-def _of_mean(judged: Judgement) -> str:
-    """What the mean target as every answer has, where it is most of the fall, or none came below."""
-    mean, lowest = told_apart(judged.of_mean, judged.lowest)
-    said = f"A model that always answers the mean of the targets has {mean}"
-    if judged.learns_only_mean:
-        much = "not even" if judged.lowest > (1 + HARDLY) * judged.of_mean else "no more than"
+def _of_blind(judged: Judgement) -> str:
+    """What the same answer to every input has, where it is most of the fall, or none has come down to it."""
+    blind, lowest = told_apart(judged.blind.loss, judged.lowest)
+    said = f"{judged.blind.what} has {blind}"
+    if judged.is_on_the_way:
+        remedy = "Standardise the targets, or r" if judged.blind.is_mean else "R"
         return (
-            f"{said}, and the best rate ends at {lowest}: {much} that mean was learnt, and the rates are "
-            "compared by how fast it is. Standardise the targets, or raise verify.steps."
+            f"{said[0].upper()}{said[1:]}, and the best rate ends at {lowest}: not even that answer was "
+            f"learnt, and the rates are compared by how fast it is. {remedy}aise verify.steps."
         )
     if judged.start - judged.base > judged.drop:
-        return f"{said}; the drop is counted from there, as what lies above is learnt at nearly any rate."
+        return (
+            f"{said[0].upper()}{said[1:]}; the drop is counted from there, as what lies above is learnt at "
+            "nearly any rate."
+        )
     return ""
 
 

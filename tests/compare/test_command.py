@@ -153,7 +153,8 @@ def test_a_rate_that_diverges_is_dropped_and_the_others_are_compared(lrfind):
 
 
 def test_a_regression_is_judged_by_its_loss(lrfind):
-    ran = lrfind("compare", "model=curve_mlp", "data=curve", "compare.lrs=[0.1,0.5]", *SHORT[1:])
+    words = ("compare", "model=curve_mlp", "data=curve", "compare.lrs=[0.1,0.5]", "compare.epochs=5")
+    ran = lrfind(*words, *SHORT[2:])
     assert ran.code == 0, ran.err
     assert ran.record["comparison"]["judge"] == "loss"
     assert "accuracy" not in ran.rows[0]

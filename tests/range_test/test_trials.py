@@ -197,10 +197,11 @@ def test_the_share_lost_is_that_of_the_start():
 @pytest.mark.parametrize(
     ("best", "blind", "answered", "unanswered"),
     [
-        (1.83, math.nan, True, True),  # by 8.5%: learnt, whatever else is known
-        (1.83, 1.5, True, True),
-        (1.97, math.nan, True, False),  # by 1.5%: a sweep's word is needed where nothing else tells
-        (1.99, math.nan, False, False),
+        (1.83, math.inf, True, True),  # by 8.5%: learnt, whatever else is known
+        (1.83, 1.5, True, True),  # a blind answer is not found yet
+        (1.83, 1.8, False, False),  # by 8.5%, and it was
+        (1.97, math.inf, True, False),  # by 1.5%: a sweep's word is needed where nothing else tells
+        (1.99, math.inf, False, False),
         (1.97, 1.98, True, False),  # below equal shares by 0.5%
         (1.97, 2.0, True, True),
         (1.97, 1.97, False, False),  # down to them, and no farther: the last layer settled
@@ -210,16 +211,19 @@ def test_the_share_lost_is_that_of_the_start():
     ],
 )
 def test_a_faint_fall_is_learning_where_it_ends_below_a_blind_answer(best, blind, answered, unanswered):
-    found = replace(trials(1.999, best, 2.5), blind=BlindAnswer(blind))
+    found = replace(trials(1.999, best, 2.5), blind=BlindAnswer(blind, "", blind))
     assert found.shows_learning(answered=True) is answered
     assert found.shows_learning(answered=False) is unanswered
 
 
 def test_a_loss_that_comes_down_to_equal_shares_is_told_with_its_level():
-    settled = replace(trials(2.34, 2.313, 2.34, start=2.34), blind=BlindAnswer.of_classes(10))
+    settled = replace(
+        trials(2.34, 2.313, 2.34, start=2.34),
+        blind=BlindAnswer(2.3026, "a model that always answers the shares of the classes", 2.3026),
+    )
     assert settled.little_in_words("loss") == (
         "In 100 steps at constant rates the loss came from 2.34 to 2.31 at best, which is not clearly below "
-        "the 2.3 that a model that takes all 10 classes for equally likely has: nothing was learnt that "
+        "the 2.3 that a model that always answers the shares of the classes has: nothing was learnt that "
         "tells rates apart."
     )
     assert "fell by 0.9% at most, too little" in trials(2.0, 1.982).little_in_words("loss")

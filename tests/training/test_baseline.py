@@ -1,39 +1,46 @@
 """What is had without training, and which runs came to more."""
 
-import functools
 import math
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
-from torch.nn import functional
 
-from lrfind.training.baseline import UNKNOWN, Baseline, equal_shares, learnt, most_frequent
-from lrfind.training.first_loss import is_cross_entropy
+from lrfind.training.baseline import UNKNOWN, Baseline, is_learning, learnt, most_frequent
 from lrfind.training.objective import Objective
-from lrfind.training.readings import loss_of_mean, read_baseline
+from lrfind.training.readings import blind_answer_on, read_baseline
 from lrfind.training.task import Task
 
 
-def test_blind_answers_are_the_most_frequent_class_and_equal_shares_for_all():
+def test_the_most_frequent_class_counts_labels_that_are_ignored_as_wrong():
     assert most_frequent(np.array([0, 0, 1, 2])) == 0.5
-    assert equal_shares(np.array([0, 0, 1, 2])) == pytest.approx(math.log(3))
-    assert equal_shares(np.array([0, 3])) == pytest.approx(math.log(4))  # others occur elsewhere
-
-
-def test_that_some_classes_are_frequent_is_something_to_learn():
-    labels = np.repeat([0, 1, 2, 3], [91, 3, 3, 3])
-    entropy = -(0.91 * math.log(0.91) + 0.09 * math.log(0.03))
-    accuracy, loss = most_frequent(labels), equal_shares(labels)
-    before = Baseline(loss, accuracy, len(labels))
-    assert learnt([before], np.array([[entropy]]), np.array([[accuracy]])).tolist() == [True]
-
-
-def test_labels_that_are_ignored_count_against_the_answers_and_not_in_the_loss():
     ignored = np.array([0, 1, -100, -100])
-    assert (most_frequent(ignored), equal_shares(ignored)) == (0.25, pytest.approx(math.log(2)))
-    assert (most_frequent(ignored[2:]), equal_shares(ignored[2:])) == (0.0, 0.0)
+    assert most_frequent(ignored) == 0.25
+    assert most_frequent(ignored[2:]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("blind", "start", "loss", "expected"),
+    [
+        (math.inf, 1.0, 0.989, True),
+        (math.inf, 1.0, 0.991, False),
+        # Two classes, 95 to 5: equal shares have 0.69, the shares of the classes 0.2.
+        (0.2, 0.69, 0.197, True),
+        (0.2, 0.69, 0.199, False),
+        (0.2, 0.69, 0.24, False),  # found, and left again for what is learnt by heart
+        (0.2, 0.69, 0.26, True),  # not found yet: it shows how fast a rate is
+        (0.2, 0.26, 0.255, True),
+        (0.2, 0.22, 0.215, False),  # it begins there
+        (0.2, 0.15, 0.149, False),  # it begins below: only its own start counts
+        (0.2, 0.15, 0.148, True),
+        # Targets far from 0: most of the way down to their mean is fast at any rate.
+        (1.0, 101.0, 10.0, False),
+        (1.0, 101.0, 12.0, True),
+    ],
+)
+def test_what_the_same_answer_to_every_input_has_is_not_learnt_once_it_is_found(blind, start, loss, expected):
+    assert is_learning(blind, start, loss) is expected
 
 
 class Constant(nn.Module):
@@ -53,52 +60,25 @@ def task_of(model, criterion, batches, *, accuracy):
     return Task(objective, optimizer, iter(()), torch.device("cpu"), validation=batches)
 
 
-def test_the_baseline_is_the_better_of_the_untrained_model_and_of_blind_answers():
+def test_the_baseline_has_the_untrained_model_and_the_best_blind_answer():
     batches = [(torch.zeros(3, 1), torch.tensor([0, 0, 1])), (torch.zeros(1, 1), torch.tensor([1]))]
     wrong = read_baseline(task_of(Constant(3.0, 0.0), nn.CrossEntropyLoss(), batches, accuracy=True))
-    assert wrong == (pytest.approx(math.log(2)), 0.5, 4)  # it begins at ln(1 + e^-3) + 3/2 = 1.55
-    assert math.log1p(math.exp(-3)) + 1.5 > math.log(2)
+    start = math.log1p(math.exp(-3)) + 1.5
+    assert wrong == (pytest.approx(start), 0.5, 4, pytest.approx(math.log(2)))
+    assert wrong.least == wrong.blind
     loss = read_baseline(task_of(Constant(3.0, 0.0), nn.CrossEntropyLoss(), batches, accuracy=False))
-    assert loss.loss == pytest.approx(math.log(2))
+    assert loss.blind == pytest.approx(math.log(2))
     assert math.isnan(loss.accuracy)
 
 
-@pytest.mark.parametrize(
-    ("criterion", "batches", "expected"),
-    [
-        # Means 2 and 20 of the columns: squares of 1, 1, 4 and of 0, 100, 100 over six numbers.
-        (nn.MSELoss(), [[[1.0, 20.0], [1.0, 10.0]], [[4.0, 30.0]]], (1 + 1 + 4 + 200) / 6),
-        (functional.mse_loss, [[[1.0], [3.0]]], 1.0),
-        (nn.MSELoss(reduction="sum"), [[[1.0], [3.0]]], math.inf),
-        (nn.L1Loss(), [[[1.0], [3.0]]], math.inf),
-        (nn.MSELoss(), [[[1.0, 2.0]], [[1.0]]], math.inf),
-    ],
-)
-def test_the_loss_of_the_mean_is_the_variance_of_the_targets(criterion, batches, expected):
-    held_out = [(torch.zeros(len(each), 1), torch.tensor(each)) for each in batches]
-    assert loss_of_mean(task_of(Constant(0.0), criterion, held_out, accuracy=False)) == pytest.approx(
-        expected
-    )
-
-
-@pytest.mark.parametrize(
-    ("criterion", "expected"),
-    [
-        (nn.CrossEntropyLoss(), True),
-        (nn.NLLLoss(), True),
-        (functional.cross_entropy, True),
-        (functools.partial(functional.cross_entropy, reduction="sum"), False),
-        (nn.CrossEntropyLoss(label_smoothing=0.1), True),
-        (nn.CrossEntropyLoss(label_smoothing=0.9), False),
-        (nn.CrossEntropyLoss(weight=torch.ones(2)), True),
-        (functools.partial(functional.cross_entropy, weight=torch.ones(2), label_smoothing=0.1), False),
-        (nn.MultiMarginLoss(), False),
-        (nn.MSELoss(), False),
-        (None, False),
-    ],
-)
-def test_only_a_mean_cross_entropy_has_a_baseline_of_equal_shares(criterion, expected):
-    assert is_cross_entropy(criterion) is expected
+def test_of_held_out_samples_it_is_that_of_all_their_batches():
+    held_out = [
+        (torch.zeros(len(each), 1), torch.tensor(each))
+        for each in ([[1.0, 20.0], [1.0, 10.0]], [[4.0, 30.0]])
+    ]
+    found = blind_answer_on(held_out, task_of(Constant(0.0), nn.MSELoss(), None, accuracy=False))
+    # Means 2 and 20 of the columns: squares of 1, 1, 4 and of 0, 100, 100 over six numbers.
+    assert found.loss == pytest.approx((1 + 1 + 4 + 200) / 6)
 
 
 NOT_MEASURED = np.full((2, 3), np.nan)
@@ -124,3 +104,9 @@ def test_right_answers_count_where_the_loss_does_not_fall():
 
 def test_where_no_baseline_is_known_nothing_is_said_against_a_run():
     assert learnt([UNKNOWN], np.array([[2.0, math.inf]]), NOT_MEASURED[:1, :2]).tolist() == [True, True]
+
+
+def test_a_run_that_found_the_blind_answer_has_to_come_below_it():
+    starts = [Baseline(0.7, blind=0.2, samples=100)] * 2
+    losses = np.array([[0.21, 0.19, 0.4], [0.21, 0.19, 0.4]])
+    assert learnt(starts, losses, NOT_MEASURED).tolist() == [False, True, True]

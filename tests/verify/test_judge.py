@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from lrfind.statistics import paired_noise, student_t95
+from lrfind.training.blind_answer import BlindAnswer
 from lrfind.training.run_set import RunSet
 from lrfind.verify import judge as judging
 from lrfind.verify.candidates import Candidate, Role, Trials, candidates
@@ -205,35 +206,42 @@ def test_the_interval_holds_the_best_rate_nine_times_in_ten(shape, seeds):
 
 def test_where_the_mean_of_the_targets_is_most_of_the_fall_the_drop_is_counted_from_there():
     finals = [[0.9, 0.6, 0.4]]
-    far = judge(finals, [100.0], checked=1, margin=0.1, of_mean=0.8)
+    far = judge(finals, [100.0], checked=1, margin=0.1, blind=mean(0.8))
     assert (far.start, far.base, far.drop, far.lowest) == pytest.approx((100.0, 0.8, 0.4, 0.4))
     assert far.worse_by == pytest.approx(
         [1.0, 0.5, 0.0]
     )  # what does not come below the mean has learnt nothing
     assert (far.holds, judge(finals, [100.0], checked=1, margin=0.1).holds) == (False, True)
-    # Where none came below it by a hundredth, the rates are compared by how far they came at all.
-    slow = judge(finals, [100.0], checked=1, margin=0.1, of_mean=0.403)
-    assert (slow.base, slow.drop, slow.holds, slow.learns_only_mean) == (100.0, 99.6, True, True)
+    # Where it was found and none came below it by a hundredth, nothing was learnt.
+    found = judge(finals, [100.0], checked=1, margin=0.1, blind=mean(0.403))
+    assert (found.base, found.drop, found.holds, found.recommended) == (100.0, 99.6, None, None)
+    # Where it was not found yet, the rates are compared by how far they came.
+    slow = judge([[60.0, 50.0, 40.0]], [100.0], checked=1, margin=0.1, blind=mean(1.0))
+    assert (slow.base, slow.drop, slow.recommended, slow.is_on_the_way) == (100.0, 60.0, 2, True)
     # Nor where training begins below it.
-    below = judge(finals, [1.0], checked=1, margin=0.1, of_mean=1.1)
-    assert (below.base, below.learns_only_mean) == (1.0, False)
+    below = judge(finals, [1.0], checked=1, margin=0.1, blind=mean(1.1))
+    assert (below.base, below.is_on_the_way) == (1.0, False)
 
 
 @pytest.mark.parametrize(
-    ("of_mean", "words"),
+    ("end", "level", "words"),
     [
-        (0.8, " has 0.8; the drop is counted from there, as what lies above is learnt at nearly any rate."),
         (
             0.2,
-            " has 0.2, and the best rate ends at 0.2: no more than that mean was learnt, and the rates are",
+            0.8,
+            " has 0.8; the drop is counted from there, as what lies above is learnt at nearly any rate.",
         ),
-        (0.1, " has 0.1, and the best rate ends at 0.2: not even that mean was learnt, and the rates are"),
-        (90.0, None),
-        (INF, None),
+        (
+            20.0,
+            0.2,
+            " has 0.2, and the best rate ends at 20: not even that answer was learnt, and the rates are",
+        ),
+        (0.2, 90.0, None),
+        (0.2, INF, None),
     ],
 )
-def test_the_loss_of_the_mean_of_the_targets_is_told_where_it_matters(of_mean, words):
-    said = told([[0.9, 0.6, 0.2]], start=100.0, of_mean=of_mean).verdict
+def test_the_loss_of_the_mean_of_the_targets_is_told_where_it_matters(end, level, words):
+    said = told([[90.0, 60.0, end]], start=100.0, blind=mean(level)).verdict
     assert ("A model that always answers the mean of the targets" in said) is (words is not None)
     assert (words or "") in said
 
@@ -291,6 +299,11 @@ def test_candidates_rise_and_know_why_they_were_tried():
     assert [each.roles for each in both] == [(Role.SUGGESTION, Role.PINNED)]
 
 
+def mean(loss):
+    """The mean of targets as every answer."""
+    return BlindAnswer(loss, "a model that always answers the mean of the targets")
+
+
 def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **options):
     """The conclusion for the rates 0.0333, 0.1, 0.3 and a pinned one of 1."""
     tried = candidates([lr for lr in (0.0333, 0.1, 0.3, pinned) if lr], 0.1, role, pinned)
@@ -307,7 +320,6 @@ def told(finals, *, role=Role.SUGGESTION, pinned=None, margin=0.1, start=1.0, **
         pinned=where,
         left=left,
         blind=trials.blind,
-        of_mean=trials.of_mean,
     )
     return conclude(trials, judged, before=20)
 
@@ -589,15 +601,16 @@ def test_what_is_had_without_a_look_at_the_inputs_is_not_learnt():
     # The labels are random: from 2.6 the model comes to answers that are all alike, and no further.
     finals = [[2.4, 2.31, 2.4]] * 3
     assert told(finals, start=2.6).suggestion.lr == 0.1
-    said = told(finals, start=2.6, blind=2.303)
+    blind = BlindAnswer(2.303, "a model that always answers the shares of the classes")
+    said = told(finals, start=2.6, blind=blind)
     assert said.suggestion is None
     assert (
-        "has lowered the held-out loss from 2.6 to 2.31, where a model that holds all classes for equally "
-        "likely has 2.3: less than 1% below that is not told from nothing."
+        "has lowered the held-out loss from 2.6 to 2.31, where a model that always answers the shares of the "
+        "classes has 2.3: less than 1% below that is not told from nothing."
     ) in said.verdict
-    for end, learnt in ((2.28, False), (2.279, True)):  # 2.303 less 1%
-        judged = judging.judge([0.1], [[end]], [2.6], checked=0, margin=0.1, blind=2.303)
-        assert (judged.learnt, judged.drop) == (learnt, pytest.approx(2.6 - end))
+    for end, learnt, base in ((2.28, False, 2.6), (2.279, True, 2.303)):  # 2.303 less 1%
+        judged = judging.judge([0.1], [[end]], [2.6], checked=0, margin=0.1, blind=blind)
+        assert (judged.learnt, judged.drop) == (learnt, pytest.approx(base - end))
 
 
 def test_a_checked_rate_that_diverged_where_nothing_was_learnt_is_told_so():

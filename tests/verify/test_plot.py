@@ -19,6 +19,7 @@ from lrfind.plotting.panel import (
     Shape,
     Span,
 )
+from lrfind.training.blind_answer import BlindAnswer
 from lrfind.verify.candidates import Role, Trials, candidates
 from lrfind.verify.judge import judge
 from lrfind.verify.plan import Plan
@@ -140,18 +141,18 @@ def test_rates_that_are_drawn_alike_share_an_entry_of_the_key():
     ]  # fmt: skip
 
 
-def test_the_loss_of_equal_shares_is_in_the_frame_where_no_rate_came_below_it():
-    measured = dataclasses.replace(trials([[2.4, 2.35, 2.31, 2.5]], start=2.6), blind=2.303)
-    page = verify_page(measured, judged(measured, blind=2.303), "")
+def test_the_loss_of_the_same_answer_to_every_input_is_in_the_frame_where_no_rate_came_below_it():
+    measured = dataclasses.replace(trials([[2.4, 2.35, 2.31, 2.5]], start=2.6), blind=BlindAnswer(2.303))
+    page = verify_page(measured, judged(measured, blind=measured.blind), "")
     assert answer_of(page) == "nothing was learnt: not judged"
     assert [line.at for line in of(page.panels[1], Marker)] == [2.6, 2.303]
     low, high = page.panels[1].y.limits
     assert low < 2.303
     assert high > 2.6
-    assert "all classes equally likely: 2.3" in [each.entry.text for each in page.entries]
+    assert "the same answer to every input: 2.3" in [each.entry.text for each in page.entries]
     assert_readable(page)
-    learnt = dataclasses.replace(measured, blind=2.5)
-    assert len(of(verify_page(learnt, judged(learnt, blind=2.5), "").panels[1], Marker)) < 2
+    learnt = dataclasses.replace(measured, blind=BlindAnswer(2.5))
+    assert len(of(verify_page(learnt, judged(learnt, blind=learnt.blind), "").panels[1], Marker)) < 2
 
 
 @pytest.mark.parametrize("count", [5, 7, 12, 20])

@@ -241,3 +241,18 @@ def test_along_a_schedule_no_run_is_given_up_early():
     search = Search(0.03, num_steps=300, seeds=1, budget=500, early=False)
     assert search.stops == Stops((300,), first=300)
     assert {move.to for move, _ in searched(search, valley)} == {300}
+
+
+def test_what_is_learnt_at_any_rate_alike_does_not_count_where_a_blind_answer_is_known():
+    def search_of(blind=math.inf):
+        search = Search(0.01, num_steps=300, seeds=2, budget=3000)
+        search.tried.blind = blind
+        return search
+
+    near = moves_of(search_of(), valley, 2.0)
+    # From far above the mean of the targets, which has 2, losses are the same at every rate.
+    assert moves_of(search_of(2.0), valley, 100.0) == near
+    assert moves_of(search_of(), valley, 100.0) != near
+    best = search_of(2.0)
+    searched(best, valley, start=100.0)
+    assert best.ranked()[0] == pytest.approx(0.03, rel=0.2)
