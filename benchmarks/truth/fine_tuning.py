@@ -31,6 +31,7 @@ from torch.utils.data import TensorDataset
 
 from benchmarks.truth import data as data_sets
 from benchmarks.truth import tasks
+from benchmarks.truth.coarse import asked, without_held_out, trained
 from benchmarks.truth.drawn import (
     EXTRAS,
     MODELS,
@@ -44,7 +45,6 @@ from benchmarks.truth.drawn import (
 from benchmarks.truth.lines import read_lines, rewrite
 from benchmarks.truth.oracle import grid
 from benchmarks.truth.pretrained import started
-from benchmarks.truth.short_epochs import asked, trained
 from benchmarks.truth.tasks import config_of, optimizer_kind
 from lrfind.tasks.data.dataset import Data
 
@@ -241,7 +241,7 @@ def measured(task: FineTuning) -> dict[str, Any]:
     held_out = [parts(task.name)["held_out"]]
     runs = [trained(config, data, seed, lrs, held_out=held_out, stop_factor=None) for seed in TRAINED]
     initial, final = zip(*runs, strict=True)
-    line = {"task": task.name, "answers": asked(config, data), "lrs": lrs}
+    line = {"task": task.name, "answers": asked(config, data, without_held_out), "lrs": lrs}
     return line | {"initial": initial, "final": final}
 
 
@@ -308,7 +308,7 @@ def main() -> None:
             elif args.fresh:
                 line = lines[task.name]
                 line.setdefault("before", line["answers"])
-                line["answers"] = asked(config_of(task.name), samples(task.name))
+                line["answers"] = asked(config_of(task.name), samples(task.name), without_held_out)
             else:
                 continue
             rewrite(RUNS, lines.values())

@@ -8,33 +8,18 @@ decks as in `drawn.py`. They were drawn when the rule stood, and asked once.
 
 from __future__ import annotations
 
-import math
 import random
-import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
-from benchmarks.truth import tasks
-from benchmarks.truth.drawn import BATCH_SIZES, EXTRAS, MODELS, OPTIMIZERS, SOURCES, Drawn, config_text, deck
-from benchmarks.truth.lines import append_line, read_lines, rounded
-from benchmarks.truth.tasks import BUDGET, config_of, with_seed
-from lrfind.api.caller import Caller
+from benchmarks.truth.coarse import asked, configs_of, name_of, search, without_held_out, table
+from benchmarks.truth.drawn import BATCH_SIZES, EXTRAS, MODELS, OPTIMIZERS, SOURCES, Drawn, deck
+from benchmarks.truth.lines import append_line, read_lines
+from benchmarks.truth.tasks import BUDGET, config_of
 from lrfind.range_test.held_out_run import PASSES
-from lrfind.range_test.run import range_test_of
-from lrfind.tasks.build import build, data_of
-from lrfind.training.runs import train_runs
-from lrfind.training.stacking.strategy import Strategy
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import ArrayLike
-
-    from lrfind.range_test.config import RangeConfig
-    from lrfind.tasks.data.dataset import Data
+from lrfind.tasks.build import data_of
 
 RUNS = Path(__file__).parent / "results" / "short_epochs.jsonl"
 
@@ -43,12 +28,6 @@ SEED = 20261125
 
 SMALL = 3000
 """Samples trained on, at most; photographs, which have a loader of their own, are left out."""
-
-LRS = 10 ** np.arange(-4.5, 1.01, 0.25)
-"""Rates that every task is trained at, from three seeds."""
-
-ASKED = (100, 101, 102)
-"""Seeds that lrfind is asked with."""
 
 
 def drawn_tasks() -> list[Drawn]:
@@ -80,106 +59,17 @@ def epoch_of(name: str, batch_size: int) -> float:
 def measured(task: Drawn) -> dict[str, Any]:
     """What lrfind answers, with and without the run, and the held-out loss after training at every rate."""
     config = config_of(name_of(task))
-    data, held_out = data_of(config), SOURCES[task.source].held_out
-    runs = [trained(config, data, seed, LRS, validation_samples=held_out) for seed in range(3)]
-    initial, final = zip(*runs, strict=True)
-    return {"task": name_of(task), "answers": asked(config, data), "initial": initial, "final": final}
-
-
-def asked(config: RangeConfig, data: Data) -> list[dict[str, Any]]:
-    """What lrfind answers from every seed, and what the curve alone shows."""
-    answers = []
-    for seed in ASKED:
-        found = range_test_of(with_seed(config, seed), observer=Caller(), data=data)
-        reading = found.reading
-        lr = None if reading.suggestion is None else reading.suggestion.lr
-        curve = lr if reading.held_out is None else reading.held_out.lr
-        answers.append({"seed": seed, "lr": lr, "curve": curve, "steps": found.steps})
-    return answers
-
-
-def trained(
-    config: RangeConfig,
-    data: Data,
-    seed: int,
-    lrs: ArrayLike,
-    *,
-    validation_samples: int = 0,
-    held_out: Sequence[Any] | None = None,
-    stop_factor: float | None = 100,
-) -> tuple[float, list[float | None]]:
-    """The held-out loss before training, and after it at every rate, None where it diverged.
-
-    Args:
-        config: Of a task.
-        data: To train on.
-        seed: Of weights, order and dropout, and of what is held out of these data.
-        lrs: The rates.
-        validation_samples: How many that are.
-        held_out: Batches that are held out already, in their place.
-        stop_factor: Times of its start at which a loss has diverged; None: where it is not finite.
-    """
-    built = build(with_seed(config, seed), data=data, validation_samples=validation_samples)
-    try:
-        runs = train_runs(
-            built,
-            lrs,
-            num_steps=BUDGET,
-            held_out=built.validation if held_out is None else held_out,
-            read_at=[0, BUDGET],
-            strategy=Strategy.SEQUENTIAL,
-            stop_factor=stop_factor,
-        )
-    finally:
-        built.close()
-    return float(runs.readings[0, 0]), [rounded(float(loss)) for loss in runs.readings[:, -1]]
-
-
-def regrets(line: dict[str, Any]) -> tuple[float, float]:
-    """Mean regret of what the curves show, and of what is answered."""
-    start = float(np.mean(line["initial"]))
-    ends = [
-        [start if loss is None or not math.isfinite(loss) else min(loss, start) for loss in row]
-        for row in line["final"]
-    ]
-    means = np.mean(ends, axis=0)
-
-    def regret(lr: float | None) -> float:
-        if lr is None:
-            return 1.0
-        loss = float(np.interp(math.log10(lr), np.log10(LRS), means))
-        return (loss - float(means.min())) / (start - float(means.min()))
-
-    answers = line["answers"]
-    before, after = ([regret(each[key]) for each in answers] for key in ("curve", "lr"))
-    return float(np.mean(before)), float(np.mean(after))
-
-
-def table(lines: list[dict[str, Any]]) -> str:
-    """A line a task, and the mean of all."""
-    found = [regrets(line) for line in lines]
-    rows = [f"{line['task']:45} {a:.3f} {b:.3f}" for line, (a, b) in zip(lines, found, strict=True)]
-    before, after = np.mean(found, axis=0)
-    return "\n".join(
-        [f"{'task':45} curve answer", *rows, f"{f'mean of {len(rows)}':45} {before:.3f} {after:.3f}"]
-    )
-
-
-def name_of(task: Drawn) -> str:
-    """Of the task: two of them may differ in the batch size alone."""
-    return f"{task.name}_{task.batch_size}"
+    answers = asked(config, data_of(config), without_held_out)
+    return {"task": name_of(task), "answers": answers, **search(task)}
 
 
 def main() -> None:
     torch.set_num_threads(1)
     done = {line["task"] for line in read_lines(RUNS)}
-    with tempfile.TemporaryDirectory() as folder:
-        tasks.CONFIGS = Path(folder)
-        (tasks.CONFIGS / "experiment").mkdir()
-        for task in drawn_tasks():
-            if name_of(task) not in done:
-                (tasks.CONFIGS / "experiment" / f"{name_of(task)}.yaml").write_text(config_text(task))
-                append_line(RUNS, measured(task))
+    missing = [task for task in drawn_tasks() if name_of(task) not in done]
+    with configs_of(missing):
+        for task in missing:
+            append_line(RUNS, measured(task))
     print(table(read_lines(RUNS)))
 
 

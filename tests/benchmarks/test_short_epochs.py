@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.truth.coarse import LRS, name_of, regrets, table
 from benchmarks.truth.lines import read_lines
-from benchmarks.truth.short_epochs import LRS, RUNS, drawn_tasks, epoch_of, name_of, regrets, table
+from benchmarks.truth.short_epochs import RUNS, drawn_tasks, epoch_of
 
 ROOT = Path(__file__).parents[2]
 
