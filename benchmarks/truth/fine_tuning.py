@@ -31,7 +31,7 @@ from torch.utils.data import TensorDataset
 
 from benchmarks.truth import data as data_sets
 from benchmarks.truth import tasks
-from benchmarks.truth.coarse import asked, without_held_out, trained
+from benchmarks.truth.coarse import asked, trained, without_held_out
 from benchmarks.truth.drawn import (
     EXTRAS,
     MODELS,

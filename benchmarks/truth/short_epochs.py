@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.truth.coarse import asked, configs_of, name_of, search, without_held_out, table
+from benchmarks.truth.coarse import asked, configs_of, name_of, search, table, without_held_out
 from benchmarks.truth.drawn import BATCH_SIZES, EXTRAS, MODELS, OPTIMIZERS, SOURCES, Drawn, deck
 from benchmarks.truth.lines import append_line, read_lines
 from benchmarks.truth.tasks import BUDGET, config_of

@@ -20,6 +20,8 @@ from benchmarks.truth.coarse import asked, configs_of, name_of, search, table
 from benchmarks.truth.drawn import EXTRAS, MODELS, OPTIMIZERS, SOURCES, Drawn, deck
 from benchmarks.truth.lines import append_line, read_lines, rewrite
 from benchmarks.truth.tasks import config_of
+from lrfind.range_test.reading import DEFAULT_RULE
+from lrfind.range_test.slower_sweep import FAINT
 from lrfind.tasks.build import data_of
 
 if TYPE_CHECKING:
@@ -54,9 +56,12 @@ def drawn_tasks(draw: int) -> list[Drawn]:
     return found[TASKS * (draw - 1) : TASKS * draw]
 
 
-def answer(test: RangeTest) -> float | None:
-    """What a range test answers."""
-    return None if test.reading.suggestion is None else test.reading.suggestion.lr
+def sweep_answer(test: RangeTest) -> float | None:
+    """What a range test would answer if runs at constant rates did not follow where batches disagree."""
+    reading = test.reading
+    if reading.trials is not None and reading.smoothed.share_lost >= FAINT:
+        return reading.rules[DEFAULT_RULE.value]
+    return None if reading.suggestion is None else reading.suggestion.lr
 
 
 def main() -> None:
@@ -74,7 +79,7 @@ def main() -> None:
                 continue
             config = config_of(name)
             searched = known.get(name) or search(task)
-            line = {"task": name, **searched, "answers": asked(config, data_of(config), answer)}
+            line = {"task": name, **searched, "answers": asked(config, data_of(config), sweep_answer)}
             rewrite(RUNS, [each for each in read_lines(RUNS) if each["task"] != name])
             append_line(RUNS, line)
     print(table([line for line in read_lines(RUNS) if line["task"] in names]))

@@ -1,8 +1,8 @@
 """What `range.repeats=auto` makes: a sweep, and after it whatever its answer still lacks.
 
-Where a sweep is weak a slower one follows, and where that is weak too, runs at constant rates decide. Where
-it is firm, and a training meets its samples again and again, one run at its answer is held to other samples;
-where the model was trained before, that of any answer.
+Where a sweep is weak a slower one follows, and where that is weak too, runs at constant rates decide; at once
+where batches disagree. Where it is firm, and a training meets its samples again and again, one run at its
+answer is held to other samples; where the model was trained before, that of any answer.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from lrfind.range_test.slower_sweep import (
     slower,
     slower_shows_more,
     still_nothing,
+    why_noisy,
     why_weak,
 )
 from lrfind.range_test.trial_runs import first_rate, try_rates
@@ -47,12 +48,12 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
     Returns:
         The curve that is read, what is read, and why there is more than one sweep.
     """
-    found, weak, reasons = _swept(sweeps, most_steps)
+    tries = most_steps is None and sweeps.can_run and sweeps.settings.rule is DEFAULT_RULE
+    found, weak, reasons = _swept(sweeps, most_steps, tries=tries)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
     trials = None
-    goes_on = most_steps is None and sweeps.can_run and not sweeps.interrupted
-    goes_on = goes_on and sweeps.settings.rule is DEFAULT_RULE
+    goes_on = tries and not sweeps.interrupted
     if goes_on and weak is not None:
         trials = _tried(sweeps, reading, found[-1][1], weak)
     if sweeps.interrupted:
@@ -71,21 +72,30 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
 
 
 def _swept(
-    sweeps: Sweeps, most_steps: int | None
+    sweeps: Sweeps, most_steps: int | None, *, tries: bool
 ) -> tuple[list[tuple[Curve, Reading]], str | None, list[str]]:
-    """The sweeps with what is read from each; why the last is weak; why each but the first was made."""
+    """The sweeps with what is read from each; why the last is weak; why each but the first was made.
+
+    Args:
+        sweeps: Makes them.
+        most_steps: As in `run_range_test`.
+        tries: Whether runs at constant rates can follow.
+    """
     ladder_of = sweeps.settings
     reasons: list[str] = []
     found: list[tuple[Curve, Reading]] = []
     while True:
         sweeps.make(ladder_of, 1)
         found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=sweeps.settings.rule)))
-        weak = why_weak(*found[-1], trained=sweeps.trained_before)
+        curve, reading = found[-1]
+        weak = why_weak(curve, reading, trained=sweeps.trained_before)
+        if weak is None and tries and reading.suggestion is not None:
+            return found, why_noisy(curve, reading.smoothed), reasons
         if weak is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
             return found, weak, reasons
-        if not slower_shows_more(found[-1][1]):
+        if not slower_shows_more(reading):
             return found, weak, reasons
-        ladder_of = slower(ladder_of, found[-1][1])
+        ladder_of = slower(ladder_of, reading)
         if most_steps is not None and sweeps.steps + ladder_of.num_steps > most_steps:
             return found, weak, reasons
         reasons.append(weak)

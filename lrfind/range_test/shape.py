@@ -55,7 +55,7 @@ class Shape(str, Enum):
     HEALTHY = "healthy"
     """It falls and turns."""
     WEAK = "weak"
-    """It falls and turns, but by so little that runs at constant rates had to decide."""
+    """It falls and turns, but by so little, or so noisily, that runs at constant rates had to decide."""
     FALLS_TO_END = "falls to the end"
     """It falls and the ladder ends before it turns."""
     FLAT = "flat"

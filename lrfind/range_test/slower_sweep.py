@@ -35,8 +35,15 @@ FAINT = 0.08
 ladder was over before training had begun, and what ends the valley is only the rate at which a model that has
 learnt nothing breaks down."""
 
+NOISY = 0.7
+"""`SmoothedCurve.disagreement`, times the root of the ladder's speed, above which runs at constant rates
+decide. In the few updates that a sweep makes at a rate their noise does not add up; in a training it does."""
+
 BELOW = 10.0
 """The slower ladder begins at that part of the rate at which the loss began to fall."""
+
+MOST_SAID = 5.0
+"""A disagreement above which it is not told how large it is."""
 
 FIRST_STEPS = 0.1
 """Share of the steps in which a loss explodes that starts from too high a rate, however slowly it rises."""
@@ -87,6 +94,16 @@ def why_weak(curve: Curve, reading: Reading, *, trained: bool = False) -> str | 
     if smoothed.share_lost >= FAINT:
         return None
     return f"in {len(curve)} steps the {curve.metric} fell by {_faint_fall(smoothed)} before it turned"
+
+
+def why_noisy(curve: Curve, smoothed: SmoothedCurve) -> str | None:
+    """Why a training may not stand the rate that a sweep shows; None where that is no question of noise."""
+    if smoothed.disagreement * math.sqrt(smoothed.haste) <= NOISY:
+        return None
+    by = f"more than {MOST_SAID:g} times"
+    if smoothed.disagreement < MOST_SAID:
+        by = f"{smoothed.disagreement:.0%} of"
+    return f"what {len(curve)} steps do to the loss differs from batch to batch by {by} its mean"
 
 
 def _faint_fall(smoothed: SmoothedCurve) -> str:

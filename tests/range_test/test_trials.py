@@ -362,6 +362,41 @@ def test_with_a_step_of_ones_own_it_is_said_that_no_runs_follow_a_weak_sweep():
     assert found.verdict.endswith("the best rate may lie many times higher.")
 
 
+def in_small_batches(batch_size, **others):
+    """The range test of a small network that tells two classes apart, which no batch of a few shows alone."""
+    torch.manual_seed(0)
+    x = torch.randn(2000, 20, generator=torch.Generator().manual_seed(1))
+    data = TensorDataset(x, (x[:, :5].sum(1) > 0).long())
+    model = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 2))
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    loader = DataLoader(data, batch_size, shuffle=True, generator=torch.Generator().manual_seed(2))
+    return range_test(model, optimizer, nn.CrossEntropyLoss(), loader, **others)
+
+
+def test_where_batches_disagree_runs_at_constant_rates_decide_without_a_slower_sweep():
+    found = in_small_batches(8)
+    trials = found.reading.trials
+    assert found.repeats is None
+    assert next(iter(trials.losses)) < found.rules["centre"]
+    assert found.suggestion.rule == "trials"
+    assert found.suggestion.lr < found.rules["centre"]
+    why = r"What \d+ steps do to the loss differs from batch to batch by \d+% of its mean"
+    assert re.fullmatch(rf"{why}, so {len(trials.losses)} runs at constant rates decided\.", found.verdict)
+
+
+def test_where_batches_agree_the_sweep_stands():
+    found = in_small_batches(64)
+    assert found.reading.trials is None
+    assert found.suggestion.rule == "centre"
+
+
+@pytest.mark.parametrize("others", [{"repeats": 1}, {"rule": "steepest"}])
+def test_where_no_runs_may_follow_batches_that_disagree_the_verdict_says_what_it_means(others):
+    found = in_small_batches(8, **others)
+    assert found.reading.trials is None
+    assert found.verdict.endswith(": a training may need a rate several times lower. lrfind verify tells.")
+
+
 def test_a_loss_that_settles_at_the_mean_of_the_targets_is_not_learning():
     found = on_a_plateau(criterion=nn.MSELoss())
     assert found.suggestion is None
