@@ -87,7 +87,9 @@ class Trials:
         """Whether the loss fell by enough for the best rate to be one.
 
         Down to what models begin near it falls where only the last layer settles, so that it has to come
-        below that where that is known. Where it is not, and no sweep has an answer, a faint fall is none.
+        below that where that is known, by more than chance. Where a sweep has an answer too and the fall is
+        not faint, chance is warned of and refuses nothing: of single samples a run has too few to rule it
+        out. Where the level is not known, and no sweep has an answer, a faint fall is none.
 
         Args:
             answered: Whether a sweep has an answer too.
@@ -97,7 +99,8 @@ class Trials:
             return self.share_lost >= (LEARNT if answered else FAINT)
         if self.share_lost >= FAINT and not has_found(near, self.start, loss):
             return True
-        if self.start > near and not self.beaten.get(self.best, True):
+        is_doubtful = self.start > near and not self.beaten.get(self.best, True)
+        if is_doubtful and not (answered and self.share_lost >= FAINT):
             return False
         return min(self.start, near) - loss >= (BEYOND if answered else LEARNT) * near
 

@@ -216,6 +216,15 @@ def test_a_faint_fall_is_learning_where_it_ends_below_a_blind_answer(best, blind
     assert found.shows_learning(answered=False) is unanswered
 
 
+@pytest.mark.parametrize(("best", "learnt"), [(1.83, True), (1.9, False)])
+def test_chance_refuses_a_fall_that_is_faint_or_has_no_sweep_beside_it(best, learnt):
+    blind = BlindAnswer(1.99, "", 1.99)
+    found = trials(1.999, best, 2.5)
+    found = replace(found, blind=blind, beaten={found.best: False})
+    assert found.shows_learning(answered=True) is learnt
+    assert found.shows_learning(answered=False) is False
+
+
 def test_a_loss_that_comes_down_to_equal_shares_is_told_with_its_level():
     settled = replace(
         trials(2.34, 2.313, 2.34, start=2.34),
