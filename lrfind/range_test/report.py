@@ -85,7 +85,8 @@ def range_record(settings: dict[str, Any], reading: Reading, repeats: Repeats | 
         repeats: The several sweeps, or None for one.
     """
     chosen_by = None if reading.suggestion is None else reading.suggestion.rule
-    measured = measured_regret(settings, chosen_by) if reading.holds_for_others else None
+    was_measured = reading.holds_for_others and not reading.trained_before
+    measured = measured_regret(settings, chosen_by) if was_measured else None
     content: dict[str, Any] = {"shape": reading.shape, "measured": measured}
     if peaks := peaks_record(reading, settings):
         content["peaks"] = peaks

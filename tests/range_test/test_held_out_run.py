@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from lrfind import range_test
 from lrfind.api.caller import Caller
 from lrfind.plotting.panel import Line, Marker
+from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.held_out_run import (
     EVERY,
@@ -28,8 +29,9 @@ from lrfind.range_test.held_out_run import (
     with_unseen_overfitting,
 )
 from lrfind.range_test.plot import range_page, range_panel
-from lrfind.range_test.report import range_lines
+from lrfind.range_test.report import range_lines, range_record
 from lrfind.report import record as records
+from lrfind.report.record import plain
 from lrfind.suggestion import Status, Suggestion
 from tests.screen import shown
 
@@ -210,7 +212,17 @@ def test_where_the_model_was_trained_before_it_is_made_however_few_the_passes_an
     assert found.content["held_out"]["higher_lrs"] == list(held_out.higher)
     schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
-    assert trained_before(steps=0).reading.held_out is None
+    untrained = trained_before(steps=0)
+    assert untrained.reading.held_out is None
+    assert [each.reading.trained_before for each in (found, untrained)] == [True, False]
+
+
+def test_what_suggestions_were_measured_to_be_worth_is_not_said_of_a_model_that_was_trained_before():
+    test = by_heart()
+    trained = replace(test.reading, trained_before=True)
+    settings = plain(RangeSettings())
+    assert range_record(settings, test.reading, None)["measured"] is not None
+    assert range_record(settings, trained, None)["measured"] is None
 
 
 def test_where_none_is_made_for_such_a_model_the_verdict_says_what_is_left_open():
