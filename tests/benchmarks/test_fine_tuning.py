@@ -66,7 +66,7 @@ def test_a_start_has_met_none_of_the_samples_held_out_and_other_classes_have_a_n
     monkeypatch.setattr(pretrained, "STARTS", tmp_path)
     monkeypatch.setattr(pretrained, "_trained", lambda like, *_, **others: like.state_dict())
     monkeypatch.setenv("LRFIND_DATA", "/nowhere")
-    for name in ("waves_lstm_adam_32_classes_2000", "wine_mlp_nesterov_8_continued_600"):
+    for name in ("waves_lstm_adam_32_classes_2000", "marked_gru_adamw_8_continued_2000"):
         each = parts(name)
         before, held_out = (
             {tuple(x.flatten().tolist()) for x in each[key][0]} for key in ("before", "held_out")

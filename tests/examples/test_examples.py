@@ -89,7 +89,7 @@ def pictures(folder, classes=3, each=16):
 def check_fine_tuning(logs, folder, size):
     said = run_script(
         *(logs, "examples/fine_tuning/finetune.py", str(folder)),
-        *("--steps", "20", "--size", str(size), "--batch-size", "8"),
+        *("--steps", "20", "--size", str(size), "--batch-size", "16"),
     )
     backbone, head = (float(re.search(rf"^{name}: (\S+)$", said, re.MULTILINE)[1]) for name in GROUPS)
     assert head == pytest.approx(10 * backbone, rel=0.01)
