@@ -64,13 +64,26 @@ class BlindAnswer:
         numbers = np.concatenate(batches)
         mean = _of_all(numbers.mean(axis=0), peers)
         each = np.square(numbers - mean).reshape(len(numbers), -1).mean(axis=1)
-        sizes = np.array([len(batch) for batch in batches])
-        by_batch = np.array([part.mean() for part in np.split(each, np.cumsum(sizes)[:-1])])
-        loss = _known(float(_of_all(each.mean(keepdims=True), peers)[0]))
-        by_batch = np.empty(0) if peers else by_batch
+        loss, by_batch, sizes = _of_samples(each, batches, peers)
         nats = sizes / (2 * loss)  # however many numbers a sample has, they go together
         what = "a model that always answers the mean of the targets"
         return cls(loss, what, loss, by_batch, nats, is_mean=True)
+
+    @classmethod
+    def of_odds(cls, batches: Sequence[Floats], peers: Peers | None = None) -> BlindAnswer:
+        """The shares of yes, under the cross-entropy of yes and no.
+
+        Args:
+            batches: As of `of_numbers`, from 0 to 1.
+            peers: As of `of_numbers`.
+        """
+        yes = np.concatenate(batches)
+        share = _of_all(yes.mean(axis=0), peers)
+        inside = np.clip(share, 1e-12, 1 - 1e-12)  # where all are alike the other has no part
+        each = -(yes * np.log(inside) + (1 - yes) * np.log1p(-inside)).reshape(len(yes), -1).mean(axis=1)
+        loss, by_batch, sizes = _of_samples(each, batches, peers)
+        what = "a model that always answers the shares of yes and no"
+        return cls(loss, what, max(loss, math.log(2)), by_batch, sizes)
 
     @classmethod
     def of_classes(
@@ -140,25 +153,6 @@ class BlindAnswer:
         before = np.minimum.accumulate(np.concatenate([[0.0], gained[:-1]]))
         return float((gained - before).max()) > math.log(len(losses) / _CHANCE)
 
-    @classmethod
-    def of_odds(cls, batches: Sequence[Floats], peers: Peers | None = None) -> BlindAnswer:
-        """The shares of yes, under the cross-entropy of yes and no.
-
-        Args:
-            batches: As of `of_numbers`, from 0 to 1.
-            peers: As of `of_numbers`.
-        """
-        yes = np.concatenate(batches)
-        share = _of_all(yes.mean(axis=0), peers)
-        inside = np.clip(share, 1e-12, 1 - 1e-12)  # where all are alike the other has no part
-        each = -(yes * np.log(inside) + (1 - yes) * np.log1p(-inside)).reshape(len(yes), -1).mean(axis=1)
-        sizes = np.array([len(batch) for batch in batches])
-        by_batch = np.array([part.mean() for part in np.split(each, np.cumsum(sizes)[:-1])])
-        loss = _known(float(_of_all(each.mean(keepdims=True), peers)[0]))
-        by_batch = np.empty(0) if peers else by_batch
-        what = "a model that always answers the shares of yes and no"
-        return cls(loss, what, max(loss, math.log(2)), by_batch, sizes.astype(np.float64))
-
     def is_passed(self, start: float) -> bool:
         """Whether a model that begins with this loss has been trained before."""
         return self.is_known and start < TRAINED * self.loss
@@ -180,6 +174,14 @@ def _of_all(values: Floats, peers: Peers | None) -> Floats:
     flat = values.ravel().tolist()
     parts = [peers.mean(flat[i : i + _MESSAGE]) for i in range(0, len(flat), _MESSAGE)]
     return np.array([value for part in parts for value in part]).reshape(values.shape)
+
+
+def _of_samples(each: Floats, batches: Sequence[Floats], peers: Peers | None) -> tuple[float, Floats, Floats]:
+    """Of losses of single samples that of all, those of the batches, and the sizes of these."""
+    sizes = np.array([len(batch) for batch in batches])
+    loss = _known(float(_of_all(each.mean(keepdims=True), peers)[0]))
+    by_batch = np.array([part.mean() for part in np.split(each, np.cumsum(sizes)[:-1])])
+    return loss, np.empty(0) if peers else by_batch, sizes.astype(np.float64)
 
 
 def _known(loss: float) -> float:

@@ -191,9 +191,7 @@ class Comparison:
         last = next((i for i, rate in enumerate(side[1:]) if self._is_told_from(rate, best)), len(side) - 1)
         lr = float(lrs[side[last]])
         if last == len(side) - 1 or self.ended.diverged[side[last + 1]]:
-            return (
-                lr  # what is beyond nobody knows, and half-way to where training breaks down it may as well
-            )
+            return lr  # what is beyond nobody knows, and half-way to a breakdown training may break down too
         # Nor of rates farther out than the search goes in a step, as a pinned one may be.
         away = math.log(lrs[side[last + 1]] / lr)
         return lr * math.exp(math.copysign(min(abs(away), math.log(FACTOR)) / 2, away))
