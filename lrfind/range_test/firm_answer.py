@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.held_out_run import MOST_RUNS, PASSES, passes
+from lrfind.range_test.held_out_run import HIGHER, MOST_RUNS, PASSES, passes
 from lrfind.range_test.hold_out import hold_out
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read
@@ -144,7 +144,8 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     lowered = run.lowered(suggestion, sweeps.settings.start_lr)
     # That nothing which it learns holds for them is told as a warning.
     seen = f"{reading.seen} {run.in_words}" if run.learns else reading.seen
-    return replace(reading, suggestion=lowered, held_out=run, seen=seen)
+    advice = reading.advice or (HIGHER if trained and run.still_falls else "")
+    return replace(reading, suggestion=lowered, held_out=run, seen=seen, advice=advice)
 
 
 def _held_out_run(sweeps: Sweeps, lr: float, why: str, most: int) -> HeldOutRun | None:

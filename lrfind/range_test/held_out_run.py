@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 MOST_RUNS = 3
 """Runs in all at most, each after the first as the loss of the one before only rose."""
 
+HIGHER = "Trained before, the model goes on learning: a higher rate may be better, which lrfind verify tells."
+"""What is advised where the loss of other samples of such a model still falls: its sweep shows what can be
+gained near its start, and where the data has changed that is little of all."""
+
 PASSES = 15
 """Times that a training of `TRAINING` steps meets every sample, from which on such a run is made."""
 
@@ -94,6 +98,11 @@ class HeldOutRun:
     def learns(self) -> bool:
         """Whether what is learnt holds for the samples held out, at some time at least."""
         return self.lowest_at > 0
+
+    @property
+    def still_falls(self) -> bool:
+        """Whether it was lowest at the end."""
+        return self.lowest_at == self.steps > 0
 
     @property
     def gap(self) -> float:

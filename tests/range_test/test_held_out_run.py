@@ -22,6 +22,7 @@ from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
 from lrfind.range_test.held_out_run import (
     EVERY,
+    HIGHER,
     LEAST_STEPS,
     STEPS,
     HeldOutRun,
@@ -223,6 +224,26 @@ def test_what_suggestions_were_measured_to_be_worth_is_not_said_of_a_model_that_
     settings = plain(RangeSettings())
     assert range_record(settings, test.reading, None)["measured"] is not None
     assert range_record(settings, trained, None)["measured"] is None
+
+
+def test_where_such_a_model_still_learns_at_the_end_higher_rates_are_named():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 3))
+    x = torch.randn(2000, 10)
+    y = x[:, :3].argmax(1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(40):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(model(x), y).backward()
+        optimizer.step()
+    loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = range_test(model, optimizer, nn.CrossEntropyLoss(), loader)
+    assert found.reading.trained_before
+    assert found.reading.held_out.still_falls
+    assert found.verdict.endswith(HIGHER)
+    turned = run(1.0, 0.5, 0.7)
+    assert not turned.still_falls
 
 
 def test_where_none_is_made_for_such_a_model_the_verdict_says_what_is_left_open():
