@@ -52,7 +52,6 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
     found, weak, reasons = _swept(sweeps, most_steps, tries=tries)
     answers = [each for each in found if each[1].suggestion is not None]
     curve, reading = (answers or found)[-1]
-    reading = replace(reading, trained_before=sweeps.trained_before)
     trials = None
     goes_on = tries and not sweeps.interrupted
     if goes_on and weak is not None:
@@ -126,7 +125,7 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     rate can lower the loss of the batches and make that model worse than it was. Where the loss of other
     samples only rises the run is made again at lower rates.
     """
-    suggestion, trained = reading.suggestion, reading.trained_before
+    suggestion, trained = reading.suggestion, sweeps.trained_before
     again = reading.trials is None and passes(curve) >= PASSES
     if suggestion is None or curve.accuracies is not None or not (trained or again):
         return reading

@@ -159,10 +159,11 @@ def run_range_test(
         reading = dataclasses.replace(reading, suggestion=dataclasses.replace(found, reason=reason))
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
+    reading = dataclasses.replace(reading, trained_before=sweeps.trained_before)
     if reading.suggestion is not None:
         seen = reading.seen
         if most_steps is None:
-            seen = with_unseen_overfitting(reading, curve, trained=sweeps.trained_before)
+            seen = with_unseen_overfitting(reading, curve, trained=reading.trained_before)
         no_learning = _no_learning(sweeps, reading)
         seen = doubted(seen) if no_learning else seen
         reading = dataclasses.replace(reading, no_learning=no_learning, seen=seen)
