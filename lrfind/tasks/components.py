@@ -22,6 +22,7 @@ from lrfind.tasks.data.sources import Source, source_of
 from lrfind.tasks.frameworks import adapted_model, data_of_framework
 from lrfind.tasks.instantiate import call, callable_of, instantiate, parameters_of, raised_as
 from lrfind.tasks.models import timm
+from lrfind.tasks.optimizer_arguments import check_arguments
 from lrfind.training.step_errors import out_of_memory
 
 if TYPE_CHECKING:
@@ -140,14 +141,8 @@ def optimizer_of(config: TaskConfig, model: nn.Module) -> Optimizer:
     function whose first argument is called `model` is given the model instead of parameters.
     """
     make = callable_of("optimizer", config.optimizer, config.trust)
-    taken, numbers = parameters_of(make.func), {"lr"}
-    if config.optimizer["_target_"].startswith("torch."):
-        numbers = {name for name, each in taken.items() if type(each.default) in (int, float)}
-    for key, value in config.optimizer.items():
-        if key in numbers and (isinstance(value, bool) or not isinstance(value, (int, float))):
-            raise ConfigError(f"optimizer.{key} must be a number, got {value!r}.")
-        if isinstance(value, float) and (math.isnan(value) or (key == "lr" and math.isinf(value))):
-            raise ConfigError(f"optimizer.{key} must be finite, got {value}.")
+    taken = parameters_of(make.func)
+    check_arguments(config.optimizer, taken)
     groups: Any = [parameter for parameter in model.parameters() if parameter.requires_grad]
     if not isinstance(make.func, type) and next(iter(taken), None) == "model":
         groups = model

@@ -70,12 +70,26 @@ def assert_refused(ran, *said: str) -> None:
         (["model=torchvision", "model.name=resnet5"], ["model.name=resnet5", "resnet50"]),
         (["model=torchvision"], ["model.name is required"]),
         (["model=resnet18", "model.weights=/nowhere.pt", "data.channels=3"], ["/nowhere.pt"]),
-        (["optimizer.momentum=-1"], ["optimizer", "momentum"]),
+        (
+            ["optimizer.momentum=-1"],
+            ["optimizer.momentum must be a number of at least 0 and below 1, got -1."],
+        ),
+        (
+            ["optimizer=adam", "optimizer.betas=0.9", "optimizer.eps=null"],
+            [
+                "optimizer.betas must be a list of 2 numbers of at least 0 and below 1, such as [0.9,0.999], "
+                "got 0.9.",
+                "optimizer.eps must be a finite number of at least 0, got null.",
+            ],
+        ),
         (
             ["+optimizer.bogus=1"],
             ["optimizer.bogus is no argument of torch.optim.SGD. It takes optimizer.lr,"],
         ),
-        (["optimizer.weight_decay=x"], ["optimizer.weight_decay must be a number, got 'x'."]),
+        (
+            ["optimizer.weight_decay=x"],
+            ["optimizer.weight_decay must be a finite number of at least 0, got 'x'."],
+        ),
         (["model=custom"], ["model._target_ is required"]),
         (
             ["model._target_=torch.hub.load"],
