@@ -13,6 +13,9 @@ from lrfind.training.batch import described, num_samples, tensors_in
 
 _IMAGE_CHANNELS = (1, 3, 4)
 
+_OTHER_NUMBERS = re.compile(r"dtype|scalar type|Input type|desired output type|not implemented for '")
+"""What torch says of numbers of a kind that a layer does not compute with."""
+
 
 def of_model(error: Exception, batch: Any) -> str:
     """What to do where a model, or a `forward`, does not take what it is given of a batch."""
@@ -27,10 +30,8 @@ def of_model(error: Exception, batch: Any) -> str:
             "Batch norm needs two samples or more in a batch: a larger batch_size, and drop_last=True where "
             "the last batch has one sample."
         )
-    if "dtype" in said and tensors and tensors[0].dtype in (torch.float64, torch.uint8):
-        dtype = str(tensors[0].dtype).removeprefix("torch.")
-        how = "inputs.float()" if dtype == "float64" else "inputs.float() / 255"
-        return f"The inputs are {dtype}, and the model's parameters are not: give it {how}."
+    if tensors and _OTHER_NUMBERS.search(said) and (remedy := _of_numbers(said, batch)):
+        return remedy
     if isinstance(error, TypeError) and not tensors and "must be Tensor" in said:
         return "A batch must hold tensors, as a DataLoader or torch.as_tensor makes them."
     if isinstance(error, TypeError) and isinstance(batch, Mapping) and "must be Tensor" in said:
@@ -71,6 +72,25 @@ def of_model(error: Exception, batch: Any) -> str:
     return "Does the model suit the data?"
 
 
+def _of_numbers(said: str, batch: Any) -> str:
+    """What to do where a model does not take numbers of a dtype; empty where the inputs are not at fault."""
+    dtype = tensors_in(batch)[0].dtype
+    name = str(dtype).removeprefix("torch.")
+    if "'indices'" in said:
+        return (
+            f"The inputs are {name}, and an embedding takes whole numbers: have the data give inputs.long()."
+        )
+    if dtype == torch.float32 or (dtype == torch.int64 and "long" not in said.lower()):
+        return ""
+    scale = " / 255" if dtype == torch.uint8 else ""
+    remedy = (
+        f"The inputs are {name}, and the model's parameters are not: have the data give inputs.float(){scale}"
+    )
+    if isinstance(batch, Mapping):
+        return f"{remedy}."
+    return f"{remedy}, or in Python give forward=lambda model, batch: model(batch[0].float(){scale})."
+
+
 def _is_text(inputs: Any) -> bool:
     return isinstance(inputs, (tuple, list)) and bool(inputs) and isinstance(inputs[0], str)
 
@@ -104,10 +124,12 @@ def of_criterion(error: Exception, outputs: Any, target: Any, batch: Any) -> str
         return "Does the criterion suit the data?"
     if "multi-target" in said and target.ndim == 2 and target.shape[1] == 1:
         return "Class labels stand in one row: give it target.squeeze(1)."
-    if re.search(r"target dtype to be Long|scalar type Long", said) and target.is_floating_point():
+    if re.search(r"target dtype to be Long|scalar type Long", said) and target.dtype != torch.int64:
         return "Class labels are whole numbers: give it target.long()."
     if "class probabilities" in said and not target.is_floating_point():
         return "Shares of classes are floats: give it target.float(), or the labels, target.argmax(1)."
+    if "desired output type" in said or "two bool tensors" in said:
+        return "Numbers to compare with are floats: give it target.float()."
     if "between 0 and 1" in said:
         return "The outputs of a model without a sigmoid want torch.nn.BCEWithLogitsLoss."
     return "Does the criterion suit the data, and has the model as many outputs as there are classes?"

@@ -49,7 +49,8 @@ def explained(error: Exception, part: str, batch: Any, outputs: Any = None) -> U
     if not frames:
         return BatchError(f"{part}: cannot take {seen}: {said} {remedy}")
     said = f"{part}: raised {said.rstrip('.')}{place_text(frames)}, given {seen}."
-    return BatchError(said if isinstance(error, _BUGS) else f"{said} {remedy}", frames=frames)
+    bug = isinstance(error, _BUGS) and "not implemented for '" not in said  # as torch says of a dtype
+    return BatchError(said if bug else f"{said} {remedy}", frames=frames)
 
 
 _BUGS = (NameError, AttributeError, ImportError, AssertionError, NotImplementedError, ArithmeticError)

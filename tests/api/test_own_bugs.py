@@ -59,6 +59,20 @@ def test_so_does_that_of_a_loss_and_of_a_forward(part):
     assert caught.value.__notes__[0].startswith(f"lrfind: {part}: raised KeyError: 'weight' (")
 
 
+def test_bytes_given_to_a_model_of_ones_own_come_with_what_to_do():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm1d(2)
+
+        def forward(self, x):
+            return self.norm(x)
+
+    with pytest.raises(NotImplementedError) as caught:
+        call(Own(), loader=[(torch.ones(4, 2).byte(), torch.zeros(4).long())])
+    assert "have the data give inputs.float() / 255, or in Python" in caught.value.__notes__[0]
+
+
 def test_the_sample_of_a_data_set_is_in_the_note():
     with pytest.raises(LookupError) as caught:
         call(nn.Linear(2, 2), loader=DataLoader(Numbers(bad=7), batch_size=4))

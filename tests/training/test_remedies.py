@@ -13,6 +13,7 @@ from lrfind.training.step import StepOptions, train_step
 
 X, Y = torch.zeros(4, 3), torch.tensor([0, 1, 0, 1])
 PICTURES = torch.zeros(4, 8, 8, 3)
+BYTES_DROPPED = nn.Sequential(nn.Dropout(), nn.Linear(3, 2))
 
 
 class Pair(nn.Module):
@@ -44,8 +45,21 @@ def weighted(outputs, target, weights):
 @pytest.mark.parametrize(
     ("model", "criterion", "batch", "remedy"),
     [
-        (linear(), nn.CrossEntropyLoss(), (X.double(), Y), "inputs are float64, .* give it inputs.float()."),
-        (linear(), nn.CrossEntropyLoss(), (X.byte(), Y), "give it inputs.float() / 255."),
+        (linear(), nn.CrossEntropyLoss(), (X.double(), Y), "inputs are float64, .* give inputs.float(), or"),
+        (linear(), nn.CrossEntropyLoss(), (X.byte(), Y), "have the data give inputs.float() / 255, or in"),
+        (linear(), nn.CrossEntropyLoss(), (X.long(), Y), "inputs are int64, .* give inputs.float(), or in"),
+        *(
+            (layer, nn.CrossEntropyLoss(), (PICTURES.byte(), Y), "model(batch[0].float() / 255).")
+            for layer in (
+                nn.Conv2d(8, 2, 3),
+                nn.Conv2d(8, 2, 3, bias=False),
+                nn.BatchNorm2d(8),
+                BYTES_DROPPED,
+            )
+        ),
+        (nn.Embedding(2, 2), nn.CrossEntropyLoss(), (X, Y), "have the data give inputs.long()."),
+        (linear(), nn.CrossEntropyLoss(), (X, Y.int()), "give it target.long()"),
+        (linear(1), nn.BCEWithLogitsLoss(), (X, Y[:, None]), "are floats: give it target.float()."),
         (linear(), nn.CrossEntropyLoss(), (np.zeros((4, 3)), Y.numpy()), "A batch must hold tensors"),
         (nn.Sequential(linear(), nn.BatchNorm1d(2)), nn.CrossEntropyLoss(), (X[:1], Y[:1]), "drop_last=True"),
         (nn.Conv2d(3, 2, 3), nn.CrossEntropyLoss(), (PICTURES, Y), "inputs.permute(0, 3, 1, 2)"),
@@ -98,6 +112,22 @@ def test_a_batch_that_cannot_be_taken_comes_with_what_to_type(model, criterion, 
             parameter.fill_(0.5)
     with pytest.raises(BatchError, match=re.escape(remedy).replace(r"\.\*", ".*")):
         Objective(model, criterion)(batch)
+
+
+def test_bytes_by_name_are_told_without_a_forward_and_labels_are_not_to_become_floats():
+    class Named(nn.Linear):
+        def forward(self, batch):
+            return super().forward(batch["x"])
+
+    for x, remedy in (
+        (X.byte(), r"give inputs\.float\(\) / 255\.$"),
+        (X.long(), r"give inputs\.float\(\)\.$"),
+    ):
+        with pytest.raises(BatchError, match=remedy):
+            Objective(Named(3, 2), nn.CrossEntropyLoss())({"x": x})
+    tokens = nn.Sequential(nn.Embedding(2, 3), nn.Linear(3, 2).double())
+    with pytest.raises(BatchError, match="Does the model suit the data"):
+        Objective(tokens, nn.CrossEntropyLoss())((Y, Y))
 
 
 def test_cross_entropy_of_classes_in_the_last_axis_is_told_where_they_belong():
