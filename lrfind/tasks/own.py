@@ -80,9 +80,16 @@ class OwnTraining:
         precision = one_of(Precision, self.precision)
         check_trainable(model, optimizer)
         device = next(model.parameters()).device
-        cast = autocast(precision, device)
+        notes: list[str] = []
         return Task(
-            Objective(model, self.criterion, forward=self.forward, accuracy=accuracy, autocast=cast),
+            Objective(
+                model,
+                self.criterion,
+                forward=self.forward,
+                accuracy=accuracy,
+                autocast=autocast(precision, device),
+                on_note=notes.append,
+            ),
             optimizer,
             batches_of(loader, device),
             device,
@@ -96,6 +103,7 @@ class OwnTraining:
             validation=fixed(validation, device, validation_name),
             per_epoch=_length(loader, peers),
             title=_title(model, optimizer, loader),
+            notes=notes,
             peers=peers,
         )
 

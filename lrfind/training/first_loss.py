@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ class FirstLoss:
         criterion: The loss function; other than those of torch for class labels all pass.
         highest_label: The highest class label of the data, where known.
         num_classes: The number of classes of the data, where known.
-        on_note: Told where the model has another number of outputs.
+        on_note: Told where the model has another number of outputs, or ends in a softmax too many.
     """
 
     def __init__(
@@ -50,7 +51,16 @@ class FirstLoss:
         _check_labels(self._highest_label, outputs, target, ignored_label(self._criterion))
         self._hold_against_classes(outputs, target)
         _check_log_probabilities(self._criterion, outputs)
-        _check_several_outputs(self._criterion, outputs)
+        if not _takes_scores(self._criterion) or not isinstance(outputs, Tensor):
+            return
+        _check_several_outputs(outputs)
+        if self._on_note is not None and _are_probabilities(outputs):
+            lowest = math.log1p((outputs.shape[1] - 1) / math.e)  # where the right one is 1 and the others 0
+            self._on_note(
+                "the model's outputs add up to 1 for each sample, as a softmax makes them, and cross entropy "
+                f"takes the softmax itself: with a second one no sample's loss comes below {lowest:.3g}, and "
+                "its slope is small. Leave the softmax out of the model."
+            )
 
     def _hold_against_classes(self, outputs: Any, target: Any) -> None:
         if self._num_classes is None or self._on_note is None or not _one_score_a_class(outputs, target):
@@ -157,11 +167,25 @@ def _check_log_probabilities(criterion: Any, outputs: Any) -> None:
         )
 
 
-def _check_several_outputs(criterion: Any, outputs: Any) -> None:
+def _takes_scores(criterion: Any) -> bool:
+    """Whether a criterion is the cross-entropy of torch's that takes the softmax itself."""
+    function = nn.functional.cross_entropy
+    return isinstance(criterion, nn.CrossEntropyLoss) or getattr(criterion, "func", criterion) is function
+
+
+def _are_probabilities(outputs: Tensor) -> bool:
+    """Whether outputs are shares of the classes already."""
+    if outputs.ndim < 2 or not outputs.is_floating_point() or not outputs.numel():
+        return False
+    outputs = outputs.detach()
+    rounding = 1e-2 if outputs.dtype.itemsize < 4 else 1e-3
+    off = (outputs.float().sum(1) - 1).abs().max()
+    return bool((outputs.min() >= 0) & (off < rounding))
+
+
+def _check_several_outputs(outputs: Tensor) -> None:
     """One class is always the right one: the loss would be 0 whatever the model learns."""
-    takes_scores = isinstance(criterion, nn.CrossEntropyLoss)
-    takes_scores = takes_scores or getattr(criterion, "func", criterion) is nn.functional.cross_entropy
-    if not (takes_scores and isinstance(outputs, Tensor) and outputs.ndim > 1 and outputs.shape[1] == 1):
+    if outputs.ndim < 2 or outputs.shape[1] != 1:
         return
     if outputs.ndim > 2:
         raise BatchError(

@@ -40,7 +40,7 @@ class Objective:
         autocast: Makes the context that model and loss are computed in.
         highest_label: The highest class label of the data, where known; as the two others for `FirstLoss`.
         num_classes: The number of classes of the data, where known.
-        on_note: Told where the model has another number of outputs.
+        on_note: Told of what `FirstLoss` finds that does not end the run.
 
     Attributes:
         num_outputs: Outputs a sample, known from the first loss on.

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from lrfind import UserError, range_test, refine, verify
+from lrfind import UserError, compare, policies, range_test, refine, try_policies, verify
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +33,24 @@ def nothing():
     found = range_test(model, optimizer, lambda outputs, target: outputs.sum() * 0 + 1, batches, num_steps=20)
     assert found.suggestion is None
     return found
+
+
+def test_every_function_warns_of_a_softmax_before_a_cross_entropy():
+    torch.manual_seed(0)
+    x = torch.randn(64, 6)
+    batches = list(zip(x.split(16), (x.sum(1) > 0).long().split(16), strict=True))
+    model = nn.Sequential(nn.Linear(6, 2), nn.Softmax(1))
+    given = (model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), batches)
+    schedules = [policies.schedule(name, lr=0.1, num_steps=4) for name in ("fixed", "cosine")]
+    results = [
+        range_test(*given, num_steps=10, repeats=1),
+        refine(*given, iterations=2, rounds=1),
+        verify(*given, batches, lr=0.1, steps=4, seeds=1),
+        compare(*given, batches, samples=64, lrs=[0.1], seeds=1, readings=2),
+        try_policies(*given, batches, schedules, seeds=1),
+    ]
+    for found in results:
+        assert sum("Leave the softmax out" in warning for warning in found.warnings) == 1
 
 
 def test_a_notebook_shows_suggestion_verdict_and_picture(result):

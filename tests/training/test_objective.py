@@ -152,6 +152,56 @@ def test_a_loss_without_classes_says_nothing_of_outputs():
     assert notes == []
 
 
+def fixed_outputs(*rows, dtype=torch.float32):
+    return returning(torch.tensor(rows * (len(Y) // len(rows)), dtype=dtype))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        nn.Sequential(linear(), nn.Softmax(1)),
+        nn.Sequential(linear(), nn.Softmax(1), nn.Hardtanh()),
+        fixed_outputs((0.25, 0.75), (1.0, 0.0)),
+        fixed_outputs((0.30078125, 0.703125), dtype=torch.bfloat16),
+        nn.Sequential(nn.Unflatten(1, (3, 1)), nn.Softmax(1)),
+    ],
+)
+@pytest.mark.parametrize("criterion", [nn.CrossEntropyLoss(), nn.functional.cross_entropy])
+def test_a_softmax_before_a_cross_entropy_is_told_once(model, criterion):
+    notes = []
+    batch = (X, Y) if model(X).ndim == 2 else (X, Y[:, None])
+    objective = Objective(model, criterion, on_note=notes.append)
+    objective(batch)
+    objective(batch)
+    (note,) = notes
+    classes = model(X).shape[1]
+    least = nn.functional.cross_entropy(torch.eye(classes)[:1], torch.tensor([0]))
+    assert f"no sample's loss comes below {least:.3g}" in note
+    assert note.endswith("Leave the softmax out of the model.")
+
+
+@pytest.mark.parametrize(
+    ("model", "criterion"),
+    [
+        (linear(), nn.CrossEntropyLoss()),
+        (nn.Sequential(linear(), nn.LogSoftmax(1)), nn.CrossEntropyLoss()),
+        (nn.Sequential(linear(), nn.Sigmoid()), nn.CrossEntropyLoss()),
+        (nn.Sequential(linear(), nn.ReLU()), nn.CrossEntropyLoss()),
+        (fixed_outputs((0.25, 0.75), (0.5, 0.6)), nn.CrossEntropyLoss()),
+        (fixed_outputs((-0.25, 1.25)), nn.CrossEntropyLoss()),
+        (fixed_outputs((0.0, 0.0)), nn.CrossEntropyLoss()),
+        (fixed_outputs((float("nan"), 1.0)), nn.CrossEntropyLoss()),
+        (nn.Sequential(linear(), nn.LogSoftmax(1)), nn.NLLLoss()),
+        (nn.Sequential(linear(), nn.Softmax(1)), nn.MultiMarginLoss()),
+        (nn.Sequential(linear(), nn.Softmax(1)), lambda outputs, target: outputs.mean()),
+    ],
+)
+def test_other_outputs_and_losses_are_no_softmax_too_many(model, criterion):
+    notes = []
+    Objective(model, criterion, on_note=notes.append)((X, Y))
+    assert notes == []
+
+
 # --- what cannot be
 
 
