@@ -1,4 +1,4 @@
-"""The loss over the learning rate that each job of a multirun measured, read back from its CSV."""
+"""The loss or accuracy over the learning rate that each job of a multirun measured, read from its CSV."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ MEASURED = {
 }
 """What is drawn of each command; a schedule has no loss at a rate."""
 
+ACCURACY = "training accuracy, smoothed"
+"""What is drawn of a range test that is read from it."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class JobCurve:
@@ -37,14 +40,16 @@ class JobCurve:
 
     Attributes:
         lrs: Learning rates, rising, shape (points,).
-        losses: Losses, shape (points,); NaN where a rate diverged.
+        values: Shape (points,); NaN where a rate diverged.
+        measured: What they are.
         part: Which of the job's curves it is, where there are several; may be empty.
         answers: Whether the suggested rate is one for it.
     """
 
     job: MultirunJob
     lrs: Floats
-    losses: Floats
+    values: Floats
+    measured: str
     part: str = ""
     answers: bool = True
 
@@ -64,8 +69,10 @@ def curves_of(jobs: Iterable[MultirunJob], sweep: Path) -> list[JobCurve]:
 
 def _of_range(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     """The line that is drawn, as in the job's own picture, of all groups of parameters together."""
-    lrs, losses = drawn_points(saved_tests(rows, job.record)[0].smoothed, accuracy=False)
-    return [JobCurve(job, lrs, losses)] if len(lrs) else []
+    test = saved_tests(rows, job.record)[0]
+    accuracy = test.curve.accuracies is not None
+    lrs, values = drawn_points(test.smoothed, accuracy=accuracy)
+    return [JobCurve(job, lrs, values, ACCURACY if accuracy else MEASURED["range"])] if len(lrs) else []
 
 
 def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
@@ -73,7 +80,9 @@ def _of_runs(job: MultirunJob, rows: Sequence[Row]) -> list[JobCurve]:
     ends = ends_of(job.command, rows, job.record, last_round=True)
     several = len(ends) > 1
     return [
-        JobCurve(job, *means_of(runs), name if several else "", answers=_answers(job, name))
+        JobCurve(
+            job, *means_of(runs), MEASURED[job.command], name if several else "", answers=_answers(job, name)
+        )
         for name, runs in ends.items()
     ]
 

@@ -1,4 +1,4 @@
-"""The picture of a multirun: all its curves in one panel, with the rate that each job suggests."""
+"""The picture of a multirun: all its curves of a kind in one panel, with the rate that each job suggests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrfind.multirun.curves import MEASURED
+from lrfind.multirun.curves import ACCURACY
 from lrfind.multirun.report import varied
 from lrfind.plotting.axes import linear_axis, rate_axis
 from lrfind.plotting.limits import loss_limits
@@ -18,50 +18,66 @@ if TYPE_CHECKING:
 
     from lrfind.multirun.curves import JobCurve
     from lrfind.multirun.results import MultirunJob
+    from lrfind.plotting.axes import Axis
 
-_PANEL = 3.2
-"""Inches: height of the panel."""
+_WIDTH, _PANEL = column_width(1, 0.0), 3.2
+"""Inches: width and height of a panel."""
 
 _MOST_NAMED = 24
 """Of more curves than that none is named: the key would be longer than the picture."""
 
 
 def multirun_page(jobs: Sequence[MultirunJob], curves: Sequence[JobCurve]) -> Page | None:
-    """Works out the picture; None where no job left a curve."""
-    curves = [curve for curve in curves if np.isfinite(curve.losses).any() and (curve.lrs > 0).all()]
+    """Works out the picture, a panel for losses and one for accuracies; None where no job left a curve."""
+    curves = [curve for curve in curves if np.isfinite(curve.values).any() and (curve.lrs > 0).all()]
     if not curves:
         return None
-    y = linear_axis(*_limits(curves), MEASURED[curves[0].job.command])
-    width = column_width(1, 0.0)
-    x = rate_axis(np.concatenate([curve.lrs for curve in curves]).tolist(), width)
-    bottom, top = y.limits
-    keys = varied(jobs)
-    lines: list[Layer] = []
-    marks: list[Layer] = []
-    for curve, colour in zip(curves, colours_of(len(curves)), strict=True):
-        # A loss of 1e30 would be drawn as a jump of 1e30 inches, or overflow.
-        losses = np.where(np.isnan(curve.losses), np.nan, np.clip(curve.losses, None, 2 * top - bottom))
-        name = _name(curve, keys) if len(curves) <= _MOST_NAMED else ""
-        dots = 0.0 if curve.job.command == "range" else 3.0
-        lines.append(Line(curve.lrs, losses, colour, name, width=1.3, dots=dots))
-        lr = curve.job.lr
-        if curve.answers and lr is not None and curve.lrs[0] <= lr <= curve.lrs[-1]:
-            height = np.interp([lr], curve.lrs, losses)
-            marks.append(Points(np.array([lr]), height, colour, shape=Shape.DIAMOND, size=5.0))
-    panel = Panel(x, y, (*lines, *marks), width, _PANEL)
-    key = key_of([panel])
-    if marks:
+    names = [""] * len(curves)
+    if len(curves) <= _MOST_NAMED:
+        keys = varied(jobs)
+        names = [_name(curve, keys) for curve in curves]
+    x = rate_axis(np.concatenate([curve.lrs for curve in curves]).tolist(), _WIDTH)
+    looks = list(zip(curves, colours_of(len(curves)), names, strict=True))
+    rows = []
+    for measured in dict.fromkeys(curve.measured for curve in curves):
+        panel = _panel([look for look in looks if look[0].measured == measured], x)
+        rows.append(Row((panel,), 0.12, 0.5))
+    key = key_of([row.panels[0] for row in rows])
+    if any(isinstance(layer, Points) for row in rows for layer in row.panels[0].layers):
         nowhere = np.empty(0)
         sample = Points(nowhere, nowhere, BLACK, shape=Shape.DIAMOND, size=5.0)
         key = Key((*key.entries, Entry("suggested", sample)))
     drawn = len({curve.job.number for curve in curves})
     title = f"lrfind {curves[0].job.command}, {drawn} of {len(jobs)} jobs"
-    return Page(title, (Row((panel,), 0.12, 0.5), key))
+    return Page(title, (*rows, key))
+
+
+def _panel(looks: Sequence[tuple[JobCurve, str, str]], x: Axis) -> Panel:
+    """The panel of curves of one kind, each with its colour and its name."""
+    curves = [curve for curve, _, _ in looks]
+    measured = curves[0].measured
+    y = linear_axis(*_limits(curves), measured, percent=measured == ACCURACY)
+    bottom, top = y.limits
+    lines: list[Layer] = []
+    marks: list[Layer] = []
+    for curve, colour, name in looks:
+        # A loss of 1e30 would be drawn as a jump of 1e30 inches, or overflow.
+        values = np.where(np.isnan(curve.values), np.nan, np.clip(curve.values, None, 2 * top - bottom))
+        dots = 0.0 if curve.job.command == "range" else 3.0
+        lines.append(Line(curve.lrs, values, colour, name, width=1.3, dots=dots))
+        lr = curve.job.lr
+        if curve.answers and lr is not None and curve.lrs[0] <= lr <= curve.lrs[-1]:
+            height = np.interp([lr], curve.lrs, values)
+            marks.append(Points(np.array([lr]), height, colour, shape=Shape.DIAMOND, size=5.0))
+    return Panel(x, y, (*lines, *marks), _WIDTH, _PANEL)
 
 
 def _limits(curves: Sequence[JobCurve]) -> tuple[float, float]:
     """What each curve alone would show, all together."""
-    each = [loss_limits(curve.losses, curve.losses, np.empty(0)) for curve in curves]
+    values = np.concatenate([curve.values for curve in curves])
+    if curves[0].measured == ACCURACY:
+        return 0.0, float(np.nanmax(values))
+    each = [loss_limits(curve.values, curve.values, np.empty(0)) for curve in curves]
     return min(low for low, _ in each), max(high for _, high in each)
 
 

@@ -45,7 +45,31 @@ def test_a_range_test_is_drawn_with_the_line_of_its_own_picture(tmp_path, monkey
     line = seen[-1].smoothed
     assert line.climb is not None
     np.testing.assert_allclose(curve.lrs, [*line.lrs, line.climb[0]], rtol=1e-12)
-    np.testing.assert_allclose(curve.losses, [*line.drawn, line.climb[1]], rtol=1e-12)
+    np.testing.assert_allclose(curve.values, [*line.drawn, line.climb[1]], rtol=1e-12)
+
+
+def test_a_range_test_of_accuracies_is_drawn_as_such_in_a_panel_of_its_own(tmp_path):
+    for number, metric in enumerate(("loss", "accuracy")):
+        given = [f"range.metric={metric}", "optimizer=adam", "range.repeats=1"]
+        assert main(["-q", *given, f"hydra.run.dir={tmp_path / str(number)}"]) == 0
+        note_job(tmp_path, MultirunJob(number, str(number), "range", (given[0],), code=0))
+    jobs = jobs_of(tmp_path)
+    losses, accuracies = curves_of(jobs, tmp_path)
+    rows = (tmp_path / "1" / "range.csv").read_text().splitlines()
+    column = rows[0].split(",").index("accuracy")
+    best = max(float(row.split(",")[column]) for row in rows[1:])
+    assert 0.5 < accuracies.values.max() <= best
+    assert accuracies.values[0] < 0.2
+    page = multirun_page(jobs, [losses, accuracies])
+    assert [panel.y.label for panel in page.panels] == [
+        "training loss, smoothed",
+        "training accuracy, smoothed",
+    ]
+    assert [np.array_equal(of(panel, Line)[0].y, curve.values) for panel, curve in
+            zip(page.panels, (losses, accuracies), strict=True)] == [True, True]  # fmt: skip
+    assert page.panels[0].x is page.panels[1].x
+    assert page.panels[1].y.tick_labels[0] == "0%"
+    assert_readable(page)
 
 
 def test_short_runs_are_drawn_as_the_mean_of_the_seeds_at_each_rates_end(tmp_path):
@@ -61,8 +85,8 @@ def test_short_runs_are_drawn_as_the_mean_of_the_seeds_at_each_rates_end(tmp_pat
     written(tmp_path / "0", "verify", "\n".join(rows))
     (curve,) = curves_of([job()], tmp_path)
     assert curve.lrs.tolist() == [0.1, 1.0]
-    assert curve.losses[0] == 1.25
-    assert np.isnan(curve.losses[1])
+    assert curve.values[0] == 1.25
+    assert np.isnan(curve.values[1])
 
 
 def test_each_batch_size_of_a_comparison_is_a_curve_and_of_a_sweep_the_last_round(tmp_path):
@@ -78,7 +102,7 @@ def test_each_batch_size_of_a_comparison_is_a_curve_and_of_a_sweep_the_last_roun
     rows = ["round,segment,lr,iteration,loss,start", "1,0,0.1,0,9,continued", "1,0,0.1,0,2,restarted"]
     written(tmp_path / "2", "refine", "\n".join(rows))
     found = curves_of([job(0, "compare"), job(1, "refine"), job(2, "refine")], tmp_path)
-    assert [(curve.part, curve.losses.tolist()) for curve in found] == [
+    assert [(curve.part, curve.values.tolist()) for curve in found] == [
         ("batch size 16", [1.0]),
         ("batch size 64", [3.0]),
         ("", [1.0]),
@@ -116,7 +140,7 @@ def test_what_cannot_be_read_is_passed_over(tmp_path):
 def test_the_page_draws_every_curve_and_names_them_while_they_are_few(count):
     lrs = np.geomspace(1e-3, 1, 5)
     jobs = [job(i) for i in range(count)]
-    page = multirun_page(jobs, [JobCurve(each, lrs, 2 - lrs) for each in jobs])
+    page = multirun_page(jobs, [JobCurve(each, lrs, 2 - lrs, "loss") for each in jobs])
     lines = [layer for layer in page.panels[0].layers if isinstance(layer, Line)]
     assert len(lines) == count
     assert {bool(line.name) for line in lines} == {count <= 24}
@@ -125,6 +149,6 @@ def test_the_page_draws_every_curve_and_names_them_while_they_are_few(count):
 
 def test_a_curve_that_shoots_up_does_not_squeeze_the_others():
     lrs = np.geomspace(1e-3, 1, 5)
-    wild = JobCurve(job(0), lrs, np.array([2, 1.5, 1.2, 1e30, np.nan]))
-    page = multirun_page([job(0), job(1)], [wild, JobCurve(job(1), lrs, 2 - lrs)])
+    wild = JobCurve(job(0), lrs, np.array([2, 1.5, 1.2, 1e30, np.nan]), "loss")
+    page = multirun_page([job(0), job(1)], [wild, JobCurve(job(1), lrs, 2 - lrs, "loss")])
     assert page.panels[0].y.limits[1] < 5
