@@ -43,6 +43,7 @@ def best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
         )
     at = f"batch size {cell.batch_size}"
     bracket = f"between {rate_text(rounded(best.low))} and {rate_text(rounded(best.high))}"
+    bracket += ", or below" * best.open_below + ", or above" * best.open_above
     rival = None if best.equal else _rival(cell, best)
     sentences = []
     if best.equal:
@@ -64,7 +65,8 @@ def best_words(cell: Cell, best: Best, comparison: Comparison) -> str:
     elif best.equal:
         sentences.append(f"The best lies {bracket}.")
     elif rival is None:
-        sentences.append(f"The rates beside {rate_text(best.lr)} did worse: the best at {at} lies {bracket}.")
+        lies = f": the best at {at} lies {bracket}" if best.low < best.high else ""
+        sentences.append(f"The rates beside {rate_text(best.lr)} did worse{lies}.")
     return " ".join(sentences)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lrfind.compare.results import Edge
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted, training_text
@@ -155,8 +154,8 @@ def _cells(cell: Cell, *, accuracy: bool) -> list[str]:
 
 def _between(best: Best) -> str:
     """Where the best rate lies, with a sign at an end beyond which nothing was tried that it may be."""
-    low = "<" if best.open_below and best.edge is Edge.LOW else ""
-    high = ">" if best.open_above and best.edge is Edge.HIGH else ""
+    low = "<" if best.open_below else ""
+    high = ">" if best.open_above else ""
     return f"{low}{rate_text(best.low)} to {high}{rate_text(best.high)}"
 
 

@@ -118,7 +118,6 @@ class Cell:
             low -= 1
         while high + 1 in equal:
             high += 1
-        bounds = boundaries(self.lrs)
         only = len(self.lrs) == 1
         edge = Edge.NONE if only else Edge.LOW if index == 0 else Edge.NONE
         if not only and index == len(self.lrs) - 1:
@@ -126,13 +125,19 @@ class Cell:
         return Best(
             index=index,
             lr=self.lrs[index],
-            low=bounds[low],
-            high=bounds[high + 1],
+            low=self._end(low, low - 1),
+            high=self._end(high, high + 1),
             edge=edge,
             open_below=low == 0,
             open_above=high == len(self.lrs) - 1,
             equal=equal,
         )
+
+    def _end(self, last: int, beyond: int) -> float:
+        """Half way on a log axis to the rate beyond, where there is one at which no run breaks down."""
+        if not 0 <= beyond < len(self.lrs) or not np.isfinite(self.losses[:, beyond]).all():
+            return self.lrs[last]
+        return math.sqrt(self.lrs[last] * self.lrs[beyond])
 
     def _equal(self, index: int) -> tuple[int, ...]:
         """The other rates with the share of right answers of this one for every seed, where that judges."""
@@ -148,7 +153,8 @@ class Best:
 
     Attributes:
         low: Half way, on a log axis, from the lowest rate that wins in nine tenths of the resampled seeds, or
-            is equal, to the next lower one that was tried; that rate itself where none was.
+            is equal, to the next lower one that was tried; that rate itself where none was, or one that
+            diverged.
         high: The same upwards.
         edge: Whether it is the first or last rate tried.
         open_below: Whether `low` is the end of what was tried, so that nothing is known below it.

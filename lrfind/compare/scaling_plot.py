@@ -156,7 +156,7 @@ def _brackets(known: Sequence[tuple[int, Best]]) -> list[Line | Points]:
     """At each batch size the rates between which the best one may lie."""
     bars: list[Line | Points] = []
     for i, (size, best) in enumerate(known):
-        down, up = best.edge is Edge.LOW, best.edge is Edge.HIGH
+        down, up = best.open_below, best.open_above
         bars += _bar(size, best.low, best.high, "" if i else "nine in ten resamples", down=down, up=up)
     return bars
 

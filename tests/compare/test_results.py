@@ -9,6 +9,7 @@ import pytest
 
 from lrfind.compare.budget import Budget
 from lrfind.compare.plan import grid_around
+from lrfind.compare.report import compare_lines
 from lrfind.compare.results import Comparison, Edge, Judge, boundaries, cells_of, winners
 from lrfind.compare.scaling import Exponent, scaling_of
 from lrfind.compare.scaling_words import _exponent
@@ -16,6 +17,7 @@ from lrfind.compare.verdict import conclude
 from lrfind.errors import ConfigError
 from lrfind.training.baseline import UNKNOWN, Baseline
 from lrfind.training.run_set import RunSet
+from tests.screen import shown
 
 BUDGET = Budget(1000, 1, 100)
 LRS = (0.1, 0.2, 0.4, 0.8, 1.6)
@@ -81,6 +83,32 @@ def test_the_best_rate_has_the_lowest_mean_and_lies_between_its_neighbours():
     best = comparison(*runs).cells[0].best
     assert (best.lr, best.edge) == (0.4, Edge.NONE)
     assert (best.low, best.high) == pytest.approx((math.sqrt(0.08), math.sqrt(0.32)))
+
+
+def test_the_interval_ends_before_a_rate_that_diverged_with_any_seed():
+    seeds = [[3, 2, 1, 4, 4], [3, 2, 1, math.nan, 4]]
+    measured = comparison(*(run_of(losses, seed=seed) for seed, losses in enumerate(seeds)))
+    best = measured.cells[0].best
+    assert (best.lr, best.low, best.high) == pytest.approx((0.4, math.sqrt(0.08), 0.4))
+    said = conclude(measured, 16)
+    assert said.suggestion.high == 0.4
+    assert "lies between 0.283 and 0.4." in said.verdict
+    between_two = comparison(run_of([3, math.nan, 1, math.nan, 4]))
+    best = between_two.cells[0].best
+    assert (best.low, best.high) == (0.4, 0.4)
+    assert "The rates beside 0.4 did worse." in conclude(between_two, 16).verdict
+
+
+def test_an_interval_that_goes_to_the_end_of_the_grid_is_open_there():
+    seeds = [[3, 2, 1.2, 1.0, 1.1], [3, 2, 1.2, 1.1, 1.0], [3, 2, 1.2, 0.8, 1.0]]
+    measured = comparison(*(run_of(losses, seed=seed) for seed, losses in enumerate(seeds)))
+    best = measured.cells[0].best
+    assert (best.lr, best.edge, best.high) == (0.8, Edge.NONE, 1.6)
+    text = [line.text for line in shown(compare_lines(measured, conclude(measured, 16), []))]
+    assert "(bracket 0.566 to >1.6: where the best one may lie)" in text[0]
+    equal = run_of([3, 2, 1, 0.5, 0.6], accuracies=[0.9, 0.9, 0.9, 1.0, 1.0])
+    said = conclude(comparison(equal, judge=Judge.ACCURACY), 16)
+    assert said.verdict.endswith("The best lies between 0.566 and 1.6, or above.")
 
 
 def test_accuracy_judges_and_the_loss_decides_between_equals():
