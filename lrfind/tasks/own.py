@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 from lrfind.config.schema import Precision
 from lrfind.errors import UserError
 from lrfind.execution.distributed import num_ranks
+from lrfind.report.formatting import momentum_text
 from lrfind.tasks.data.sources import length_of
 from lrfind.tasks.devices import autocast, gradient_scaler
 from lrfind.tasks.own_checks import check_kinds, check_trainable, fixed, one_of
 from lrfind.tasks.own_runs import batches_of
 from lrfind.training.objective import Objective
-from lrfind.training.optimizer import name_of_optimizer
+from lrfind.training.optimizer import Optimizers, name_of_optimizer
 from lrfind.training.peers import mean_of
 from lrfind.training.snapshot import preserved
 from lrfind.training.step import StepOptions
@@ -131,5 +132,7 @@ def _title(model: nn.Module, optimizer: Optimizer, loader: Iterable[Any]) -> str
     while type(model).__name__ in _WRAPPERS:
         model = getattr(model, _WRAPPERS[type(model).__name__])
     title = f"{type(model).__name__}, {name_of_optimizer(optimizer)}"
+    if not isinstance(optimizer, Optimizers):
+        title += momentum_text(optimizer.param_groups[0])
     size = getattr(loader, "batch_size", None)
     return title if size is None else f"{title}, batch size {size}"

@@ -159,3 +159,11 @@ def test_the_title_names_the_model_within_its_wrappers():
     assert type(torch.compile(model)).__name__ == "OptimizedModule"  # which holds it under another name
     found = range_test(wrapped, optimizer, nn.CrossEntropyLoss(), batches, num_steps=2, repeats=1)
     assert found.title == "Sequential, SGD"
+
+
+def test_the_title_says_the_momentum_as_that_of_the_command_does():
+    model = nn.Linear(6, 2)
+    batches = [(torch.randn(8, 6), torch.zeros(8, dtype=torch.long))]
+    heavy = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+    found = range_test(model, heavy, nn.CrossEntropyLoss(), batches, num_steps=2, repeats=1)
+    assert found.title == "Linear, SGD (momentum 0.9, Nesterov)"
