@@ -158,7 +158,7 @@ def answer(trials: Trials, judgement: Judgement | None) -> list[str]:
         found = [f"suggested {rate_text(float(trials.lrs[judgement.recommended]))}"]
         lr = rate_text(float(trials.lrs[judgement.checked]))
         whose = roles_text(trials.candidates[judgement.checked], trials.whose).split(", ")[0]
-        whose = f"the {whose}" if whose == ROLE_WORDS[Role.GIVEN] else whose
+        whose = f"the {whose}" if whose in (ROLE_WORDS[Role.GIVEN], ROLE_WORDS[Role.PINNED]) else whose
         lr = lr if trials.meant is None else f"{rate_text(trials.meant)} (as {lr})"
         held = f"{whose} {lr} {_HELD[judgement.holds]}"
     if judgement.pinned not in (None, judgement.checked) and judgement.sensible is False:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 ROLE_WORDS = {
     Role.GIVEN: "given",
-    Role.PINNED: "verify.lr",
+    Role.PINNED: "pinned",
     Role.CONFIG: "the optimizer's",
     Role.SEARCH: "searched",
 }

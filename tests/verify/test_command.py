@@ -175,7 +175,7 @@ def test_a_pinned_rate_near_the_one_to_check_is_trained_for_both(on_bowl, pinned
     assert ran.record["checked"]["lr"] == 1.0
     said = f"The pinned rate, {pinned:g}, is trained for the one to check, 1, too: rates that differ by less"
     told = one and pinned != 1.0
-    assert "verify.lr, for 1 (given)" in ran.out if told else "for 1 (given)" not in ran.out
+    assert "pinned, for 1 (given)" in ran.out if told else "for 1 (given)" not in ran.out
     assert (
         f"The given rate, 1, for which {pinned:g} was trained, holds" in " ".join(ran.out.split())
     ) == told

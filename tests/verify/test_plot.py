@@ -232,6 +232,14 @@ def test_the_answer_stands_in_the_picture(finals, pinned, answer):
     assert_readable(page)
 
 
+def test_the_pinned_rate_is_called_so_and_by_no_key_which_python_has_not():
+    tried = candidates([0.01, 0.0333, 0.1, 0.3], 0.1, Role.PINNED, 0.1)
+    measured = dataclasses.replace(trials([[1.5, 0.5, 0.2, 0.3]]), candidates=tried)
+    page = verify_page(measured, judged(measured, pinned=2), "title")
+    assert answer_of(page) == "suggested 0.1; the pinned 0.1 holds"
+    assert "0.1, pinned: ends at 0.2" in [placed.entry.text for placed in page.entries]
+
+
 def test_long_rates_leave_the_answer_room():
     lrs = [0.00162, 0.00344, 0.0123, 0.0876]
     tried = candidates(lrs, 0.00162, Role.SUGGESTION, 0.00344)
@@ -355,7 +363,7 @@ def test_the_screen_marks_the_rate_to_take():
     assert text[head + 4].split() == ["0.3", "2", "diverged", "54.3%", "searched"]
     assert text[head + 5].split() == ["2", "before", "training"]
     assert text[head + 6].startswith("worse by: the share that is missing of the fall")
-    assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, verify.lr"
+    assert roles_text(candidates([0.1, 0.3], 0.1, Role.GIVEN, 0.1)[0]) == "given, pinned"
     of_refine = candidates([0.1], 0.1, Role.SUGGESTION, None)[0]
     assert [roles_text(of_refine, whose) for whose in ("refine", "")] == ["refine's", "given"]
 
