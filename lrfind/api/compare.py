@@ -229,6 +229,7 @@ def compare(
         began=began,
         device=task.device,
         arguments={"compare": arguments},
+        task=setting.title,
         own={"comparison": compare_record(comparison, advice)},
         notes=setting.notes,
         skipped=study.skipped,

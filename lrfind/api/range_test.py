@@ -277,6 +277,7 @@ def range_test(
         began=began,
         device=task.device,
         arguments={"range_test": arguments},
+        task=task.title,
         own=range_record(arguments | chosen, reading, found.repeats) if each is None else each_record(each),
         groups=found.groups if each is None else each.groups,
         notes=[*found.notes, *filter(None, [reading.no_learning])],

@@ -207,6 +207,7 @@ def refine(
         began=began,
         device=task.device,
         arguments={"refine": arguments},
+        task=task.title,
         groups=[group.following(answer.suggestion) for group in sweep.seeds.groups],
         notes=[*sweep.seeds.notes, *filter(None, [answer.no_learning])],
         skipped=sweep.seeds.skipped,

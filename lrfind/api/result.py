@@ -183,14 +183,16 @@ def content_of(
     began: float,
     device: torch.device,
     arguments: Mapping[str, Any],
+    task: str,
     notes: Sequence[str] = (),
     **found: Any,
 ) -> dict[str, Any]:
     """The JSON record of a function's call.
 
-    `began` is `time.perf_counter()` at the start, and `arguments` are the plain ones of the call, by the name
-    of the function; what was found bears the names of `Findings`.
+    `began` is `time.perf_counter()` at the start, `arguments` are the plain ones of the call, by the name of
+    the function, and `task` is what was trained, which they do not tell; what was found bears the names of
+    `Findings`.
     """
     said = [in_arguments(note) for note in notes]
     findings = Findings(seed=None, device=str(device), config=arguments, notes=said, **found)
-    return record(findings, seconds=time.perf_counter() - began)
+    return record(findings, seconds=time.perf_counter() - began) | {"task": task}

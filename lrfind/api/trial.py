@@ -205,6 +205,7 @@ def try_policies(
         began=began,
         device=task.device,
         arguments={"try_policies": arguments},
+        task=task.title,
         own=schedule_record(tried.courses, tried, held_out=samples),
         notes=trial.notes,
         skipped=trial.skipped,

@@ -222,6 +222,7 @@ def verify(
         began=began,
         device=task.device,
         arguments={"verify": arguments},
+        task=task.title,
         own=verify_record(found),
         groups=found.groups,
         notes=found.notes,

@@ -53,7 +53,8 @@ def saved_tests(rows: Rows, record: Mapping[str, Any]) -> list[SavedTest]:
     sweeps: dict[str, dict[str, list[Mapping[str, str]]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
         sweeps[row.get("group", "")][row.get("seed", "")].append(row)
-    settings = record["config"]["range"]
+    config = record["config"]
+    settings = config["range"] if "range" in config else config["range_test"]  # of the function in Python
     found = []
     for group, by_seed in sweeps.items():
         repeats = None if group else record.get("repeats")

@@ -132,7 +132,8 @@ def _run(run: Run, number: int) -> str:
     if run.chart is not None:
         parts.append(_chart(run.chart, record["suggestion"]))
     parts += _rules(record)
-    parts.append(f"<p>To repeat it:</p><pre>{escape(run.repeat)}</pre>")
+    if run.repeat:
+        parts.append(f"<p>To repeat it:</p><pre>{escape(run.repeat)}</pre>")
     config = escape(json.dumps(record["config"], indent=2))
     parts.append(f"<details><summary>config</summary><pre>{config}</pre></details>")
     about = escape(json.dumps(record.get("environment", {}), indent=2))
@@ -142,6 +143,8 @@ def _run(run: Run, number: int) -> str:
 
 def _answer(record: Any) -> list[str]:
     found = record["suggestion"]
+    if found is None and record["command"] == "schedule":
+        return []  # it compares policies: which ended lowest is in the verdict
     if found is None:
         return ['<p class="answer none">No learning rate can be suggested.</p>']
     bracket = f"bracket {rate_text(found['low'])} to {rate_text(found['high'])}"
@@ -156,7 +159,9 @@ def _rules(record: Any) -> list[str]:
     chosen = (record["suggestion"] or {}).get("rule")
     horizon = record.get("horizon") or {}
     length = f", for {horizon['read']['steps']} steps" if horizon.get("extrapolated") and chosen else ""
-    meanings = rules_in_words(record["config"].get("range", {}).get("metric", "loss")) | _MEANINGS
+    config = record["config"]
+    metric = config.get("range", config.get("range_test", {})).get("metric", "loss")
+    meanings = rules_in_words(metric) | _MEANINGS
     rows = "".join(
         f"<tr{' class=chosen' if name == chosen else ''}>"
         f'<td class="word">{escape(name)}{length if name == chosen else ""}</td>'

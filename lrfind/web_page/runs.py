@@ -79,13 +79,15 @@ class Run:
     @property
     def task(self) -> str:
         """What was trained on what."""
-        return task_of(self.record["config"])
+        return str(self.record.get("task") or task_of(self.record["config"]))
 
     @property
     def repeat(self) -> str:
-        """The command line that repeats it."""
-        command = self.record["command"]
-        return f"lrfind {command} --config-dir {self.folder / '.hydra'} --config-name config"
+        """The command line that repeats it; empty where none does, as for a function called in Python."""
+        saved = self.folder / ".hydra"
+        if not (saved / "config.yaml").is_file():
+            return ""
+        return f"lrfind {self.record['command']} --config-dir {saved} --config-name config"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,11 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
+from lrfind import policies, range_test, try_policies
 from lrfind.cli.main import main
 from lrfind.errors import UserError
 from lrfind.plotting.draw import draw
@@ -51,6 +55,8 @@ def a_run(folder, *, command="range", suggestion=FOUND, csv="", **more):
         **more,
     }
     (folder / f"{command}.json").write_text(json.dumps(record))
+    (folder / ".hydra").mkdir()
+    (folder / ".hydra/config.yaml").write_text("")
     if csv:
         (folder / f"{command}.csv").write_text(csv)
     return folder
@@ -112,6 +118,30 @@ def test_a_page_says_verdict_suggestion_rules_config_and_command(tmp_path):
     assert parts.texts["h2"] == ["Net on things, SGD, batch size 8"]
     assert parts.links == []  # with nothing to load, and no table of one
     assert "default-src 'none'" in text
+
+
+def test_runs_from_python_say_what_was_trained_have_their_chart_and_no_command_that_would_repeat_them(
+    tmp_path,
+):
+    torch.manual_seed(0)
+    model = nn.Linear(6, 2)
+    inputs = torch.randn(64, 6)
+    loader = DataLoader(TensorDataset(inputs, (inputs[:, 0] > 0).long()), batch_size=16)
+    given = (model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), loader)
+    result = range_test(*given, repeats=1)
+    schedules = [policies.schedule(name, lr=0.1, num_steps=4) for name in ("fixed", "cosine")]
+    trial = try_policies(*given, [next(iter(loader))], schedules, seeds=1)
+    for name, each in (("range", result), ("schedule", trial)):
+        each.to_json(tmp_path / f"{name}.json")
+        each.to_csv(tmp_path / f"{name}.csv")
+    text = page([run for run in runs_in([tmp_path]) if run.record["command"] == "range"])
+    assert Parts(text).texts["h2"] == ["Linear, SGD, batch size 16"]
+    (chart,) = charts(text)
+    assert [each["name"] for each in chart["series"]] == ["batch", "smoothed"]
+    text = page(runs_in([tmp_path]))
+    assert "To repeat it" not in text
+    assert "No learning rate can be suggested" not in text
+    assert "ended lowest" in text
 
 
 def test_what_the_other_commands_compare_or_refine_by_is_said_in_words(tmp_path):
