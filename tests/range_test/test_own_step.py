@@ -2,6 +2,7 @@
 
 import copy
 import re
+import warnings
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,40 @@ def test_an_optimizer_that_is_missing_from_the_list_is_warned_of():
     with pytest.warns(UserWarning, match="is an optimizer missing from the list"):
         range_test(model, optimizers[:1], None, ONES, step=step)
     assert [w.item() for w in model.weights] == [1.0, 1.0]  # the model is put back all the same
+
+
+def test_a_step_that_goes_up_and_comes_back_as_that_of_sam_is_not_taken_for_a_missing_optimizer():
+    torch.manual_seed(0)
+    model, criterion = nn.Linear(6, 2), nn.CrossEntropyLoss()
+    before = [w.clone() for w in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    inputs = torch.randn(64, 6)
+    loader = DataLoader(TensorDataset(inputs, (inputs[:, 0] > 0).long()), batch_size=16)
+
+    def step(batch):
+        optimizer.zero_grad()
+        loss = criterion(model(batch[0]), batch[1])
+        loss.backward()
+        ways = [0.05 * w.grad for w in model.parameters()]
+        with torch.no_grad():
+            for w, way in zip(model.parameters(), ways, strict=True):
+                w.add_(way)
+        optimizer.zero_grad()
+        criterion(model(batch[0]), batch[1]).backward()
+        with torch.no_grad():
+            for w, way in zip(model.parameters(), ways, strict=True):
+                w.sub_(way)
+        optimizer.step()
+        return loss
+
+    for group in optimizer.param_groups:
+        group["lr"] = 0.0
+    step(next(iter(loader)))
+    assert any(not torch.equal(w, was) for w, was in zip(model.parameters(), before, strict=True))  # rounding
+    optimizer.param_groups[0]["lr"] = 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert range_test(model, optimizer, None, loader, step=step).suggestion is not None
 
 
 def test_the_steps_of_the_documentation_run_and_a_gan_has_a_rate_for_each_optimizer(capsys):
