@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from torch import nn
 
@@ -87,16 +87,35 @@ def freeze_all_but(model: nn.Module, heads: Sequence[nn.Module]) -> None:
 
 def output_width(num_outputs: int | None, data: Data) -> int:
     """The width of the output: what the config says, else what the data says."""
-    unknown = "how many classes it has; type model.num_outputs=N (classes, or width of the target)."
-    return stated("model.num_outputs", num_outputs, data.num_outputs, data, unknown)
+    return stated(data, output_size(num_outputs, data))[0]
 
 
-def stated(key: str, given: int | None, of_data: int | None, data: Data, unknown: str) -> int:
-    """The size that a key gives, or else the data; `unknown` ends the message where neither does."""
-    size = of_data if given is None else given
-    if size is None:
-        raise ModelError(f"{key} is null, and {data.name} does not say {unknown}")
-    return positive(key, size)
+def output_size(num_outputs: int | None, data: Data) -> Size:
+    """The width of the output, as far as it is known."""
+    unknown = (
+        "how many classes it has; type model.num_outputs=N (classes, or width of the target), or give the "
+        "data set a list named classes."
+    )
+    return Size("model.num_outputs", num_outputs, data.num_outputs, unknown)
+
+
+class Size(NamedTuple):
+    """A size that a key gives, or else the data; `unknown` ends the message where neither does."""
+
+    key: str
+    given: int | None
+    of_data: int | None
+    unknown: str
+
+
+def stated(data: Data, *sizes: Size) -> list[int]:
+    """The sizes; where some are not known one message names all of them."""
+    found = [size.of_data if size.given is None else size.given for size in sizes]
+    missing = [size for size, known in zip(sizes, found, strict=True) if known is None]
+    if missing:
+        said = (f"{size.key} is null, and {data.name} does not say {size.unknown}" for size in missing)
+        raise ModelError(" ".join(said))
+    return [positive(size.key, known) for size, known in zip(sizes, found, strict=True)]
 
 
 def sizes_of(key: str, sizes: object) -> list[int]:

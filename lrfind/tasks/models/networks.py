@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from lrfind.errors import ModelError
-from lrfind.tasks.models.heads import output_width, sizes_of, stated
+from lrfind.tasks.models.heads import Size, output_size, sizes_of, stated
 from lrfind.tasks.models.library import require_pictures
 
 if TYPE_CHECKING:
@@ -65,12 +65,13 @@ def mlp(
         raise ModelError(f"model.init={init} is unknown; type xavier, or null for torch's own.")
     numbers = None if data.input_shape is None else math.prod(data.input_shape)
     unknown = "how large an input is; type model.input_size=N, the count of numbers in one input."
-    width = stated("model.input_size", input_size, numbers, data, unknown)
+    size = Size("model.input_size", input_size, numbers, unknown)
+    width, outputs = stated(data, size, output_size(num_outputs, data))
     layers: list[nn.Module] = [nn.Flatten()]
     for hidden, name in zip(sizes, names, strict=True):
         layers += [nn.Linear(width, hidden), _ACTIVATIONS[name]()]
         width = hidden
-    layers.append(nn.Linear(width, output_width(num_outputs, data)))
+    layers.append(nn.Linear(width, outputs))
     model = nn.Sequential(*layers)
     if init == "xavier":
         _xavier(model)
@@ -125,7 +126,8 @@ def cnn(
     shape = data.input_shape
     require_pictures("model=cnn", data)
     unknown = "how many channels a picture has; type model.in_channels=N."
-    width = stated("model.in_channels", in_channels, None if shape is None else shape[0], data, unknown)
+    size = Size("model.in_channels", in_channels, None if shape is None else shape[0], unknown)
+    width, outputs = stated(data, size, output_size(num_outputs, data))
     layers: list[nn.Module] = []
     for block in sizes_of("model.channels", channels):
         layers += [
@@ -138,9 +140,7 @@ def cnn(
         width = block
     if layers:
         layers.pop()  # nothing to pool before the average
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, output_width(num_outputs, data))
-    )
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, outputs))
 
 
 def _xavier(model: nn.Sequential) -> None:

@@ -114,6 +114,11 @@ class TestMlp:
         with pytest.raises(ModelError, match=r"theirs does not say .* model\.input_size=N"):
             mlp(data=Data(dataset=None, name="theirs", num_outputs=2))
 
+    @pytest.mark.parametrize(("make", "key"), [(mlp, "input_size"), (cnn, "in_channels")])
+    def test_of_data_that_say_nothing_one_message_names_both_widths(self, make, key):
+        with pytest.raises(ModelError, match=rf"type model\.{key}=N.* type model\.num_outputs=N"):
+            make(data=Data(dataset=None, name="theirs"))
+
     def test_an_unknown_activation_lists_the_known_ones(self):
         with pytest.raises(ModelError, match=r"model\.activation=rellu is unknown; type one of relu, "):
             mlp(activation="rellu", data=pictures())
