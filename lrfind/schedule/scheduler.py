@@ -63,7 +63,7 @@ def scheduler(
         policy: Its name, or a whole schedule, and then nothing else.
         num_steps: Updates of the training; required with a name.
         lr: The peak rate; None: that of the fastest group.
-        **parameters: What the policy takes, as for `lrfind.schedules.schedule.schedule`.
+        **parameters: What the policy takes, as for `lrfind.policies.schedule`.
 
     Raises:
         UserError: Something cannot be used as given.

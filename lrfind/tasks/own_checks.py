@@ -93,8 +93,8 @@ def check_kinds(model: object, optimizer: object, criterion: object, loader: obj
         )
     if criterion is not None and not callable(criterion):
         raise UserError(
-            f"criterion must be a loss that can be called, or None, got {kind_of(criterion)}: was it swapped "
-            "with another argument?"
+            "criterion must be a loss that can be called, or None where the model or forward returns it, "
+            f"got {kind_of(criterion)}: was it swapped with another argument?"
         )
     if not (isinstance(loader, Iterable) or hasattr(loader, "__getitem__")):
         raise UserError(
