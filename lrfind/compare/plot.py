@@ -23,7 +23,7 @@ from lrfind.compare.curves import (
 )
 from lrfind.plotting.page import Key, Page, Row, column_width
 from lrfind.plotting.panel import BLACK, FONT_SIZE, MIDDLE, Panel, above
-from lrfind.plotting.text import text_width, wrapped
+from lrfind.plotting.text import broken, text_width, wrapped
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -145,21 +145,26 @@ def _missing(cell: Cell, drawn: Sequence[tuple[Sequence[Floats], Axis]]) -> str:
 
 
 def _heading(cell: Cell, comparison: Comparison, width: float, *, several: bool) -> list[str]:
-    """Which optimizer and batch size a panel shows, and its best rate, in one line or in two."""
+    """Which optimizer and batch size a panel shows, and its best rate, in one line or in several."""
     sizes = {each.batch_size for each in comparison.measured}
     where = [cell.optimizer] if several else []
     where += [f"batch size {cell.batch_size}"] if not several or len(sizes) > 1 else []
     best, name = cell.best, ", ".join(where)
     if not all(run.whole for run in cell.runs):
-        return [f"{name} (cut off)"]
-    if best is None:
-        said = "all diverged" if cell.diverged else "nothing learnt"
-    elif len(cell.lrs) == 1:  # of a single rate it is no news that it is the best
-        return [name]
+        whole, said = f"{name} (cut off)", "cut off"
+    elif best is not None and len(cell.lrs) == 1:  # of a single rate it is no news that it is the best
+        whole, said = name, ""
     else:
-        said = f"best {rate_text(best.lr)}"
-    whole = f"{name}: {said}"
-    return [whole] if text_width(whole) <= width else [name, said]
+        said = "all diverged" if cell.diverged else "nothing learnt"
+        said = said if best is None else f"best {rate_text(best.lr)}"
+        whole = f"{name}: {said}"
+    if text_width(whole) <= width:
+        return [whole]
+    letters = int(width / text_width("0"))
+    names = (
+        [name] if text_width(name) <= width else [line for part in where for line in broken(part, letters)]
+    )
+    return [*names, *filter(None, [said])]
 
 
 def _over(comparison: Comparison) -> str:

@@ -68,10 +68,11 @@ class Key:
     columns: int = 0
     below: float = 0.02
 
-    @property
-    def indent(self) -> float:
-        """Inches that the heading takes."""
-        return text_width(self.heading) + 0.12 if self.heading else 0.0
+    def heading_lines(self, width: float) -> list[str]:
+        """The heading where it stands above the entries: one of more than half of so many inches."""
+        if text_width(self.heading) <= width / 2:
+            return []
+        return wrapped(self.heading, int(width / text_width("0")))
 
     def rows(self, width: float) -> list[list[tuple[float, Entry]]]:
         """The entries in rows of so many inches, each with the inches from the left end of the key."""
@@ -82,11 +83,12 @@ class Key:
             placed = [(starts[i % count], entry) for i, entry in enumerate(self.entries)]
             return [placed[i : i + count] for i in range(0, len(placed), count)]
         rows: list[list[tuple[float, Entry]]] = []
-        at = self.indent
+        beside = self.heading and not self.heading_lines(width)
+        indent = at = text_width(self.heading) + 0.12 if beside else 0.0
         for entry, needed in zip(self.entries, widths, strict=True):
             if not rows or at + needed - _BETWEEN > width:
                 rows.append([])
-                at = self.indent
+                at = indent
             rows[-1].append((at, entry))
             at += needed
         return rows
@@ -101,7 +103,7 @@ class Key:
 
     def height(self, width: float) -> float:
         """Inches that the key takes where a row may have so many."""
-        rows = len(self.rows(width))
+        rows = len(self.heading_lines(width)) + len(self.rows(width))
         return rows * KEY_LINE + self.below if rows else 0.0
 
 
@@ -193,7 +195,7 @@ class Page:
         found = []
         for key, top in self._tops():
             if isinstance(key, Key):
-                for i, row in enumerate(key.rows(self.inside)):
+                for i, row in enumerate(key.rows(self.inside), len(key.heading_lines(self.inside))):
                     middle = top - (i + 0.5) * KEY_LINE
                     for offset, entry in row:
                         left = self.left + offset
@@ -203,9 +205,13 @@ class Page:
 
     @property
     def headings(self) -> list[tuple[str, float]]:
-        """What stands before the entries of keys, and the height of its middle in inches."""
-        keys = [(part, top) for part, top in self._tops() if isinstance(part, Key) and part.heading]
-        return [(key.heading, top - KEY_LINE / 2) for key, top in keys]
+        """The lines before or above the entries of keys, and the heights of their middles in inches."""
+        found = []
+        for key, top in self._tops():
+            if isinstance(key, Key) and key.heading:
+                lines = key.heading_lines(self.inside) or [key.heading]
+                found += [(line, top - (i + 0.5) * KEY_LINE) for i, line in enumerate(lines)]
+        return found
 
     @property
     def inside(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -43,6 +44,17 @@ def held_above(at: float, text: str, width: float) -> float:
 def wrapped(text: str, characters: int = _CHARACTERS) -> list[str]:
     """A text in lines of the page's width, or of so many characters, none a lone last word if it can be."""
     return [part for line in text.splitlines() for part in _lines_of(line, characters)]
+
+
+def broken(name: str, characters: int) -> list[str]:
+    """A name in lines of so many characters, broken behind what joins its parts, as underscores do."""
+    lines = [""]
+    for part in re.findall(r"[^ _.-]+[ _.-]*|[ _.-]+", name):
+        for piece in textwrap.wrap(part, characters, drop_whitespace=False) or [part]:
+            if lines[-1] and len(lines[-1] + piece.rstrip()) > characters:
+                lines.append("")
+            lines[-1] += piece
+    return [line.rstrip() for line in lines]
 
 
 def _lines_of(line: str, characters: int) -> list[str]:

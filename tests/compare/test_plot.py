@@ -188,6 +188,21 @@ def test_optimizers_stand_side_by_side(optimizers, sizes, blocks, once, accuracy
     assert_readable(scaling)
 
 
+@pytest.mark.parametrize("sizes", [(10,), (10, 20), (10, 20, 25, 50)])
+def test_long_names_of_optimizers_stay_above_their_panels(sizes):
+    names = ("adamw_weight_decay_0_05_amsgrad", "sgd_with_nesterov_momentum_0_95_and_decay", "a" * 40)
+    runs = [run_of(size=size, optimizer=name) for name in names for size in sizes]
+    page = curves_page(measured(*runs), "what is trained")
+    assert_readable(page)
+    assert {float(each.entry.text) for each in page.entries} == set(LRS)
+    words = texts(page.panels[0])
+    assert "".join(words).startswith("adamw_weight_decay_0_05_amsgrad")
+    assert any(text.endswith("best 0.2") for text in words)
+    cut = run_of(optimizer=names[0], finished=False, readings=1)
+    heading = texts(curves_page(measured(cut, run_of(optimizer=names[1]), planned=9), "").panels[0])
+    assert heading[-1].endswith("cut off)")
+
+
 def of_last_reading(runs):
     """The same runs as if they had been read once."""
     return replace(
