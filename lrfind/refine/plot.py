@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,13 +39,22 @@ if TYPE_CHECKING:
     from lrfind.statistics import Floats
     from lrfind.suggestion import Suggestion
 
-_LEFT, _GAP, _PANEL, _ABOVE, _BELOW = 0.66, 0.7, 1.75, 0.44, 0.62
-"""Inches: before the first panel, between two; height of a panel, of the text above and below it."""
+_LEFT, _GAP, _LINE, _ABOVE, _BELOW, _LABEL = 0.66, 0.55, 0.165, 0.11, 0.4, 0.22
+"""Inches: before the first panel, between two; of a line above a panel, and above these; of what is below a
+panel without the label of its axis, and of that."""
+
+_TALL, _SHORT, _ROWS = 1.75, 1.4, 3
+"""Inches: height of a panel; that of one of more rows than so many."""
 
 _RIGHT = 0.26
 """Inches after the last panel: half of the longest rate that may stand at its end."""
 
+_NARROW = 1.4
+"""Inches of a panel below which its name and its rates stand in two lines."""
+
 _COLUMNS = 3
+"""Panels side by side; one more where there would be many rows."""
+
 _MOST_DOTS = 4000
 """Iterations that are drawn a panel; of more, every so many-th."""
 
@@ -59,7 +69,7 @@ def rounds_page(rounds: Sequence[Sequence[RoundResult]], answer: RefineVerdict, 
     """Works out the picture: for each round the continued sweep, the restarted one, or both."""
     rounds = _measured(rounds)
     side_by_side = any(len(kinds) > 1 for kinds in rounds)
-    columns = 2 if side_by_side else max(1, min(len(rounds), _COLUMNS))
+    columns = 2 if side_by_side else _columns([len(rounds)])
     width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
     suggestion = answer.suggestion
     said, line = "no learning rate suggested", ""
@@ -78,7 +88,7 @@ def repeats_page(
 ) -> Page:
     """Works out the picture of several sweeps: the rounds of each in rows of their own."""
     known = [_measured(rounds) for rounds in sweeps]
-    columns = max(1, min(max(map(len, known), default=1), _COLUMNS))
+    columns = _columns([len(rounds) for rounds in known])
     width = column_width(columns, _GAP, left=_LEFT, right=_RIGHT)
     rows: list[list[Panel]] = []
     for seed, alone, rounds in zip(repeats.seeds, repeats.answers, known, strict=True):
@@ -135,6 +145,16 @@ def _round_panels(
     return groups
 
 
+def _columns(counts: Sequence[int]) -> int:
+    """Panels side by side, of rounds that begin a row each time: as few as need no more rows."""
+
+    def rows(columns: int) -> int:
+        return sum(math.ceil(count / columns) for count in counts)
+
+    most = _COLUMNS + (rows(_COLUMNS) > _ROWS)
+    return min(range(1, most + 1), key=lambda columns: (rows(columns), columns))
+
+
 def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
     return [panels[i : i + columns] for i in range(0, len(panels), columns)]
 
@@ -142,7 +162,22 @@ def _in_rows(panels: list[Panel], columns: int) -> list[list[Panel]]:
 def _page(rows: Sequence[Sequence[Panel]], answer: RefineVerdict, title: str, note: str = "") -> Page:
     note = f"{note} {answer.no_learning}".rstrip() if answer.suggestion or not rows else answer.verdict
     key = key_of(panel for row in rows for panel in row)
-    found = [Row(tuple(row), _ABOVE, _BELOW, gap=_GAP) for row in rows]
+    height = _SHORT if len(rows) > _ROWS else _TALL
+    lines = 3 if any(panel.width < _NARROW for row in rows for panel in row) else 2
+    found = []
+    for i, row in enumerate(rows):
+        lowest = [j for j in range(len(row)) if all(len(other) <= j for other in rows[i + 1 :])]
+        panels = tuple(
+            replace(
+                panel,
+                height=height,
+                x=panel.x if j in lowest else replace(panel.x, label=""),
+                y=panel.y if j == 0 else replace(panel.y, label=""),
+            )
+            for j, panel in enumerate(row)
+        )
+        below = _BELOW + (_LABEL if lowest else 0.0)
+        found.append(Row(panels, _ABOVE + _LINE * lines, below, gap=_GAP))
     return Page(title, (key, *found), note, left=_LEFT if rows else 0.36, right=_RIGHT)
 
 
@@ -172,11 +207,12 @@ def round_panel(
     bad = rates[~np.isfinite(means) & whole]
     faint, clear = (PURPLE, PURPLE_DARK) if measured.restarted else (SKY, BLUE)
     how = ", same start" if measured.restarted else ""
-    layers: list[Layer] = [
-        above(f"{name}{how}: {rate_text(span[0])} to {rate_text(span[1])}", row=1, colour=BLACK)
-    ]
+    heading = f"{name}{how}: {rate_text(span[0])} to {rate_text(span[1])}"
+    narrow = width < _NARROW
+    lines = heading.split(": ") if narrow else [heading]
+    layers: list[Layer] = [above(text, row=len(lines) - i, colour=BLACK) for i, text in enumerate(lines)]
     if following is not None:
-        layers += _next_round(following, x)
+        layers += _next_round(following, x, narrow=narrow)
     if suggestion is not None and said is not None:
         layers += _bracket(suggestion, x)
     if suggestion is not None and span[0] <= suggestion.lr <= span[1]:
@@ -201,7 +237,7 @@ def round_panel(
     ]
     if said is not None:
         layers.append(above(said, colour=VERMILLION_TEXT, bold=True))
-    return Panel(x, y, tuple(layers), width, _PANEL)
+    return Panel(x, y, tuple(layers), width, _TALL)
 
 
 def _bracket(suggestion: Suggestion, x: Axis) -> list[Layer]:
@@ -210,13 +246,16 @@ def _bracket(suggestion: Suggestion, x: Axis) -> list[Layer]:
     return [Span("x", low, high)] if low < high else []
 
 
-def _next_round(following: tuple[float, float], x: Axis) -> list[Layer]:
+def _next_round(following: tuple[float, float], x: Axis, *, narrow: bool) -> list[Layer]:
     """Its rates in words, and shaded where this round has them too."""
     low, high = map(x.fraction, following)
     text = f"next, {rate_text(following[0])} to {rate_text(following[1])}"
     if min(high, 1) - max(low, 0) < _OVERLAP * (high - low):
         return [above(text, colour=MIDDLE)]
-    return [Span("x", *following, MIDDLE, opacity=0.16), above(f"grey: {text}", colour=MIDDLE)]
+    return [
+        Span("x", *following, MIDDLE, opacity=0.16),
+        above(text if narrow else f"grey: {text}", colour=MIDDLE),
+    ]
 
 
 def _iterations(measured: RoundResult) -> tuple[Floats, Floats]:

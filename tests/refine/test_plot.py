@@ -90,7 +90,7 @@ def test_a_divergence_does_not_blow_up_the_axis_of_its_round_nor_of_the_one_besi
     )
     tame = replace(measured(wild.plan, restarted=True), tracks=(SeedResult(1.0, ((1.0,), (0.9,), (0.8,))),))
     left, right = rounds_page([[wild, tame]], ANSWER, "").panels
-    assert left.y == right.y
+    assert left.y.limits == right.y.limits
     assert 1.0 < left.y.limits[1] < 2.0
     above = layer(left, "above the frame")
     assert above.x == pytest.approx([0.3, 0.5])
@@ -104,7 +104,7 @@ def test_both_kinds_stand_side_by_side_on_one_scale():
     (left, one), (right, other) = page.frames
     assert one[1] == other[1]
     assert one[0] < other[0]
-    assert left.y == right.y
+    assert left.y.limits == right.y.limits
     assert [len(texts(panel)) for panel in page.panels] == [1, 2]  # the answer is read from the restarted one
     assert [placed.entry.text for placed in page.entries] == ["iterations", LINE]
     assert layer(left, LINE).colour != layer(right, LINE).colour == PURPLE_DARK
@@ -127,6 +127,37 @@ def test_losses_that_are_not_finite_are_marked_at_the_upper_edge():
 def test_long_rates_touch_no_other_and_are_not_cut_at_the_end_of_the_last_panel(start, step, count):
     plan = RoundPlan((Segment.of(start, start + 20 * step, step, 2),), "")
     assert_readable(rounds_page([[measured(plan)]] * count, ANSWER, "what is trained"))
+
+
+@pytest.mark.parametrize(
+    ("rounds", "rows"),
+    [
+        ((4,), (2, 2)),
+        ((2, 2, 2), (2, 2, 2)),
+        ((5,), (3, 2)),
+        ((4, 3, 5), (4, 3, 4, 1)),
+        ((4, 4, 6), (4, 4, 4, 2)),
+        ((16,), (4, 4, 4, 4)),
+    ],
+)
+def test_many_panels_stand_four_in_a_row_and_each_axis_is_named_once(rounds, rows):
+    steep = measured(RoundPlan((Segment.of(1.1e-5, 1.3e-5, 1e-7, 2),), ""))
+    sweeps = [[[(ROUNDS[0], ROUNDS[1], steep)[i % 3]] for i in range(count)] for count in rounds]
+    if len(rounds) == 1:
+        page = rounds_page(sweeps[0], ANSWER, "what is trained")
+    else:
+        seeds = Repeats(tuple(range(len(rounds))), (ANSWER,) * len(rounds), "it was not certain")
+        page = repeats_page(sweeps, seeds, ANSWER, "what is trained")
+    assert_readable(page)
+    found = page.parts[1:]
+    assert tuple(len(row.panels) for row in found) == rows
+    assert page.size[1] < 11
+    assert [[bool(panel.y.label) for panel in row.panels] for row in found] == [
+        [j == 0 for j in range(count)] for count in rows
+    ]
+    named = [(i, j) for i, row in enumerate(found) for j, panel in enumerate(row.panels) if panel.x.label]
+    lowest = [max(i for i, count in enumerate(rows) if count > j) for j in range(max(rows))]
+    assert sorted(named) == sorted(zip(lowest, range(max(rows)), strict=True))
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
