@@ -164,7 +164,7 @@ def verify_lines(found: Verified, files: Sequence[Path]) -> Lines:
     trials, judgement, conclusion = found.trials, found.judgement, found.conclusion
     details: Lines = [] if trials is None else [_table(trials, judgement)]
     if judgement is not None and judgement.learnt:
-        base = "before training" if judgement.base == judgement.start else "that of the targets' mean"
+        base = "before training" if judgement.base == judgement.start else f"that of {judgement.blind.what}"
         details.append(Paragraph(_WORSE_BY.format(base), "dim"))
     brief = "" if trials is None or judgement is None else refused_briefly(RateWords(trials, judgement))
     return answer_lines(

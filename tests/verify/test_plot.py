@@ -356,6 +356,14 @@ def test_the_record_says_how_each_rate_ended():
     assert runs[2]["roles"] == ["suggestion"]
 
 
+def test_the_screen_says_of_what_answer_the_drop_is_counted_from():
+    blind = BlindAnswer(1.9, "a model that always answers the shares of the classes")
+    measured = dataclasses.replace(trials([[1.5, 0.5, 0.2, 0.4]]), blind=blind)
+    found = verified(measured, judged(measured, blind=blind), FLAT, plan=PLAN)
+    text = " ".join(line.text for line in shown(verify_lines(found, [])))
+    assert f"missing of the fall from that of {blind.what} to the lowest loss" in " ".join(text.split())
+
+
 def test_the_screen_marks_the_rate_to_take():
     text = [line.text for line in shown(verify_lines(verified(THREE, judged(THREE), FLAT, plan=PLAN), []))]
     head = next(i for i, line in enumerate(text) if line.split()[:1] == ["lr"])
