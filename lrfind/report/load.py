@@ -32,6 +32,7 @@ class Earlier:
         peaks: The peaks of schedules that it names, by policy.
         horizon: The steps of the training that its suggestion was extrapolated to, if it was.
         compared: Of several optimizers, or batch sizes, of a comparison the one that is suggested, by key.
+        trained: What a function called in Python trained, whose arguments do not tell.
     """
 
     command: str
@@ -43,11 +44,12 @@ class Earlier:
     peaks: Mapping[str, float]
     horizon: int | None = None
     compared: Mapping[str, Any] = field(default_factory=dict)
+    trained: str = ""
 
     @property
     def task(self) -> str:
         """`mlp on digits, SGD, batch size 64`; empty where the config does not say."""
-        return task_of(self.config, self.compared)
+        return self.trained or task_of(self.config, self.compared)
 
     @property
     def lacks_momentum(self) -> bool:
@@ -59,7 +61,9 @@ class Earlier:
         return optimizer.get("_target_") in _NO_MOMENTUM and not optimizer.get("momentum")
 
     def other_task(self, config: Mapping[str, Any]) -> str:
-        """What differs between its task and another, `model (mlp there, cnn here)`; empty for the same."""
+        """That its task is another one, `was made with another model (mlp there, cnn here)`; or empty."""
+        if self.trained:
+            return f"was made in Python ({self.trained})"
         clauses = []
         for key in _TASK:
             there, here = self.compared.get(key, self.config.get(key)), config.get(key)
@@ -67,7 +71,7 @@ class Earlier:
                 names = _name(there), _name(here)
                 alike = "other settings" if names[0] == names[1] else f"{names[0]} there, {names[1]} here"
                 clauses.append(f"{key} ({alike})")
-        return ", ".join(clauses)
+        return f"was made with another {', '.join(clauses)}" if clauses else ""
 
 
 _TASK = ("model", "data", "optimizer", "criterion", "batch_size", "accumulation_steps", "precision")
@@ -138,6 +142,7 @@ def earlier_run(given: str, key: str) -> Earlier:
         peaks=_peaks(record, found, key, path),
         horizon=horizon_of(record),
         compared=compared_cell(record, found),
+        trained=str(record.get("task", "")),
     )
 
 

@@ -151,9 +151,7 @@ def _of_earlier(earlier: Earlier, config: ScheduleConfig, observer: Observer) ->
     # A schedule that is not tried trains nothing, so the task of its config is nobody's word.
     differing = earlier.other_task(plain(config)) if config.schedule.try_ else ""
     if differing:
-        notes = (
-            f"{earlier.path} was made with another {differing}: its peak is tried on this task all the same.",
-        )
+        notes = (f"{earlier.path} {differing}: its peak is tried on this task all the same.",)
         observer.warn(notes[0])  # before what may be a long training
     return Peak(
         dataclasses.replace(found, reason=reason),

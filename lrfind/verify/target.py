@@ -172,10 +172,7 @@ def _of_record(config: VerifyConfig, observer: Observer) -> Checked:
     differing = earlier.other_task(plain(config))
     warnings = []
     if differing:
-        warnings.append(
-            f"{earlier.path} was made with another {differing}: its suggestion is checked on this task all "
-            "the same."
-        )
+        warnings.append(f"{earlier.path} {differing}: its suggestion is checked on this task all the same.")
         observer.warn(warnings[0])  # before what may be a long search
     return Checked(
         earlier.suggestion.lr,

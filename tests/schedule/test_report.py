@@ -205,9 +205,18 @@ def test_a_rate_is_taken_from_the_folder_of_a_run_or_from_its_record(tmp_path):
     assert (found.command, found.task) == ("range", "resnet50 on digits, SGD, batch size 64")
     ours = RECORD["config"] | {"model": {"_target_": "lrfind.tasks.models.mlp"}, "batch_size": 32}
     ours["optimizer"] = ours["optimizer"] | {"lr": 0.3}  # which is moved
-    assert found.other_task(ours) == "model (resnet50 there, mlp here), batch_size (64 there, 32 here)"
+    said = "was made with another model (resnet50 there, mlp here), batch_size (64 there, 32 here)"
+    assert found.other_task(ours) == said
     assert found.other_task(RECORD["config"]) == ""
     assert earlier_run(str(left(tmp_path / "other", "refine.json", config={})), "k").task == ""
+
+
+def test_a_record_from_python_tells_what_was_trained_by_itself(tmp_path):
+    trained = "Net, AdamW, batch size 32"
+    record = {"task": trained, "config": {"range_test": {"num_steps": 60}}}
+    found = earlier_run(str(left(tmp_path / "run", **record)), "k")
+    assert found.task == trained
+    assert found.other_task(RECORD["config"]) == f"was made in Python ({trained})"
 
 
 def test_of_a_comparison_it_is_said_whose_rate_is_suggested(tmp_path):
@@ -227,7 +236,7 @@ def test_of_a_comparison_it_is_said_whose_rate_is_suggested(tmp_path):
     assert found.task == "resnet50 on digits, adam (of sgd and adam), batch size 32 (of 32 and 64)"
     assert (
         found.other_task(RECORD["config"])
-        == "optimizer (adam there, SGD here), batch_size (32 there, 64 here)"
+        == "was made with another optimizer (adam there, SGD here), batch_size (32 there, 64 here)"
     )
     same = RECORD["config"] | {"optimizer": {"_target_": "torch.optim.Adam"}, "batch_size": 32}
     assert found.other_task(same) == ""
