@@ -2,9 +2,12 @@
 
 Every data set comes once, two of them twice, with a model, an optimizer, a batch size and an extra from
 shuffled decks as in `drawn.py`, and from two more decks how the start relates to what is trained on now and
-for how long it was trained. The first half was looked at, the other asked when the rule stood.
+for how long it was trained; in a second draw the inputs have changed since, in all of them. The first half of
+each was looked at, the other asked when the rule stood: that runs with samples held out follow and go to
+lower rates, for the first draw, and that they go to higher ones, for the second.
 
     python -m benchmarks.truth.fine_tuning                 measures what is not recorded yet, prints the table
+    python -m benchmarks.truth.fine_tuning --draw changed  the second draw
     python -m benchmarks.truth.fine_tuning --half once     the half that is asked once
     python -m benchmarks.truth.fine_tuning --fresh         asks lrfind anew
 """
@@ -53,11 +56,11 @@ if TYPE_CHECKING:
 
 RUNS = Path(__file__).parent / "results" / "fine_tuning.jsonl"
 
-SEED = 20261126
-"""Of the draw."""
+SEEDS = {"any": 20261126, "changed": 20261127}
+"""Of the draws, by how their starts relate to what is trained on now."""
 
 COUNT = 16
-"""Tasks; the first half was looked at."""
+"""Tasks of a draw; the first half of each was looked at."""
 
 OPTIMIZERS = ("sgd", "momentum", "nesterov", "adam", "adamw", "rmsprop")
 """Those that models are fine-tuned with."""
@@ -67,6 +70,9 @@ BATCH_SIZES = (8, 16, 32, 64, 128)
 STARTS = ("classes", "noisier", "shifted", "continued")
 """How the start relates to what is trained on now: it was trained on other classes and has a new head; on the
 same samples without noise, or without a shift; or on the very same."""
+
+DRAWS = {"any": STARTS, "changed": ("noisier", "shifted")}
+"""Of which starts each draw has its own."""
 
 STEPS_BEFORE = (200, 600, 2000)
 """Of Adam at 1e-3 with batches of 64, that the start was trained for."""
@@ -104,11 +110,11 @@ class FineTuning:
 
 
 @cache
-def drawn_tasks() -> tuple[FineTuning, ...]:
-    """The tasks, in the order in which they were drawn."""
-    rng = random.Random(SEED)
+def drawn_tasks(draw: str) -> tuple[FineTuning, ...]:
+    """The tasks of a draw, in the order in which they were drawn."""
+    rng = random.Random(SEEDS[draw])
     optimizers, batches, extras = (deck(rng, cards, 60) for cards in (OPTIMIZERS, BATCH_SIZES, EXTRAS))
-    starts, steps = deck(rng, STARTS, 60), deck(rng, STEPS_BEFORE, 60)
+    starts, steps = deck(rng, DRAWS[draw], 60), deck(rng, STEPS_BEFORE, 60)
     found = []
     for name in map(str, deck(rng, tuple(SOURCES), COUNT)[:COUNT]):
         source = SOURCES[name]
@@ -125,7 +131,7 @@ def drawn_tasks() -> tuple[FineTuning, ...]:
 
 def task_of(name: str) -> FineTuning:
     """The task of that name."""
-    return next(task for task in drawn_tasks() if task.name == name)
+    return next(task for draw in DRAWS for task in drawn_tasks(draw) if task.name == name)
 
 
 @cache
@@ -262,41 +268,50 @@ def regret(line: dict[str, Any], lr: float | None) -> float:
     return min(WORST, (loss - least) / gain)
 
 
-def regrets(line: dict[str, Any]) -> tuple[list[float], list[float]]:
-    """Of the answers before models that were trained already had a rule of their own, and of today's."""
-    before, after = line.get("before", line["answers"]), line["answers"]
-    return [regret(line, each["lr"]) for each in before], [regret(line, each["lr"]) for each in after]
+RULES = {"before": "no runs", "lower": "lower rates", "answers": "higher too"}
+"""By where a line has the answers: without runs on samples held out, with lower rates alone, today's."""
+
+
+def regrets(line: dict[str, Any]) -> dict[str, list[float]]:
+    """Of the answers that each rule gave, as far as it was asked."""
+    return {rule: [regret(line, each["lr"]) for each in line[rule]] for rule in RULES if rule in line}
 
 
 def table(lines: list[dict[str, Any]]) -> str:
     """A line a task, and the mean of all."""
-    rows, every = [], []
-    for line in lines:
-        every.append(regrets(line))
-        before, after = np.mean(every[-1], axis=1)
-        said = " ".join("none" if each["lr"] is None else f"{each['lr']:.3g}" for each in line["answers"])
+    every = [regrets(line) for line in lines]
+    found = {rule: np.array([each[rule] for each in every]) for rule in every[0]}
+    rows = [f"{'task':46} {'  '.join(f'{RULES[rule]:>11}' for rule in found)}"]
+    for line, each in zip(lines, every, strict=True):
+        said = " ".join(
+            "none" if answer["lr"] is None else f"{answer['lr']:.3g}" for answer in line["answers"]
+        )
         good = [lr for lr in line["lrs"] if regret(line, lr) <= 0.05]
         near = f"within 0.05: {good[0]:.2g} to {good[-1]:.2g}"
-        rows.append(f"{line['task']:46} {before:6.3f} {after:6.3f}  {said:28} {near}")
-    found = np.array(every)
-    means, within, worse = found.mean(axis=(0, 2)), (found <= 0.05).mean(axis=(0, 2)), found > 1
-    shares = f"within 0.05: {within[0]:.0%}, {within[1]:.0%}; made worse: {worse[:, 0].mean():.0%}, "
-    rows.append(
-        f"{f'mean of {len(rows)}':46} {means[0]:6.3f} {means[1]:6.3f}  {shares}{worse[:, 1].mean():.0%}"
-    )
-    return "\n".join([f"{'task':46} before  after", *rows])
+        means = "  ".join(f"{np.mean(of_rule):11.3f}" for of_rule in each.values())
+        rows.append(f"{line['task']:46} {means}  {said:28} {near}")
+    figures = {
+        f"mean of {len(lines)}": [f"{of_rule.mean():.3f}" for of_rule in found.values()],
+        "within 0.05": [f"{(of_rule <= 0.05).mean():.0%}" for of_rule in found.values()],
+        "made worse": [str((of_rule > 1).sum()) for of_rule in found.values()],
+        "steps": [f"{np.mean([[a['steps'] for a in line[rule]] for line in lines]):.0f}" for rule in found],
+    }
+    rows += [f"{name:46} {'  '.join(f'{text:>11}' for text in texts)}" for name, texts in figures.items()]
+    return "\n".join(rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--draw", choices=DRAWS, default="any", help="which draw")
     parser.add_argument("--half", choices=("seen", "once"), default="seen", help="which half of the draw")
     parser.add_argument("--fresh", action="store_true", help="ask lrfind anew")
     args = parser.parse_args()
     torch.set_num_threads(1)
     half = COUNT // 2
-    chosen = drawn_tasks()[:half] if args.half == "seen" else drawn_tasks()[half:]
+    drawn = drawn_tasks(args.draw)
+    chosen = drawn[:half] if args.half == "seen" else drawn[half:]
     lines = {line["task"]: line for line in read_lines(RUNS)}
     with tempfile.TemporaryDirectory() as folder:
         tasks.CONFIGS = Path(folder)
@@ -306,9 +321,8 @@ def main() -> None:
             if task.name not in lines:
                 lines[task.name] = measured(task)
             elif args.fresh:
-                line = lines[task.name]
-                line.setdefault("before", line["answers"])
-                line["answers"] = asked(config_of(task.name), samples(task.name), without_held_out)
+                answers = asked(config_of(task.name), samples(task.name), without_held_out)
+                lines[task.name]["answers"] = answers
             else:
                 continue
             rewrite(RUNS, lines.values())

@@ -10,14 +10,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lrfind.range_test.held_out_run import HIGHER, MOST_RUNS, PASSES, passes
-from lrfind.range_test.hold_out import hold_out
+from lrfind.range_test.held_out_run import PASSES, passes
+from lrfind.range_test.hold_out import hold_out, hold_out_again
 from lrfind.range_test.horizon import STEPS as TRAINING
 from lrfind.range_test.reading import DEFAULT_RULE, Reading, read
 from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import (
     AUTO_SWEEPS,
     FAINT,
+    NOTHING_LEFT,
     PLATEAU,
     slower,
     slower_shows_more,
@@ -33,7 +34,6 @@ from lrfind.suggestion import rate_text
 if TYPE_CHECKING:
     from lrfind.range_test.config import RangeSettings
     from lrfind.range_test.curve import Curve
-    from lrfind.range_test.held_out_run import HeldOutRun
     from lrfind.range_test.sweeps import Sweeps
     from lrfind.range_test.trials import Trials
 
@@ -68,6 +68,8 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
         seen = f"{reading.seen} {still_nothing(sweeps.curves, trials)}"
         on_plateau = reading.shape in (Shape.FLAT, Shape.NEVER_FALLS) and (trials is None or trials.turned)
         reading = replace(reading, seen=seen, advice=PLATEAU if on_plateau else reading.advice)
+    if reading.advice == PLATEAU and sweeps.trained_before:
+        reading = replace(reading, advice=NOTHING_LEFT)
     return curve, reading, reasons
 
 
@@ -122,8 +124,7 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     """What was read, and what a run at its answer makes of that which is read on samples held out.
 
     It is made where a training meets its samples again and again, and where the model was trained before: a
-    rate can lower the loss of the batches and make that model worse than it was. Where the loss of other
-    samples only rises the run is made again at lower rates.
+    rate can lower the loss of the batches and make that model worse than it was, or be far too low.
     """
     suggestion, trained = reading.suggestion, sweeps.trained_before
     again = reading.trials is None and passes(curve) >= PASSES
@@ -133,38 +134,17 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     if trained:
         start, blind = told_apart(reading.smoothed.plateau, sweeps.blind[-1].loss)
         why = f"the model was trained before (its loss is {start}, and {sweeps.blind[-1].what} has {blind})"
-    run = _held_out_run(sweeps, suggestion.lr, why, MOST_RUNS if trained else 1)
+    run = (hold_out_again if trained else hold_out)(sweeps, suggestion.lr, why)
     if sweeps.interrupted:
         followed = f"in what followed as {why}"
         seen = _interrupted_in_words(reading, reading.trials, followed)
         return replace(reading, seen=seen, advice="")
     if run is None:
         return reading
-    lowered = run.lowered(suggestion, sweeps.settings.start_lr)
+    revised = run.revise(suggestion, (sweeps.settings.start_lr, sweeps.settings.end_lr))
     # That nothing which it learns holds for them is told as a warning.
     seen = f"{reading.seen} {run.in_words}" if run.learns else reading.seen
-    advice = reading.advice or (HIGHER if trained and run.still_falls else "")
-    return replace(reading, suggestion=lowered, held_out=run, seen=seen, advice=advice)
-
-
-def _held_out_run(sweeps: Sweeps, lr: float, why: str, most: int) -> HeldOutRun | None:
-    """The run at a rate, or at a lower one where the loss of other samples only rose at it.
-
-    Args:
-        sweeps: Makes it.
-        lr: The rate.
-        why: What makes it worth its steps.
-        most: Runs at most.
-    """
-    run = hold_out(sweeps, lr, why)
-    least = sweeps.settings.start_lr
-    while run is not None and not run.learns and len(run.higher) + 1 < most and run.lr > least:
-        why = f"at {rate_text(run.lr)} the loss of samples held out only rises"
-        lower = hold_out(sweeps, max(run.lower, least), why)
-        if lower is None:
-            break
-        run = replace(lower, higher=(*run.higher, run.lr))
-    return run
+    return replace(reading, suggestion=revised, held_out=run, seen=seen)
 
 
 def _interrupted_in_words(reading: Reading, trials: Trials | None, followed: str) -> str:

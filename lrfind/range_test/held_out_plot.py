@@ -8,7 +8,7 @@ import numpy as np
 
 from lrfind.plotting.axes import linear_axis
 from lrfind.plotting.page import Row, column_width
-from lrfind.plotting.panel import DARK, DASHED, PURPLE, SKY, VERMILLION, Line, Marker, Panel, above
+from lrfind.plotting.panel import DARK, DASHED, GREY, PURPLE, SKY, VERMILLION, Line, Marker, Panel, above
 from lrfind.range_test.held_out_run import EVERY
 from lrfind.suggestion import rate_text
 
@@ -39,21 +39,32 @@ def held_out_row(run: HeldOutRun, left: float) -> Row:
     y = linear_axis(least - margin, most + margin, "loss", intervals=3)
     said = f"trained at {rate_text(run.lr)} with {run.samples} samples held out"
     layers: list[Layer] = []
+    for i, other in enumerate(run.others):
+        layers.append(_line(other.losses, GREY, "samples held out, at other rates" if i == 0 else ""))
     if run.turned:
         said += f", whose loss is lowest after {run.lowest_at} steps"
         layers.append(Marker("x", run.lowest_at, VERMILLION, width=0.8, dash=DASHED))
     # The mean over the steps between two readings stands in the middle between them.
     middles = {step - EVERY / 2: loss for step, loss in run.training.items()}
     layers += [
-        _line(middles, SKY, "batches of the run"),
-        _line(run.losses, PURPLE, "samples held out"),
+        _line(middles, SKY, "batches of the run", dots=3.0),
+        _line(run.losses, PURPLE, "samples held out", dots=3.0),
         above(said, 0.0, align="left", colour=DARK),
     ]
     return Row((Panel(x, y, tuple(layers), column_width(1, 0, left=left), _HEIGHT),), _ABOVE, _BELOW)
 
 
-def _line(losses: Mapping[int, float] | Mapping[float, float], colour: str, name: str) -> Line:
+def _line(
+    losses: Mapping[int, float] | Mapping[float, float], colour: str, name: str, dots: float = 0.0
+) -> Line:
     """The losses by step; what is not finite is a gap."""
     values = np.array(list(losses.values()))
     steps = np.array(list(losses), dtype=np.float64)
-    return Line(steps, np.where(np.isfinite(values), values, np.nan), colour, name, width=1.3, dots=3.0)
+    return Line(
+        steps,
+        np.where(np.isfinite(values), values, np.nan),
+        colour,
+        name,
+        width=1.3 if dots else 0.8,
+        dots=dots,
+    )

@@ -3,7 +3,8 @@
 A sweep is over before a model knows its samples by heart, and no training loss shows that it does. The loss
 of samples that are held out turns on the way. How far a model has come goes with the sum of its rates, so
 that at half the rate the turn comes after twice the steps: the rate is lowered until it comes at the end of a
-training of `TRAINING` steps. A model that was trained before can be worse than it was from the first step on.
+training of `TRAINING` steps. A model that was trained before can be worse than it was from the first step on,
+or have much to learn that a sweep does not show, which stays near its start.
 """
 
 from __future__ import annotations
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Suggestion
     from lrfind.training.blind_answer import BlindAnswer
 
-MOST_RUNS = 3
-"""Runs in all at most, each after the first as the loss of the one before only rose."""
+MOST_LOWER = 2
+"""Runs at lower rates at most, each after one at which the loss only rose."""
 
-HIGHER = "Trained before, the model goes on learning: a higher rate may be better, which lrfind verify tells."
-"""What is advised where the loss of other samples of such a model still falls: its sweep shows what can be
-gained near its start, and where the data has changed that is little of all."""
+STEP_UP = math.sqrt(10)
+"""From the rate of a run whose loss does not turn to that of the next."""
 
 PASSES = 15
 """Times that a training of `TRAINING` steps meets every sample, from which on such a run is made."""
@@ -64,7 +64,9 @@ class HeldOutRun:
         losses: Their loss by the steps made before it was read, from 0 on; infinite where it is not finite.
         training: Mean training loss of the steps since the reading before, by the same steps but 0.
         blind: The best answer for the samples held out that does not look at the inputs.
-        higher: Rates of runs before, the suggested one first, at which the loss of other samples only rose.
+        before: Runs that were made before, at the suggested rate first: at higher ones the loss of other
+            samples only rose, at lower ones it ended higher.
+        after: A run at a higher rate that was made after it, and ended no lower.
     """
 
     lr: float
@@ -72,17 +74,44 @@ class HeldOutRun:
     losses: dict[int, float]
     training: dict[int, float]
     blind: BlindAnswer = UNKNOWN
-    higher: tuple[float, ...] = ()
+    before: tuple[HeldOutRun, ...] = ()
+    after: HeldOutRun | None = None
 
     @property
     def first(self) -> float:
         """The rate that was suggested before."""
-        return (*self.higher, self.lr)[0]
+        return (*self.before, self)[0].lr
 
     @property
-    def lower(self) -> float:
+    def others(self) -> tuple[HeldOutRun, ...]:
+        """All other runs, in the order in which they were made."""
+        return self.before if self.after is None else (*self.before, self.after)
+
+    @property
+    def higher(self) -> tuple[float, ...]:
+        """Rates of runs before at which the loss of other samples only rose."""
+        return tuple(run.lr for run in self.before if not run.learns)
+
+    @property
+    def lower(self) -> tuple[float, ...]:
+        """Rates of runs before at which it ended higher."""
+        return tuple(run.lr for run in self.before if run.learns)
+
+    @property
+    def next_lower(self) -> float:
         """The rate to go on with where the loss only rises, as if it had turned at the first reading."""
         return self.lr * EVERY / TRAINING
+
+    @property
+    def next_higher(self) -> float:
+        """The rate to go on with where the loss does not turn; infinite where it is known to be too high."""
+        lr = self.lr * STEP_UP
+        return math.inf if lr >= min(self.higher, default=math.inf) else lr
+
+    @property
+    def last(self) -> float:
+        """The loss at the end."""
+        return self.losses[self.steps]
 
     @property
     def steps(self) -> int:
@@ -100,20 +129,15 @@ class HeldOutRun:
         return self.lowest_at > 0
 
     @property
-    def still_falls(self) -> bool:
-        """Whether it was lowest at the end."""
-        return self.lowest_at == self.steps > 0
-
-    @property
     def gap(self) -> float:
         """By what share of all that is learnt the batches are known better, over the last steps.
 
         Infinite where nothing is learnt.
         """
-        *_, before, last = self.losses.values()
+        *_, before, _ = self.losses.values()
         trained = self.training[self.steps]
-        learnt = self.losses[0] - min(last, trained)
-        return ((before + last) / 2 - trained) / learnt if learnt > 0 else math.inf
+        learnt = self.losses[0] - min(self.last, trained)
+        return ((before + self.last) / 2 - trained) / learnt if learnt > 0 else math.inf
 
     @property
     def ended(self) -> bool:
@@ -136,21 +160,28 @@ class HeldOutRun:
         """What the suggested rate is multiplied by, so that the loss turns when the training ends."""
         return self.lr / self.first * (min(1.0, self.lowest_at / TRAINING) if self.turned else 1.0)
 
-    def lowered(self, suggestion: Suggestion, least: float) -> Suggestion:
+    def following(self, run: HeldOutRun) -> HeldOutRun:
+        """This run, made after another and those before that."""
+        return replace(self, before=(*run.before, replace(run, before=())))
+
+    def revise(self, suggestion: Suggestion, ladder: tuple[float, float]) -> Suggestion:
         """The suggestion with its bracket, times `factor`.
 
         Args:
             suggestion: At whose rate the first run was made.
-            least: No rate may be lower.
+            ladder: Its first and its last rate: none may lie outside.
         """
         if self.factor == 1:
             return suggestion
         rates = suggestion.lr, suggestion.low, suggestion.high
-        lr, low, high = (max(least, rounded(rate * self.factor)) for rate in rates)
+        lr, low, high = (min(max(ladder[0], rounded(rate * self.factor)), ladder[1]) for rate in rates)
         shown = "the curve shows" if suggestion.rule == DEFAULT_RULE.value else "other runs show"
         loss, at, why = "the loss of samples held out", "that rate", []
         if self.higher:
-            why.append(f"at {listed([rate_text(rate) for rate in self.higher])} {loss} only rises")
+            why.append(f"at {_rates_in_words(self.higher)} {loss} only rises")
+            loss, at = "it", rate_text(self.lr)
+        if self.lower:
+            why.append(f"at {_rates_in_words(self.lower)} {loss} ends higher than at {rate_text(self.lr)}")
             loss, at = "it", rate_text(self.lr)
         if self.turned:
             turn = f"turned after {self.lowest_at} steps, and it is to turn at the end of a training"
@@ -163,7 +194,19 @@ class HeldOutRun:
 
     @property
     def in_words(self) -> str:
-        """What the loss did, in a sentence."""
+        """What the loss did, in a sentence, and in a second one what it did at other rates."""
+        others = [run for run in self.others if run.learns or run is self.after]
+        if not others:
+            return self._in_words
+        _, *losses = told_apart(self.last, *(run.last for run in others))
+        each = [
+            f"{loss if math.isfinite(run.last) else 'not finite'} at {rate_text(run.lr)}"
+            for loss, run in zip(losses, others, strict=True)
+        ]
+        return f"{self._in_words} At other rates it ends no lower: {listed(each)}."
+
+    @property
+    def _in_words(self) -> str:
         at_first, least, at_last = self._levels
         lowest, start, last = told_apart(least, at_first, at_last, most=6)
         few = ", so few that chance counts," if self.samples < FEW else ""
@@ -172,7 +215,7 @@ class HeldOutRun:
         )
         if not self.learns:
             if self.higher:
-                higher = listed([rate_text(rate) for rate in self.higher])
+                higher = _rates_in_words(self.higher)
                 return (
                     f"{said} only rises, as at {higher} before, from {start} to {last}: the model gets worse "
                     "than it was at each of these rates, and its samples may have nothing left to teach it."
@@ -184,7 +227,7 @@ class HeldOutRun:
             )
         if self.turned:
             fell = f"{said} falls from {start} to {lowest}, reached after {self.lowest_at}"
-            if math.isinf(self.losses[self.steps]):
+            if math.isinf(self.last):
                 return f"{fell}; then the run diverges."
             return f"{fell}, and rises to {last} again: the model learns its samples by heart."
         if self.steps < STEPS:
@@ -199,7 +242,7 @@ class HeldOutRun:
     @property
     def _levels(self) -> tuple[float, float, float]:
         """The loss before training, the lowest and the last."""
-        return self.losses[0], self.losses[self.lowest_at], self.losses[self.steps]
+        return self.losses[0], self.losses[self.lowest_at], self.last
 
 
 def with_unseen_overfitting(reading: Reading, curve: Curve, *, trained: bool) -> str:
@@ -227,6 +270,10 @@ def with_unseen_overfitting(reading: Reading, curve: Curve, *, trained: bool) ->
         "none were held out to see whether they are learnt by heart: the rate may be several times too high, "
         "which lrfind verify tells."
     )
+
+
+def _rates_in_words(rates: tuple[float, ...]) -> str:
+    return listed([rate_text(rate) for rate in rates])
 
 
 def passes(curve: Curve) -> float:

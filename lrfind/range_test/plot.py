@@ -112,7 +112,7 @@ def range_panel(curve: Curve, reading: Reading, repeats: Repeats | None = None) 
         trials=reading.trials,
     )
     others = []
-    if reading.held_out is not None and reading.held_out.factor < 1:
+    if reading.held_out is not None and reading.held_out.factor != 1:
         what = "as other runs show it" if reading.rules.get(TRIALS) else "as the curve shows it"
         others.append((reading.held_out.first, what, DOTTED))
     horizon = reading.horizon

@@ -130,7 +130,10 @@ def held_out_record(run: HeldOutRun) -> dict[str, Any]:
         "losses": [loss if math.isfinite(loss) else None for loss in run.losses.values()],
         "training_losses": [loss if math.isfinite(loss) else None for loss in run.training.values()],
         "turned": run.turned,
-        "higher_lrs": list(run.higher),
+        "others": [
+            {"lr": other.lr, "loss": other.last if math.isfinite(other.last) else None}
+            for other in run.others
+        ],
         "factor": run.factor,
     }
 
@@ -160,7 +163,7 @@ def range_lines(
     meanings = rules_in_words(reading.metric)
     horizon = reading.horizon
     read = suggestion if horizon is None or horizon.read is None else horizon.read
-    if reading.held_out is not None and reading.held_out.factor < 1:
+    if reading.held_out is not None and reading.held_out.factor != 1:
         meanings[suggestion.rule] += f"; {rate_text(read.lr)} after the run with samples held out"
     if horizon is not None and horizon.extrapolated:
         longer = f"{rate_text(suggestion.lr)} for {horizon.steps:,} steps"

@@ -67,6 +67,12 @@ PLATEAU = (
 )
 """What is advised where next to nothing is learnt at any rate."""
 
+NOTHING_LEFT = (
+    "The model was trained before, and these samples may have nothing left to teach it. lrfind verify reads "
+    "samples that are held out, and tells."
+)
+"""The same where the model was trained before."""
+
 
 def why_weak(curve: Curve, reading: Reading, *, trained: bool = False) -> str | None:
     """Why more is to follow than this sweep; None where the answer is firm, or where more would say the same.

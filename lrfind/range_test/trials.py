@@ -154,6 +154,12 @@ class Trials:
         """
         runs = f"In {self.steps} steps at constant rates the {what}"
         if self.share_lost >= LEARNT and self.blind.is_known:
+            if self.start < self.blind.loss:
+                level, start, lowest = told_apart(self.blind.loss, self.start, self.losses[self.best])
+                return (
+                    f"{runs} came from {start} to {lowest} at best, where {self.blind.what} has {level}: too "
+                    "little to tell what a rate is worth."
+                )
             came = not_below(self.blind, self.start, self.losses[self.best])
             return f"{runs} {came}: nothing was learnt that tells rates apart."
         fall = max(0.0, self.share_lost)

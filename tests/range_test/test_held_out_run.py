@@ -20,9 +20,9 @@ from lrfind.api.caller import Caller
 from lrfind.plotting.panel import Line, Marker
 from lrfind.range_test.config import RangeSettings
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.held_out_plot import held_out_row
 from lrfind.range_test.held_out_run import (
     EVERY,
-    HIGHER,
     LEAST_STEPS,
     STEPS,
     HeldOutRun,
@@ -31,12 +31,14 @@ from lrfind.range_test.held_out_run import (
 )
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines, range_record
+from lrfind.range_test.slower_sweep import NOTHING_LEFT, PLATEAU
 from lrfind.report import record as records
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, Suggestion
 from tests.screen import shown
 
 SUGGESTION = Suggestion(0.03, 0.01, 0.09, "centre", "The middle.")
+LADDER = 1e-9, 10.0
 
 
 def run(*losses, training=0.0, every=50):
@@ -60,19 +62,23 @@ def run(*losses, training=0.0, every=50):
 def test_the_rate_is_lowered_until_the_loss_turns_at_the_end_of_a_training(losses, turned, factor):
     found = run(*losses)
     assert (found.turned, found.factor) == (turned, pytest.approx(factor))
-    lowered = found.lowered(SUGGESTION, 1e-5)
-    assert (lowered.lr, lowered.low, lowered.high) == pytest.approx(
+    revised = found.revise(SUGGESTION, LADDER)
+    assert (revised.lr, revised.low, revised.high) == pytest.approx(
         (0.03 * factor, 0.01 * factor, 0.09 * factor), rel=0.005
     )
-    assert lowered.rule == "centre"
-    assert (lowered == SUGGESTION) == (factor == 1)
+    assert revised.rule == "centre"
+    assert (revised == SUGGESTION) == (factor == 1)
 
 
 def test_where_the_loss_only_rose_at_higher_rates_the_answer_is_below_the_first_of_them():
-    found = replace(run(2.0, 1.5, 1.2, 1.1, 1.0), lr=0.03 / 144, higher=(0.03, 0.03 / 12))
+    rose = [replace(run(2.0, 2.5, 3.0), lr=lr) for lr in (0.03, 0.03 / 12)]
+    found = replace(run(2.0, 1.5, 1.2, 1.1, 1.0), lr=0.03 / 144)
+    for each in reversed(rose):
+        found = replace(found, before=(each, *found.before))
+    assert found.higher == (0.03, 0.03 / 12)
     assert found.factor == pytest.approx(1 / 144)
-    assert found.lowered(SUGGESTION, 1e-9).lr == pytest.approx(0.03 / 144, rel=0.005)
-    assert found.lowered(SUGGESTION, 1e-9).reason == (
+    assert found.revise(SUGGESTION, LADDER).lr == pytest.approx(0.03 / 144, rel=0.005)
+    assert found.revise(SUGGESTION, LADDER).reason == (
         "0.000208 is 0.0069 times the 0.03 that the curve shows: at 0.03 and 0.0025 the loss of samples held "
         "out only rises. The middle."
     )
@@ -80,19 +86,46 @@ def test_where_the_loss_only_rose_at_higher_rates_the_answer_is_below_the_first_
     assert turned.factor == pytest.approx(1 / 144 * 50 / 300)
     assert (
         "only rises; at 0.000208 it turned after 50 steps, and it is to turn at the end of a training of "
-        in (turned.lowered(replace(SUGGESTION, rule="trials"), 1e-9).reason)
+        in (turned.revise(replace(SUGGESTION, rule="trials"), LADDER).reason)
     )
     rose = replace(found, losses=run(2.0, 2.5, 3.0).losses)
     assert "only rises, as at 0.03 and 0.0025 before, from 2 to 3: the model gets worse" in rose.in_words
 
 
+def test_where_the_loss_ends_lower_at_higher_rates_the_answer_is_as_much_higher():
+    first, second = run(2.0, 1.9, 1.8), replace(run(2.0, 1.8, 1.6), lr=0.095)
+    found = replace(run(2.0, 1.5, 1.2), lr=0.3).following(second.following(first))
+    assert found.before == (first, second)
+    assert (found.lower, found.higher, found.first) == ((0.03, 0.095), (), 0.03)
+    assert found.factor == pytest.approx(10)
+    revised = found.revise(SUGGESTION, LADDER)
+    assert (revised.lr, revised.low, revised.high) == (0.3, 0.1, 0.9)
+    assert revised.reason == (
+        "0.3 is 10 times the 0.03 that the curve shows: at 0.03 and 0.095 the loss of samples held out ends "
+        "higher than at 0.3. The middle."
+    )
+    assert found.revise(SUGGESTION, (1e-5, 0.5)).high == 0.5
+    too_high = replace(run(2.0, math.inf), lr=0.95)
+    found = replace(found, after=too_high)
+    assert found.others == (first, second, too_high)
+    assert found.in_words.endswith(
+        "At other rates it ends no lower: 1.8 at 0.03, 1.6 at 0.095 and not finite at 0.95."
+    )
+
+
+def test_no_rate_is_tried_again_at_which_the_loss_only_rose():
+    assert run(2.0, 1.0).next_higher == pytest.approx(0.03 * math.sqrt(10))
+    found = replace(run(2.0, 1.0), before=(replace(run(2.0, 3.0), lr=0.09),))
+    assert math.isinf(found.next_higher)
+
+
 def test_the_rate_after_one_at_which_the_loss_only_rises_is_as_if_it_had_turned_at_the_first_reading():
-    assert run(2.0, 2.5).lower == pytest.approx(0.03 * 25 / 300)
+    assert run(2.0, 2.5).next_lower == pytest.approx(0.03 * 25 / 300)
 
 
 def test_no_rate_is_lower_than_the_least():
-    lowered = run(2.0, 1.0, 1.5).lowered(SUGGESTION, 0.004)
-    assert (lowered.lr, lowered.low, lowered.high) == pytest.approx((0.005, 0.004, 0.015))
+    revised = run(2.0, 1.0, 1.5).revise(SUGGESTION, (0.004, 10.0))
+    assert (revised.lr, revised.low, revised.high) == pytest.approx((0.005, 0.004, 0.015))
 
 
 def test_the_words_say_what_the_loss_did():
@@ -105,7 +138,7 @@ def test_the_words_say_what_the_loss_did():
     said = run(2.0, 2.5, 3.0).in_words
     assert "only rises, from 2 to 3: the model learns its samples by heart" in said
     assert "The rate is left as the curve shows it" in said
-    reason = run(2.0, 1.0, 1.5).lowered(SUGGESTION, 0).reason
+    reason = run(2.0, 1.0, 1.5).revise(SUGGESTION, LADDER).reason
     assert reason.startswith(
         "0.005 is 0.17 times the 0.03 that the curve shows: at that rate the loss of samples"
     )
@@ -210,7 +243,8 @@ def test_where_the_model_was_trained_before_it_is_made_however_few_the_passes_an
     )
     assert found.suggestion.lr == pytest.approx(held_out.first * held_out.factor, rel=0.005)
     assert found.suggestion.low <= found.suggestion.lr <= found.suggestion.high
-    assert found.content["held_out"]["higher_lrs"] == list(held_out.higher)
+    others = found.content["held_out"]["others"]
+    assert [each["lr"] for each in others] == [each.lr for each in held_out.others]
     schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
     assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
     untrained = trained_before(steps=0)
@@ -226,24 +260,67 @@ def test_what_suggestions_were_measured_to_be_worth_is_not_said_of_a_model_that_
     assert range_record(settings, trained, None)["measured"] is None
 
 
-def test_where_such_a_model_still_learns_at_the_end_higher_rates_are_named():
+def changed_since(**arguments):
+    """The range test of a network that was trained before its inputs were shifted."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 3))
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 3))
     x = torch.randn(2000, 10)
     y = x[:, :3].argmax(1)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(40):
+    for _ in range(400):
         optimizer.zero_grad()
         nn.functional.cross_entropy(model(x), y).backward()
         optimizer.step()
-    loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+    loader = DataLoader(TensorDataset(0.7 * x + 1, y), batch_size=64, shuffle=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-    found = range_test(model, optimizer, nn.CrossEntropyLoss(), loader)
+    return range_test(model, optimizer, nn.CrossEntropyLoss(), loader, **arguments)
+
+
+def test_where_such_a_model_has_much_to_learn_higher_rates_are_tried_while_other_samples_fare_better():
+    found = changed_since()
+    held_out = found.reading.held_out
     assert found.reading.trained_before
-    assert found.reading.held_out.still_falls
-    assert found.verdict.endswith(HIGHER)
-    turned = run(1.0, 0.5, 0.7)
-    assert not turned.still_falls
+    rates = [each.lr for each in (*held_out.before, held_out)]
+    assert len(rates) > 1
+    assert rates[1:] == pytest.approx([lr * math.sqrt(10) for lr in rates[:-1]])
+    ends = [each.last for each in (*held_out.before, held_out)]
+    assert ends == sorted(ends, reverse=True)
+    assert held_out.after.lr == pytest.approx(rates[-1] * math.sqrt(10))
+    assert held_out.after.last >= held_out.last
+    assert {each.steps for each in held_out.others} == {held_out.steps}
+    assert found.suggestion.lr == pytest.approx(rates[0] * held_out.factor, rel=0.005)
+    taken = sum(each.steps for each in (*held_out.others, held_out))
+    assert found.content["steps"] == len(found.curve) + taken
+    grey = [each for each in held_out_row(held_out, 0.6).panels[0].layers if isinstance(each, Line)]
+    assert [each.y.tolist() for each in grey[: len(held_out.others)]] == [
+        list(each.losses.values()) for each in held_out.others
+    ]
+    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+    assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
+
+
+def test_of_a_model_that_knows_everything_no_plateau_is_said():
+    torch.manual_seed(0)
+    model = nn.Linear(4, 2)
+    x = torch.randn(512, 4)
+    y = (x[:, 0] > 0).long()
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[-3000.0, 0, 0, 0], [3000.0, 0, 0, 0]]))
+        model.bias.zero_()
+    loader = DataLoader(TensorDataset(x, y), batch_size=32, shuffle=True)
+    found = range_test(model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), loader)
+    assert found.suggestion is None
+    assert found.verdict.endswith(NOTHING_LEFT)
+    assert PLATEAU not in found.verdict
+
+
+def test_no_rate_above_the_ladder_is_tried():
+    found = changed_since(end_lr=0.05)
+    held_out = found.reading.held_out
+    assert held_out.after is None
+    assert not held_out.turned
+    assert held_out.next_higher > 0.05
+    assert found.suggestion.high <= 0.05
 
 
 def test_where_none_is_made_for_such_a_model_the_verdict_says_what_is_left_open():

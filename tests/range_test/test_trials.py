@@ -236,6 +236,9 @@ def test_a_loss_that_comes_down_to_equal_shares_is_told_with_its_level():
         "tells rates apart."
     )
     assert "fell by 0.9% at most, too little" in trials(2.0, 1.982).little_in_words("loss")
+    known = replace(settled, start=0.0007, losses={0.1: 0.0005, 1.0: math.inf})
+    assert "came from 0.0007 to 0.0005 at best, where" in known.little_in_words("loss")
+    assert "chance" not in known.little_in_words("loss")
 
 
 def test_the_best_rate_has_turned_where_a_higher_one_was_tried():
