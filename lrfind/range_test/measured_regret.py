@@ -15,7 +15,7 @@ MEASURED: dict[str, Any] = {
     "mean_regret_where_answered": 0.027,
     "mean_regret_of_a_tenth_where_answered": 0.114,
     "worst_task_regret": 0.248,
-    "within_0_05": 0.84,
+    "within_0_05": 0.85,
     "no_answer": 0.0,
 }
 """Of the default rule on the default ladder, on all tasks but the large ones: the 34 of the table in README,
