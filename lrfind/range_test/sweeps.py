@@ -187,6 +187,8 @@ class Sweeps:
                 curve = sweep_task(met, settings, told)
                 if curve.status is not Status.INTERRUPTED:  # else one rank alone knows that it is over
                     blind = targets.blind_answer(task.peers)
+                    if i == 0 and (said := targets.order_note()):
+                        task.notes.append(said)
             self.skipped |= dict.fromkeys(task.skipped)
             return curve, blind
 

@@ -104,6 +104,8 @@ class Seeds:
                 )
                 # Of ranks each met other targets, and one that was interrupted waits for no other.
                 self.blind = UNKNOWN if task.peers is not None else targets.blind_answer()
+                if said := targets.order_note():
+                    task.notes.append(said)
             finally:
                 self.skipped += [path for path in task.skipped if path not in self.skipped]
                 self.notes += [note for note in task.notes if note not in self.notes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 _MOST_NUMBERS = 2**20
 """Numbers that are kept: 4 MiB in fp32."""
+
+_CHANCE = 1e-6
+"""That of shuffled samples to be told of as sorted ones."""
 
 
 class Targets:
@@ -86,6 +90,36 @@ class Targets:
         smoothing, given = smoothing_and_weights(criterion)
         weights = np.ones(classes) if given is None else given.detach().double().cpu().numpy()
         return BlindAnswer.of_classes(labels, weights=weights, smoothing=smoothing, peers=peers)
+
+    def order_note(self) -> str:
+        """What is said of batches that hold one class each, as those of data in the order of their classes.
+
+        Empty of others, and where the same samples shuffled would do so too: a batch of n holds one class
+        with a chance of the sum of the classes' shares to the power of n. Reading it waits for the device.
+        """
+        criterion = self._objective.criterion
+        if not (is_cross_entropy(criterion) or is_odds(criterion)):
+            return ""
+        each = [kept.flatten().double().cpu().numpy() for kept in self._kept if kept.numel() == len(kept)]
+        each = [labels[labels != ignored_label(criterion)] for labels in each]
+        each = [labels for labels in each if len(labels) > 1]
+        alone = sum(bool((labels == labels[0]).all()) for labels in each)
+        if alone < max(2, len(each) / 2):
+            return ""
+        classes, counts = np.unique(np.concatenate(each), return_counts=True)
+        said = f"most of the first batches hold samples of one class alone, and there are {len(classes)}"
+        if len(classes) == 1:
+            said = f"all samples of the first batches are of class {classes[0]:g}"
+        else:
+            shares = counts / counts.sum()
+            chance = float(np.mean([np.sum(shares ** len(labels)) for labels in each]))
+            # Of m batches, k do so with a chance of at most 2^m times that of one to the power of k.
+            if len(each) * math.log(2) + alone * math.log(chance) > math.log(_CHANCE):
+                return ""
+        return (
+            f"{said}: the data seem to come in the order of their classes, and a model unlearns one while it "
+            "meets the next, at any rate. Shuffle them: a DataLoader does with shuffle=True."
+        )
 
     def _numbers(self) -> list[Floats]:
         """Of each batch; none where samples have several lengths, and so no mean."""

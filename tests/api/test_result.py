@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, compare, policies, range_test, refine, try_policies, verify
 
@@ -51,6 +52,24 @@ def test_every_function_warns_of_a_softmax_before_a_cross_entropy():
     ]
     for found in results:
         assert sum("Leave the softmax out" in warning for warning in found.warnings) == 1
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_a_loader_in_the_order_of_classes_is_warned_of_once(shuffle):
+    torch.manual_seed(0)
+    y = torch.arange(4).repeat_interleave(64)
+    x = torch.randn(256, 6) + torch.randn(4, 6)[y]
+    loader = DataLoader(TensorDataset(x, y), batch_size=16, shuffle=shuffle)
+    model = nn.Linear(6, 4)
+    given = (model, torch.optim.SGD(model.parameters(), lr=0.1), nn.CrossEntropyLoss(), loader)
+    results = [
+        range_test(*given, num_steps=20),
+        refine(*given, iterations=2, rounds=2),
+        verify(*given, [(x, y)], steps=20, seeds=1),
+    ]
+    for found in results:
+        told = [warning for warning in found.warnings if "in the order of their classes" in warning]
+        assert len(told) == (not shuffle)
 
 
 def test_a_notebook_shows_suggestion_verdict_and_picture(result):

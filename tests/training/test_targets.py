@@ -170,3 +170,59 @@ def test_of_a_cross_entropy_of_yes_and_no_it_is_the_share_of_yes_of_each_output(
         scores = torch.logit(yes.double().mean(0).clamp(1e-12, 1 - 1e-12)).expand(4, 3)
         assert found.loss == pytest.approx(float(criterion(scores, yes.double())))
         assert found.begins_near == pytest.approx(np.log(2))
+
+
+def order_note(labels, size, criterion=None):
+    """What is said of the order of labels in batches of a size."""
+    targets = Targets(Objective(nn.Linear(4, 3), criterion or nn.CrossEntropyLoss()))
+    assert targets.order_note() == ""
+    list(targets.passing((torch.zeros(len(batch), 4), batch) for batch in labels.split(size)))
+    return targets.order_note()
+
+
+SORTED = torch.arange(10).repeat_interleave(100)
+SEVERAL = "most of the first batches hold samples of one class alone, and there are 10: "
+
+
+@pytest.mark.parametrize("size", [2, 16, 50])
+def test_batches_of_one_class_each_are_told_of(size):
+    note = order_note(SORTED, size)
+    assert note.startswith(SEVERAL)
+    assert note.endswith("Shuffle them: a DataLoader does with shuffle=True.")
+    generator = torch.Generator().manual_seed(0)
+    assert order_note(SORTED[torch.randperm(1000, generator=generator)], size) == ""
+
+
+def test_batches_of_one_class_that_is_the_same_in_all_are_told_of():
+    assert order_note(SORTED[:100], 20).startswith("all samples of the first batches are of class 0: ")
+    assert order_note(SORTED[:100], 100) == ""  # of one batch there is no order
+
+
+def test_yes_and_no_have_an_order_and_labels_that_are_left_out_have_none():
+    answers = (SORTED > 4).float()
+    for target in (answers, answers[:, None], answers.bfloat16()):
+        assert "and there are 2: " in order_note(target, 32, nn.BCEWithLogitsLoss())
+    ignored = torch.where(torch.arange(1000) % 3 == 0, -100, SORTED)
+    assert order_note(ignored, 20).startswith(SEVERAL)
+
+
+@pytest.mark.parametrize("size", [2, 4, 16, 64])
+def test_shuffled_samples_of_a_rare_class_are_not_told_as_sorted(size):
+    for seed in range(20):
+        rare = torch.rand(60 * size, generator=torch.Generator().manual_seed(seed)) < 0.05
+        assert not rare.any() or order_note(rare.long(), size) == ""
+
+
+@pytest.mark.parametrize(
+    ("criterion", "labels", "size"),
+    [
+        (nn.MSELoss(), SORTED.float(), 20),
+        (lambda outputs, target: outputs.mean(), SORTED, 20),
+        (nn.CrossEntropyLoss(), SORTED, 1),
+        (nn.CrossEntropyLoss(), torch.nn.functional.one_hot(SORTED).float(), 20),
+        (nn.CrossEntropyLoss(), SORTED.reshape(-1, 10), 20),  # a class a word
+        (nn.CrossEntropyLoss(), SORTED, 400),
+    ],
+)
+def test_other_targets_and_batches_have_no_order_that_could_be_told(criterion, labels, size):
+    assert order_note(labels, size, criterion) == ""
