@@ -12,6 +12,7 @@ from lrfind.plotting.axes import linear_axis, rate_axis
 from lrfind.plotting.limits import loss_limits
 from lrfind.plotting.page import Entry, Key, Page, Row, column_width, key_of
 from lrfind.plotting.panel import BLACK, Layer, Line, Panel, Points, Shape, colours_of
+from lrfind.plotting.text import text_width
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 _WIDTH, _PANEL = column_width(1, 0.0), 3.2
 """Inches: width and height of a panel."""
+
+_LINE = _WIDTH - 0.3
+"""Inches that a name in the key may take, behind its sample."""
 
 _MOST_NAMED = 24
 """Of more curves than that none is named: the key would be longer than the picture."""
@@ -82,7 +86,14 @@ def _limits(curves: Sequence[JobCurve]) -> tuple[float, float]:
 
 
 def _name(curve: JobCurve, keys: Sequence[str]) -> str:
-    values = curve.job.values
-    said = ", ".join(f"{key}={values[key]}" for key in keys if key in values)
-    name = f"job {curve.job.number}: {said}" if said else f"job {curve.job.number}"
-    return f"{name}, {curve.part}" if curve.part else name
+    """Its job, with what it was given, in keys of one word where these are too long for a line, and cut."""
+    given = {key: curve.job.values[key] for key in keys if key in curve.job.values}
+    part = f", {curve.part}" if curve.part else ""
+    for said in (given, {key.rpartition(".")[2]: value for key, value in given.items()}):
+        pairs = ", ".join(f"{key}={value}" for key, value in said.items())
+        name = f"job {curve.job.number}: {pairs}" if pairs else f"job {curve.job.number}"
+        if text_width(name + part) <= _LINE:
+            return name + part
+    while name and text_width(f"{name}...{part}") > _LINE:
+        name = name[:-1]
+    return f"{name}...{part}"

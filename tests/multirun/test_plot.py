@@ -152,3 +152,20 @@ def test_a_curve_that_shoots_up_does_not_squeeze_the_others():
     wild = JobCurve(job(0), lrs, np.array([2, 1.5, 1.2, 1e30, np.nan]), "loss")
     page = multirun_page([job(0), job(1)], [wild, JobCurve(job(1), lrs, 2 - lrs, "loss")])
     assert page.panels[0].y.limits[1] < 5
+
+
+@pytest.mark.parametrize(("sizes", "end"), [(1, "label_smoothing=0.1"), (9, "...")])
+def test_names_that_are_too_long_for_a_line_lose_the_groups_of_their_keys_and_then_their_end(sizes, end):
+    lrs = np.geomspace(1e-3, 1, 5)
+    jobs = []
+    for i in range(2):
+        layers = ",".join([f"12{i}"] * sizes)
+        given = [f"model.hidden_sizes=[{layers}]", f"optimizer.weight_decay=0.000{i}"]
+        given += [f"batch_size=12{i}", f"criterion.label_smoothing=0.{i}"]
+        jobs.append(replace(job(i), overrides=tuple(given)))
+    curves = [JobCurve(each, lrs, 2 - lrs, "loss", part="round 1") for each in jobs]
+    page = multirun_page(jobs, curves)
+    assert_readable(page)
+    first, second, _ = (placed.entry.text for placed in page.entries)
+    assert first.startswith("job 0: hidden_sizes=[120")
+    assert second.endswith(f"{end}, round 1")
