@@ -126,10 +126,17 @@ def begun_at(found: Checked, lr: float, role: Role, name: str, source: str, obse
         source: Where it comes from.
         observer: Told of it.
     """
-    observer.warn(
+    said = (
         f"{found.source} suggested no learning rate, so the search begins at {name}. {found.verdict}".rstrip()
     )
-    return replace(found, lr=lr, role=role, source=f"{source} ({found.source} suggested none)")
+    observer.warn(said)
+    return replace(
+        found,
+        lr=lr,
+        role=role,
+        source=f"{source} ({found.source} suggested none)",
+        warnings=(*found.warnings, said),
+    )
 
 
 def announce_range_test(settings: RangeSettings, observer: Observer) -> None:

@@ -165,9 +165,9 @@ def test_where_a_rate_to_check_is_missing_a_caller_is_told_what_is_checked_in_hi
     flat = range_test(model, still, None, held_out, start_lr=1e-12, end_lr=1e-10)
     assert flat.suggestion is None
     found = verify(model, still, None, held_out, held_out, around=flat, lr=0.2, steps=5, seeds=1)
-    assert [record.message for record in caplog.records] == [
-        "the result given as around suggested no learning rate, so the search begins at lr=0.2."
-    ]
+    said = "the result given as around suggested no learning rate, so the search begins at lr=0.2."
+    assert [record.message for record in caplog.records] == [said]
+    assert found.warnings == (said,)
     assert found.content["checked"]["source"] == "given as lr (the result given as around suggested none)"
 
 

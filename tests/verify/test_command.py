@@ -222,6 +222,8 @@ def test_without_a_suggestion_the_search_begins_at_the_rate_of_the_optimizer(lrf
         "the range test suggested no learning rate, so the search begins at 0.1, the rate of the optimizer. "
         "Flat: no rate up to 1e-10 moved the loss. Raise range.end_lr"
     ) in ran.err
+    (warning,) = ran.record["warnings"]
+    assert ran.err.count(warning) == 1
     assert ran.record["verdict"].startswith("The optimizer's rate ")
 
 
