@@ -1,10 +1,12 @@
-"""The page "Every key" of the documentation, made from the config's dataclasses whenever the site is built.
+"""The page "Every key" of the documentation, made from dataclasses and YAML whenever the site is built.
 
-A hook of mkdocs (see mkdocs.yml). What it shows is what `lrfind COMMAND --help` shows.
+A hook of mkdocs (see mkdocs.yml). Of a command it shows what `lrfind COMMAND --help` shows, of an option of a
+group its YAML.
 """
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from lrfind.cli.commands import COMMANDS, keys_of_command
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
 PAGE = "reference/keys.md"
 
 
-def on_files(files: Files, config: MkDocsConfig) -> Files:
+def on_files(site: Files, /, config: MkDocsConfig) -> Files:
     """Adds the page to the site."""
     from mkdocs.structure.files import File
 
-    files.append(File.generated(config, PAGE, content=page()))
-    return files
+    site.append(File.generated(config, PAGE, content=page()))
+    return site
 
 
 def page() -> str:
@@ -45,6 +47,16 @@ def page() -> str:
     for command in COMMANDS:
         own = [key for key in keys_of_command(command) if key.name.startswith(f"{command}.")]
         parts += [f"## lrfind {command}", _table(own)]
+    parts += [
+        "## Of the options of a group",
+        "Keys stand below the name of their group: `root` of `data=mnist` is `data.root`. Every data set "
+        "takes `data.timeout` and `data.collate_fn` beside its own ([how](../howto/own-data.md)), and "
+        "`+model.key=value` adds an argument of a class of yours.",
+    ]
+    for group in GROUPS:
+        for option in options_of(group):
+            text = files("lrfind.configs").joinpath(group, f"{option}.yaml").read_text(encoding="utf-8")
+            parts += [f"### {group}={option}", f"```yaml\n{text}```"]
     return "\n\n".join(parts) + "\n"
 
 

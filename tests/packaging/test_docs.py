@@ -53,6 +53,15 @@ def test_every_option_of_a_group_is_named(keys):
         assert f"`{path.stem}`" in keys
 
 
+@pytest.mark.parametrize("group", ["model", "data", "optimizer", "criterion", "experiment"])
+def test_every_key_of_an_option_stands_below_its_name(keys, group):
+    for path in (ROOT / "configs" / group).glob("*.yaml"):
+        (text,) = re.findall(
+            rf"^### {group}={path.stem}\n\n```yaml\n(.*?)```", keys, re.MULTILINE | re.DOTALL
+        )
+        assert OmegaConf.create(text) == OmegaConf.load(path)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_that_are_there(page):
     links = re.findall(r"\]\(([^)\s]+)\)", page.read_text())
