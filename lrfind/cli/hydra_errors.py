@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.cli.commands import COMMANDS
 from lrfind.cli.flags import MULTIRUN
-from lrfind.cli.overrides import GROUPS
+from lrfind.cli.overrides import GROUPS, OF_EVERY_DATA_SET
 from lrfind.cli.unknown import nearest_keys, option_for, owners_of
 from lrfind.cli.unreadable import several_values, unreadable
 from lrfind.config.validate import nearest
@@ -91,7 +91,7 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
         meant = owners or _meant(_instead(name, known, arguments), known)
         return ConfigError(
             f"{name} is no key of lrfind {command}{_with_option(name, arguments) if owners else ''}.{meant} "
-            f"(lrfind {command} --help shows all keys{_addition(name)}.)"
+            f"(lrfind {command} --help shows its keys{_addition(name)}.)"
         )
     if merged := re.match(r"Error merging override ([^=]*)=(.*)", str(error), re.DOTALL):
         name, reason = merged[1].lstrip("+"), _reason(error)
@@ -182,7 +182,7 @@ def _addition(name: str) -> str:
     """How a key is added that no config has, where a class can take it."""
     if name.partition(".")[0] not in GROUPS or "." not in name:
         return ""
-    return f"; +{name}=... adds one that a class of yours takes"
+    return f", --cfg job those of what is chosen; +{name}=... adds one that a class of yours takes"
 
 
 def _instead(name: str, known: Sequence[str], arguments: Sequence[str]) -> list[str]:
@@ -213,7 +213,8 @@ def _known_keys(command: str, arguments: Sequence[str]) -> Iterator[str]:
         GlobalHydra.instance().clear()
         try:
             composed = composed_config(command, overrides)
-            return iter([*GROUPS, "experiment", *_flat(OmegaConf.to_container(composed), "")])
+            keys = _flat(OmegaConf.to_container(composed), "")
+            return iter([*GROUPS, "experiment", *keys, *OF_EVERY_DATA_SET])
         except Exception:
             continue
     return iter(())

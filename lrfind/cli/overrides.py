@@ -115,6 +115,10 @@ _GRAMMAR = re.compile(r"[^\w/\\+.$%*@?|: -]|[^\x00-\x7f]")
 """What Hydra does not take in a text without quotes."""
 
 
+OF_EVERY_DATA_SET = ("data.timeout", "data.collate_fn")
+"""Keys that every data set has, and the options of the group do not list."""
+
+
 def _as_hydra_reads(word: str) -> str:
     """A word as Hydra takes it: paths from the home directory, and paths in quotes where they need them."""
     key, equals, value = word.partition("=")
@@ -125,6 +129,5 @@ def _as_hydra_reads(word: str) -> str:
     value = _HOME.sub(lambda home: str(Path(home[0]).expanduser()), value)
     if key in _PATHS and _GRAMMAR.search(value) and not re.search(r"^[\'\"\[]|\$\{|,|^\w+\(.*\)$", value):
         value = "'" + value.replace("'", "\\'") + "'"
-    # Keys that every data set has, and the groups do not list.
-    added = key == "data.timeout" or key.startswith("data.collate_fn")
+    added = any(key == each or key.startswith(f"{each}.") for each in OF_EVERY_DATA_SET)
     return f"++{key}={value}" if added else f"{key}={value}"

@@ -52,6 +52,7 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("data=/photos", "Pictures in a folder: data=imagefolder data.root=/photos."),
         ("dataset=mnist", "Did you mean data?"),
         ("data.batch_size=32", "Did you mean batch_size?"),
+        ("data.colate_fn=x", "Did you mean data.collate_fn? (lrfind range --help shows its keys, --cfg"),
         ("min_lr=1e-5", "Did you mean range.start_lr?"),
         ("range.max_lr=1", "Did you mean range.end_lr?"),
         ("range.steps=100", "Did you mean range.num_steps?"),
