@@ -71,8 +71,10 @@ class VerifyResult(Result):
     content: dict[str, Any]
 
     def __repr__(self) -> str:
-        """Short: whether the rate holds, and the verdict."""
-        return f"VerifyResult(lr={self.found.checked.lr}, holds={self.holds}, verdict={self.verdict!r})"
+        """Short: the suggestion, or that there is none, whether the rate holds, and the verdict."""
+        found = "no suggestion" if self.suggestion is None else f"lr={self.suggestion.lr:g}"
+        checked = self.found.checked.lr
+        return f"VerifyResult({found}, checked={checked}, holds={self.holds}, verdict={self.verdict!r})"
 
     @property
     def suggestion(self) -> Suggestion | None:
