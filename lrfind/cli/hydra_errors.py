@@ -85,6 +85,12 @@ def composition_error(error: Exception, command: str, arguments: Sequence[str]) 
             return ConfigError(f"{name} is there already: write {name}=VALUE without the plus sign.")
         if name in known and "delete" in key[0]:
             return ConfigError(_not_deleted(error, name))
+        if name in (*GROUPS, "experiment") and "No match in the defaults list" in str(error):
+            return ConfigError(
+                f"{name} cannot be chosen on top of a config that spells it out, as the saved one of a run "
+                "does: set single keys, KEY=VALUE, or leave that config out and type the words of the run, "
+                "which are in the overrides.yaml beside it."
+            )
         if name in known:
             return ConfigError(f"{name} cannot be set as given: {_one_line(error)}")
         owners = owners_of(name, command)

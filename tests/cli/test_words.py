@@ -186,6 +186,17 @@ def test_results_go_where_the_home_directory_is(monkeypatch, tmp_path, capfd):
     assert not Path("~").exists()
 
 
+def test_a_group_cannot_be_chosen_on_top_of_a_saved_config_and_what_can_be_done_is_said(lrfind, tmp_path):
+    assert lrfind("-q", "range.num_steps=30", folder="first").code in (0, 3)
+    rerun = ["--config-dir", str(tmp_path / "first" / ".hydra"), "--config-name", "config"]
+    for word in ("optimizer=adam", "experiment=gugger_mnist"):
+        ran = lrfind(*rerun, word, folder="second")
+        assert ran.code == 2
+        group = word.partition("=")[0]
+        assert f"{group} cannot be chosen on top of a config that spells it out" in ran.err
+        assert "overrides.yaml" in ran.err
+
+
 def test_the_config_of_another_command_names_the_command_to_type(lrfind, capfd, tmp_path):
     assert lrfind("verify", "0.1", "verify.num_steps=2", "verify.seeds=1", folder="first").code in (0, 3)
     rerun = ["--config-dir", str(tmp_path / "first" / ".hydra"), "--config-name", "config"]
