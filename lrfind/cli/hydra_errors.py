@@ -152,6 +152,13 @@ def _missing(error: Any) -> ConfigError:
     if group == "hydra/launcher" and option in _EXTRAS:
         package = f"no hydra-{_EXTRAS[option]}-launcher"
         return ConfigError(extra_missing(f"{group}={option}", _EXTRAS[option], package))
+    if group in GROUPS and "." in option and all(map(str.isidentifier, option.split("."))):
+        package = option.partition(".")[0]
+        trust = "" if package in ("torch", "torchvision", "lrfind") else f" 'trust=[{package}]'"
+        return ConfigError(
+            f"{group}={option} is no option of {group}. A class or a function is named by {group}=custom "
+            f"{group}._target_={option}{trust}."
+        )
     if group and options:
         return ConfigError(
             f"{group}={option} is not known.{nearest(option, options)} {group} is one of "

@@ -66,6 +66,8 @@ GRAMMAR = re.compile(r"usage:|token|mismatched|no viable|extraneous|LEXER|expect
         ("optimizer=adamW", "Did you mean adamw?"),
         ("optimizer=SGD", "Did you mean sgd?"),
         ("model=resnet", "Did you mean resnet50 or resnet18?"),
+        ("model=mine.Net", "is named by model=custom model._target_=mine.Net 'trust=[mine]'."),
+        ("optimizer=torch.optim.Adam", "optimizer=custom optimizer._target_=torch.optim.Adam."),
         ("model=vit", "Others by their name there: model=torchvision model.name=NAME,"),
         ("model=null", "model=null: model cannot be left out, give one of its options, model=NAME."),
         ("schedule --lr 0.1", "type lrfind verify --lr 0.1; of schedule it is schedule.lr=0.1."),
