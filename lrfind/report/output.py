@@ -128,6 +128,8 @@ def finish(
         # A script that asked for the number alone learns why it got none.
         say = console.error if console.is_quiet() else console.warn
         say(f"no learning rate can be suggested. {found.verdict}")
+    elif found.status is Status.INTERRUPTED and console.is_quiet():
+        console.error(found.verdict)  # the rate on stdout is not what was asked for
     if config_key is not None:
         console.note(config_key.told(content.get(WRITTEN), found.groups))
     if found.suggestion is None:

@@ -572,6 +572,9 @@ def test_ctrl_c_in_the_runs_leaves_what_the_range_test_had_suggested(on_bowl, mo
     assert f"Suggested learning rate, not verified: {suggestion:g} (bracket " in ran.out
     assert ran.record["verdict"] in " ".join(ran.out.split())
     assert "no learning rate can be suggested" not in ran.err
+    quiet = on_bowl("-q", "range.num_steps=60", folder="quiet")
+    assert (quiet.code, float(quiet.out)) == (130, suggestion)
+    assert " ".join(quiet.err.split()) == f"lrfind: error: {quiet.record['verdict']}"
 
 
 HOLES = """
