@@ -1,9 +1,8 @@
-"""The state of a comparison that can go on: its plan and its finished runs, as JSON."""
+"""The state of a comparison that can go on: its plan and its finished runs."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,21 +13,21 @@ from lrfind.execution.launcher_jobs import RESULT
 from lrfind.report import state_file
 from lrfind.report.formatting import listed
 from lrfind.report.resume import CutOff, comparable
-from lrfind.report.shape import anything, fields, flag, items, mapping, number, rate, text, whole
-from lrfind.report.state_file import StateFile, plain_as_bytes, plain_of
-from lrfind.training.baseline import UNKNOWN, Baseline
-from lrfind.training.run_set import RunSet
+from lrfind.report.shape import anything, fields, flag, items, mapping, rate
+from lrfind.report.state_file import StateFile
+from lrfind.tasks.seed_jobs import JobResult, runs_as_bytes, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from lrfind.compare.config import CompareConfig
     from lrfind.report.observers import Observer
+    from lrfind.training.run_set import RunSet
 
     Key = tuple[str, int, int]
     """Optimizer, batch size and seed."""
 
-NAME = "compare.state.json"
+NAME = "compare.state.npz"
 """Beside the results of a comparison, while it runs."""
 
 _FREE = (
@@ -79,7 +78,7 @@ class StudyFile:
 
 def job_as_bytes(trained: TrainedJob) -> bytes:
     """The file of one run that a launcher's process has trained."""
-    return plain_as_bytes({"run": _as_plain(trained.key, trained.runs), "skipped": trained.skipped})
+    return runs_as_bytes({_name(trained.key): JobResult(trained.runs, trained.skipped, [])})
 
 
 def job_of(content: bytes) -> TrainedJob:
@@ -88,10 +87,8 @@ def job_of(content: bytes) -> TrainedJob:
     Raises:
         ValueError: It is another file, or is damaged. So do the others of `state_file.DAMAGED`.
     """
-    saved = plain_of(content)
-    _JOB(saved, "it")
-    key, runs = _from_plain(saved["run"])
-    return TrainedJob(key, runs, saved["skipped"])
+    ((name, run),) = runs_of(content)[0].items()
+    return TrainedJob(_key(name), run.found, run.skipped)
 
 
 def read_jobs(folder: Path) -> dict[Key, RunSet]:
@@ -109,8 +106,8 @@ def read_jobs(folder: Path) -> dict[Key, RunSet]:
 
 def as_bytes(*, config: Mapping[str, Any], plan: Mapping[str, Any], runs: Mapping[Key, RunSet]) -> bytes:
     """All of the file: what one that goes on must agree with, what the plan has found, the finished runs."""
-    saved = [_as_plain(*each) for each in runs.items()]
-    return plain_as_bytes({"config": config, "plan": plan, "runs": saved})
+    named = {_name(key): JobResult(each, [], []) for key, each in runs.items()}
+    return runs_as_bytes(named, config=config, plan=plan)
 
 
 def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
@@ -118,70 +115,24 @@ def read_state(path: Path) -> tuple[dict[str, Any], dict[str, Any], dict[Key, Ru
     return state_file.read_state(path, _parsed)
 
 
-def _parsed(text: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
-    content = plain_of(text)
-    for run in content.get("runs", ()):
-        if isinstance(run, dict):
-            run.setdefault("baseline", list(UNKNOWN))  # which versions before had not
-    _STATE(content, "it")
-    check_plan(content["plan"])
-    return content["config"], content["plan"], dict(_from_plain(run) for run in content["runs"])
-
-
-def _as_plain(key: Key, runs: RunSet) -> dict[str, Any]:
-    optimizer, batch_size, seed = key
-    return {
-        "optimizer": optimizer,
-        "batch_size": batch_size,
-        "seed": seed,
-        "lrs": runs.lrs.tolist(),
-        "steps": list(runs.read_at),
-        "losses": runs.readings.tolist(),
-        "accuracies": runs.accuracies.tolist(),
-        "diverged": runs.diverged.tolist(),
-        "steps_taken": int(runs.steps_taken.sum()),
-        "stacked": runs.stacked,
-        "baseline": list(runs.baseline),
-    }
-
-
-_RUN = fields(
-    optimizer=text,
-    batch_size=whole(1),
-    seed=whole(-(1 << 63)),
-    lrs=items(rate, least=1),
-    steps=items(whole(), least=1),
-    losses=items(items(number())),
-    accuracies=items(items(number(0, 1))),
-    diverged=items(flag),
-    steps_taken=whole(),
-    stacked=flag,
-    baseline=items(number(), least=3, most=4),  # earlier versions had three
-)
-_JOB = fields(run=_RUN, skipped=items(text))
-_STATE = fields(config=mapping(anything), plan=mapping(mapping(anything)), runs=items(_RUN))
-_PLAN = {"lrs": mapping(items(rate, least=1)), "stacked": mapping(flag), "centres": mapping(rate)}
-
-
-def check_plan(found: Mapping[str, Any]) -> None:
-    """Raises a ValueError unless a plan is what `compare.plan` makes."""
-    for name, part in found.items():
+def _parsed(content: bytes) -> tuple[dict[str, Any], dict[str, Any], dict[Key, RunSet]]:
+    runs, about = runs_of(content)
+    _ABOUT(about, "it")
+    for name, part in about["plan"].items():
         if name not in _PLAN:
             raise ValueError("its plan has a key that is not known")
         _PLAN[name](part, f"plan.{name}")
+    return about["config"], about["plan"], {_key(name): run.found for name, run in runs.items()}
 
 
-def _from_plain(saved: Mapping[str, Any]) -> tuple[Key, RunSet]:
-    lrs, read_at, seed = saved["lrs"], saved["steps"], saved["seed"]
-    tables = [*saved["losses"], *saved["accuracies"]]
-    counts = {len(saved[name]) for name in ("losses", "accuracies", "diverged")}
-    if counts != {len(lrs)} or {len(row) for row in tables} != {len(read_at)}:
-        raise ValueError("a run has other readings than rates and steps")
-    runs = RunSet.untrained(lrs, read_at=read_at, seed=seed, stacked=saved["stacked"])
-    runs = replace(runs, baseline=Baseline(*saved["baseline"]))
-    runs.readings[:] = saved["losses"]
-    runs.accuracies[:] = saved["accuracies"]
-    runs.diverged[:] = saved["diverged"]
-    runs.finished[:] = True
-    runs.steps_taken[0] = saved["steps_taken"]  # of all rates together: no more is kept
-    return (saved["optimizer"], saved["batch_size"], seed), runs
+def _name(key: Key) -> str:
+    return "{} {} {}".format(*key)
+
+
+def _key(name: str) -> Key:
+    optimizer, batch_size, seed = name.rsplit(" ", 2)
+    return optimizer, int(batch_size), int(seed)
+
+
+_PLAN = {"lrs": mapping(items(rate, least=1)), "stacked": mapping(flag), "centres": mapping(rate)}
+_ABOUT = fields(config=mapping(anything), plan=mapping(anything))

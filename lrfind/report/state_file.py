@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import math
 import stat
 import zipfile
@@ -37,10 +36,7 @@ _RETRY = 1.0
 """Least seconds after which a state that could not be saved is saved again."""
 
 _CHECKSUM = "checksum"
-"""Name of the array, or the key, that holds the checksum of the others."""
-
-_MOST_TEXT = 1 << 28
-"""Bytes of JSON from which on a file is not read: it would fill the memory, and no state is that long."""
+"""Name of the array that holds the checksum of the others."""
 
 DAMAGED = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, ArithmeticError),
@@ -79,7 +75,7 @@ class StateFile:
     def write(self, content: Callable[[], bytes]) -> None:
         """Saves the state in place of the one before, which stays where that cannot be done.
 
-        `content` makes all of the file, as `arrays_as_bytes` or `plain_as_bytes` do.
+        `content` makes all of the file, as `arrays_as_bytes` does.
         """
         began = perf_counter()
         every = self._every or 0.0
@@ -159,28 +155,6 @@ def arrays_of(content: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def plain_as_bytes(content: Mapping[str, Any]) -> bytes:
-    """A state file of plain values as JSON, with NaN, which only Python reads back: it is no one else's."""
-    return json.dumps({**content, _CHECKSUM: _digest_of_text(content)}).encode()
-
-
-def plain_of(content: bytes) -> dict[str, Any]:
-    """The values of a file that `plain_as_bytes` made; of older ones, which have no checksum, too.
-
-    Raises:
-        ValueError: It is another one, or is damaged. So do the others of `DAMAGED`.
-    """
-    if len(content) > _MOST_TEXT:
-        raise ValueError(f"it is larger than {_MOST_TEXT >> 20} MiB")
-    values = json.loads(content)
-    if not isinstance(values, dict):
-        raise ValueError("it holds no state")
-    saved = values.pop(_CHECKSUM, None)
-    if saved is not None and saved != _digest_of_text(values):
-        raise ValueError("it is damaged: its checksum is another")
-    return values
-
-
 def _check_size(stream: Any, member: zipfile.ZipInfo) -> None:
     """Whether an array is as large as its head says: NumPy would make room for it before it looks."""
     version = np.lib.format.read_magic(stream)
@@ -200,8 +174,3 @@ def _digest(arrays: Arrays) -> NDArray[np.uint8]:
         made.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
         made.update(array.reshape(-1).view(np.uint8).data)
     return np.frombuffer(made.digest(), dtype=np.uint8)
-
-
-def _digest_of_text(content: Mapping[str, Any]) -> str:
-    # Spelled anew, so that what counts is what was read; Python's numbers come back as they were written.
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

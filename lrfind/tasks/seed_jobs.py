@@ -13,6 +13,7 @@ import torch
 
 from lrfind.execution.executors import work_through
 from lrfind.execution.launcher import Codec
+from lrfind.report.shape import anything, columns, fields, flag, items, number, rate, text, whole
 from lrfind.report.state_file import arrays_as_bytes, arrays_of
 from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.threads import available
@@ -20,9 +21,10 @@ from lrfind.training.baseline import Baseline
 from lrfind.training.run_set import RunSet
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lrfind.execution.executors import Say
+    from lrfind.report.shape import Check
     from lrfind.training.task import OpenTask, Task
 
 Result = TypeVar("Result")
@@ -108,11 +110,13 @@ def same_threads(count: int) -> None:
         available()
 
 
-def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
+def codec_of(kind: type[Any], check: Check = anything, **made_by: Callable[[Any], Any]) -> Codec:
     """How a `JobResult` is written whose `found` is a dataclass of arrays and of plain values.
 
-    `made_by` makes the value of a field, an enum or a tuple, of what JSON has of it.
+    `check` is what the plain values must be; `made_by` makes the value of a field, an enum or a tuple, of
+    what JSON has of it.
     """
+    check_about = fields(found=check, skipped=items(text), notes=items(text))
 
     def pack(result: JobResult[Any]) -> bytes:
         values = {each.name: getattr(result.found, each.name) for each in dataclasses.fields(kind)}
@@ -125,6 +129,7 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
     def unpack(content: bytes) -> JobResult[Any]:
         arrays = arrays_of(content)
         about = json.loads(arrays.pop(_ABOUT).tobytes())
+        check_about(about, _ABOUT)
         plain = about["found"]
         plain |= {name: make(plain[name]) for name, make in made_by.items()}
         return JobResult(kind(**plain, **arrays), about["skipped"], about["notes"])
@@ -132,5 +137,46 @@ def codec_of(kind: type[Any], **made_by: Callable[[Any], Any]) -> Codec:
     return Codec(pack, unpack)
 
 
-RUN_SET_CODEC = codec_of(RunSet, read_at=tuple, baseline=lambda values: Baseline(*values))
+RUN_SET_CODEC = codec_of(
+    RunSet,
+    fields(
+        seed=whole(-(1 << 63)),
+        read_at=items(whole()),
+        stacked=flag,
+        reason=text,
+        baseline=columns(number(), number(), whole(), number()),
+    ),
+    read_at=tuple,
+    baseline=lambda values: Baseline(*values),
+)
 """How the runs of a seed are written."""
+
+
+def runs_as_bytes(runs: Mapping[str, JobResult[RunSet]], **about: Any) -> bytes:
+    """A state file of runs that are finished, by a name with a space in it, and what else it tells."""
+    parts = {name: RUN_SET_CODEC.pack(run) for name, run in runs.items()}
+    parts |= {name: json.dumps(value).encode() for name, value in about.items()}
+    return arrays_as_bytes({name: np.frombuffer(part, dtype=np.uint8) for name, part in parts.items()})
+
+
+def runs_of(content: bytes) -> tuple[dict[str, JobResult[RunSet]], dict[str, Any]]:
+    """What `runs_as_bytes` wrote.
+
+    Raises:
+        ValueError: It is another file, or is damaged. So do the others of `state_file.DAMAGED`.
+    """
+    parts = {name: part.tobytes() for name, part in arrays_of(content).items()}
+    runs = {name: RUN_SET_CODEC.unpack(part) for name, part in parts.items() if " " in name}
+    for run in runs.values():
+        _check_arrays(run.found)
+    return runs, {name: json.loads(part) for name, part in parts.items() if name not in runs}
+
+
+def _check_arrays(runs: RunSet) -> None:
+    """Raises a ValueError unless the arrays have the shapes and types of so many rates and readings."""
+    items(rate, least=1)(runs.lrs.tolist(), "lrs")
+    fitting = RunSet.untrained(runs.lrs, read_at=runs.read_at, num_steps=runs.losses.shape[1])
+    for each in dataclasses.fields(RunSet):
+        found, wanted = getattr(runs, each.name), getattr(fitting, each.name)
+        if isinstance(wanted, np.ndarray) and (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+            raise ValueError(f"{each.name} of a run do not fit its rates and readings")

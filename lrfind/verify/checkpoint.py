@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from lrfind.report import state_file
 from lrfind.report.resume import CutOff, comparable
-from lrfind.report.state_file import StateFile, arrays_as_bytes, arrays_of
-from lrfind.tasks.seed_jobs import RUN_SET_CODEC
+from lrfind.report.state_file import StateFile
+from lrfind.tasks.seed_jobs import runs_as_bytes, runs_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +26,6 @@ _FREE = (
     *("num_workers", "data.timeout", "trust"),
 )
 """Keys that a search may go on with otherwise than it began: no run hangs on them."""
-
-_CONFIG = "config"
-"""Name of the array that holds the config; those of the runs are `SEED LR`."""
 
 
 class SavedRuns:
@@ -83,16 +77,11 @@ class SavedRuns:
         self._file.remove()
 
     def _as_bytes(self) -> bytes:
-        parts = {f"{seed} {lr!r}": RUN_SET_CODEC.pack(run) for (seed, lr), run in self.runs.items()}
-        parts[_CONFIG] = json.dumps(self._config).encode()
-        return arrays_as_bytes({name: np.frombuffer(part, dtype=np.uint8) for name, part in parts.items()})
+        runs = {f"{seed} {lr!r}": run for (seed, lr), run in self.runs.items()}
+        return runs_as_bytes(runs, config=self._config)
 
 
 def _parsed(content: bytes) -> tuple[dict[str, Any], dict[SeedJob, JobResult[RunSet]]]:
-    parts = {name: part.tobytes() for name, part in arrays_of(content).items()}
-    config = json.loads(parts.pop(_CONFIG))
-    runs = {}
-    for name, part in parts.items():
-        seed, lr = name.split()
-        runs[int(seed), float(lr)] = RUN_SET_CODEC.unpack(part)
-    return config, runs
+    runs, about = runs_of(content)
+    jobs = {name: name.split() for name in runs}
+    return about["config"], {(int(seed), float(lr)): runs[name] for name, (seed, lr) in jobs.items()}

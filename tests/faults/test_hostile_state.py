@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lrfind.cli.main import main
-from lrfind.report.state_file import arrays_as_bytes, arrays_of, plain_as_bytes, plain_of
+from lrfind.report.state_file import arrays_as_bytes, arrays_of
 from tests.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run
 
 pytestmark = pytest.mark.usefixtures("pictures_drawn_alone")
@@ -41,7 +41,7 @@ def cut_off(tmp_path_factory):
         "compare": (
             SMALL_COMPARE,
             Kill("lrfind.report.state_file", "StateFile.write", 5),
-            "compare.state.json",
+            "compare.state.npz",
         ),
     }  # fmt: skip
 
@@ -80,18 +80,35 @@ def changed(tree, generator):
     return tree
 
 
-def mutated(content, file, generator, *, checksum):
-    """A state that says something else, with the checksum that belongs to it, or none as an old one."""
-    if file.endswith(".json"):
-        tree = changed(plain_of(content), generator)
-        return plain_as_bytes(tree) if checksum else json.dumps(tree).encode()
-    arrays = dict(arrays_of(content))
-    tree = json.loads(arrays["tree"].tobytes())
-    if generator.random() < 0.7:  # what is told of the sweep; else what belongs to its training, too
-        tree["about"] = changed(tree["about"], generator)
+def changed_arrays(arrays, generator):
+    """Arrays, one of which is another; of JSON, or arrays again, what is in it is changed."""
+    name = generator.choice(sorted(arrays))
+    array = arrays[name]
+    content = array.tobytes()
+    if name == "tree":
+        tree = json.loads(content)
+        # What is told of a sweep; else what belongs to its training, too.
+        only_told = generator.random() < 0.7
+        tree = tree | {"about": changed(tree["about"], generator)} if only_told else changed(tree, generator)
+        content = json.dumps(tree).encode()
+    elif name in ("about", "config", "plan"):
+        content = json.dumps(changed({"it": json.loads(content)}, generator).get("it")).encode()
+    elif " " in name:
+        content = arrays_as_bytes(changed_arrays(arrays_of(content), generator))
     else:
-        tree = changed(tree, generator)
-    arrays["tree"] = np.frombuffer(json.dumps(tree).encode(), dtype=np.uint8)
+        kinds = (np.float32, np.float64, np.str_)
+        others = [array[:0], array[None], -array.astype(float), *(array.astype(kind) for kind in kinds)]
+        return arrays | {name: generator.choice(others)}
+    return arrays | {name: np.frombuffer(content, dtype=np.uint8)}
+
+
+def mutated(content, generator, *, checksum):
+    """A state that says something else, with the checksum that belongs to it, or none as an old one."""
+    arrays = arrays_of(content)
+    if "tree" in arrays:
+        arrays |= changed_arrays({"tree": arrays["tree"]}, generator)
+    else:
+        arrays = changed_arrays(arrays, generator)
     if checksum:
         return arrays_as_bytes(arrays)
     stream = io.BytesIO()
@@ -119,9 +136,7 @@ def test_a_state_that_says_something_else_is_refused_or_goes_on(cut_off, tmp_pat
     words, file, content = cut_off(name)
     generator = random.Random(f"{name} {seed}")
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / file).write_bytes(
-        mutated(content, file, generator, checksum=generator.random() < 0.7)
-    )
+    (tmp_path / "run" / file).write_bytes(mutated(content, generator, checksum=generator.random() < 0.7))
     code, said = resumed(words, tmp_path / "run", tmp_path, capfd)
     assert code in (0, 3) or refused_in_a_sentence(code, said), (code, said)
 
@@ -138,10 +153,9 @@ def test_a_flipped_bit_or_a_cut_is_refused_or_does_not_matter(cut_off, tmp_path,
         damaged = damaged[: generator.randrange(len(damaged))]
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / file).write_bytes(damaged)
-    read = plain_of if file.endswith(".json") else arrays_of
     code, said = resumed(words, tmp_path / "run", tmp_path, capfd)
     if code in (0, 3):
-        again, whole = read(bytes(damaged)), read(content)
+        again, whole = arrays_of(bytes(damaged)), arrays_of(content)
         assert repr(again) == repr(whole)
     else:
         assert refused_in_a_sentence(code, said), (code, said)

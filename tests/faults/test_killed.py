@@ -10,7 +10,7 @@ import pytest
 from tests.processes import SMALL_COMPARE, SMALL_REFINE, Kill, Run, lrfind
 
 COMMANDS = {"refine": SMALL_REFINE, "compare": SMALL_COMPARE}
-STATES = {"refine": "refine.state.npz", "compare": "compare.state.json"}
+STATES = {"refine": "refine.state.npz", "compare": "compare.state.npz"}
 
 AROUND_THE_DELETION = [
     *(("refine", Kill("lrfind.report.output", "write_whole", call)) for call in (1, 2, 3)),
