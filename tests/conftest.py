@@ -5,6 +5,7 @@ import importlib
 import json
 import os
 import pickle
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,10 @@ from pathlib import Path
 # The networks of the tests are too small for threads to pay, and threads that wait for each other on a busy
 # machine make a test take ten times as long. Child processes take it over.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Jobs in the background of a shell ignore Ctrl-C, and so does what they start: no test could interrupt it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from hypothesis import HealthCheck, settings
