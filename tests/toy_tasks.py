@@ -44,3 +44,17 @@ ON_BOWL = (
     "model=custom", "model._target_=bowl.Bowl", "data=custom", "data._target_=bowl.data", "trust=[bowl]",
     "criterion=from_model", "batch_size=4", "optimizer=custom", "optimizer._target_=torch.optim.SGD",
 )  # fmt: skip
+
+# What is not finite before any update: `own("holes", HOLES)`, and a loss.
+HOLES = """
+import torch
+def data():
+    x = torch.full((100, 4), float("nan"))
+    return torch.utils.data.TensorDataset(x, torch.zeros(100, dtype=torch.long))
+def net(): return torch.nn.Linear(4, 2)
+"""
+NAN_LOSS = """
+import torch
+class Loss(torch.nn.Module):
+    def forward(self, outputs, target): return outputs.sum() * float('nan')
+"""

@@ -32,6 +32,11 @@ def run_script(module, folder):
     assert code == 0, run.said
 
 
+def numbers(table, column):
+    """A column of a table; NaN where it is empty."""
+    return [float(row[table["columns"].index(column)] or "nan") for row in table["rows"]]
+
+
 def fork(main, folder):
     """Becomes two ranks; torch, which takes longest, is imported once. Returns the exit code of rank 1.
 

@@ -54,6 +54,21 @@ def test_the_rules_and_their_beginnings(offered):
     assert offered("lrfind -m device=c") == ["device=cpu", "device=cuda", "device=cuda:0"]
 
 
+@pytest.mark.parametrize(
+    ("line", "keys"),
+    [
+        ("range model=res", {"model=resnet18", "model=resnet50"}),
+        ("verify model=res", {"model=resnet18", "model=resnet50"}),
+        ("verify 0.1 --lr 0.2 model=res", {"model=resnet18", "model=resnet50"}),
+        ("verify verify.st", {"verify.steps="}),
+        ("schedule schedule.num_", {"schedule.num_steps="}),
+        ("schedule --try schedule.read", {"schedule.readings="}),
+    ],
+)
+def test_the_keys_and_groups_of_a_command_are_known_behind_its_words(offered, line, keys):
+    assert set(offered(f"lrfind {line}")) == keys
+
+
 def test_a_shell_is_still_taught_by_hydra(capfd):
     assert main(["-sc", "install=bash"]) == 0
     assert "complete -o nospace" in capfd.readouterr().out

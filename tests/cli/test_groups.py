@@ -1,10 +1,8 @@
 """Groups of parameters on the command line: what is said of them, in every command that suggests a rate."""
 
-import json
-from importlib import resources
-
-import jsonschema
 import pytest
+
+from tests.records import check_record
 
 PARTS = """
 import torch
@@ -38,8 +36,7 @@ def test_every_group_and_its_rate_stand_on_the_screen_and_in_the_record(lrfind, 
     own("parts", PARTS)
     ran = lrfind(command, *ON_PARTS, *SHORT[command])
     assert ran.code == 0, ran.err
-    schema = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
-    jsonschema.validate(ran.record, schema)
+    check_record(ran.record)
     slow, fast = ran.record["groups"]
     rate = ran.record["suggestion"]["lr"]
     assert (slow["name"], fast["name"]) == ("backbone", "group 1")
@@ -76,8 +73,7 @@ def test_each_group_is_swept_alone_and_quiet_is_the_highest_rate(lrfind, own, tm
     (tmp_path / "train.yaml").write_text("lr: 1.0\n")
     ran = lrfind(*ON_PARTS, "range.groups=each", "--write-config", "train.yaml:lr")
     assert ran.code == 0, ran.err
-    schema = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
-    jsonschema.validate(ran.record, schema)
+    check_record(ran.record)
     rates = [group["lr"] for group in ran.record["groups"]]
     assert ran.record["suggestion"]["lr"] == max(rates)
     assert float((tmp_path / "train.yaml").read_text().split()[1]) == max(rates)

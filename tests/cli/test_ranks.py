@@ -14,7 +14,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.processes import Run
-from tests.two_ranks import ROOT, SECONDS, run_script
+from tests.two_ranks import ROOT, SECONDS, numbers, run_script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
 
@@ -51,11 +51,6 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     run_script("tests.cli.rank_scenarios", folder)
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in ("0", "1", "alone")}
-
-
-def numbers(table, column):
-    """A column of a table; NaN where it is empty."""
-    return [float(row[table["columns"].index(column)] or "nan") for row in table["rows"]]
 
 
 @pytest.mark.parametrize("how", ["ddp", "fsdp"])

@@ -1,14 +1,12 @@
 """`--write-config FILE:KEY`: looked at before the run, written after it, whole or not at all."""
 
 import importlib.util
-import json
 import os
-from importlib import resources
 
-import jsonschema
 import pytest
 
 from lrfind.report import config_file
+from tests.records import check_record
 from tests.toy_tasks import BOWL, ON_BOWL
 
 needs_tomlkit = pytest.mark.skipif(
@@ -45,8 +43,7 @@ def test_every_command_that_suggests_a_rate_writes_it_and_keeps_all_else(lrfind,
     assert ran.record["write_config"] == {
         "file": "train.yaml", "key": "optimizer.lr", "old": 3.0, "new": rate,
     }  # fmt: skip
-    schema = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
-    jsonschema.validate(ran.record, schema)
+    check_record(ran.record)
     assert "train.yaml: optimizer.lr is" in ran.err
     assert "now, and was 3." in ran.err
 

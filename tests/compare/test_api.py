@@ -1,19 +1,13 @@
 """`from lrfind import compare`: what the command measures, on objects of one's own."""
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, compare
 from lrfind.compare.config import CompareConfig
-from lrfind.report import record as records
 from tests.own_tasks import Bowl, Built
-
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+from tests.records import check_record
 
 
 def loader(size):
@@ -40,7 +34,7 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
             assert run.read_at == (20 // size, 40 // size)
     assert found.suggestion.lr == 0.4
     assert model.w.item() == 1.0
-    jsonschema.validate(found.content, SCHEMA)
+    check_record(found.content)
     found.to_csv(tmp_path / "a.csv")
     found.to_json(tmp_path / "a.json")
     assert found.plot(tmp_path / "a.png").axes

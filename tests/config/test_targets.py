@@ -162,14 +162,3 @@ def test_checking_names_imports_nothing():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_door_and_the_rules_load_no_torch():
-    code = (
-        "import sys\n"
-        "import lrfind.config.validate, lrfind.config.bounds, lrfind.training.smoothing\n"
-        "from lrfind.range_test import curve, ladder, reading, smoothed_curve, verdict\n"
-        "assert 'torch' not in sys.modules\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from tests.execution import rank_scenarios as scenarios
-from tests.two_ranks import run_script
+from tests.two_ranks import numbers, run_script
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="two ranks are forked")
 
@@ -18,11 +18,6 @@ def ranks(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranks")
     run_script(scenarios.__name__, folder)
     return [json.loads((folder / f"{rank}.json").read_text()) for rank in range(2)]
-
-
-def numbers(table, column):
-    """A column of a table; NaN where it is empty."""
-    return [float(row[table["columns"].index(column)] or "nan") for row in table["rows"]]
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adamw"])

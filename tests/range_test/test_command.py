@@ -1,28 +1,19 @@
 """`lrfind range` from the command line: what it prints, writes and returns."""
 
 import hashlib
-import json
 import math
 import re
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
-import jsonschema
 import pytest
 
-from lrfind.cli.main import main
 from lrfind.range_test.trials import Trials
-from lrfind.report import record as records
 from lrfind.suggestion import Status
+from tests.records import check_record
+from tests.toy_tasks import NAN_LOSS
 
-NAN_LOSS = """
-import torch
-class Loss(torch.nn.Module):
-    def forward(self, outputs, target): return outputs.sum() * float('nan')
-"""
 PLATEAU = ("model.hidden_sizes=[48,48,48,48,48,48]", "optimizer=momentum", "batch_size=64")
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 
 
 @pytest.mark.picture
@@ -30,7 +21,7 @@ def test_default_job_suggests_a_rate_and_leaves_three_files(lrfind):
     ran = lrfind()
     assert ran.code == 0
     assert {p.name for p in ran.folder.iterdir()} == {"range.csv", "range.json", "range.png", ".hydra"}
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert ran.record["status"] in ("completed", "diverged")
     assert f"{ran.record['suggestion']['lr']:g}" in ran.out
     assert "range.png" in ran.out
@@ -136,7 +127,7 @@ def test_where_slower_sweeps_are_weak_too_runs_at_constant_rates_decide(lrfind):
     # A layer that passes on next to nothing: for some hundred steps the network sits on a plateau.
     ran = lrfind(*PLATEAU)
     assert ran.code == 0, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     trials, lr = ran.record["trials"], ran.record["suggestion"]["lr"]
     assert ran.record["suggestion"]["rule"] == "trials"
     losses = {
@@ -239,7 +230,7 @@ def test_who_interrupts_the_longer_runs_at_constant_rates_keeps_those_that_had_e
     assert ran.code == 130
     assert ran.record["status"] == "interrupted"
     assert ran.record["suggestion"] is None
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     runs = ran.record["trials"]["runs"]
     lengths = [run["steps"] for run in runs]
     assert lengths == [100] * (len(runs) - 1) + [200]
@@ -261,7 +252,7 @@ def test_a_horizon_is_told_on_the_screen_and_in_the_record(lrfind):
     ran = lrfind("range.repeats=2", "range.horizon=50 epochs", folder="further")
     assert ran.code == 0, ran.err
     horizon, found = ran.record["horizon"], ran.record["suggestion"]
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert horizon["epochs"] == 50
     assert horizon["extrapolated"]
     assert horizon["read"]["lr"] == plain.record["suggestion"]["lr"]
@@ -346,7 +337,7 @@ def test_no_suggestion_is_exit_code_3_with_files_and_reason(lrfind):
     assert ran.record["suggestion"] is None
     assert "range.end_lr" in ran.record["verdict"]
     assert ran.record["verdict"] in ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
 
 
 def test_a_loss_that_is_not_finite_from_the_start_is_exit_code_3(lrfind, own):
@@ -396,14 +387,6 @@ def test_cfg_job_prints_the_config_and_runs_nothing(lrfind):
     assert ran.code == 0
     assert re.search(r"num_steps: 7", ran.out)
     assert not ran.folder.exists()
-
-
-def test_completion_knows_the_groups_after_a_command_word(capfd, monkeypatch):
-    line = "lrfind range model=res"
-    monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    assert main(["-sc", "query=bash"]) == 0
-    assert set(capfd.readouterr().out.split()) == {"model=resnet18", "model=resnet50"}
 
 
 @pytest.mark.parametrize("rule", ["steepest", "valley"])

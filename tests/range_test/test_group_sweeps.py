@@ -1,10 +1,7 @@
 """A rate for each group of parameters: closed forms of independent groups, what is put back and refused."""
 
 import copy
-import json
-from importlib import resources
 
-import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -18,9 +15,9 @@ from lrfind.range_test.group_sweeps import run_each_group
 from lrfind.tasks.own import OwnTraining
 from lrfind.tasks.own_runs import RepeatedTask, SeededTask
 from tests.panels import assert_readable
+from tests.records import check_record
 from tests.toy_tasks import Quadratic
 
-SCHEMA = json.loads(resources.files("lrfind.report").joinpath("record.schema.json").read_text("utf-8"))
 ONES = [torch.ones(2, dtype=torch.float64)] * 70
 
 
@@ -67,7 +64,7 @@ def test_every_sweep_and_every_control_is_counted(each):
 
 
 def test_the_record_the_table_and_the_picture_have_every_group(each, tmp_path):
-    jsonschema.validate(each.content, SCHEMA)
+    check_record(each.content)
     assert [group["lr"] for group in each.content["groups"]] == [group.lr for group in each.groups]
     assert [one["group"] for one in each.content["each"]] == ["w0", "w1"]
     assert each.content["together"]["lr"] == each.each.together.reading.suggestion.lr
@@ -99,7 +96,7 @@ def test_a_group_that_changes_nothing_keeps_its_rate():
     kept = found.each.together.groups[1].lr
     assert found.groups[1].lr == kept
     assert f"w1 shows no rate of its own and keeps {kept:g}: " in found.verdict
-    jsonschema.validate(found.content, SCHEMA)
+    check_record(found.content)
 
 
 def test_where_all_together_show_no_rate_none_is_swept_alone():
@@ -109,7 +106,7 @@ def test_where_all_together_show_no_rate_none_is_swept_alone():
     assert [group.lr for group in found.groups] == [None, None]
     assert found.verdict.startswith("All groups together show no rate, so none was swept alone. ")
     assert found.content["each"] == []
-    jsonschema.validate(found.content, SCHEMA)
+    check_record(found.content)
     with pytest.raises(UserError, match="there is no learning rate to apply"):
         found.apply(parts(1.0, 2.0)[1])
 

@@ -1,14 +1,11 @@
 """A run with samples held out: when it is made, where its loss turns, what that makes of the rate."""
 
-import json
 import math
 import re
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from types import SimpleNamespace
 
-import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -32,9 +29,9 @@ from lrfind.range_test.held_out_run import (
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines, range_record
 from lrfind.range_test.slower_sweep import NOTHING_LEFT, PLATEAU
-from lrfind.report import record as records
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, Suggestion
+from tests.records import check_record
 from tests.screen import shown
 
 SUGGESTION = Suggestion(0.03, 0.01, 0.09, "centre", "The middle.")
@@ -200,8 +197,7 @@ def test_where_samples_are_learnt_by_heart_the_rate_is_lowered_and_everything_sa
     assert found.suggestion.lr == pytest.approx(found.rules["centre"] * held_out.factor, rel=0.005)
     assert found.suggestion.low < found.suggestion.lr < found.suggestion.high
     assert record["steps"] == len(found.curve) + STEPS
-    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors(record)) == []
+    check_record(record)
     assert record["held_out"]["factor"] == held_out.factor
     assert found.verdict.endswith(held_out.in_words)
     page = range_page(found.curve, found.reading, "a net")
@@ -245,8 +241,7 @@ def test_where_the_model_was_trained_before_it_is_made_however_few_the_passes_an
     assert found.suggestion.low <= found.suggestion.lr <= found.suggestion.high
     others = found.content["held_out"]["others"]
     assert [each["lr"] for each in others] == [each.lr for each in held_out.others]
-    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
+    check_record(found.content)
     untrained = trained_before(steps=0)
     assert untrained.reading.held_out is None
     assert [each.reading.trained_before for each in (found, untrained)] == [True, False]
@@ -295,8 +290,7 @@ def test_where_such_a_model_has_much_to_learn_higher_rates_are_tried_while_other
     assert [each.y.tolist() for each in grey[: len(held_out.others)]] == [
         list(each.losses.values()) for each in held_out.others
     ]
-    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-    assert list(jsonschema.Draft202012Validator(schema).iter_errors(found.content)) == []
+    check_record(found.content)
 
 
 def test_of_a_model_that_knows_everything_no_plateau_is_said():

@@ -1,18 +1,13 @@
 """`from lrfind import refine`: on objects of one's own, everything put back."""
 
-import json
-from pathlib import Path
-
-import jsonschema
 import pytest
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, refine
-from lrfind.report import record as records
+from tests.records import check_record
 
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 SEGMENTS = [
     {"start": 0.01, "stop": 0.09, "step": 0.01, "iterations": 4},
     {"start": 0.1, "stop": 0.9, "step": 0.1},
@@ -42,7 +37,7 @@ def test_it_suggests_a_rate_and_puts_everything_back(options, tmp_path):
     assert torch.equal(loader.generator.get_state(), order)
     assert not optimizer.state
     assert optimizer.param_groups[0]["lr"] == 0.1
-    jsonschema.validate(result.content, SCHEMA)
+    check_record(result.content)
     (
         result.plot(tmp_path / "refine.png"),
         result.to_csv(tmp_path / "refine.csv"),

@@ -1,10 +1,7 @@
 """How sure a continued sweep is of its answer."""
 
-import json
 import math
-from pathlib import Path
 
-import jsonschema
 import pytest
 
 from lrfind.refine.results import RoundPlan, RoundResult, SeedResult
@@ -18,11 +15,10 @@ from lrfind.refine.verdict import (
     interrupted_later,
     with_no_learning,
 )
-from lrfind.report import record as records
 from lrfind.suggestion import Suggestion
 from lrfind.training.blind_answer import BlindAnswer
+from tests.records import check_record
 
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 CLOSING = RoundPlan(around(0.7), "", "closing")
 
 
@@ -116,7 +112,7 @@ def test_sweeps_of_which_most_answer_nothing_answer_nothing():
 def test_a_plain_sweep_that_is_not_certain_is_repeated_and_says_so(lrfind):
     ran = lrfind("refine", "seed=1")
     assert ran.code == 0, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     repeats, found = ran.record["repeats"], ran.record["suggestion"]
     assert repeats["seeds"] == [1, 2, 3]
     assert {row["seed"] for row in ran.rows} == {"1", "2", "3"}

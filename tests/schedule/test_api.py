@@ -1,19 +1,16 @@
 """`from lrfind import try_policies`: what `lrfind schedule --try` measures, on objects of one's own."""
 
 import json
-from pathlib import Path
 
-import jsonschema
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import UserError, policies, try_policies
-from lrfind.report import record as records
 from lrfind.schedule.config import ScheduleConfig
 from tests.own_tasks import Bowl, Built
+from tests.records import check_record
 
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 NAMES = ("fixed", "linear", "one_cycle")
 
 
@@ -40,7 +37,7 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
         assert outcome.loss_spread == 0
     assert (found.best, found.suggestion) == ("fixed", None)
     assert model.w.item() == 1.0
-    jsonschema.validate(found.content, SCHEMA)
+    check_record(found.content)
     found.to_csv(tmp_path / "a.csv")
     found.to_json(tmp_path / "a.json")
     assert found.plot(tmp_path / "a.png").axes

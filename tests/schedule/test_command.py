@@ -6,14 +6,12 @@ import re
 import signal
 from pathlib import Path
 
-import jsonschema
 import pytest
 
 from lrfind.cli.main import main
-from lrfind.report import record as records
 from lrfind.schedules.policy import Policy
+from tests.records import check_record
 
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 CHAPTER = ("schedule.policy=step", "schedule.lr=0.1", "schedule.gamma=0.9", "schedule.step_size=50",
            "schedule.num_steps=300")  # fmt: skip
 
@@ -34,7 +32,7 @@ def test_the_chapters_table(lrfind):
     names = {p.name for p in ran.folder.iterdir()}
     assert names == {"schedule.csv", "schedule.json", "schedule.png", ".hydra"}
     assert (ran.folder / "schedule.png").read_bytes().startswith(b"\x89PNG")
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert ran.record["command"] == "schedule"
     assert ran.record["suggestion"]["lr"] == 0.1
     assert ran.record["steps"] == 0
@@ -49,7 +47,7 @@ def test_all_policies_with_the_code_that_gives_each_ones_rates(lrfind):
 
     ran = lrfind("schedule", "schedule.policy=all", "schedule.lr=0.1", "schedule.num_steps=120")
     assert ran.code == 0, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert [policy["policy"] for policy in ran.record["policies"]] == [policy.value for policy in Policy]
     for policy in ran.record["policies"]:
         assert policy["code"] in ran.out
@@ -262,14 +260,6 @@ def test_help_lists_it_and_the_config_of_each_key_says_what_null_is(capfd):
 
     text = (Path(lrfind.configs.__path__[0]) / "schedule.yaml").read_text()
     assert all("#" in line for line in text.splitlines() if ": null" in line and "experiment" not in line)
-
-
-def test_completion_knows_its_keys(capfd, monkeypatch):
-    monkeypatch.setenv("COMP_LINE", "lrfind schedule schedule.num_")
-    monkeypatch.setenv("COMP_POINT", "29")
-    monkeypatch.setenv("COMP_WORDS", "2")
-    main(["-sc", "query=bash"])
-    assert "schedule.num_steps=" in capfd.readouterr().out
 
 
 def test_a_run_that_suggested_nothing_gives_no_peak(lrfind, tmp_path):

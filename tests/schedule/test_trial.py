@@ -1,23 +1,18 @@
 """`lrfind schedule --try`: policies trained out, compared, written down and cut off."""
 
 import csv
-import json
 import os
 import re
 import signal
-from pathlib import Path
 
-import jsonschema
 import numpy as np
 import pytest
 import torch
 
-from lrfind.report import record as records
 from lrfind.schedules.schedule import schedule
 from lrfind.training import paused_runs as course
+from tests.records import check_record
 from tests.toy_tasks import BOWL, ON_BOWL
-
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 
 STEPS = 40
 TRIAL = (
@@ -68,7 +63,7 @@ def test_the_order_on_a_quadratic_and_every_reading_are_those_of_the_closed_form
             assert float(row["loss"]) == pytest.approx(losses(policy, lr)[step - 1], rel=1e-9)
             assert float(row["lr"]) == plan.rate(step - 1)
     record = ran.record
-    jsonschema.validate(record, SCHEMA)
+    check_record(record)
     tried = {each["policy"]: each for each in record["tried"]}
     assert (tried[first]["best"], tried[second]["best"]) == (True, False)
     assert tried[second]["clearly_worse"] is True
@@ -134,7 +129,7 @@ def test_a_policy_that_diverges_is_told_and_the_others_are_compared(on_bowl):
     assert gone.code == 3
     assert (gone.record["status"], gone.record["suggestion"]) == ("diverged", None)
     assert "Every policy diverged in the trial: the peak is too high" in gone.err
-    jsonschema.validate(gone.record, SCHEMA)
+    check_record(gone.record)
 
 
 def test_a_trial_in_which_nothing_is_learnt_suggests_no_peak_and_says_so(on_bowl):
@@ -143,7 +138,7 @@ def test_a_trial_in_which_nothing_is_learnt_suggests_no_peak_and_says_so(on_bowl
     assert (ran.record["status"], ran.record["suggestion"]) == ("completed", None)
     assert "Nothing was learnt in 40 steps under any policy: the held-out loss ends at " in ran.err
     assert [each["best"] for each in ran.record["tried"]] == [False, False]
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
 
 
 def test_on_digits_the_peak_is_found_by_a_range_test_and_accuracy_is_read(lrfind):
@@ -163,7 +158,7 @@ def test_on_digits_the_peak_is_found_by_a_range_test_and_accuracy_is_read(lrfind
     assert len(rows(ran)) == 2 * 2 * 20
     assert {each["lr"] for each in ran.record["tried"]} == {found["lr"]}  # the same peak
     assert re.search(r"\* (step|cyclic) .*% ± ", ran.out)
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     again = lrfind(*words, "-q", "schedule.from=range", folder="again")
     assert again.out == f"{found['lr']!r}\n"
     assert (again.folder / "schedule_try.csv").read_bytes() == (ran.folder / "schedule_try.csv").read_bytes()
@@ -200,7 +195,7 @@ def test_an_interrupt_keeps_what_was_measured(on_bowl, monkeypatch, number, code
         [("fixed", "0")] * 4 + [("fixed", "1")] * 4 + [("linear", "0")] * 4 + [("linear", "1")]
     )
     record = ran.record
-    jsonschema.validate(record, SCHEMA)
+    check_record(record)
     assert record["status"] == "interrupted"
     assert [each["status"] for each in record["tried"]] == ["interrupted"] * 2
     assert [each["best"] for each in record["tried"]] == [None, None]
@@ -276,16 +271,6 @@ def test_try_belongs_to_schedule(lrfind, words):
     assert "--try belongs to schedule: type lrfind schedule --try." in ran.err
 
 
-def test_completion_passes_over_the_flag(capfd, monkeypatch):
-    from lrfind.cli.main import main
-
-    monkeypatch.setenv("COMP_LINE", "lrfind schedule --try schedule.read")
-    monkeypatch.setenv("COMP_POINT", "35")
-    monkeypatch.setenv("COMP_WORDS", "3")
-    main(["-sc", "query=bash"])
-    assert "schedule.readings=" in capfd.readouterr().out
-
-
 def test_of_a_trial_that_was_stopped_at_once_the_schedules_are_left(on_bowl, monkeypatch):
     from lrfind.schedule import trial as trying
 
@@ -299,4 +284,4 @@ def test_of_a_trial_that_was_stopped_at_once_the_schedules_are_left(on_bowl, mon
     assert not (ran.folder / "schedule_try.png").exists()
     assert len(ran.rows) == 2 * (STEPS + 1)
     assert np.isclose(float(ran.rows[0]["lr"]), 0.5)
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)

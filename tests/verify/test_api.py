@@ -1,20 +1,15 @@
 """`from lrfind import verify`: what the command says of the same task, on objects of one's own."""
 
 import itertools
-import json
-from pathlib import Path
 
-import jsonschema
 import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from lrfind import Suggestion, UserError, range_test, verify
-from lrfind.report import record as records
 from lrfind.verify.config import VerifyConfig
 from tests.own_tasks import Bowl, Built
-
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
+from tests.records import check_record
 
 
 def on_bowl(**options):
@@ -36,7 +31,7 @@ def test_the_losses_are_those_of_the_closed_form_and_all_is_put_back(tmp_path):
     assert not found.holds
     assert found.suggestion.lr == 0.6
     assert model.w.item() == 1.0
-    jsonschema.validate(found.content, SCHEMA)
+    check_record(found.content)
     found.to_csv(tmp_path / "verify.csv")
     found.to_json(tmp_path / "verify.json")
     assert found.plot(tmp_path / "verify.png").axes
@@ -54,7 +49,7 @@ def test_targets_far_from_0_are_judged_by_what_lies_below_their_mean():
     words = {"around": 0.02, "steps": 20, "seeds": 1}
     found = verify(model, optimizer, torch.nn.MSELoss(), [batch], [batch], **words)
     content = found.content
-    jsonschema.validate(content, SCHEMA)
+    check_record(content)
     assert content["mean_loss"] == pytest.approx(3 / 7, rel=1e-4)  # of 2 * (1 + 9 + 25 + 49) / 49 / 8
     best = min(run["loss"] for run in content["runs"] if run["loss"] is not None)
     assert content["drop"] == pytest.approx(content["mean_loss"] - best)

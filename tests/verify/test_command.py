@@ -1,23 +1,19 @@
 """`lrfind verify` from the command line: what it prints, writes and returns."""
 
 import dataclasses
-import json
 import math
 import os
 from itertools import groupby
-from pathlib import Path
 
-import jsonschema
 import pytest
 
 from lrfind.cli.main import main
-from lrfind.report import record as records
 from lrfind.verify import run as verifying
 from lrfind.verify import search_run
 from lrfind.verify import target as checked
-from tests.toy_tasks import BOWL, ON_BOWL
+from tests.records import check_record
+from tests.toy_tasks import BOWL, HOLES, ON_BOWL
 
-SCHEMA = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
 SHORT = ("verify.steps=20", "verify.seeds=2")
 
 RUNS = (
@@ -50,7 +46,7 @@ def test_default_job_checks_the_suggestion_of_the_range_test_and_leaves_three_fi
     assert {p.name for p in ran.folder.iterdir()} == {"verify.csv", "verify.json", "verify.png", ".hydra"}
     assert (ran.folder / "verify.png").read_bytes().startswith(b"\x89PNG")
     record = ran.record
-    jsonschema.validate(record, SCHEMA)
+    check_record(record)
     # To the last digit what lrfind says: nothing is set apart from the range test.
     assert record["checked"] == {"lr": suggested["lr"], "source": "the range test"}
     assert [run["roles"] for run in record["runs"] if run["lr"] == suggested["lr"]] == [["suggestion"]]
@@ -99,7 +95,7 @@ def test_the_best_rate_of_a_quadratic_holds(on_bowl):
     ran = on_bowl("1")
     assert ran.code == 0, ran.err
     record = ran.record
-    jsonschema.validate(record, SCHEMA)
+    check_record(record)
     assert record["holds"] is True
     assert record["suggestion"]["lr"] == 1.0
     assert (record["start_loss"], record["drop"]) == (0.5, 0.5)
@@ -156,7 +152,7 @@ def test_with_little_budget_a_rate_that_is_far_behind_is_given_up(on_bowl):
 def test_a_pinned_rate_is_sensible_or_exit_code_4(on_bowl, words, sensible):
     ran = on_bowl("1", *words, "-q")
     assert ran.code == (0 if sensible else 4), ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert ran.record["pinned"]["sensible"] is sensible
     assert ran.out == "1.0\n"
     if not sensible:
@@ -212,7 +208,7 @@ NO_ANSWER = ("range.start_lr=1e-12", "range.end_lr=1e-10")
 def test_without_a_suggestion_the_search_begins_at_the_rate_of_the_optimizer(lrfind):
     ran = lrfind("verify", *NO_ANSWER, "verify.steps=60", "verify.seeds=1")
     assert ran.code == 0, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert ran.record["checked"] == {
         "lr": 0.1,
         "source": "the optimizer's rate (the range test suggested none)",
@@ -260,7 +256,7 @@ def test_where_no_rate_learns_the_search_ends_with_none(lrfind, own):
     ran = lrfind("verify", "0.1", "-q", *words)
     assert ran.code == 3, ran.err
     assert ran.out == ""
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert (ran.record["holds"], ran.record["suggestion"]) == (None, None)
     assert "Nothing was learnt at any rate tried: after 10 steps the best of the" in ran.err
     assert "hold" not in ran.record["verdict"].replace("held-out", "")
@@ -278,7 +274,7 @@ def test_steps_may_be_epochs_and_the_rate_may_follow_a_schedule(lrfind):
     )
     ran = lrfind("verify", *words)
     assert ran.code == 0, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     # 1,438 samples are trained on, 64 a batch.
     assert ran.record["judged_after"] == {"steps": 33, "schedule": "one_cycle"}
     assert {(move["from"], move["to"]) for move in ran.record["search"]} == {(0, 33)}
@@ -338,7 +334,7 @@ def test_without_a_suggestion_the_search_begins_at_a_pinned_rate(lrfind):
     assert "the range test suggested no learning rate, so the search begins at verify.lr=0.001." in ran.err
     assert ran.record["checked"]["lr"] == 0.001
     assert ["pinned"] in [run["roles"] for run in ran.record["runs"]]
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
 
 
 def test_same_seed_gives_the_same_csv_byte_for_byte(lrfind):
@@ -363,7 +359,7 @@ def test_same_seed_gives_the_same_csv_byte_for_byte(lrfind):
 def test_options_run_from_the_command_line(lrfind, words):
     ran = lrfind("verify", *SHORT, *words)
     assert ran.code in (0, 3), ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert ran.record["runs"]
 
 
@@ -520,7 +516,7 @@ def test_ctrl_c_in_a_later_seed_leaves_what_was_measured(lrfind, own, untimed):
     assert ran.code == 130, ran.err
     assert ran.out == ""
     record = ran.record
-    jsonschema.validate(record, SCHEMA)
+    check_record(record)
     assert (record["status"], record["suggestion"], record["holds"]) == ("interrupted", None, None)
     assert "steps: too early to judge 0.5." in record["verdict"]
     # The first seed is whole; of the second one rate came to its end.
@@ -548,7 +544,7 @@ def test_ctrl_c_while_the_runs_are_built_keeps_the_range_test(on_bowl, monkeypat
     monkeypatch.setattr(verifying, "ConfigTasks", Stopping)
     ran = on_bowl("range.num_steps=60")
     assert ran.code == 130, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert (ran.record["status"], ran.record["holds"]) == ("interrupted", None)
     assert ran.record["checked"]["source"] == "the range test"
     assert ran.record["steps"] > 10
@@ -564,7 +560,7 @@ def test_ctrl_c_in_the_runs_leaves_what_the_range_test_had_suggested(on_bowl, mo
     monkeypatch.setattr(search_run.SeedRuns, "train", stop)
     ran = on_bowl("range.num_steps=60")
     assert ran.code == 130, ran.err
-    jsonschema.validate(ran.record, SCHEMA)
+    check_record(ran.record)
     assert (ran.record["suggestion"]["lr"], ran.record["holds"]) == (suggestion, None)
     assert ran.record["verdict"].endswith(
         f"steps: too early to judge {suggestion:g}, which the range test suggested."
@@ -575,15 +571,6 @@ def test_ctrl_c_in_the_runs_leaves_what_the_range_test_had_suggested(on_bowl, mo
     quiet = on_bowl("-q", "range.num_steps=60", folder="quiet")
     assert (quiet.code, float(quiet.out)) == (130, suggestion)
     assert " ".join(quiet.err.split()) == f"lrfind: error: {quiet.record['verdict']}"
-
-
-HOLES = """
-import torch
-def data():
-    x = torch.full((100, 4), float("nan"))
-    return torch.utils.data.TensorDataset(x, torch.zeros(100, dtype=torch.long))
-def net(): return torch.nn.Linear(4, 2)
-"""
 
 
 def test_data_that_hold_nan_are_blamed_and_not_the_pinned_rate(lrfind, own):
@@ -631,21 +618,6 @@ def test_sigterm_is_143_and_what_was_measured_is_written(lrfind, own, untimed):
     assert "Traceback" not in ran.err
     assert ran.record["status"] == "interrupted"
     assert 5 < ran.record["steps"] < 30
-
-
-@pytest.mark.parametrize(
-    ("line", "offered"),
-    [
-        ("lrfind verify model=res", {"model=resnet18", "model=resnet50"}),
-        ("lrfind verify 0.1 --lr 0.2 model=res", {"model=resnet18", "model=resnet50"}),
-        ("lrfind verify verify.st", {"verify.steps="}),
-    ],
-)
-def test_completion_knows_the_command(capfd, monkeypatch, line, offered):
-    monkeypatch.setenv("COMP_LINE", line)
-    monkeypatch.setenv("COMP_POINT", str(len(line)))
-    assert main(["-sc", "query=bash"]) == 0
-    assert set(capfd.readouterr().out.split()) == offered
 
 
 def test_help_names_the_command_its_keys_and_its_exit_code(capfd):

@@ -1,12 +1,10 @@
 """The peaks of schedules that go with a rate that was searched for."""
 
 import json
-from pathlib import Path
 
 import jsonschema
 import pytest
 
-from lrfind.report import record as records
 from lrfind.report.load import earlier_run
 from lrfind.report.observers import Nobody
 from lrfind.schedule.peak import Peak
@@ -20,6 +18,7 @@ from lrfind.verify.plan import Plan
 from lrfind.verify.report import verify_record
 from lrfind.verify.target import Checked, as_wanted
 from lrfind.verify.verdict import VerifyVerdict
+from tests.records import SCHEMA
 from tests.verify.runs import verified
 
 FOUND = Suggestion(0.3, 0.2, 0.4, "verify", "It ended lowest.")
@@ -29,8 +28,7 @@ PLAN = Plan(300, 2000, 0, "constant")
 
 def test_twice_a_searched_rate_is_named_in_the_record_and_read_back(tmp_path):
     record = verify_record(verified(None, JUDGED, VerifyVerdict(FOUND, "", None), plan=PLAN))
-    schema = json.loads((Path(records.__file__).parent / "record.schema.json").read_text())
-    jsonschema.validate(record["peaks"], schema["properties"]["peaks"] | {"$defs": schema["$defs"]})
+    jsonschema.validate(record["peaks"], SCHEMA["properties"]["peaks"] | {"$defs": SCHEMA["$defs"]})
     suggestion = {"lr": 0.3, "low": 0.2, "high": 0.4, "rule": "verify", "reason": ""}
     whole = record | {"command": "verify", "suggestion": suggestion, "verdict": ""}
     (tmp_path / "verify.json").write_text(json.dumps(whole))
