@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeGuard
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -89,13 +89,14 @@ class Sweeps:
         """
         length = self._steps_a_rate * settings.num_steps
         elsewhere: dict[int, JobResult[Curve]] = {}
+        launches = chosen_launcher() is not None and self._measure is None
         first = self._made
         with self.observer.steps(count * length) as shown:
             for i in range(first, first + count):
                 told = partial(shown_later, shown, (i - first) * length) if i > first else shown
                 self._made += 1
                 try:
-                    if i > 0 and self._measure is None and _goes_elsewhere(self._open_task):
+                    if i > 0 and launches and isinstance(self._open_task, ConfigTasks):
                         if i not in elsewhere:
                             elsewhere = _launched(self._open_task, settings, range(i, first + count), told)
                         curve, blind = elsewhere[i].found, UNKNOWN
@@ -191,11 +192,6 @@ class Sweeps:
                         task.notes.append(said)
             self.skipped |= dict.fromkeys(task.skipped)
             return curve, blind
-
-
-def _goes_elsewhere(open_task: OpenTask) -> TypeGuard[ConfigTasks]:
-    """Whether the launcher of this run can sweep other seeds."""
-    return chosen_launcher() is not None and isinstance(open_task, ConfigTasks)
 
 
 def _launched(

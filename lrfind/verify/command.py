@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.report.observers import Observer
-    from lrfind.verify.candidates import Trials
-    from lrfind.verify.judge import Judgement
 
 CONFIG = VerifyConfig
 """What the composed config has to be."""
@@ -28,9 +26,11 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         UserError: Something cannot be used as given.
     """
     # torch is imported only for a config that can be run.
+    from lrfind.plotting.draw import picture
     from lrfind.tasks.build import data_of
     from lrfind.tasks.devices import resolve
     from lrfind.verify.checkpoint import SavedRuns
+    from lrfind.verify.plot import verify_page
     from lrfind.verify.report import verify_csv, verify_lines, verify_record
     from lrfind.verify.run import Runs, verify_rate
     from lrfind.verify.target import checked_rate
@@ -42,6 +42,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
     checked = checked_rate(config, data, observer, most_steps=runs.plan.range_steps)
     found = verify_rate(runs, checked, config.verify)
     checked, judgement, conclusion = found.checked, found.judgement, found.conclusion
+    title = runs.about.title or checked.title
     best = None if judgement is None else judgement.recommended
     return Report(
         findings=Findings(
@@ -61,7 +62,7 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         ),
         files={
             "verify.csv": partial(verify_csv, found.trials),
-            "verify.png": partial(_picture, found.trials, judgement, runs.about.title or checked.title),
+            "verify.png": partial(picture, verify_page, found.trials, judgement, title),
             "verify.json": None,
         },
         lines=partial(verify_lines, found),
@@ -70,10 +71,3 @@ def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:
         # The held-out loss at the end of the recommended rate, the mean over the seeds it was trained on.
         loss=None if best is None or judgement is None else float(judgement.means[best]),
     )
-
-
-def _picture(trials: Trials | None, judgement: Judgement | None, title: str) -> bytes:
-    from lrfind.plotting.draw import draw, png
-    from lrfind.verify.plot import verify_page
-
-    return png(draw(verify_page(trials, judgement, title)))
