@@ -10,6 +10,7 @@ from lrfind.plotting.axes import linear_axis
 from lrfind.plotting.page import Row, column_width
 from lrfind.plotting.panel import DARK, DASHED, GREY, PURPLE, SKY, VERMILLION, Line, Marker, Panel, above
 from lrfind.range_test.held_out_run import EVERY
+from lrfind.report.formatting import listed
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ def held_out_row(run: HeldOutRun, left: float) -> Row:
     )
     margin = 0.06 * (most - least) or 0.1
     y = linear_axis(least - margin, most + margin, "loss", intervals=3)
-    said = f"trained at {rate_text(run.lr)} with {run.samples} samples held out"
+    said = f"trained at {rate_text(run.lr)} with {run.samples:,} samples held out"
     layers: list[Layer] = []
     for i, other in enumerate(run.others):
-        layers.append(_line(other.losses, GREY, "samples held out, at other rates" if i == 0 else ""))
+        rates = listed([rate_text(each.lr) for each in run.others])
+        layers.append(_line(other.losses, GREY, "" if i else f"samples held out, at {rates}"))
     if run.turned:
         said += f", whose loss is lowest after {run.lowest_at} steps"
         layers.append(Marker("x", run.lowest_at, VERMILLION, width=0.8, dash=DASHED))

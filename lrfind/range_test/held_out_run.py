@@ -198,21 +198,21 @@ class HeldOutRun:
         others = [run for run in self.others if run.learns or run is self.after]
         if not others:
             return self._in_words
-        _, *losses = told_apart(self.last, *(run.last for run in others))
+        last, *losses = told_apart(self.last, *(run.last for run in others))
         each = [
             f"{loss if math.isfinite(run.last) else 'not finite'} at {rate_text(run.lr)}"
             for loss, run in zip(losses, others, strict=True)
         ]
-        return f"{self._in_words} At other rates it ends no lower: {listed(each)}."
+        where = "another rate" if len(each) == 1 else "other rates"
+        return f"{self._in_words} It ends at {last}, and no lower at {where}: {listed(each)}."
 
     @property
     def _in_words(self) -> str:
         at_first, least, at_last = self._levels
         lowest, start, last = told_apart(least, at_first, at_last, most=6)
         few = ", so few that chance counts," if self.samples < FEW else ""
-        said = (
-            f"In {self.steps} steps at {rate_text(self.lr)} the loss of {self.samples} samples held out{few}"
-        )
+        of = f"the loss of {self.samples:,} samples held out{few}"
+        said = f"In {self.steps} steps at {rate_text(self.lr)} {of}"
         if not self.learns:
             if self.higher:
                 higher = _rates_in_words(self.higher)

@@ -106,8 +106,14 @@ def test_where_the_loss_ends_lower_at_higher_rates_the_answer_is_as_much_higher(
     found = replace(found, after=too_high)
     assert found.others == (first, second, too_high)
     assert found.in_words.endswith(
-        "At other rates it ends no lower: 1.8 at 0.03, 1.6 at 0.095 and not finite at 0.95."
+        "It ends at 1.2, and no lower at other rates: 1.8 at 0.03, 1.6 at 0.095 and not finite at 0.95."
     )
+    row = held_out_row(replace(found, samples=2000), 0.6).panels[0]
+    assert "samples held out, at 0.03, 0.095 and 0.95" in [each.name for each in row.named]
+    assert any("2,000 samples" in getattr(each, "text", "") for each in row.layers)
+    alone = replace(first, after=replace(first, lr=0.095), samples=2000).in_words
+    assert "the loss of 2,000 samples held out falls from 2 to 1.8" in alone
+    assert alone.endswith("It ends at 1.8, and no lower at another rate: 1.8 at 0.095.")
 
 
 def test_no_rate_is_tried_again_at_which_the_loss_only_rose():
