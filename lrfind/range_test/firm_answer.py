@@ -138,7 +138,9 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     if sweeps.interrupted:
         followed = f"in what followed as {why}"
         seen = _interrupted_in_words(reading, reading.trials, followed)
-        return replace(reading, seen=seen, advice="")
+        if run is not None and run.learns:
+            seen = f"{seen} {run.in_words}"
+        return replace(reading, held_out=run, seen=seen, advice="")
     if run is None:
         return reading
     revised = run.revise(suggestion, (sweeps.settings.start_lr, sweeps.settings.end_lr))

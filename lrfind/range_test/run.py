@@ -149,7 +149,13 @@ def run_range_test(
         curve, known = dataclasses.replace(curve, status=Status.INTERRUPTED), reading
         reading = read(curve, rule=settings.rule, sweeps=together)
         if later:
-            reading = dataclasses.replace(reading, trials=known.trials, seen=known.seen, advice=known.advice)
+            reading = dataclasses.replace(
+                reading,
+                trials=known.trials,
+                held_out=known.held_out,
+                seen=known.seen,
+                advice=known.advice,
+            )
     several = None
     if len(sweeps.curves) > 1 or settings.repeats not in (1, AUTO):
         seeds = range(first_seed, first_seed + len(sweeps.curves))

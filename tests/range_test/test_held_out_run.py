@@ -420,6 +420,38 @@ def test_an_interrupt_on_the_way_leaves_what_the_sweep_shows(monkeypatch):
         by_heart()
 
 
+def test_an_interrupt_leaves_the_runs_that_had_ended(monkeypatch):
+    import importlib
+
+    made = importlib.import_module("lrfind.range_test.hold_out")
+    api = importlib.import_module("lrfind.api.range_test")
+    read, test, calls, tests = made._read_on_the_way, api.run_range_test, [], []
+
+    def stopped(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return read(*arguments)
+
+    def kept(*arguments):
+        tests.append(test(*arguments))
+        return tests[-1]
+
+    monkeypatch.setattr(made, "_read_on_the_way", stopped)
+    monkeypatch.setattr(api, "run_range_test", kept)
+    with pytest.raises(KeyboardInterrupt):
+        changed_since()
+    (found,) = tests
+    ended = found.reading.held_out
+    assert found.reading.suggestion is None
+    assert (found.steps, ended.others) == (len(found.curve) + ended.steps, ())
+    assert found.reading.verdict.startswith("Interrupted, after sweeps that answer ")
+    assert found.reading.verdict.endswith(ended.in_words)
+    assert range_record(plain(RangeSettings()), found.reading, None)["held_out"]["lr"] == ended.lr
+    panels = [each.panels[0] for each in range_page(found.curve, found.reading, "a net").parts[:2]]
+    assert "samples held out" in [each.name for each in panels[1].named]
+
+
 def test_a_run_that_diverges_is_left_where_it_does():
     """Read as one that has turned: its loss at the end is infinite."""
     found = run(2.0, 1.0, math.inf)
