@@ -28,6 +28,7 @@ from lrfind.range_test.held_out_run import (
 )
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines, range_record
+from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import NOTHING_LEFT, PLATEAU
 from lrfind.report.record import plain
 from lrfind.suggestion import Status, Suggestion
@@ -312,6 +313,23 @@ def test_of_a_model_that_knows_everything_no_plateau_is_said():
     assert found.suggestion is None
     assert found.verdict.endswith(NOTHING_LEFT)
     assert PLATEAU not in found.verdict
+
+
+@pytest.mark.parametrize(
+    ("margin", "shape", "knows"),
+    [(5.0, Shape.FLAT, True), (3.0, Shape.FALLS_TO_END, True), (1.0, Shape.FALLS_TO_END, False)],
+)
+def test_a_model_that_knows_its_samples_is_not_advised_to_try_higher_rates(margin, shape, knows):
+    model = nn.Linear(1, 2, bias=False)
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[-margin], [margin]]))
+    x = torch.randn(512, 1, generator=torch.Generator().manual_seed(0)).sign()
+    loader = DataLoader(TensorDataset(x, (x[:, 0] > 0).long()), batch_size=32, shuffle=True)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    found = range_test(model, optimizer, nn.CrossEntropyLoss(), loader, end_lr=1.0)
+    assert found.reading.shape is shape
+    assert found.verdict.endswith(NOTHING_LEFT) == knows
+    assert ("Raise end_lr" in found.verdict) != knows
 
 
 def test_no_rate_above_the_ladder_is_tried():
