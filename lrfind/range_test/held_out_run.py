@@ -258,8 +258,8 @@ def with_unseen_overfitting(reading: Reading, curve: Curve, *, trained: bool) ->
         return reading.seen
     if trained:
         return (
-            f"{reading.seen} The model was trained before, and no samples were held out to see whether it "
-            "gets worse at this rate: that may be many times too high, which lrfind verify tells."
+            f"{reading.seen} The model was trained before, and no samples were held out to see what this "
+            "rate makes of it: that may be many times too high or too low, which lrfind verify tells."
         )
     if suggestion.rule != DEFAULT_RULE.value:
         return reading.seen

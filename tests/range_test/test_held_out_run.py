@@ -343,7 +343,8 @@ def test_no_rate_above_the_ladder_is_tried():
 
 def test_where_none_is_made_for_such_a_model_the_verdict_says_what_is_left_open():
     said = (
-        "The model was trained before, and no samples were held out to see whether it gets worse at this rate"
+        "The model was trained before, and no samples were held out to see what this rate makes of it: that "
+        "may be many times too high or too low"
     )
     alone, held = by_heart(repeats=1), by_heart()
     assert said in with_unseen_overfitting(alone.reading, alone.curve, trained=True)
