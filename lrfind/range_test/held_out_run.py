@@ -185,7 +185,8 @@ class HeldOutRun:
             loss, at = "it", rate_text(self.lr)
         if self.turned:
             turn = f"turned after {self.lowest_at} steps, and it is to turn at the end of a training"
-            why.append(f"at {at} {loss} {turn} of {TRAINING}")
+            of = "of it" if at == "that rate" else f"of {at}"
+            why.append(f"at {at} {loss} {turn} of {TRAINING}: {self.lowest_at}/{TRAINING} {of}")
         reason = (
             f"{rate_text(lr)} is {self.factor:.2g} times the {rate_text(self.first)} that {shown}: "
             f"{'; '.join(why)}. {suggestion.reason}"

@@ -103,6 +103,12 @@ def test_where_the_loss_ends_lower_at_higher_rates_the_answer_is_as_much_higher(
         "higher than at 0.3. The middle."
     )
     assert found.revise(SUGGESTION, (1e-5, 0.5)).high == 0.5
+    turned = replace(found, losses=run(2.0, 1.0, 1.2).losses)
+    assert turned.revise(SUGGESTION, LADDER).reason == (
+        "0.05 is 1.7 times the 0.03 that the curve shows: at 0.03 and 0.095 the loss of samples held out "
+        "ends higher than at 0.3; at 0.3 it turned after 50 steps, and it is to turn at the end of a "
+        "training of 300: 50/300 of 0.3. The middle."
+    )
     too_high = replace(run(2.0, math.inf), lr=0.95)
     found = replace(found, after=too_high)
     assert found.others == (first, second, too_high)
@@ -147,7 +153,7 @@ def test_the_words_say_what_the_loss_did():
         "0.005 is 0.17 times the 0.03 that the curve shows: at that rate the loss of samples"
     )
     assert reason.endswith(
-        "turned after 50 steps, and it is to turn at the end of a training of 300. The middle."
+        "turned after 50 steps, and it is to turn at the end of a training of 300: 50/300 of it. The middle."
     )
 
 
