@@ -88,7 +88,8 @@ def range_page(curve: Curve, reading: Reading, title: str, repeats: Repeats | No
             read = [i for i, each in enumerate(repeats.curves, 1) if each.lrs is curve.lrs]
             title += f", sweep {read[-1] if read else count} of {count}"
     if reading.trials is not None and reading.rules.get(TRIALS):
-        title += f", {len(reading.trials.losses)} runs at constant rates decided"
+        also = "" if reading.held_out is None or reading.held_out.factor == 1 else " and samples held out"
+        title += f", {len(reading.trials.losses)} runs at constant rates{also} decided"
     if purpose := purpose_of(reading):
         title += f",{purpose}"
     panels = beside_labels(curve_panel, _LABELS), ladder_panel(curve, reading.suggestion)

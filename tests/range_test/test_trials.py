@@ -15,6 +15,7 @@ from lrfind import range_test
 from lrfind.plotting.panel import VERMILLION, Points
 from lrfind.range_test import trial_runs
 from lrfind.range_test.curve import Curve
+from lrfind.range_test.held_out_run import HeldOutRun
 from lrfind.range_test.plot import range_page, range_panel
 from lrfind.range_test.report import range_lines
 from lrfind.range_test.shape import Shape
@@ -338,6 +339,9 @@ def test_where_runs_at_constant_rates_decided_record_picture_and_screen_say_so()
     count = len(reading.trials.losses)
     page = range_page(found.curve, reading, "a net", found.repeats)
     assert page.title == f"a net, sweep 2 of 2, {count} runs at constant rates decided"
+    turned = HeldOutRun(0.1, 40, {0: 2.0, 100: 1.0, 200: 1.5}, {100: 0.0, 200: 0.0})
+    held = range_page(found.curve, replace(reading, held_out=turned), "a net")
+    assert held.title == f"a net, {count} runs at constant rates and samples held out decided"
     points = [each for each in range_panel(found.curve, reading).layers if isinstance(each, Points)]
     assert VERMILLION not in [each.colour for each in points]  # the line was not what was read
     lines = shown(range_lines(reading, found.repeats, [], measured=record["measured"]))
