@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from lrfind.errors import OptimizerError, UserError
 from lrfind.range_test.config import Metric
 from lrfind.range_test.controlled_sweep import ControlledSweep
+from lrfind.range_test.held_out_run import with_unseen_overfitting
 from lrfind.range_test.run import RangeTest, run_range_test
 from lrfind.suggestion import Status, rate_text
 from lrfind.tasks.config_runs import ConfigTasks
@@ -127,7 +128,10 @@ class EachGroup:
             name, lr = each.group.name, rate_text(each.group.lr or 0.0)
             alone = name if each.answers else f"{name} shows no rate of its own and keeps {lr}"
             said.append(f"{alone}: {each.test.reading.verdict}")
-        return f"Each group alone, against a control in which its rate is 0. {' '.join(said)}"
+        words = f"Each group alone, against a control in which its rate is 0. {' '.join(said)}"
+        # What all groups together leave open the sweeps of one do not close.
+        reading, curve = dataclasses.replace(found, seen=words), self.together.curve
+        return with_unseen_overfitting(reading, curve, trained=found.trained_before)
 
 
 def each_group_of(config: RangeConfig, *, observer: Observer, data: Data | None = None) -> EachGroup:

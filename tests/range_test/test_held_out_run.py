@@ -388,6 +388,17 @@ def test_where_none_is_made_on_such_data_the_verdict_says_what_is_left_open():
     assert "were held out to see" not in by_heart().verdict
 
 
+def test_groups_that_are_swept_alone_leave_the_same_open():
+    torch.manual_seed(0)
+    body, head = nn.Linear(10, 32), nn.Linear(32, 1)
+    x = torch.randn(64, 10)
+    loader = DataLoader(TensorDataset(x, x[:, :1]), batch_size=8, shuffle=True)
+    optimizer = torch.optim.SGD([{"params": each.parameters()} for each in (body, head)], lr=0.1)
+    found = range_test(nn.Sequential(body, head), optimizer, nn.MSELoss(), loader, groups="each")
+    assert found.verdict.startswith("Each group alone")
+    assert found.verdict.count("meets every sample 38 times, and none were held out") == 1
+
+
 def test_few_samples_are_called_few():
     assert "samples held out, so few that chance counts, falls" in replace(run(2.0, 1.0), samples=13).in_words
     assert "so few" not in run(2.0, 1.0).in_words
