@@ -6,7 +6,7 @@ import dataclasses
 from functools import cache
 from importlib import import_module
 from time import perf_counter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,6 +31,19 @@ class Command(NamedTuple):
     usage: str
     examples: tuple[str, str, str]
 
+    @property
+    def name(self) -> str:
+        """The first word itself."""
+        return next(name for name, command in COMMANDS.items() if command == self)
+
+    @property
+    def config(self) -> type[Any]:
+        """What the composed config has to be."""
+        found: type[Any] = getattr(
+            import_module(f"lrfind.{self.room}.config"), f"{self.name.capitalize()}Config"
+        )
+        return found
+
     def run(
         self, composed: DictConfig, directory: Path, show: Show, *, config_key: ConfigKey | None = None
     ) -> Outcome:
@@ -48,8 +61,8 @@ class Command(NamedTuple):
         # Here again: a launcher may have started another process.
         with errors_only(show in (Show.NUMBER, Show.NOTHING)):
             room = import_module(f"lrfind.{self.room}.command")
-            self._require_own(composed, room.CONFIG)
-            config = validated(composed, room.CONFIG)
+            self._require_own(composed)
+            config = validated(composed, self.config)
             try:
                 if ranks_asked_for(config) == 1:
                     report = room.run(config, directory, Screen())
@@ -80,23 +93,22 @@ class Command(NamedTuple):
 
         if "${hydra:" in OmegaConf.to_yaml(composed):
             return  # what that comes to is known when the job runs
-        config = validated(composed, import_module(f"lrfind.{self.room}.command").CONFIG)
+        config = validated(composed, self.config)
         if problems := multirun_problems(config):
             raise ConfigError(*problems)
 
-    def _require_own(self, composed: DictConfig, schema: type) -> None:
+    def _require_own(self, composed: DictConfig) -> None:
         """Refuses the config of another command, as a rerun by the wrong one finds it."""
         from lrfind.errors import ConfigError
 
-        (name,) = (each for each, command in COMMANDS.items() if command == self)
-        own = {field.name for field in dataclasses.fields(schema)} & COMMANDS.keys()
+        own = {field.name for field in dataclasses.fields(self.config)} & COMMANDS.keys()
         found = {each for each in COMMANDS if each in composed}
         if found == own or not found:
             return
         owner = next(iter(found - {"range"}), "range")
-        if owner != name:
+        if owner != self.name:
             raise ConfigError(
-                f"this is the config of lrfind {owner}, and the command is {name}: type lrfind {owner}"
+                f"this is the config of lrfind {owner}, and the command is {self.name}: type lrfind {owner}"
                 f"{_config_flags()}, and the rest of the line as it is."
             )
 
@@ -192,5 +204,4 @@ def keys_of_command(name: str) -> tuple[Key, ...]:
     """The keys of a command's config, those that all commands share first."""
     from lrfind.config.reference import defaults_of, keys_of
 
-    config = import_module(f"lrfind.{COMMANDS[name].room}.config")
-    return tuple(keys_of(getattr(config, f"{name.capitalize()}Config"), defaults_of(name)))
+    return tuple(keys_of(COMMANDS[name].config, defaults_of(name)))

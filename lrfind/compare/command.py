@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lrfind.compare.config import CompareConfig
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
 from lrfind.suggestion import Status
@@ -13,13 +12,11 @@ from lrfind.suggestion import Status
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from lrfind.compare.config import CompareConfig
     from lrfind.compare.results import Comparison
     from lrfind.compare.verdict import CompareVerdict
     from lrfind.report.observers import Observer
     from lrfind.report.output import Content
-
-CONFIG = CompareConfig
-"""What the composed config has to be."""
 
 
 def run(config: CompareConfig, directory: Path, observer: Observer) -> Report:

@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from lrfind.range_test.run import RangeTest
     from lrfind.report.observers import Observer
 
-CONFIG = RangeConfig
-"""What the composed config has to be."""
-
 
 def run(config: RangeConfig, directory: Path, observer: Observer) -> Report:
     """The job: builds the task, sweeps, reads the curve.

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from lrfind.report.observers import Observer
     from lrfind.report.output import Content
 
-CONFIG = RefineConfig
-"""What the composed config has to be."""
-
-
 CONFOUNDED = (
     "Training goes on from rate to rate, so the loss at a rate also shows all the training before it; "
     "refine.restart=true tells the two apart."

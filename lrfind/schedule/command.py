@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
-from lrfind.schedule.config import ScheduleConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.report.observers import Observer
     from lrfind.report.output import Content
-
-CONFIG = ScheduleConfig
-"""What the composed config has to be."""
+    from lrfind.schedule.config import ScheduleConfig
 
 
 def run(config: ScheduleConfig, directory: Path, observer: Observer) -> Report:

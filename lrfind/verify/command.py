@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 from lrfind.report.output import Report
 from lrfind.report.record import Findings
 from lrfind.suggestion import Status
-from lrfind.verify.config import VerifyConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from lrfind.report.observers import Observer
-
-CONFIG = VerifyConfig
-"""What the composed config has to be."""
+    from lrfind.verify.config import VerifyConfig
 
 
 def run(config: VerifyConfig, directory: Path, observer: Observer) -> Report:

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 from hydra import compose, initialize_config_module
 
+from lrfind.cli.commands import COMMANDS
 from lrfind.config.validate import validated
 from lrfind.execution.distributed import joined
 from lrfind.report.observers import Nobody
@@ -63,11 +64,11 @@ class Net(torch.nn.Linear):
 
 def run(folder, command, *words):
     """What a command found: its table, its suggestion, how it ended."""
-    module = import_module(f"lrfind.{'range_test' if command == 'range' else command}.command")
+    about = COMMANDS[command]
     with initialize_config_module("lrfind.configs", version_base="1.3"):
         ladder = () if command == "refine" else ("range.repeats=1",)
-        config = validated(compose(command, ["device=cpu", *ladder, *words]), module.CONFIG)
-    report = module.run(config, folder, Nobody())
+        config = validated(compose(command, ["device=cpu", *ladder, *words]), about.config)
+    report = import_module(f"lrfind.{about.room}.command").run(config, folder, Nobody())
     columns, *rows = (line.split(",") for line in report.files[f"{command}.csv"]().splitlines())
     found = report.findings
     return {

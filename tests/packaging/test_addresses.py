@@ -76,8 +76,7 @@ def test_the_homes_of_the_addresses_are_trusted():
 @pytest.mark.parametrize("path", SAVED, ids=lambda path: path.stem)
 def test_a_saved_config_still_passes_and_what_it_names_can_be_built(path):
     command = path.stem.split("_")[0]
-    room = import_module(f"lrfind.{COMMANDS[command].room}.command")
-    config = validated(OmegaConf.load(path), room.CONFIG)
+    config = validated(OmegaConf.load(path), COMMANDS[command].config)
     assert targets(path)
     task = build(config)
     assert next(iter(task.batches)) is not None
