@@ -10,7 +10,6 @@ import numpy as np
 from lrfind.report.answer import answer_lines
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted, training_text
-from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 
@@ -191,7 +190,7 @@ def _cell_record(cell: Cell) -> dict[str, Any]:
         "rates": [
             {
                 "lr": lr,
-                "loss": plain(float(cell.losses[:, i].mean())),
+                "loss": float(cell.losses[:, i].mean()),
                 "accuracy": _accuracy(cell, i),
                 "diverged": int(sum(run.diverged[i] for run in cell.runs)),
             }
@@ -225,7 +224,7 @@ def _scaling_record(optimizer: str, scaling: Scaling) -> dict[str, Any]:
                 "lr": rule.lr,
                 "holds": list(rule.holds),
                 "fails_at": rule.fails_at,
-                "predicted": plain(rule.predicted),
+                "predicted": rule.predicted,
             }
             for rule in scaling.rules
         ],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lrfind.multirun.results import FAILED, UNFINISHED
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted
-from lrfind.report.table import Paragraph
+from lrfind.report.table import Column, Paragraph, Row, Table
 from lrfind.suggestion import rate_text
 
 if TYPE_CHECKING:
@@ -63,11 +64,10 @@ def multirun_lines(jobs: Sequence[MultirunJob]) -> list[Paragraph]:
             cells = _cells(jobs, keys, most)
     if _width(cells) > _WIDE:
         cells = [row[:-1] for row in cells]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [Paragraph(""), Paragraph(_row(cells[0], widths), "bold")]
-    for job, row in zip(jobs, cells[1:], strict=True):
-        lines.append(Paragraph(_row(row, widths), "red" if _is_lost(job) else ""))
-    return lines
+    head, *rows = cells
+    lines = [Row(row, style="red" if _is_lost(job) else "") for job, row in zip(jobs, rows, strict=True)]
+    table = Table([Column(name, words=True) for name in head], lines)
+    return [Paragraph(""), *(replace(line, hang=0) for line in table.lines())]
 
 
 def count_text(jobs: Sequence[MultirunJob], planned: int | None, sweep: Path) -> str:
@@ -126,11 +126,6 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 def _cut(value: str, most: int) -> str:
     return value if len(value) <= most else f"{value[: most - 3]}..."
-
-
-def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = (f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True))
-    return ("  " + "  ".join(padded)).rstrip()
 
 
 def _width(cells: Sequence[Sequence[str]]) -> int:

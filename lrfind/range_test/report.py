@@ -13,7 +13,6 @@ from lrfind.range_test.reading import LOOKS_AT, Rule
 from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.report.answer import NEARLY_AS_WELL, answer_lines
 from lrfind.report.files import csv_text
-from lrfind.report.record import plain
 from lrfind.report.table import Column, Row, Table
 from lrfind.schedules.peaks import peaks_line
 from lrfind.suggestion import rate_text
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from lrfind.range_test.held_out_run import HeldOutRun
     from lrfind.range_test.reading import Reading
     from lrfind.range_test.repeats import Repeats
-    from lrfind.range_test.run import RangeTest
     from lrfind.range_test.trials import Trials
     from lrfind.report.answer import Lines
     from lrfind.report.files import Cell
@@ -45,17 +43,25 @@ def range_csv(curve: Curve, repeats: Repeats | None = None) -> str:
         curve: What was measured.
         repeats: Several sweeps: the rows of each, one below the other, and its `seed`, in place of the curve.
     """
-    if repeats is None:
-        parts = [curve_columns(curve)]
-    else:
-        each = zip(repeats.seeds, repeats.curves, strict=True)
-        parts = [curve_columns(one) | {"seed": [seed] * len(one)} for seed, one in each]
-    header = list(parts[0])
-    rows = chain.from_iterable(zip(*(part[name] for name in header), strict=True) for part in parts)
+    return _csv_of(_parts(curve, repeats, several=repeats is not None))
+
+
+def _parts(curve: Curve, repeats: Repeats | None, *, several: bool) -> list[dict[str, Sequence[Cell]]]:
+    """The columns of every sweep; where there are `several`, of this test or another, with its seed."""
+    each = [(0, curve)] if repeats is None else zip(repeats.seeds, repeats.curves, strict=True)
+    return [_columns(one) | ({"seed": [seed] * len(one)} if several else {}) for seed, one in each]
+
+
+def _csv_of(parts: Sequence[dict[str, Sequence[Cell]]]) -> str:
+    """The text of the columns of several sweeps, one below the other; a column that one lacks is empty."""
+    header = list(dict.fromkeys(chain.from_iterable(parts)))
+    rows = chain.from_iterable(
+        zip(*(part.get(name, [None] * len(part["lr"])) for name in header), strict=True) for part in parts
+    )
     return csv_text(header, rows)
 
 
-def curve_columns(curve: Curve) -> dict[str, Sequence[Cell]]:
+def _columns(curve: Curve) -> dict[str, Sequence[Cell]]:
     """The columns of one sweep, by name."""
     columns: dict[str, Sequence[Cell]] = {
         "step": range(len(curve)),
@@ -113,7 +119,7 @@ def trials_record(trials: Trials) -> dict[str, Any]:
         "steps": trials.steps,
         "start_loss": trials.start,
         "runs": [
-            {"steps": runs.steps, "lr": lr, "loss": loss if math.isfinite(loss) else None}
+            {"steps": runs.steps, "lr": lr, "loss": loss}
             for runs in trials.lengths
             for lr, loss in runs.losses.items()
         ],
@@ -127,13 +133,10 @@ def held_out_record(run: HeldOutRun) -> dict[str, Any]:
         "lr": run.lr,
         "samples": run.samples,
         "steps": list(run.losses),
-        "losses": [loss if math.isfinite(loss) else None for loss in run.losses.values()],
-        "training_losses": [loss if math.isfinite(loss) else None for loss in run.training.values()],
+        "losses": list(run.losses.values()),
+        "training_losses": list(run.training.values()),
         "turned": run.turned,
-        "others": [
-            {"lr": other.lr, "loss": other.last if math.isfinite(other.last) else None}
-            for other in run.others
-        ],
+        "others": [{"lr": other.lr, "loss": other.last} for other in run.others],
         "factor": run.factor,
     }
 
@@ -248,27 +251,15 @@ def each_csv(found: EachGroup) -> str:
     was at the start, and of a group alone that of its control. Else the columns are those of `range_csv`; a
     cell is empty where the sweep has no such column.
     """
-    several = any(test.repeats is not None for test in (found.together, *(each.test for each in found.alone)))
-    parts = _parts(found.together, None, several)
-    for each in found.alone:
-        parts += _parts(each.test, each.group.name, several)
-    header = list(dict.fromkeys(chain.from_iterable(parts)))
-    rows = chain.from_iterable(
-        zip(*(part.get(name, [None] * len(part["lr"])) for name in header), strict=True) for part in parts
+    tests = [(None, found.together), *((each.group.name, each.test) for each in found.alone)]
+    several = any(test.repeats is not None for _, test in tests)
+    return _csv_of(
+        [
+            {"group": [group] * len(part["lr"])} | part
+            for group, test in tests
+            for part in _parts(test.curve, test.repeats, several=several)
+        ]
     )
-    return csv_text(header, rows)
-
-
-def _parts(test: RangeTest, group: str | None, several: bool) -> list[dict[str, Sequence[Cell]]]:
-    """The columns of every sweep of a test."""
-    curves = [(0, test.curve)]
-    if test.repeats is not None:
-        curves = list(zip(test.repeats.seeds, test.repeats.curves, strict=True))
-    parts: list[dict[str, Sequence[Cell]]] = []
-    for seed, curve in curves:
-        seeds: dict[str, Sequence[Cell]] = {"seed": [seed] * len(curve)} if several else {}
-        parts.append({"group": [group] * len(curve)} | curve_columns(curve) | seeds)
-    return parts
 
 
 def each_record(found: EachGroup) -> dict[str, Any]:
@@ -281,15 +272,15 @@ def each_record(found: EachGroup) -> dict[str, Any]:
         "each": [
             {
                 "group": each.group.name,
-                "status": plain(each.test.curve.status),
-                "suggestion": plain(each.test.reading.suggestion),
-                "rules": plain(each.test.reading.rules),
+                "status": each.test.curve.status,
+                "suggestion": each.test.reading.suggestion,
+                "rules": each.test.reading.rules,
                 "sweeps": 1 if each.test.repeats is None else len(each.test.repeats.curves),
                 "verdict": each.test.reading.verdict,
             }
             for each in found.alone
         ],
-        "together": plain(found.together.reading.suggestion),
+        "together": found.together.reading.suggestion,
     }
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from lrfind.report.files import csv_text
 from lrfind.report.formatting import counted, training_text
-from lrfind.report.record import plain
 from lrfind.report.table import Column, Paragraph, Row, Table
 
 if TYPE_CHECKING:
@@ -50,13 +49,13 @@ def tried_record(tried: Tried) -> list[dict[str, Any]]:
             "status": outcome.status.value,
             "best": None if tried.interrupted else outcome.best,
             "clearly_worse": None if tried.best is None else tried.clearly_worse(i),
-            "loss": plain(outcome.loss),
-            "spread": plain(outcome.loss_spread),
-            "accuracy": plain(outcome.accuracy),
-            "accuracy_spread": plain(outcome.accuracy_spread),
+            "loss": outcome.loss,
+            "spread": outcome.loss_spread,
+            "accuracy": outcome.accuracy,
+            "accuracy_spread": outcome.accuracy_spread,
             "diverged": outcome.diverged,
             "seeds": [
-                {"seed": seed.seed, "loss": plain(float(loss))}
+                {"seed": seed.seed, "loss": float(loss)}
                 for seed, loss in zip(tried.finished, tried.finals[:, i], strict=True)
             ],
         }

@@ -119,7 +119,7 @@ def _search(trials: Trials) -> list[dict[str, Any]]:
             "lr": leg.lr,
             "from": leg.start,
             "to": leg.end,
-            "loss": leg.loss if math.isfinite(leg.loss) else None,
+            "loss": leg.loss,
         }
         for leg in trials.legs
     ]

@@ -15,6 +15,7 @@ from lrfind.range_test.repeats import Repeats
 from lrfind.range_test.report import range_csv, range_lines, repeats_line, rules_in_words, trials_record
 from lrfind.range_test.trials import RULE as TRIALS
 from lrfind.range_test.trials import Trials
+from lrfind.report.record import plain
 from lrfind.suggestion import Status, rate_text
 from tests.screen import shown
 
@@ -141,7 +142,7 @@ def test_why_a_slower_sweep_followed_is_told_with_what_each_answers(lrs, said):
 
 def test_the_record_has_runs_at_constant_rates_of_every_length_with_their_steps():
     shorter = Trials(100, 2.0, {0.1: 2.0, 0.3: math.inf}, 110)
-    found = trials_record(Trials(200, 2.0, {0.1: 1.5}, 310, shorter))
+    found = plain(trials_record(Trials(200, 2.0, {0.1: 1.5}, 310, shorter)))
     assert found["runs"] == [
         {"steps": 100, "lr": 0.1, "loss": 2.0},
         {"steps": 100, "lr": 0.3, "loss": None},
