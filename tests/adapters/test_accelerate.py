@@ -50,7 +50,7 @@ def test_the_curve_is_that_of_the_plain_loop(precision):
     torch.manual_seed(1)
     options["accumulation_steps"] = accelerator.gradient_accumulation_steps
     found = range_test(model, optimizer, nn.CrossEntropyLoss(), loader, **options)
-    assert found.title == "Sequential, SGD"  # Accelerate's loaders have no batch size
+    assert found.title == "Sequential, SGD (momentum 0.9)"  # Accelerate's loaders have no batch size
     tolerance = 0 if precision == "no" else 1e-2  # accelerate computes the loss itself in float32
     assert found.losses == pytest.approx(expected.losses, rel=tolerance)
     assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
