@@ -48,14 +48,14 @@ lrfind() {
 
 if [ "$device" = cpu ]; then
     echo "a rehearsal on the CPU"
-    ladder=range.num_steps=6 batch=4 size=32 deep=resnet18 verify=3 length=compare.samples=128 trial=4 measured=--rehearse
+    ladder=(range.num_steps=6 range.repeats=1) batch=4 size=32 deep=resnet18 verify=3 length=compare.samples=128 trial=4 measured=--rehearse
     export LRFIND_DEVICE=cpu OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
 else
     "$python" -c 'import torch, sys; sys.exit(0 if torch.cuda.is_available() else "no CUDA device is seen by torch")' \
         || exit 1
     "$python" -c 'import torch; print("torch", torch.__version__, "CUDA", torch.version.cuda,
         *(torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())), sep=", ")'
-    ladder=range.num_steps=60 batch=64 size=224 deep=resnet50 verify=100 length=compare.epochs=1 trial=100 measured=
+    ladder=(range.num_steps=60) batch=64 size=224 deep=resnet50 verify=100 length=compare.epochs=1 trial=100 measured=
     export LRFIND_DEVICE=$device
 fi
 
@@ -81,9 +81,9 @@ if [[ $parts == *commands* ]]; then
             mnist) words=("${mnist[@]}") ;;
             dogs) words=("${dogs[@]}") ;;
         esac
-        lrfind "${words[@]}" "$ladder"
-        lrfind "${words[@]}" "$ladder" range.paired=false precision=bf16
-        lrfind "${words[@]}" "$ladder" precision=fp16
+        lrfind "${words[@]}" "${ladder[@]}"
+        lrfind "${words[@]}" "${ladder[@]}" range.paired=false precision=bf16
+        lrfind "${words[@]}" "${ladder[@]}" precision=fp16
         lrfind refine "${words[@]}" refine.rounds=1 "$round"
         lrfind refine "${words[@]}" refine.rounds=1 "$round" refine.restart=true refine.strategy=sequential
         lrfind verify 0.01 "${words[@]}" "verify.steps=$verify" verify.seeds=2
@@ -94,11 +94,11 @@ if [[ $parts == *commands* ]]; then
     done
     lrfind refine refine.rounds=1 "$round" refine.seeds=3 refine.strategy=stacked
     lrfind refine refine.rounds=1 "$round" refine.restart=true refine.strategy=stacked
-    lrfind "${dogs[@]}" "$ladder" precision=bf16 channels_last=true
-    lrfind "${dogs[@]}" "$ladder" precision=fp16 channels_last=true accumulation_steps=2 clip_grad_norm=1
+    lrfind "${dogs[@]}" "${ladder[@]}" precision=bf16 channels_last=true
+    lrfind "${dogs[@]}" "${ladder[@]}" precision=fp16 channels_last=true accumulation_steps=2 clip_grad_norm=1
     if [ "$device" != cpu ]; then # where it takes a compiler and minutes
-        lrfind "$ladder" compile=true
-        lrfind "${dogs[@]}" "$ladder" precision=bf16 channels_last=true compile=true
+        lrfind "${ladder[@]}" compile=true
+        lrfind "${dogs[@]}" "${ladder[@]}" precision=bf16 channels_last=true compile=true
     fi
 fi
 
@@ -109,13 +109,13 @@ if [[ $parts == *ranks* ]]; then
     else
         [ "$device" = cpu ] || device=cuda # a GPU for each rank
         for how in ddp fsdp; do
-            lrfind ranks=2 "distributed=$how" "$ladder"
-            lrfind ranks=2 "distributed=$how" "${dogs[@]}" "$ladder" precision=bf16 clip_grad_norm=1
+            lrfind ranks=2 "distributed=$how" "${ladder[@]}"
+            lrfind ranks=2 "distributed=$how" "${dogs[@]}" "${ladder[@]}" precision=bf16 clip_grad_norm=1
             lrfind verify 0.01 ranks=2 "distributed=$how" "verify.steps=$verify" verify.seeds=2
             lrfind refine ranks=2 "distributed=$how" refine.rounds=1 "$round"
         done
         line "torchrun -m lrfind" "0 1" "$python" -m torch.distributed.run --nproc-per-node 2 --rdzv-backend c10d \
-            --rdzv-endpoint localhost:0 -m lrfind -q "$ladder" "device=$device" "hydra.run.dir=$runs/torchrun"
+            --rdzv-endpoint localhost:0 -m lrfind -q "${ladder[@]}" "device=$device" "hydra.run.dir=$runs/torchrun"
         line "the record of torchrun's ranks" 0 grep -q '"count": 2' "$runs/torchrun/range.json"
         device=${DEVICE:-cuda:0}
     fi
