@@ -126,15 +126,18 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     It is made where a training meets its samples again and again, and where the model was trained before: a
     rate can lower the loss of the batches and make that model worse than it was, or be far too low.
     """
-    suggestion, trained = reading.suggestion, sweeps.trained_before
+    suggestion, tuned = reading.suggestion, sweeps.is_fine_tuning
     again = reading.trials is None and passes(curve) >= PASSES
-    if suggestion is None or curve.accuracies is not None or not (trained or again):
+    if suggestion is None or curve.accuracies is not None or not (tuned or again):
         return reading
     why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
-    if trained:
+    if sweeps.trained_before:
         start, blind = told_apart(reading.smoothed.plateau, sweeps.blind[-1].loss)
         why = f"the model was trained before (its loss is {start}, and {sweeps.blind[-1].what} has {blind})"
-    run = (hold_out_again if trained else hold_out)(sweeps, suggestion.lr, why)
+    elif tuned:
+        now, every = sweeps.parameters
+        why = f"the model was trained before ({now:,} of its {every:,} parameters are trained now)"
+    run = (hold_out_again if tuned else hold_out)(sweeps, suggestion.lr, why)
     if sweeps.interrupted:
         followed = f"in what followed as {why}"
         seen = _interrupted_in_words(reading, reading.trials, followed)

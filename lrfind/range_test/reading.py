@@ -63,8 +63,8 @@ class Reading:
         held_out: A run at the suggested rate, where a training meets its samples again and again.
         metric: What is read, in words.
         no_learning: Says so where nothing shows that the model learns; else empty.
-        trained_before: Whether the model begins well below what an untrained one has: of such nothing is in
-            `measured`.
+        trained_before: Whether the model begins well below what an untrained one has, or most of it stays as
+            it is: of such nothing is in `measured`.
     """
 
     suggestion: Suggestion | None

@@ -165,7 +165,7 @@ def run_range_test(
         reading = dataclasses.replace(reading, suggestion=dataclasses.replace(found, reason=reason))
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
-    reading = dataclasses.replace(reading, trained_before=sweeps.trained_before)
+    reading = dataclasses.replace(reading, trained_before=sweeps.is_fine_tuning)
     if reading.suggestion is not None:
         seen = reading.seen
         if most_steps is None:

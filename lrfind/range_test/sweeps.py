@@ -20,6 +20,7 @@ from lrfind.tasks.config_runs import ConfigTasks
 from lrfind.tasks.seed_jobs import codec_of, launch_seeds, not_kept
 from lrfind.training.blind_answer import UNKNOWN, BlindAnswer
 from lrfind.training.groups import groups_of
+from lrfind.training.optimizer import count_trained
 from lrfind.training.targets import Targets
 from lrfind.training.task import HoldsOut
 
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from lrfind.suggestion import Group
     from lrfind.tasks.seed_jobs import JobResult, SeedJob
     from lrfind.training.task import OpenTask, Task
+
+LEAST = 0.5
+"""Share of its parameters of which a model trains less that was trained before, and keeps the others."""
 
 Measure = Callable[["Task", "RangeSettings", "OnStep"], "Curve"]
 """Makes the curve of one sweep of a task."""
@@ -50,6 +54,7 @@ class Sweeps:
         about: Title, device and notes of the task.
         groups: Its groups of parameters.
         batches_a_step: Batches that a step of them accumulates.
+        parameters: How many of the model are trained, and how many there are.
         blind: The best answer for the batches of each that does not look at the inputs.
         horizon: Steps of the training that the answer is for and those of an epoch, where one was asked for.
         skipped: Pictures that could not be read.
@@ -70,6 +75,7 @@ class Sweeps:
         self.interrupted = False
         self.groups: tuple[Group, ...] = ()
         self.batches_a_step = 1
+        self.parameters = (0, 0)
         self.blind: list[BlindAnswer] = []
         self.horizon: tuple[int, float | None] | None = None
         self.skipped: dict[str, None] = {}
@@ -127,6 +133,12 @@ class Sweeps:
         )
 
     @property
+    def is_fine_tuning(self) -> bool:
+        """Whether the model was trained before, by its loss or because most of it stays as it is."""
+        trained, every = self.parameters
+        return self.trained_before or 0 < trained < LEAST * every
+
+    @property
     def can_run(self) -> bool:
         """Whether it can train at one rate: not where a sweep is measured in a way of its own."""
         return self._measure is None
@@ -173,6 +185,7 @@ class Sweeps:
             if i == 0:
                 self.about = (task.title, str(task.device), task.notes)
                 self.groups = groups_of(task.model, task.optimizer)
+                self.parameters = count_trained(task.model, task.optimizer)
                 if self.settings.horizon is not None:
                     self.horizon = horizon_steps(self.settings.horizon, task.epoch_steps), task.epoch_steps
                 paired = self._measure is None and settings.paired

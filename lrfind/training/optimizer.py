@@ -13,6 +13,8 @@ from lrfind.errors import OptimizerError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from torch import nn
+
 
 class Optimizers(Optimizer):
     """Several optimizers that a caller's step uses, as one: for whatever sets rates and puts things back.
@@ -65,6 +67,13 @@ def is_optimizer(given: object) -> bool:
 def moved_by(optimizer: Optimizer) -> list[Tensor]:
     """The parameters of all groups, in their order."""
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
+
+
+def count_trained(model: nn.Module, optimizer: Optimizer) -> tuple[int, int]:
+    """How many numbers of a model's parameters the optimizer moves, and how many there are."""
+    moved = {id(parameter) for parameter in moved_by(optimizer) if parameter.requires_grad}
+    counts = [(each.numel(), id(each) in moved) for each in model.parameters()]
+    return sum(count for count, moves in counts if moves), sum(count for count, _ in counts)
 
 
 def name_of_optimizer(optimizer: Optimizer) -> str:

@@ -21,6 +21,7 @@ from lrfind.range_test.held_out_plot import held_out_row
 from lrfind.range_test.held_out_run import (
     EVERY,
     LEAST_STEPS,
+    PASSES,
     STEPS,
     HeldOutRun,
     passes,
@@ -336,6 +337,26 @@ def test_a_model_that_knows_its_samples_is_not_advised_to_try_higher_rates(margi
     assert found.reading.shape is shape
     assert found.verdict.endswith(NOTHING_LEFT) == knows
     assert ("Raise end_lr" in found.verdict) != knows
+
+
+@pytest.mark.parametrize("how", ["frozen", "left out", "trained"])
+def test_a_model_most_of_which_stays_as_it_is_was_trained_before(how, monkeypatch):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(10, 64), nn.ReLU(), nn.Linear(64, 3))
+    x = torch.randn(2000, 10)
+    loader = DataLoader(TensorDataset(x, x[:, :3].argmax(1)), batch_size=64, shuffle=True)
+    model[0].requires_grad_(how != "frozen")
+    trained = model[2].parameters() if how == "left out" else model.parameters()
+    optimizer = torch.optim.SGD(trained, lr=0.1)
+    told = []
+    monkeypatch.setattr(Caller, "note", lambda self, text: told.append(text))
+    found = range_test(model, optimizer, nn.CrossEntropyLoss(), loader)
+    assert passes(found.curve) < PASSES
+    assert found.reading.trained_before == (how != "trained")
+    assert (found.reading.held_out is None) == (how == "trained")
+    assert (found.content["measured"] is None) == (how != "trained")
+    said = "the model was trained before (195 of its 899 parameters are trained now)"
+    assert any(said in each for each in told) == (how != "trained")
 
 
 def test_no_rate_above_the_ladder_is_tried():
