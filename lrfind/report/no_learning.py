@@ -104,7 +104,8 @@ def not_below(blind: BlindAnswer, start: float, lowest: float) -> str:
     came, level = _spelled(blind, start, lowest)
     if lowest < (1 - CLEARLY) * blind.loss:
         return f"{came}, and chance alone may be why that is below the {level} that {blind.what} has"
-    return f"{came}, which is not clearly below the {level} that {blind.what} has"
+    above = lowest > (1 + CLEARLY) * blind.loss
+    return f"{came}, which is {'above' if above else 'not clearly below'} the {level} that {blind.what} has"
 
 
 def _spelled(blind: BlindAnswer, start: float, lowest: float) -> tuple[str, str]:
