@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -113,6 +114,7 @@ class Targets:
         else:
             shares = counts / counts.sum()
             chance = float(np.mean([np.sum(shares ** len(labels)) for labels in each]))
+            chance = max(chance, sys.float_info.min)
             # Of m batches, k do so with a chance of at most 2^m times that of one to the power of k.
             if len(each) * math.log(2) + alone * math.log(chance) > math.log(_CHANCE):
                 return ""

@@ -198,6 +198,12 @@ def test_batches_of_one_class_that_is_the_same_in_all_are_told_of():
     assert order_note(SORTED[:100], 100) == ""  # of one batch there is no order
 
 
+def test_the_chance_of_large_batches_may_be_less_than_any_number():
+    labels = torch.arange(10).repeat_interleave(1024)
+    assert 0.1**512 == 0
+    assert order_note(labels, 512).startswith(SEVERAL)
+
+
 def test_yes_and_no_have_an_order_and_labels_that_are_left_out_have_none():
     answers = (SORTED > 4).float()
     for target in (answers, answers[:, None], answers.bfloat16()):
