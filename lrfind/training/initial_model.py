@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from lrfind.training.batch import own_batch, tensors_in
-from lrfind.training.optimizer import moved_by
+from lrfind.training.optimizer import trained_by
 from lrfind.training.rng import RandomStreams
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class InitialModel:
         self._objective = objective
         self._modules = list(objective.modules())
         self._storages: dict[int, torch.UntypedStorage] = {}
-        moved = _moved(optimizer)
+        moved = trained_by(optimizer)
         shards = [_shard(p) for p in moved.values()]
         self._shards = [(shard, shard.clone()) for shard in shards if shard is not None]
         self._parameters = [
@@ -149,7 +149,7 @@ def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
     """
     storages: dict[int, int] = {}
     others = 0
-    for moved in _moved(optimizer).values():
+    for moved in trained_by(optimizer).values():
         parameter = moved if (shard := _shard(moved)) is None else shard
         if parameter.layout is torch.strided:
             storage = parameter.detach().untyped_storage()
@@ -158,11 +158,6 @@ def initial_model_nbytes(objective: Objective, optimizer: Optimizer) -> int:
             others += parameter.numel() * parameter.element_size()
     buffers = {id(b): b for m in objective.modules() for b in m._buffers.values() if b is not None}
     return sum(storages.values()) + others + sum(b.numel() * b.element_size() for b in buffers.values())
-
-
-def _moved(optimizer: Optimizer) -> dict[int, Tensor]:
-    """The parameters that the optimizer moves, by identity."""
-    return {id(p): p for p in moved_by(optimizer) if p.requires_grad}
 
 
 def _shard(parameter: Tensor) -> Tensor | None:

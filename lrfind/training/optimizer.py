@@ -69,10 +69,15 @@ def moved_by(optimizer: Optimizer) -> list[Tensor]:
     return [parameter for group in optimizer.param_groups for parameter in group["params"]]
 
 
+def trained_by(optimizer: Optimizer) -> dict[int, Tensor]:
+    """Those of them that are not frozen, by identity."""
+    return {id(parameter): parameter for parameter in moved_by(optimizer) if parameter.requires_grad}
+
+
 def count_trained(model: nn.Module, optimizer: Optimizer) -> tuple[int, int]:
     """How many numbers of a model's parameters the optimizer moves, and how many there are."""
-    moved = {id(parameter) for parameter in moved_by(optimizer) if parameter.requires_grad}
-    counts = [(each.numel(), id(each) in moved) for each in model.parameters()]
+    trained = trained_by(optimizer)
+    counts = [(each.numel(), id(each) in trained) for each in model.parameters()]
     return sum(count for count, moves in counts if moves), sum(count for count, _ in counts)
 
 
