@@ -18,7 +18,6 @@ from lrfind.range_test.shape import Shape
 from lrfind.range_test.slower_sweep import (
     AUTO_SWEEPS,
     FAINT,
-    NOTHING_LEFT,
     PLATEAU,
     slower,
     slower_shows_more,
@@ -68,8 +67,6 @@ def firm_answer(sweeps: Sweeps, most_steps: int | None) -> tuple[Curve, Reading,
         seen = f"{reading.seen} {still_nothing(sweeps.curves, trials)}"
         on_plateau = reading.shape in (Shape.FLAT, Shape.NEVER_FALLS) and (trials is None or trials.turned)
         reading = replace(reading, seen=seen, advice=PLATEAU if on_plateau else reading.advice)
-    if reading.advice == PLATEAU and sweeps.trained_before:
-        reading = replace(reading, advice=NOTHING_LEFT)
     return curve, reading, reasons
 
 
@@ -90,7 +87,7 @@ def _swept(
         sweeps.make(ladder_of, 1)
         found.append((sweeps.curves[-1], read(sweeps.curves[-1], rule=sweeps.settings.rule)))
         curve, reading = found[-1]
-        weak = why_weak(curve, reading, trained=sweeps.trained_before)
+        weak = why_weak(curve, reading, trained=sweeps.begins_low)
         if weak is None and tries and reading.suggestion is not None:
             return found, why_noisy(curve, reading.smoothed), reasons
         if weak is None or sweeps.interrupted or len(found) == AUTO_SWEEPS:
@@ -126,18 +123,18 @@ def _with_held_out(sweeps: Sweeps, curve: Curve, reading: Reading) -> Reading:
     It is made where a training meets its samples again and again, and where the model was trained before: a
     rate can lower the loss of the batches and make that model worse than it was, or be far too low.
     """
-    suggestion, tuned = reading.suggestion, sweeps.is_fine_tuning
+    suggestion, trained = reading.suggestion, sweeps.trained_before
     again = reading.trials is None and passes(curve) >= PASSES
-    if suggestion is None or curve.accuracies is not None or not (tuned or again):
+    if suggestion is None or curve.accuracies is not None or not (trained or again):
         return reading
     why = f"a training of {TRAINING} steps meets every sample {passes(curve):.0f} times"
-    if sweeps.trained_before:
+    if sweeps.begins_low:
         start, blind = told_apart(reading.smoothed.plateau, sweeps.blind[-1].loss)
         why = f"the model was trained before (its loss is {start}, and {sweeps.blind[-1].what} has {blind})"
-    elif tuned:
+    elif trained:
         now, every = sweeps.parameters
         why = f"the model was trained before ({now:,} of its {every:,} parameters are trained now)"
-    run = (hold_out_again if tuned else hold_out)(sweeps, suggestion.lr, why)
+    run = (hold_out_again if trained else hold_out)(sweeps, suggestion.lr, why)
     if sweeps.interrupted:
         followed = f"in what followed as {why}"
         seen = _interrupted_in_words(reading, reading.trials, followed)

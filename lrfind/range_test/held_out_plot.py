@@ -40,9 +40,9 @@ def held_out_row(run: HeldOutRun, left: float) -> Row:
     y = linear_axis(least - margin, most + margin, "loss", intervals=3)
     said = f"trained at {rate_text(run.lr)} with {run.samples:,} samples held out"
     layers: list[Layer] = []
-    for i, other in enumerate(run.others):
-        rates = listed([rate_text(each.lr) for each in run.others])
-        layers.append(_line(other.losses, GREY, "" if i else f"samples held out, at {rates}"))
+    if run.others:
+        name = f"samples held out, at {listed([rate_text(other.lr) for other in run.others])}"
+        layers += [_line(other.losses, GREY, "" if i else name) for i, other in enumerate(run.others)]
     if run.turned:
         said += f", whose loss is lowest after {run.lowest_at} steps"
         layers.append(Marker("x", run.lowest_at, VERMILLION, width=0.8, dash=DASHED))

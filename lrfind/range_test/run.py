@@ -18,7 +18,7 @@ from lrfind.range_test.peaks import peaks_record
 from lrfind.range_test.reading import Reading, read, repeats_of
 from lrfind.range_test.repeats import median_curve
 from lrfind.range_test.shape import Shape
-from lrfind.range_test.slower_sweep import AUTO, NOTHING_LEFT
+from lrfind.range_test.slower_sweep import AUTO, NOTHING_LEFT, PLATEAU
 from lrfind.range_test.sweeps import Measure, Sweeps
 from lrfind.range_test.verdict import doubted
 from lrfind.report.no_learning import little_left, no_learning_shown, unscaled
@@ -165,7 +165,7 @@ def run_range_test(
         reading = dataclasses.replace(reading, suggestion=dataclasses.replace(found, reason=reason))
     if sweeps.horizon is not None:
         reading = at_horizon(reading, *sweeps.horizon)
-    reading = dataclasses.replace(reading, trained_before=sweeps.is_fine_tuning)
+    reading = dataclasses.replace(reading, trained_before=sweeps.trained_before)
     if reading.suggestion is not None:
         seen = reading.seen
         if most_steps is None:
@@ -175,8 +175,7 @@ def run_range_test(
         reading = dataclasses.replace(reading, no_learning=no_learning, seen=seen)
     elif scale := _scale(sweeps, reading, curve):
         reading = dataclasses.replace(reading, advice=scale)
-    elif reading.shape in (Shape.FLAT, Shape.FALLS_TO_END) and _knows_its_samples(sweeps, curve):
-        # Any rate does next to nothing to such a loss, so that higher ones would show no more.
+    elif _nothing_left(sweeps, reading, curve):
         reading = dataclasses.replace(reading, advice=NOTHING_LEFT)
     title, device, notes = sweeps.about
     return RangeTest(
@@ -203,9 +202,15 @@ def _scale(sweeps: Sweeps, reading: Reading, curve: Curve) -> str:
     return unscaled(sweeps.blind[-1], float(curve.losses[0]))
 
 
-def _knows_its_samples(sweeps: Sweeps, curve: Curve) -> bool:
-    """Whether the model begins with next to no loss."""
-    return bool(little_left(sweeps.blind[-1], smoothed_curve(losses_of(curve)).plateau))
+def _nothing_left(sweeps: Sweeps, reading: Reading, curve: Curve) -> bool:
+    """Whether no rate shows since the model was trained before, and not for lack of steps or of higher rates.
+
+    Any rate does next to nothing to a loss that begins with next to nothing.
+    """
+    if reading.advice == PLATEAU:
+        return sweeps.begins_low
+    flat = reading.shape in (Shape.FLAT, Shape.FALLS_TO_END)
+    return flat and bool(little_left(sweeps.blind[-1], smoothed_curve(losses_of(curve)).plateau))
 
 
 def _no_learning(sweeps: Sweeps, reading: Reading) -> str:

@@ -123,7 +123,7 @@ class Sweeps:
                     break
 
     @property
-    def trained_before(self) -> bool:
+    def begins_low(self) -> bool:
         """Whether the model begins well below the loss of a blind answer, as hardly an untrained one does."""
         losses, at_start = self.curves[-1].losses, self.curves[-1].start_losses
         if len(losses) == 0:
@@ -133,10 +133,10 @@ class Sweeps:
         )
 
     @property
-    def is_fine_tuning(self) -> bool:
+    def trained_before(self) -> bool:
         """Whether the model was trained before, by its loss or because most of it stays as it is."""
         trained, every = self.parameters
-        return self.trained_before or 0 < trained < LEAST * every
+        return self.begins_low or 0 < trained < LEAST * every
 
     @property
     def can_run(self) -> bool:
@@ -170,7 +170,7 @@ class Sweeps:
         """
         options = sweep_options(self.settings)
         options = dataclasses.replace(options, paired=paired and options.paired)
-        if self.trained_before:
+        if self.begins_low:
             options = dataclasses.replace(options, stop_factor=None)
         curve = sweep(task, np.full(steps, lr), options=options, on_step=told)
         self.skipped |= dict.fromkeys(task.skipped)
